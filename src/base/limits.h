@@ -1,0 +1,56 @@
+/*
+ * Everything that can grow has its limit here, with the reason.  Units are in
+ * the names: _bytes, _ms, or a plain count.
+ */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+/* RFC 7143, section 4.2.7.1: an iSCSI name has at most 223 bytes. */
+#define LIMIT_ISCSI_NAME_BYTES 223
+/* RFC 7143, section 13.6 and 13.7: aliases; the text-value limit of 6.1 holds. */
+#define LIMIT_ALIAS_BYTES 255
+/* RFC 7143, section 6.1: a key name has at most 63 bytes. */
+#define LIMIT_KEY_NAME_BYTES 63
+/* RFC 7143, section 6.1: a value of up to 8192 bytes must be accepted. */
+#define LIMIT_KEY_VALUE_BYTES 8192
+/* All text of one login request or response, over all its C-bit parts. */
+#define LIMIT_LOGIN_TEXT_BYTES 16384
+/* RFC 7143, section 6.2: at least six exchanges; a target that needs more than this loops. */
+#define LIMIT_LOGIN_EXCHANGES 16
+/* A host name, RFC 1123; and an address with brackets, zone, port and tag. */
+#define LIMIT_HOST_BYTES 255
+#define LIMIT_ADDRESS_BYTES 300
+/* Targets and addresses one SendTargets answer may name before we call it nonsense. */
+#define LIMIT_SENDTARGETS_TARGETS 4096
+#define LIMIT_SENDTARGETS_ADDRESSES 64
+/* Text a discovery session may send in answer to one SendTargets. */
+#define LIMIT_SENDTARGETS_BYTES (8u << 20)
+
+/* Task slots of a session: the queue depth of all its disks together. */
+#define LIMIT_TASKS 1024
+#define LIMIT_TASKS_DEFAULT 128
+/* R2Ts a session negotiates per task (MaxOutstandingR2T). */
+#define LIMIT_R2T 8
+/* Payload of a PDU that goes to no task (login, text, NOP-In, async, reject, sense). */
+#define LIMIT_CONTROL_BYTES 8192
+/* RFC 7143, section 11.18.3 and the guide: ping data. */
+#define LIMIT_PING_BYTES 4096
+/* Sense data kept of a command: SPC's maximum. */
+#define LIMIT_SENSE_BYTES 252
+/* Additional header segments: TotalAHSLength counts up to 255 words. */
+#define LIMIT_AHS_BYTES 1020
+
+/* LUNs taken from one REPORT LUNS: the guide's map, 256 buses of 128. */
+#define LIMIT_LUNS 16384
+#define LIMIT_LUNS_PER_BUS 128
+#define LIMIT_LUNS_PER_TARGET 8
+/* The guide, chapter 6: HP-UX has 256 ext_bus instances. */
+#define LIMIT_EXT_BUS 256
+/* Sessions of one driver. */
+#define LIMIT_SESSIONS 4096
+
+/* One line of the control protocol, either way; and clients at once. */
+#define LIMIT_IPC_LINE_BYTES (4u << 20)
+#define LIMIT_IPC_CLIENTS 64
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * The login phase of one connection, RFC 7143, chapters 6 and 13: which text
+ * to send, what to make of the answer.  It knows no PDU framing: conn puts
+ * `struct login_req` into Login Requests and gives back the fields and the
+ * text of each Login Response.
+ */
+#ifndef CORE_LOGIN_H
+#define CORE_LOGIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/neg.h"
+
+/* Stages as CSG and NSG carry them, section 11.12.3. */
+enum login_stage { LOGIN_SECURITY = 0, LOGIN_OPERATIONAL = 1, LOGIN_FULL_FEATURE = 3 };
+
+struct login_cfg {
+	/* Borrowed, NUL-terminated, valid for the whole login. */
+	const char *initiator_name;
+	const char *initiator_alias; /* NULL or "": not sent */
+	const char *target_name;     /* NULL: a discovery session */
+	int32_t expected_tpgt;       /* -1: any; else a different TargetPortalGroupTag is a failure */
+	struct neg_offer offer;      /* what to propose, key by key */
+};
+
+enum login_step {
+	LOGIN_SEND,       /* send *ret_req */
+	LOGIN_DONE,       /* full feature phase; the result is in params */
+	LOGIN_REDIRECTED, /* status class 1; login_redirect() names the address */
+	LOGIN_REFUSED,    /* status class 2 or 3 (or one unknown), section 11.13.5 */
+	LOGIN_VIOLATION,  /* the target broke the rules; login_reason() says how */
+};
+
+struct login_req {
+	bool transit, cont;   /* T and C bits */
+	enum login_stage csg, nsg;
+	const uint8_t *text;  /* text_len bytes, owned by the login until the next call */
+	uint32_t text_len;
+};
+
+/* The fields of a Login Response that the login itself looks at. */
+struct login_rsp {
+	bool transit, cont;
+	uint8_t csg, nsg, status_class, status_detail;
+	const uint8_t *text; /* borrowed for the call */
+	uint32_t text_len;
+};
+
+struct login;
+
+/* Heap; NULL when memory is short.  `cfg` is borrowed for the login's life. */
+struct login *login_new(const struct login_cfg *cfg);
+/* Wipes what is secret.  NULL is fine. */
+void login_free(struct login *l);
+/* The first request. */
+enum login_step login_start(struct login *l, struct login_req *ret_req);
+/* A response came; *ret_req is written only with LOGIN_SEND. */
+enum login_step login_rx(struct login *l, const struct login_rsp *rsp, struct login_req *ret_req);
+
+/* What was negotiated; complete after LOGIN_DONE. */
+const struct neg_params *login_params(const struct login *l);
+/* TargetPortalGroupTag of the target, or -1 when it sent none. */
+int32_t login_tpgt(const struct login *l);
+/* TargetAlias, or "". */
+const char *login_target_alias(const struct login *l);
+/* TargetAddress of a redirection, or NULL. */
+const char *login_redirect(const struct login *l);
+/* Why the login ended without LOGIN_DONE: a sentence, owned by the login. */
+const char *login_reason(const struct login *l);
+
+#endif

@@ -1,0 +1,148 @@
+/*
+ * An iSCSI session of an initiator: login, the command window, task slots,
+ * ordering, and the connection's PDUs.  Pure: bytes, time and requests go in;
+ * bytes, deadlines and events come out.  It never calls its user back.
+ *
+ * All `now` values are microseconds on a monotonic clock that the caller
+ * chooses; they never run backwards.  One thread at a time uses a session.
+ *
+ *   sess_new
+ *   sess_connected            a TCP connection is up: login begins
+ *     loop: conn bytes in/out (conn.h), sess_next() for events
+ *   SESS_EV_ONLINE            logged in.  Ordinary requests are held until
+ *   sess_release              the caller has seen that the LUNs are the same
+ *   sess_disconnected         the transport is gone: unanswered requests wait,
+ *                             in order, for the next sess_connected
+ *   sess_fail_all             give up: all requests are handed back REQ_OFFLINE
+ *
+ * After a lost connection nothing is sent again before a login with the same
+ * ISID has succeeded (session reinstatement, RFC 7143, section 6.3.5), so an
+ * old write can never land after a newer one.
+ */
+#ifndef CORE_SESS_H
+#define CORE_SESS_H
+
+#include <stddef.h>
+
+#include "core/conn.h"
+#include "core/login.h"
+#include "core/req.h"
+
+struct sess;
+
+enum sess_state {
+	SESS_OFFLINE,   /* no connection */
+	SESS_LOGIN,     /* a connection is logging in */
+	SESS_ONLINE,    /* full feature phase */
+	SESS_LOGOUT,    /* a logout was sent */
+};
+
+struct sess_cfg {
+	struct login_cfg login; /* names, keys, authentication; strings are borrowed and must outlive the session */
+	uint8_t isid[6];
+	uint16_t slots;               /* task slots, 1..LIMIT_TASKS */
+	uint32_t login_timeout_ms;    /* whole login; 0: 15,000 */
+	uint32_t request_timeout_ms;  /* a SCSI command; 0: 30,000 */
+	uint32_t nop_timeout_ms;      /* a ping's answer; 0: 15,000 */
+	uint32_t nop_interval_ms;     /* ping when nothing has been received for so long; 0: never */
+};
+
+enum sess_event_kind {
+	SESS_EV_ONLINE,       /* login done */
+	SESS_EV_LOGIN_FAILED, /* .login; followed by SESS_EV_CLOSE */
+	SESS_EV_REQ,          /* .req is handed back */
+	SESS_EV_TEXT,         /* .text: a part of a Text Response's data (SendTargets) */
+	SESS_EV_TEXT_DONE,    /* .text.ok tells whether all of it came */
+	SESS_EV_PING,         /* .ping: a NOP-Out was answered */
+	SESS_EV_LOGOUT,       /* .logout_response: the Logout Response, 11.15.1 */
+	SESS_EV_ASYNC,        /* .async: an Asynchronous Message, 11.9 */
+	SESS_EV_REJECT,       /* .reject_reason, 11.17.1 */
+	SESS_EV_CLOSE,        /* close the connection now; .close says why */
+};
+
+struct sess_event {
+	enum sess_event_kind kind;
+	union {
+		struct {
+			enum login_step step;    /* LOGIN_REFUSED, LOGIN_REDIRECTED or LOGIN_VIOLATION */
+			uint8_t status_class, status_detail;
+			const char *redirect;    /* TargetAddress value; valid until the next call, or NULL */
+			const char *reason;      /* static text */
+		} login;
+		struct req *req;
+		struct {
+			const uint8_t *bytes; /* valid until the next call */
+			size_t len;
+			bool ok;
+		} text;
+		struct {
+			uint32_t bytes, bytes_same; /* sent, and how many came back equal */
+			uint64_t rtt_us;
+			bool timed_out;
+			void *user;
+		} ping;
+		uint8_t logout_response;
+		struct {
+			uint8_t event, vendor_code;
+			uint16_t parameter[3];
+			uint8_t lun[8];
+			uint16_t sense_len;
+			const uint8_t *sense; /* valid until the next call */
+		} async;
+		uint8_t reject_reason;
+		struct {
+			enum conn_result why; /* CONN_OK: an orderly end (logout, or the login failed) */
+		} close;
+	};
+};
+
+/* Heap; NULL when memory is short.  `cfg` is copied, its strings are not. */
+struct sess *sess_new(const struct sess_cfg *cfg);
+/* The session must hold no request (sess_fail_all() first).  NULL is fine. */
+void sess_free(struct sess *s);
+
+enum sess_state sess_state(const struct sess *s);
+/* Everything negotiated at the last login; valid once online. */
+const struct neg_params *sess_params(const struct sess *s);
+uint16_t sess_tsih(const struct sess *s);
+uint16_t sess_tpgt(const struct sess *s);
+/* The target's TargetAlias, or "". */
+const char *sess_target_alias(const struct sess *s);
+/* The one connection's byte machine; NULL while offline. */
+struct conn *sess_conn(struct sess *s);
+/* Requests the session holds, sent or waiting. */
+uint32_t sess_requests(const struct sess *s);
+
+/* A transport connection is up; the state must be SESS_OFFLINE. 0 or -ENOMEM. */
+int sess_connected(struct sess *s, uint64_t now);
+/* The transport connection is gone, whoever closed it.  Harmless when offline. */
+void sess_disconnected(struct sess *s, uint64_t now);
+/* Let ordinary requests out (see above).  Requires SESS_ONLINE. */
+void sess_release(struct sess *s);
+/* Hand every request back with this result; requires SESS_OFFLINE. */
+void sess_fail_all(struct sess *s, uint64_t now, enum req_result result);
+/*
+ * The configuration for the next login (changed keys, a redirection's
+ * address has no place here).  Borrowed strings as in sess_new().
+ */
+void sess_configure(struct sess *s, const struct sess_cfg *cfg);
+
+/* Queue a request, in any state.  Never fails; ends in one SESS_EV_REQ. */
+void sess_submit(struct sess *s, struct req *r, uint64_t now);
+/*
+ * Send a NOP-Out with len bytes of ping data (RFC 7143, section 11.18).
+ * -ENOTCONN when not online, -EBUSY while another one is unanswered, -EINVAL.
+ */
+int sess_ping(struct sess *s, uint32_t len, void *user, uint64_t now);
+/* Send a Text Request "SendTargets=<what>"; errors as sess_ping(). */
+int sess_send_targets(struct sess *s, const char *what, uint64_t now);
+/* Ask for a logout that closes the session (11.14). -ENOTCONN when not online. */
+int sess_logout(struct sess *s, uint64_t now);
+
+/* The next event, or false.  Call until it is false after every input. */
+bool sess_next(struct sess *s, struct sess_event *ret_ev);
+/* When sess_tick() must be called at the latest; UINT64_MAX: never. */
+uint64_t sess_deadline(const struct sess *s);
+void sess_tick(struct sess *s, uint64_t now);
+
+#endif

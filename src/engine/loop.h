@@ -1,0 +1,75 @@
+/*
+ * An event loop: file descriptors, deadlines, end-of-turn work, and messages
+ * from other threads.  One thread runs a loop; only loop_post() and
+ * loop_stop() may be called from others.
+ */
+#ifndef ENGINE_LOOP_H
+#define ENGINE_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+struct loop;
+
+/* A watched descriptor; embedded in its owner.  events are EPOLLIN, EPOLLOUT… */
+struct loop_fd {
+	int fd;
+	void (*ready)(struct loop_fd *f, uint32_t events);
+	uint32_t events; /* the loop's */
+	bool watched;    /* the loop's */
+};
+
+/* A deadline; embedded in its owner. */
+struct loop_timer {
+	void (*expired)(struct loop_timer *t);
+	uint64_t at_us;  /* the loop's */
+	uint32_t index;  /* the loop's: place in the heap + 1, 0 when not armed */
+};
+
+/* Work for the end of this turn, after all ready descriptors; embedded. */
+struct loop_work {
+	void (*run)(struct loop_work *w);
+	struct list link; /* the loop's; initialise with loop_work_init() */
+};
+
+/* A message from another thread; owned by the loop until run() is called. */
+struct loop_msg {
+	void (*run)(struct loop_msg *m);
+	struct loop_msg *next; /* the loop's */
+};
+
+/* NULL with errno when the system has no epoll or descriptor left. */
+struct loop *loop_new(void);
+/* Nothing may be watched or armed any more.  NULL is fine. */
+void loop_free(struct loop *l);
+/* Run until loop_stop().  Returns 0 or a negative errno from epoll. */
+int loop_run(struct loop *l);
+/* Any thread, and signal handlers: loop_run() returns at the end of its turn. */
+void loop_stop(struct loop *l);
+
+/* Microseconds, monotonic; sampled once a turn, fresh after loop_now_update(). */
+uint64_t loop_now(const struct loop *l);
+uint64_t loop_now_update(struct loop *l);
+
+/* 0 or a negative errno. */
+int loop_watch(struct loop *l, struct loop_fd *f, uint32_t events);
+/* Change the events of a watched descriptor. */
+int loop_rewatch(struct loop *l, struct loop_fd *f, uint32_t events);
+/* Harmless when not watched. */
+void loop_unwatch(struct loop *l, struct loop_fd *f);
+
+/* Arm (or re-arm) for an absolute time of loop_now()'s clock. */
+void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_us);
+void loop_timer_clear(struct loop *l, struct loop_timer *t);
+
+void loop_work_init(struct loop_work *w, void (*run)(struct loop_work *w));
+/* Once a turn however often it is called. */
+void loop_defer(struct loop *l, struct loop_work *w);
+void loop_work_cancel(struct loop_work *w);
+
+/* Any thread.  m->run(m) is called on the loop's thread, in order of posting. */
+void loop_post(struct loop *l, struct loop_msg *m);
+
+#endif

@@ -17,15 +17,17 @@ struct loop;
 struct loop_fd {
 	int fd;
 	void (*ready)(struct loop_fd *f, uint32_t events);
-	uint32_t events; /* the loop's */
-	bool watched;    /* the loop's */
+	uint32_t events; /* the loop's, as is what follows */
+	bool watched;
 };
 
 /* A deadline; embedded in its owner. */
 struct loop_timer {
 	void (*expired)(struct loop_timer *t);
-	uint64_t at_us;  /* the loop's */
-	uint32_t index;  /* the loop's: place in the heap + 1, 0 when not armed */
+	uint64_t at_us; /* the loop's, as is all that follows */
+	uint64_t order;
+	struct loop_timer *child, *next, *prev;
+	bool armed;
 };
 
 /* Work for the end of this turn, after all ready descriptors; embedded. */
@@ -44,28 +46,44 @@ struct loop_msg {
 struct loop *loop_new(void);
 /* Nothing may be watched or armed any more.  NULL is fine. */
 void loop_free(struct loop *l);
-/* Run until loop_stop().  Returns 0 or a negative errno from epoll. */
+/*
+ * Run until loop_stop().  A turn is: the descriptors that are ready, posted
+ * messages among them; the deadlines that have passed, earliest first, equal
+ * ones in the order they were armed; the deferred work.  Returns 0 or a
+ * negative errno from epoll.  May be run again afterwards.
+ */
 int loop_run(struct loop *l);
-/* Any thread, and signal handlers: loop_run() returns at the end of its turn. */
+/*
+ * Any thread, and signal handlers: loop_run() returns at the end of its turn,
+ * or at once when it is called next.  What this thread posted before has been
+ * run by then.
+ */
 void loop_stop(struct loop *l);
 
 /* Microseconds, monotonic; sampled once a turn, fresh after loop_now_update(). */
 uint64_t loop_now(const struct loop *l);
 uint64_t loop_now_update(struct loop *l);
 
-/* 0 or a negative errno. */
+/*
+ * 0 or a negative errno.  Everything below may be called from any callback of
+ * the loop, for its own object and for others; an object may be freed as soon
+ * as it is unwatched, cleared or cancelled.
+ */
 int loop_watch(struct loop *l, struct loop_fd *f, uint32_t events);
-/* Change the events of a watched descriptor. */
+/* Change the events of a watched descriptor.  0 or a negative errno. */
 int loop_rewatch(struct loop *l, struct loop_fd *f, uint32_t events);
-/* Harmless when not watched. */
+/* Before the descriptor is closed.  Harmless when not watched. */
 void loop_unwatch(struct loop *l, struct loop_fd *f);
 
-/* Arm (or re-arm) for an absolute time of loop_now()'s clock. */
+/*
+ * Arm (or re-arm) for an absolute time of loop_now()'s clock.  A deadline set
+ * by a deadline's callback fires in a later turn, never in this one.
+ */
 void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_us);
 void loop_timer_clear(struct loop *l, struct loop_timer *t);
 
 void loop_work_init(struct loop_work *w, void (*run)(struct loop_work *w));
-/* Once a turn however often it is called. */
+/* Once a turn however often it is called; from work itself: in the next turn. */
 void loop_defer(struct loop *l, struct loop_work *w);
 void loop_work_cancel(struct loop_work *w);
 

@@ -1,0 +1,438 @@
+#include "engine/loop.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Ready descriptors taken at once.  The kernel goes round, so a small number is fair, too. */
+#define BATCH 64
+
+struct loop {
+	int epfd;
+	uint64_t now_us;
+	struct loop_fd wake;               /* eventfd: posts and loop_stop() */
+	_Atomic(struct loop_msg *) posted; /* newest first */
+	atomic_bool stop;
+	bool has_pwait2;
+	bool firing;
+	uint64_t firing_us; /* while firing: deadlines up to here are due */
+	uint64_t timer_order;
+	struct loop_timer *timers; /* the root of a pairing heap: the next deadline */
+	struct list works;
+	unsigned watched_count;
+	int batch_at, batch_count;
+	struct epoll_event batch[BATCH];
+};
+
+static uint64_t
+clock_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* The messages that wait, oldest first. */
+static struct loop_msg *
+take_posted(struct loop *l)
+{
+	struct loop_msg *m = atomic_exchange_explicit(&l->posted, NULL, memory_order_acquire);
+	struct loop_msg *in_order = NULL;
+
+	while (m != NULL) {
+		struct loop_msg *older = m->next;
+
+		m->next = in_order;
+		in_order = m;
+		m = older;
+	}
+	return in_order;
+}
+
+static void
+run_posted(struct loop *l)
+{
+	struct loop_msg *m = take_posted(l);
+
+	while (m != NULL) {
+		struct loop_msg *next = m->next;
+
+		m->run(m);
+		m = next;
+	}
+}
+
+/*
+ * The eventfd is watched edge-triggered and never read: every write to it is
+ * an edge, and its 64-bit count cannot be filled by ones.  That saves a system
+ * call a wake-up.
+ */
+static void
+woken(struct loop_fd *f, uint32_t events)
+{
+	(void)events;
+	run_posted(LIST_ENTRY(f, struct loop, wake));
+}
+
+static void
+wake(struct loop *l)
+{
+	const uint64_t one = 1;
+	ssize_t n;
+
+	do
+		n = write(l->wake.fd, &one, sizeof one);
+	while (n < 0 && errno == EINTR);
+	assert(n == sizeof one);
+}
+
+struct loop *
+loop_new(void)
+{
+	struct loop *l = calloc(1, sizeof *l);
+
+	if (l == NULL)
+		return NULL;
+	list_init(&l->works);
+	l->has_pwait2 = true;
+	l->now_us = clock_us();
+	l->epfd = epoll_create1(EPOLL_CLOEXEC);
+	l->wake.ready = woken;
+	l->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (l->epfd >= 0 && l->wake.fd >= 0 && loop_watch(l, &l->wake, EPOLLIN | EPOLLET) == 0)
+		return l;
+
+	int saved = errno;
+
+	if (l->epfd >= 0)
+		close(l->epfd);
+	if (l->wake.fd >= 0)
+		close(l->wake.fd);
+	free(l);
+	errno = saved;
+	return NULL;
+}
+
+void
+loop_free(struct loop *l)
+{
+	if (l == NULL)
+		return;
+	loop_unwatch(l, &l->wake);
+	assert(l->watched_count == 0 && l->timers == NULL);
+	close(l->wake.fd);
+	close(l->epfd);
+	free(l);
+}
+
+void
+loop_stop(struct loop *l)
+{
+	int saved = errno; /* of what a signal handler interrupted */
+
+	atomic_store(&l->stop, true);
+	wake(l);
+	errno = saved;
+}
+
+void
+loop_post(struct loop *l, struct loop_msg *m)
+{
+	struct loop_msg *newest = atomic_load_explicit(&l->posted, memory_order_relaxed);
+
+	do
+		m->next = newest;
+	while (!atomic_compare_exchange_weak_explicit(
+	    &l->posted, &newest, m, memory_order_release, memory_order_relaxed));
+	/* Whoever posted the first has woken the loop; it takes all of them at once. */
+	if (newest == NULL)
+		wake(l);
+}
+
+uint64_t
+loop_now(const struct loop *l)
+{
+	return l->now_us;
+}
+
+uint64_t
+loop_now_update(struct loop *l)
+{
+	return l->now_us = clock_us();
+}
+
+int
+loop_watch(struct loop *l, struct loop_fd *f, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = f};
+
+	assert(!f->watched);
+	if (epoll_ctl(l->epfd, EPOLL_CTL_ADD, f->fd, &ev) < 0)
+		return -errno;
+	f->events = events;
+	f->watched = true;
+	l->watched_count++;
+	return 0;
+}
+
+int
+loop_rewatch(struct loop *l, struct loop_fd *f, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = f};
+
+	assert(f->watched);
+	if (f->events == events)
+		return 0;
+	if (epoll_ctl(l->epfd, EPOLL_CTL_MOD, f->fd, &ev) < 0)
+		return -errno;
+	f->events = events;
+	return 0;
+}
+
+void
+loop_unwatch(struct loop *l, struct loop_fd *f)
+{
+	if (!f->watched)
+		return;
+	/* EBADF or ENOENT: it was closed before, and a copy of it may still report events. */
+	if (epoll_ctl(l->epfd, EPOLL_CTL_DEL, f->fd, NULL) < 0)
+		assert(!"descriptor closed while watched");
+	f->watched = false;
+	l->watched_count--;
+	/* It may be ready in this very batch, and its owner may free it now. */
+	for (int i = l->batch_at; i < l->batch_count; i++)
+		if (l->batch[i].data.ptr == f)
+			l->batch[i].data.ptr = NULL;
+}
+
+/*
+ * Deadlines are a pairing heap (Fredman et al., 1986) whose nodes are in their
+ * owners: arming allocates nothing and so cannot fail, the next deadline is the
+ * root.  `child` is the first child; `next` the sibling; `prev` the sibling
+ * before, or the parent of a first child.
+ */
+static bool
+timer_before(const struct loop_timer *a, const struct loop_timer *b)
+{
+	return a->at_us < b->at_us || (a->at_us == b->at_us && a->order < b->order);
+}
+
+/* Make one heap of two; either may be NULL. */
+static struct loop_timer *
+timer_meld(struct loop_timer *a, struct loop_timer *b)
+{
+	if (a == NULL || b == NULL)
+		return a != NULL ? a : b;
+	if (timer_before(b, a)) {
+		struct loop_timer *t = a;
+
+		a = b;
+		b = t;
+	}
+	b->prev = a;
+	b->next = a->child;
+	if (b->next != NULL)
+		b->next->prev = b;
+	a->child = b;
+	return a;
+}
+
+/* Make one heap of a list of siblings: in pairs forward, then together backward. */
+static struct loop_timer *
+timer_meld_siblings(struct loop_timer *first)
+{
+	struct loop_timer *pairs = NULL, *all = NULL;
+
+	while (first != NULL) {
+		struct loop_timer *a = first, *b = a->next;
+
+		first = b != NULL ? b->next : NULL;
+		a->next = a->prev = NULL;
+		if (b != NULL)
+			b->next = b->prev = NULL;
+		a = timer_meld(a, b);
+		a->next = pairs;
+		pairs = a;
+	}
+	while (pairs != NULL) {
+		struct loop_timer *a = pairs;
+
+		pairs = a->next;
+		a->next = NULL;
+		all = timer_meld(all, a);
+	}
+	return all;
+}
+
+void
+loop_timer_clear(struct loop *l, struct loop_timer *t)
+{
+	struct loop_timer *below;
+
+	if (!t->armed)
+		return;
+	below = timer_meld_siblings(t->child);
+	if (t == l->timers) {
+		l->timers = below;
+	} else {
+		if (t->prev->child == t)
+			t->prev->child = t->next;
+		else
+			t->prev->next = t->next;
+		if (t->next != NULL)
+			t->next->prev = t->prev;
+		l->timers = timer_meld(l->timers, below);
+	}
+	t->child = t->next = t->prev = NULL;
+	t->armed = false;
+}
+
+void
+loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_us)
+{
+	/* One that is re-armed for the past by its own callback may not starve those behind it. */
+	if (l->firing && at_us < l->firing_us)
+		at_us = l->firing_us;
+	loop_timer_clear(l, t);
+	t->at_us = at_us;
+	t->order = l->timer_order++;
+	t->armed = true;
+	l->timers = timer_meld(l->timers, t);
+}
+
+static void
+fire_timers(struct loop *l)
+{
+	const uint64_t order_end = l->timer_order;
+
+	l->firing = true;
+	l->firing_us = l->now_us;
+	while (
+	    l->timers != NULL && l->timers->at_us <= l->firing_us && l->timers->order < order_end) {
+		struct loop_timer *t = l->timers;
+
+		loop_timer_clear(l, t);
+		t->expired(t);
+	}
+	l->firing = false;
+}
+
+void
+loop_work_init(struct loop_work *w, void (*run)(struct loop_work *w))
+{
+	w->run = run;
+	list_init(&w->link);
+}
+
+void
+loop_defer(struct loop *l, struct loop_work *w)
+{
+	if (list_empty(&w->link))
+		list_push_back(&l->works, &w->link);
+}
+
+void
+loop_work_cancel(struct loop_work *w)
+{
+	list_remove(&w->link);
+}
+
+static void
+run_works(struct loop *l)
+{
+	struct list now, *node;
+
+	/* Work that is deferred from here on belongs to the next turn. */
+	list_init(&now);
+	list_splice_front(&now, &l->works);
+	while ((node = list_pop(&now)) != NULL) {
+		struct loop_work *w = LIST_ENTRY(node, struct loop_work, link);
+
+		w->run(w);
+	}
+}
+
+/* Microseconds until something is due; UINT64_MAX: nothing is. */
+static uint64_t
+patience_us(const struct loop *l)
+{
+	uint64_t now;
+
+	if (!list_empty(&l->works))
+		return 0;
+	if (l->timers == NULL)
+		return UINT64_MAX;
+	/* Not loop_now(): what this turn took would be slept too long. */
+	now = clock_us();
+	return l->timers->at_us > now ? l->timers->at_us - now : 0;
+}
+
+static int
+wait_events(struct loop *l)
+{
+	uint64_t us = patience_us(l);
+	int n;
+
+	if (l->has_pwait2) {
+		struct timespec ts = {
+		    .tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000 * 1000)};
+
+		n = epoll_pwait2(l->epfd, l->batch, BATCH, us == UINT64_MAX ? NULL : &ts, NULL);
+		/* Linux before 5.11, or a sandbox that does not know it. */
+		if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+			return n;
+		l->has_pwait2 = false;
+	}
+	if (us == UINT64_MAX)
+		return epoll_wait(l->epfd, l->batch, BATCH, -1);
+	/* Rounded up: never early.  An hour at most: it may come back for nothing. */
+	if (us > 3600ull * 1000000)
+		us = 3600ull * 1000000;
+	return epoll_wait(l->epfd, l->batch, BATCH, (int)((us + 999) / 1000));
+}
+
+static int
+turn(struct loop *l)
+{
+	int n = wait_events(l);
+
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	l->now_us = clock_us();
+	l->batch_count = n > 0 ? n : 0;
+	for (l->batch_at = 0; l->batch_at < l->batch_count;) {
+		const struct epoll_event *ev = &l->batch[l->batch_at++];
+		struct loop_fd *f = ev->data.ptr;
+		uint32_t events;
+
+		if (f == NULL)
+			continue;
+		/* It may have been rewatched for less by a callback before it. */
+		events = ev->events & (f->events | EPOLLERR | EPOLLHUP);
+		if (events != 0)
+			f->ready(f, events);
+	}
+	l->batch_at = l->batch_count = 0;
+	fire_timers(l);
+	run_works(l);
+	return 0;
+}
+
+int
+loop_run(struct loop *l)
+{
+	int err = 0;
+
+	while (err == 0 && !atomic_load(&l->stop))
+		err = turn(l);
+	atomic_store(&l->stop, false); /* one that comes later is for the next run */
+	run_posted(l);
+	return err;
+}

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/list.h"
+
 enum blk_op {
 	BLK_READ,
 	BLK_WRITE,
@@ -30,6 +32,7 @@ struct blk_req {
 	/* Called once, on the device's thread, never from inside submit. */
 	void (*done)(struct blk_req *r);
 	void *user;      /* the exporter's */
+	struct list link; /* the backend's while it has the request */
 };
 
 struct blk_dev {

@@ -171,7 +171,7 @@ loop_now_update(struct loop *l)
 int
 loop_watch(struct loop *l, struct loop_fd *f, uint32_t events)
 {
-	struct epoll_event ev = {.events = events, .data.ptr = f};
+	struct epoll_event ev = { .events = events, .data.ptr = f };
 
 	assert(!f->watched);
 	if (epoll_ctl(l->epfd, EPOLL_CTL_ADD, f->fd, &ev) < 0)
@@ -185,7 +185,7 @@ loop_watch(struct loop *l, struct loop_fd *f, uint32_t events)
 int
 loop_rewatch(struct loop *l, struct loop_fd *f, uint32_t events)
 {
-	struct epoll_event ev = {.events = events, .data.ptr = f};
+	struct epoll_event ev = { .events = events, .data.ptr = f };
 
 	assert(f->watched);
 	if (f->events == events)
@@ -381,8 +381,8 @@ wait_events(struct loop *l)
 	int n;
 
 	if (l->has_pwait2) {
-		struct timespec ts = {
-		    .tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000 * 1000)};
+		struct timespec ts = { .tv_sec = (time_t)(us / 1000000),
+			.tv_nsec = (long)(us % 1000000 * 1000) };
 
 		n = epoll_pwait2(l->epfd, l->batch, BATCH, us == UINT64_MAX ? NULL : &ts, NULL);
 		/* Linux before 5.11, or a sandbox that does not know it. */

@@ -202,8 +202,9 @@ loop_unwatch(struct loop *l, struct loop_fd *f)
 	if (!f->watched)
 		return;
 	/* EBADF or ENOENT: it was closed before, and a copy of it may still report events. */
-	if (epoll_ctl(l->epfd, EPOLL_CTL_DEL, f->fd, NULL) < 0)
-		assert(!"descriptor closed while watched");
+	int rc = epoll_ctl(l->epfd, EPOLL_CTL_DEL, f->fd, NULL);
+
+	assert(rc == 0);
 	f->watched = false;
 	l->watched_count--;
 	/* It may be ready in this very batch, and its owner may free it now. */

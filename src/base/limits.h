@@ -46,11 +46,21 @@
 #define LIMIT_LUNS_PER_TARGET 8
 /* The guide, chapter 6: HP-UX has 256 ext_bus instances. */
 #define LIMIT_EXT_BUS 256
+/* Instances of any other class of the I/O tree: what LIMIT_SESSIONS and their LUNs can need at worst. */
+#define LIMIT_IO_INSTANCES (1u << 20)
 /* Sessions of one driver. */
 #define LIMIT_SESSIONS 4096
 
 /* One line of the control protocol, either way; and clients at once. */
 #define LIMIT_IPC_LINE_BYTES (4u << 20)
+/* A request is small: an enemy's must not cost memory. */
+#define LIMIT_IPC_REQUEST_BYTES (64u << 10)
+/* JSON values are nested no deeper, in requests and answers. */
+#define LIMIT_IPC_DEPTH 16
+/* Requests of one client that are not answered yet. */
+#define LIMIT_IPC_CALLS 32
+/* Answers that a client has not read yet; beyond it is dropped. */
+#define LIMIT_IPC_QUEUE_BYTES (2 * LIMIT_IPC_LINE_BYTES)
 #define LIMIT_IPC_CLIENTS 64
 
 #endif

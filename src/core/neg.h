@@ -1,17 +1,44 @@
 /*
  * Negotiation of text keys: what each key is, what we offer, what came out.
- * RFC 7143, section 6.2 and chapter 13.  One row per key in keys.def.
+ * RFC 7143, section 6.2 and chapters 12 and 13.  One row per key in keys.def.
  */
 #ifndef CORE_NEG_H
 #define CORE_NEG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-/* A digest, section 13.1. */
-enum neg_digest { NEG_DIGEST_NONE, NEG_DIGEST_CRC32C };
-/* An authentication method, section 13.  The others are never offered. */
-enum neg_auth { NEG_AUTH_NONE, NEG_AUTH_CHAP };
+#include "base/limits.h"
+#include "base/put.h"
+#include "core/violation.h"
+
+/* The values of list keys: None and CRC32C (13.1), authentication methods (12.1), TaskReporting
+ * (13.23). */
+enum neg_digest {
+#define VALUE_DIGEST(id, ...) NEG_DIGEST_##id,
+#include "core/keys.def"
+};
+enum neg_auth {
+#define VALUE_AUTH(id, ...) NEG_AUTH_##id,
+#include "core/keys.def"
+};
+enum neg_task {
+#define VALUE_TASK(id, ...) NEG_TASK_##id,
+#include "core/keys.def"
+};
+
+/* Every key; those that have a field in neg_params come first. */
+enum key_id {
+#define KEY_NUM(id, ...)  KEY_##id,
+#define KEY_BOOL(id, ...) KEY_##id,
+#define KEY_LIST(id, ...) KEY_##id,
+#define KEY_DECL(id, ...) KEY_##id,
+#define KEY_SEC(id, ...)  KEY_##id,
+#define KEY_GONE(id, ...) KEY_##id,
+#include "core/keys.def"
+	KEY_COUNT
+};
 
 /* The negotiated value of every operational key; the defaults before a login. */
 struct neg_params {
@@ -19,10 +46,11 @@ struct neg_params {
 #define KEY_BOOL(id, ...) bool id;
 #define KEY_LIST(id, ...) uint8_t id;
 #include "core/keys.def"
-	uint32_t peer_max_recv_dsl; /* MaxRecvDataSegmentLength the target declared (ours is max_recv_dsl) */
+	uint32_t peer_max_recv_dsl; /* MaxRecvDataSegmentLength the target declared (ours is
+				       max_recv_dsl) */
 };
 
-/* What to propose.  Lists are in order of preference. */
+/* What to propose.  Lists are in order of preference; an empty list is not proposed. */
 #define NEG_LIST_MAX 4
 struct neg_list {
 	uint8_t n;
@@ -35,7 +63,117 @@ struct neg_offer {
 #include "core/keys.def"
 };
 
+enum key_type {
+	KEY_TYPE_NUM,
+	KEY_TYPE_BOOL,
+	KEY_TYPE_LIST,
+	KEY_TYPE_DECL,
+	KEY_TYPE_SEC,
+	KEY_TYPE_GONE
+};
+enum key_use { KEY_USE_LO, KEY_USE_IO, KEY_USE_FFPO, KEY_USE_ALL };
+enum key_stage { KEY_STAGE_SECURITY, KEY_STAGE_OPERATIONAL, KEY_STAGE_ANY, KEY_STAGE_FULL_FEATURE };
+enum key_senders { KEY_SENDERS_I = 1, KEY_SENDERS_T = 2, KEY_SENDERS_IT = 3 };
+enum key_scope { KEY_SCOPE_SW, KEY_SCOPE_CO };
+enum key_irrelevant { KEY_NEVER, KEY_DISCOVERY, KEY_NO_UNSOL };
+enum key_rule {
+	KEY_RULE_MIN,
+	KEY_RULE_MAX,
+	KEY_RULE_AND,
+	KEY_RULE_OR,
+	KEY_RULE_CHOICE,
+	KEY_RULE_DECLARE
+};
+
+/* A row of the table; static. */
+struct key_info {
+	const char *name, *section;
+	uint16_t since; /* RFC */
+	enum key_type type;
+	enum key_use use;
+	enum key_stage stage;
+	enum key_senders senders;
+	enum key_scope scope;
+	enum key_irrelevant irrelevant;
+	enum key_rule rule;
+	uint32_t default_value, min, max; /* a list's default is an index into values */
+	uint32_t can_min, can_max;        /* what we may offer, within min and max */
+	const struct key_value *values;   /* of a list: n_values names, in the order of its enum */
+	size_t n_values;
+	const char *answer; /* KEY_TYPE_GONE: what such an offer is answered with */
+	size_t params_offset, offer_offset;
+};
+struct key_value {
+	const char *name;
+	bool can; /* we can do it, so it may be offered */
+};
+
+/* Keys in all; the first neg_param_count() of them have a value in neg_params. */
+size_t neg_key_count(void);
+size_t neg_param_count(void);
+const struct key_info *neg_key_info(enum key_id key);
+/* By its name on the wire, case and all; false when there is no such key. */
+bool neg_key_find(const char *name, enum key_id *ret_key);
+
 /* The offer we make unless told otherwise (keys.def, column "offer"). */
 void neg_offer_default(struct neg_offer *ret_offer);
+/* What holds before anything is negotiated (keys.def, column "default"). */
+void neg_params_default(struct neg_params *ret_params);
+
+/*
+ * A key's value as it stands on the wire, NUL-terminated, into n bytes.
+ * False when the key has no value in neg_params or it does not fit.
+ */
+bool neg_format(const struct neg_params *params, enum key_id key, char *buf, size_t n);
+/* The same of an offer: lists in order, separated by commas. */
+bool neg_format_offer(const struct neg_offer *offer, enum key_id key, char *buf, size_t n);
+
+enum neg_parse {
+	NEG_PARSE_OK,
+	NEG_PARSE_NOT_SETTABLE, /* the key has no value that is negotiated */
+	NEG_PARSE_NOT_A_NUMBER,
+	NEG_PARSE_OUT_OF_RANGE,  /* outside the RFC's range, or beyond what this initiator can do */
+	NEG_PARSE_NOT_A_BOOLEAN, /* neither Yes nor No */
+	NEG_PARSE_FIXED,         /* this initiator can do only the other value */
+	NEG_PARSE_UNKNOWN_VALUE, /* a list names a value the key does not have, or one we cannot do
+				  */
+	NEG_PARSE_TWICE,         /* a list names a value twice */
+	NEG_PARSE_EMPTY,
+};
+/* Text a user gave as offer for a key, e.g. "None,CRC32C"; *offer is changed only with
+ * NEG_PARSE_OK. */
+enum neg_parse neg_parse_value(enum key_id key, const char *text, struct neg_offer *offer);
+/* A sentence for each result; static text. */
+const char *neg_parse_text(enum neg_parse p);
+
+/*
+ * One login's negotiation: what stands where, key by key.  Embedded in login.
+ * A proposal is written with neg_propose(); everything the target sends under
+ * the name of a key of neg_params goes through neg_receive(), which writes
+ * the answer where the target proposes; neg_finish() closes a stage.
+ */
+struct neg {
+	struct neg_offer
+	    offer; /* made consistent: FirstBurstLength does not exceed MaxBurstLength */
+	struct neg_params params;
+	bool discovery;
+	uint8_t state[KEY_COUNT];
+};
+
+void neg_begin(struct neg *n, const struct neg_offer *offer, bool discovery);
+/* Writes our proposals and declarations of a stage (SECURITY or OPERATIONAL). */
+void neg_propose(struct neg *n, enum key_stage stage, struct put *w);
+/*
+ * The target sent key=value; `key` is below neg_param_count().  An answer, if
+ * one is due, goes to `answers`, and *ret_answer_needed says that the
+ * negotiation is open without it (RFC 7143, section 6.2.2).
+ */
+enum login_violation neg_receive(struct neg *n, enum key_id key, const char *value,
+    struct put *answers, bool *ret_answer_needed);
+/*
+ * The stage ended: every proposal needs its answer, and the values must go
+ * together.  *ret_culprit is written unless VIOLATION_NONE.
+ */
+enum login_violation neg_finish(struct neg *n, enum key_stage stage, enum key_id *ret_culprit);
 
 #endif

@@ -1,0 +1,30 @@
+#include "core/violation.h"
+
+#include <stddef.h>
+
+static const struct {
+	const char *name, *text;
+	unsigned message;
+} violations[] = {
+#define VIOLATION(id, guide, text) { #id, text, guide },
+#include "core/violation.def"
+#undef VIOLATION
+};
+
+const char *
+violation_text(enum login_violation v)
+{
+	return violations[v].text;
+}
+
+const char *
+violation_name(enum login_violation v)
+{
+	return violations[v].name;
+}
+
+unsigned
+violation_message(enum login_violation v)
+{
+	return violations[v].message;
+}

@@ -1,0 +1,256 @@
+#include "sys/sock.h"
+
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* More descriptors than we ever want from one message: those that come are closed. */
+#define FDS_MAX 8
+
+/* A socket's address; dir_fd must stay open while it is used. */
+struct addr {
+	struct sockaddr_un un;
+	int dir_fd;
+};
+
+static int addr_make(struct addr *a, const char *path);
+static void addr_done(struct addr *a);
+static int clear_stale(struct addr *a, const char *path, int type);
+static int take_fd(struct msghdr *m, int *ret_fd);
+
+int
+sock_listen(const char *path, int type, mode_t mode)
+{
+	struct addr a;
+	int err, fd;
+
+	err = addr_make(&a, path);
+	if (err < 0)
+		return err;
+	err = clear_stale(&a, path, type);
+	if (err < 0) {
+		addr_done(&a);
+		return err;
+	}
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		err = -errno;
+		addr_done(&a);
+		return err;
+	}
+	/* bind() makes the file with the socket's mode less the umask: never wider than wanted. */
+	if (fchmod(fd, mode) < 0 || bind(fd, (struct sockaddr *)&a.un, sizeof a.un) < 0) {
+		err = -errno;
+	} else if (chmod(path, mode) < 0 || listen(fd, SOMAXCONN) < 0) {
+		err = -errno;
+		(void)unlink(path); /* ours; the first error counts */
+	}
+	addr_done(&a);
+	if (err < 0) {
+		(void)close(fd); /* the first error counts */
+		return err;
+	}
+	return fd;
+}
+
+int
+sock_connect(const char *path, int type)
+{
+	struct addr a;
+	int err, fd;
+
+	err = addr_make(&a, path);
+	if (err < 0)
+		return err;
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		err = -errno;
+	else if (connect(fd, (struct sockaddr *)&a.un, sizeof a.un) < 0)
+		err = -errno;
+	addr_done(&a);
+	if (err < 0 && fd >= 0)
+		(void)close(fd); /* the first error counts */
+	return err < 0 ? err : fd;
+}
+
+int
+sock_accept(int fd)
+{
+	int got;
+
+	do
+		got = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	while (got < 0 && (errno == EINTR || errno == ECONNABORTED));
+	return got < 0 ? -errno : got;
+}
+
+int
+sock_peer(int fd, struct sock_peer *ret_peer)
+{
+	struct ucred cred;
+	socklen_t len = sizeof cred;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return -errno;
+	*ret_peer = (struct sock_peer){ .pid = cred.pid, .uid = cred.uid, .gid = cred.gid };
+	return 0;
+}
+
+ssize_t
+sock_send(int fd, const void *buf, size_t len, int pass_fd)
+{
+	union {
+		char space[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	assert(len > 0);
+	if (pass_fd >= 0) {
+		struct cmsghdr *c;
+
+		m.msg_control = &control;
+		m.msg_controllen = sizeof control.space;
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &pass_fd, sizeof pass_fd);
+	}
+	do
+		n = sendmsg(fd, &m, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+ssize_t
+sock_recv(int fd, void *buf, size_t cap, int *ret_fd)
+{
+	union {
+		char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = { .iov_base = buf, .iov_len = cap };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof control.space };
+	ssize_t n;
+	int got;
+
+	if (ret_fd != NULL)
+		*ret_fd = -1;
+	do
+		n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	got = take_fd(&m, ret_fd);
+	if ((m.msg_flags & MSG_TRUNC) != 0) {
+		if (got >= 0) {
+			(void)close(got); /* belongs to a message that nobody can read */
+			*ret_fd = -1;
+		}
+		return -EMSGSIZE;
+	}
+	return n;
+}
+
+/*
+ * sockaddr_un holds 107 bytes of path, less than many a root.  The kernel
+ * resolves /proc/self/fd/N/name like any path, so that a descriptor of the
+ * directory stands for all of it but the last component.
+ */
+static int
+addr_make(struct addr *a, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir;
+	int n;
+
+	*a = (struct addr){ .un.sun_family = AF_UNIX, .dir_fd = -1 };
+	if (strlen(path) < sizeof a->un.sun_path) {
+		memcpy(a->un.sun_path, path, strlen(path));
+		return 0;
+	}
+	if (slash == NULL)
+		return -ENAMETOOLONG;
+	dir = strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	if (dir == NULL)
+		return -ENOMEM;
+	a->dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	n = a->dir_fd < 0 ? -errno : 0;
+	free(dir);
+	if (n < 0)
+		return n;
+	n = snprintf(a->un.sun_path, sizeof a->un.sun_path, "/proc/self/fd/%d%s", a->dir_fd, slash);
+	if (n < 0 || (size_t)n >= sizeof a->un.sun_path) {
+		addr_done(a);
+		return -ENAMETOOLONG;
+	}
+	return 0;
+}
+
+static void
+addr_done(struct addr *a)
+{
+	if (a->dir_fd >= 0)
+		(void)close(a->dir_fd); /* O_PATH: nothing to lose */
+}
+
+/* Make way: a socket file whose listener is gone refuses connections. */
+static int
+clear_stale(struct addr *a, const char *path, int type)
+{
+	struct stat st;
+	int fd, err;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	fd = socket(AF_UNIX, (type & ~SOCK_NONBLOCK) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	err = connect(fd, (struct sockaddr *)&a->un, sizeof a->un) < 0 ? -errno : 0;
+	(void)close(fd); /* only asked whether somebody is there */
+	if (err == -ENOENT)
+		return 0;
+	if (err != -ECONNREFUSED)
+		return -EADDRINUSE;
+	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* Keep the first descriptor where it is wanted, close all others.  -1: none. */
+static int
+take_fd(struct msghdr *m, int *ret_fd)
+{
+	int got = -1;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
+		size_t n;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+			if (got < 0 && ret_fd != NULL)
+				got = *ret_fd = fd;
+			else
+				(void)close(fd); /* nobody asked for it */
+		}
+	}
+	return got;
+}

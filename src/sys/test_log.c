@@ -1,0 +1,128 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "sys/log.h"
+
+static char text[16384];
+
+/* What the body writes to the standard error ends in `text`. */
+static void
+capture(void (*body)(void))
+{
+	FILE *f = tmpfile();
+	int was = dup(STDERR_FILENO);
+	size_t n;
+
+	assert_non_null(f);
+	assert_true(was >= 0);
+	assert_true(dup2(fileno(f), STDERR_FILENO) >= 0);
+	body();
+	assert_true(dup2(was, STDERR_FILENO) >= 0);
+	close(was);
+	rewind(f);
+	n = fread(text, 1, sizeof text - 1, f);
+	text[n] = '\0';
+	fclose(f);
+}
+
+static void
+log_three(void)
+{
+	log_init("prog", LOG_TO_STDERR, LOG_LVL_ERR);
+	log_warn("not %s", "this");
+	log_err("disk %d is gone", 7);
+	log_set_level(LOG_LVL_DEBUG);
+	log_debug("now %s", "this");
+}
+
+static void
+log_hostile(void)
+{
+	log_set_level(LOG_LVL_ERR);
+	log_err("alias '%s'", "a\nJan 1 fake: line\x1b[2J");
+}
+
+static void
+log_long(void)
+{
+	char big[5000];
+
+	memset(big, '\n', sizeof big - 1);
+	big[sizeof big - 1] = '\0';
+	log_err("%s", big);
+}
+
+static void
+only_levels_up_to_the_chosen_one_are_logged(void **state)
+{
+	(void)state;
+	capture(log_three);
+	assert_null(strstr(text, "not this"));
+	assert_non_null(strstr(text, " prog["));
+	assert_non_null(strstr(text, "err: disk 7 is gone\n"));
+	assert_non_null(strstr(text, "debug: now this\n"));
+}
+
+static void
+text_from_outside_cannot_write_a_line_or_speak_to_the_terminal(void **state)
+{
+	(void)state;
+	capture(log_hostile);
+	assert_non_null(strstr(text, "alias 'a\\x0aJan 1 fake: line\\x1b[2J'\n"));
+	assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+	capture(log_long);
+	assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+	assert_non_null(strstr(text, "...\n"));
+}
+
+static void
+errno_survives_a_message(void **state)
+{
+	(void)state;
+	errno = EDOM;
+	capture(log_hostile);
+	errno = EDOM;
+	log_set_level(LOG_LVL_PANIC);
+	log_err("silent");
+	assert_int_equal(errno, EDOM);
+}
+
+static void
+levels_have_words_and_numbers(void **state)
+{
+	enum log_level level = LOG_LVL_ERR;
+
+	(void)state;
+	assert_true(log_level_parse("0", &level));
+	assert_int_equal(level, LOG_LVL_PANIC);
+	assert_true(log_level_parse("Debug", &level));
+	assert_int_equal(level, LOG_LVL_DEBUG);
+	assert_false(log_level_parse("8", &level));
+	assert_false(log_level_parse("", &level));
+	assert_int_equal(level, LOG_LVL_DEBUG);
+	assert_string_equal(log_level_name(LOG_LVL_NOTE), "note");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_levels_up_to_the_chosen_one_are_logged),
+		cmocka_unit_test(text_from_outside_cannot_write_a_line_or_speak_to_the_terminal),
+		cmocka_unit_test(errno_survives_a_message),
+		cmocka_unit_test(levels_have_words_and_numbers),
+	};
+
+	unsetenv("JOURNAL_STREAM");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

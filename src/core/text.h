@@ -46,7 +46,7 @@ struct text_reader {
 	size_t left;            /* bytes that may still be fed */
 	enum text_result error; /* TEXT_PAIR while all is well */
 	bool carried;           /* the pair under way began in an earlier part */
-	bool has_equal;
+	bool has_equal, is_whole;
 	size_t n, value_at;
 	char pair[LIMIT_KEY_NAME_BYTES + 1 + LIMIT_KEY_VALUE_BYTES + 1];
 };
@@ -78,7 +78,13 @@ bool text_list_next(const char **s, const char **ret_item, size_t *ret_len);
  * False when it is malformed, empty or too long.
  */
 bool text_binary(const char *s, uint8_t *buf, size_t max, size_t *ret_len);
-/* Valid UTF-8 (no overlong forms, no surrogates) without control characters. */
+/*
+ * The next character of UTF-8 (RFC 3629) at *p, which moves behind it; false
+ * when the bytes are no character: overlong, a surrogate, above U+10FFFF or
+ * cut off by `end`.  Requires *p < end.
+ */
+bool text_utf8_next(const uint8_t **p, const uint8_t *end, uint32_t *ret_char);
+/* An iSCSI-local-name-value: valid UTF-8 without control characters. */
 bool text_is_utf8(const char *s);
 
 #endif

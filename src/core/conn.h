@@ -14,10 +14,10 @@
 #ifndef CORE_CONN_H
 #define CORE_CONN_H
 
+#include <sys/uio.h>
+
 #include <stddef.h>
 #include <stdint.h>
-
-#include <sys/uio.h>
 
 struct conn;
 
@@ -30,6 +30,12 @@ enum conn_result {
 /* A sentence for each result; static text. */
 const char *conn_result_text(enum conn_result r);
 
+/* What a connection counted, conn_stats.def. */
+struct conn_counts {
+#define CONN_STAT(id, text) uint64_t id;
+#include "core/conn_stats.def"
+};
+
 /*
  * Task memory for the bytes that come next: returns how many (0: none, use
  * staging) and where.
@@ -39,11 +45,16 @@ size_t conn_rx_want(struct conn *c, uint8_t **ret_p);
 size_t conn_rx_hint(const struct conn *c);
 /* The first n bytes of the wanted memory were filled by the socket. */
 enum conn_result conn_rx_direct(struct conn *c, size_t n, uint64_t now);
-/* n bytes arrived at p; all are consumed unless the result is an error. */
-enum conn_result conn_rx(struct conn *c, const uint8_t *p, size_t n, uint64_t now);
+/*
+ * n bytes arrived at p.  *ret_used of them were consumed: all of them, or fewer
+ * when an event waits that must be drained (sess_next()) before the rest is
+ * given again.
+ */
+enum conn_result conn_rx(
+    struct conn *c, const uint8_t *p, size_t n, uint64_t now, size_t *ret_used);
 
-/* Up to max pieces that are ready to be sent, in order; returns how many. */
-size_t conn_tx_peek(struct conn *c, struct iovec *iov, size_t max, uint64_t now);
+/* The pieces that are ready to be sent, in order; returns how many (at most IOV_MAX). */
+size_t conn_tx_peek(struct conn *c, const struct iovec **ret_iov, uint64_t now);
 /* The socket took the first n bytes of what was peeked. */
 void conn_tx_done(struct conn *c, size_t n);
 

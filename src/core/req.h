@@ -23,7 +23,8 @@ enum req_attr { REQ_UNTAGGED, REQ_SIMPLE, REQ_ORDERED, REQ_HEAD_OF_QUEUE, REQ_AC
 enum req_result {
 	REQ_DONE,      /* the target answered: status, residual and sense are valid */
 	REQ_NO_TARGET, /* a SCSI Response with a response code other than 0 (11.4.3) */
-	REQ_OFFLINE,   /* the session is offline or was closed; whether the target executed it is unknown */
+	REQ_OFFLINE,   /* the session is offline or was closed; whether the target executed it is
+			  unknown */
 	REQ_TIMEOUT,   /* no answer within timeout_ms, and recovery did not get one either */
 	REQ_ABORTED,   /* ended by a task management function or by sess_abort() */
 	REQ_VIOLATION, /* the target broke the protocol in a way that makes the data worthless */
@@ -39,19 +40,20 @@ struct req {
 	uint32_t data_len;   /* Expected Data Transfer Length */
 	uint32_t timeout_ms; /* 0: the session's default */
 	bool is_probe;       /* goes out while ordinary requests are held (identity checks) */
+	bool is_once;        /* never sent a second time: a lost connection ends it (REQ_OFFLINE) */
 	void *user;          /* the caller's; the core does not look at it */
 	/* The engine calls this, on the session's thread, when the request is handed back. */
 	void (*done)(struct req *r);
 
 	/* Valid when handed back. */
 	enum req_result result;
-	uint8_t response;    /* iSCSI response code, 11.4.3 */
-	uint8_t status;      /* SCSI status, 11.4.2 */
-	bool overflow;       /* the O bit: the target had more than data_len */
-	bool underflow;      /* the U bit */
-	uint32_t residual;   /* residual count of the O or U bit */
-	uint32_t data_got;   /* read data bytes that really arrived, in order, from offset 0 */
-	uint16_t sense_len;  /* bytes in sense[], without the SenseLength field */
+	uint8_t response;   /* iSCSI response code, 11.4.3 */
+	uint8_t status;     /* SCSI status, 11.4.2 */
+	bool overflow;      /* the O bit: the target had more than data_len */
+	bool underflow;     /* the U bit */
+	uint32_t residual;  /* residual count of the O or U bit */
+	uint32_t data_got;  /* read data bytes that really arrived, in order, from offset 0 */
+	uint16_t sense_len; /* bytes in sense[], without the SenseLength field */
 	uint8_t sense[LIMIT_SENSE_BYTES];
 	uint64_t submit_us, done_us; /* on the caller's clock: `now` of submit and of completion */
 

@@ -31,25 +31,27 @@
 struct sess;
 
 enum sess_state {
-	SESS_OFFLINE,   /* no connection */
-	SESS_LOGIN,     /* a connection is logging in */
-	SESS_ONLINE,    /* full feature phase */
-	SESS_LOGOUT,    /* a logout was sent */
+	SESS_OFFLINE, /* no connection */
+	SESS_LOGIN,   /* a connection is logging in */
+	SESS_ONLINE,  /* full feature phase */
+	SESS_LOGOUT,  /* a logout was sent */
 };
 
 struct sess_cfg {
-	struct login_cfg login; /* names, keys, authentication; strings are borrowed and must outlive the session */
+	struct login_cfg login; /* names, keys, authentication; strings are borrowed and must
+				   outlive the session */
 	uint8_t isid[6];
-	uint16_t slots;               /* task slots, 1..LIMIT_TASKS */
-	uint32_t login_timeout_ms;    /* whole login; 0: 15,000 */
-	uint32_t request_timeout_ms;  /* a SCSI command; 0: 30,000 */
-	uint32_t nop_timeout_ms;      /* a ping's answer; 0: 15,000 */
-	uint32_t nop_interval_ms;     /* ping when nothing has been received for so long; 0: never */
+	uint16_t slots;              /* task slots, 1..LIMIT_TASKS */
+	uint32_t login_timeout_ms;   /* whole login; 0: 15,000 */
+	uint32_t request_timeout_ms; /* a SCSI command; 0: 30,000 */
+	uint32_t nop_timeout_ms;     /* a ping's answer; 0: 15,000 */
+	uint32_t nop_interval_ms;    /* ping when nothing has been received for so long; 0: never */
 };
 
 enum sess_event_kind {
 	SESS_EV_ONLINE,       /* login done */
 	SESS_EV_LOGIN_FAILED, /* .login; followed by SESS_EV_CLOSE */
+	SESS_EV_VERIFY,       /* .verify: ask who knows the target's secret, then sess_verified() */
 	SESS_EV_REQ,          /* .req is handed back */
 	SESS_EV_TEXT,         /* .text: a part of a Text Response's data (SendTargets) */
 	SESS_EV_TEXT_DONE,    /* .text.ok tells whether all of it came */
@@ -64,11 +66,17 @@ struct sess_event {
 	enum sess_event_kind kind;
 	union {
 		struct {
-			enum login_step step;    /* LOGIN_REFUSED, LOGIN_REDIRECTED or LOGIN_VIOLATION */
+			enum login_step
+			    step; /* LOGIN_REFUSED, LOGIN_REDIRECTED or LOGIN_VIOLATION */
 			uint8_t status_class, status_detail;
-			const char *redirect;    /* TargetAddress value; valid until the next call, or NULL */
-			const char *reason;      /* static text */
+			enum login_violation violation; /* VIOLATION_NONE unless LOGIN_VIOLATION */
+			/* These are valid until the next sess_connected(). */
+			const char *redirect; /* TargetAddress value, or NULL */
+			const char *reason;   /* a sentence */
+			const char *culprit;  /* login_culprit() */
+			const char *proposed; /* login_proposed() */
 		} login;
+		struct chap_query verify; /* its pointers are valid until sess_verified() */
 		struct req *req;
 		struct {
 			const uint8_t *bytes; /* valid until the next call */
@@ -91,7 +99,8 @@ struct sess_event {
 		} async;
 		uint8_t reject_reason;
 		struct {
-			enum conn_result why; /* CONN_OK: an orderly end (logout, or the login failed) */
+			enum conn_result
+			    why; /* CONN_OK: an orderly end (logout, or the login failed) */
 		} close;
 	};
 };
@@ -105,13 +114,16 @@ enum sess_state sess_state(const struct sess *s);
 /* Everything negotiated at the last login; valid once online. */
 const struct neg_params *sess_params(const struct sess *s);
 uint16_t sess_tsih(const struct sess *s);
-uint16_t sess_tpgt(const struct sess *s);
+/* The TargetPortalGroupTag of the last login, or -1. */
+int32_t sess_tpgt(const struct sess *s);
 /* The target's TargetAlias, or "". */
 const char *sess_target_alias(const struct sess *s);
 /* The one connection's byte machine; NULL while offline. */
 struct conn *sess_conn(struct sess *s);
 /* Requests the session holds, sent or waiting. */
 uint32_t sess_requests(const struct sess *s);
+/* Everything counted so far, over all connections. */
+void sess_counts(const struct sess *s, struct conn_counts *ret_counts);
 
 /* A transport connection is up; the state must be SESS_OFFLINE. 0 or -ENOMEM. */
 int sess_connected(struct sess *s, uint64_t now);
@@ -138,6 +150,9 @@ int sess_ping(struct sess *s, uint32_t len, void *user, uint64_t now);
 int sess_send_targets(struct sess *s, const char *what, uint64_t now);
 /* Ask for a logout that closes the session (11.14). -ENOTCONN when not online. */
 int sess_logout(struct sess *s, uint64_t now);
+
+/* The answer to SESS_EV_VERIFY; harmless when that login is over. */
+void sess_verified(struct sess *s, bool ok, uint64_t now);
 
 /* The next event, or false.  Call until it is false after every input. */
 bool sess_next(struct sess *s, struct sess_event *ret_ev);

@@ -1,0 +1,205 @@
+/* The life of a connection: its states, its clock, how it ends. */
+#include <stdlib.h>
+
+#include "core/sess_impl.h"
+
+static const struct conn_row {
+	bool legal;
+	enum conn_state to;
+	const char *rfc;
+} conn_fsm[CONN_STATE_COUNT][CONN_EVENT_COUNT] = {
+#define ROW(from, ev, to_, tr) [CONN_S_##from][CONN_E_##ev] = { true, CONN_S_##to_, tr },
+#include "core/conn_fsm.def"
+};
+
+static const char *const result_text[] = {
+#define CONN_RESULT(id, text) [CONN_##id] = text,
+#include "core/conn_result.def"
+};
+
+const char *
+conn_result_text(enum conn_result r)
+{
+	return result_text[r];
+}
+
+struct conn *
+conn_new(struct sess *s, uint64_t now)
+{
+	struct conn *c = calloc(1, sizeof *c);
+
+	if (c == NULL)
+		return NULL;
+	c->arena = malloc(CONN_ARENA_BYTES);
+	c->control = malloc(LIMIT_CONTROL_BYTES);
+	c->ping_data = malloc(LIMIT_PING_BYTES);
+	c->login = login_new(&s->cfg.login);
+	if (c->arena == NULL || c->control == NULL || c->ping_data == NULL || c->login == NULL) {
+		conn_free(c);
+		return NULL;
+	}
+	c->sess = s;
+	c->state = CONN_S_FREE;
+	list_init(&c->senders);
+	c->last_rx_us = now;
+	c->login_deadline_us = now + s->cfg.login_timeout_ms * 1000ull;
+	conn_fire(c, CONN_E_CONNECTED);
+	ctl_out_login(c);
+	return c;
+}
+
+void
+conn_free(struct conn *c)
+{
+	if (c == NULL)
+		return;
+	login_free(c->login);
+	free(c->arena);
+	free(c->control);
+	free(c->ping_data);
+	free(c);
+}
+
+void
+conn_fire(struct conn *c, enum conn_event ev)
+{
+	const struct conn_row *row = &conn_fsm[c->state][ev];
+
+	assert(row->legal);
+	c->state = row->to;
+}
+
+enum conn_result
+conn_break(struct conn *c, enum conn_result why)
+{
+	if (c->state == CONN_S_CLEANUP)
+		return why;
+	c->result = why;
+	switch (why) {
+	case CONN_BAD_OPCODE:
+	case CONN_BAD_HEADER:
+	case CONN_BAD_STAGE:
+	case CONN_TOO_LONG:
+	case CONN_BAD_ITT:
+	case CONN_BAD_DATA_IN:
+	case CONN_BAD_R2T:
+		c->counts.protocol_errors++;
+		break;
+	case CONN_LOGIN_FAILED:
+	case CONN_LOGIN_TIMEOUT:
+		c->counts.login_failures++;
+		break;
+	case CONN_OK:
+	case CONN_HEADER_DIGEST:
+	case CONN_DATA_DIGEST:
+	case CONN_STATSN_HOLE:
+	case CONN_REQUEST_TIMEOUT:
+	case CONN_PING_TIMEOUT:
+	case CONN_LOGOUT_TIMEOUT:
+	case CONN_TEXT_TIMEOUT:
+	case CONN_REJECTED:
+	case CONN_TARGET_ASKED:
+		break;
+	}
+	conn_fire(c, CONN_E_BROKEN);
+	sess_post(c->sess, &(struct sess_event){ .kind = SESS_EV_CLOSE, .close.why = why });
+	return why;
+}
+
+bool
+conn_is_full_feature(const struct conn *c)
+{
+	return c->state == CONN_S_LOGGED_IN || c->state == CONN_S_IN_LOGOUT;
+}
+
+enum conn_result
+conn_take_stat_sn(struct conn *c, uint32_t stat_sn)
+{
+	/*
+	 * On one TCP connection nothing is lost or reordered, so a number that is
+	 * not the next one means a response that will never come: with
+	 * ErrorRecoveryLevel 0 the session starts over (RFC 7143, section 7.1.4.1).
+	 */
+	if (stat_sn != c->exp_stat_sn) {
+		c->counts.statsn_holes++;
+		return CONN_STATSN_HOLE;
+	}
+	c->exp_stat_sn++;
+	return CONN_OK;
+}
+
+/* The earliest of the deadlines whose condition holds. */
+static void
+earliest(uint64_t *at, bool holds, uint64_t deadline_us)
+{
+	if (holds && deadline_us < *at)
+		*at = deadline_us;
+}
+
+static uint64_t
+idle_ping_at(const struct conn *c)
+{
+	return c->last_rx_us + c->sess->cfg.nop_interval_ms * 1000ull;
+}
+
+static bool
+idle_ping_wanted(const struct conn *c)
+{
+	return c->state == CONN_S_LOGGED_IN && c->sess->cfg.nop_interval_ms != 0 &&
+	       !c->ping_pending && !c->ping_sent && !c->logout_pending;
+}
+
+uint64_t
+conn_deadline(const struct conn *c)
+{
+	uint64_t at = UINT64_MAX;
+
+	if (c->state == CONN_S_CLEANUP)
+		return at;
+	earliest(&at, c->state == CONN_S_IN_LOGIN, c->login_deadline_us);
+	earliest(&at, c->ping_pending || c->ping_sent, c->ping_deadline_us);
+	earliest(&at, c->text_pending || c->text_sent, c->text_deadline_us);
+	earliest(&at, c->logout_pending || c->logout_sent, c->logout_deadline_us);
+	earliest(&at, idle_ping_wanted(c), idle_ping_at(c));
+	return at;
+}
+
+static void
+time_out(struct conn *c, enum conn_result why)
+{
+	if (c->state == CONN_S_CLEANUP)
+		return;
+	c->counts.exchange_timeouts++;
+	(void)conn_break(c, why); /* the result is for receivers */
+}
+
+void
+conn_tick(struct conn *c, uint64_t now)
+{
+	if (c->state == CONN_S_CLEANUP)
+		return;
+	if (c->state == CONN_S_IN_LOGIN && now >= c->login_deadline_us) {
+		sess_post(c->sess, &(struct sess_event){ .kind = SESS_EV_LOGIN_FAILED,
+				       .login = { .step = LOGIN_VIOLATION,
+					   .reason = conn_result_text(CONN_LOGIN_TIMEOUT) } });
+		time_out(c, CONN_LOGIN_TIMEOUT);
+		return;
+	}
+	if ((c->logout_pending || c->logout_sent) && now >= c->logout_deadline_us)
+		time_out(c, CONN_LOGOUT_TIMEOUT);
+	/* Data that keeps coming in proves the target alive, whatever became of the ping. */
+	if ((c->ping_pending || c->ping_sent) && now >= c->ping_deadline_us) {
+		if (c->ping_is_ours && c->last_rx_us + c->sess->cfg.nop_timeout_ms * 1000ull > now)
+			c->ping_deadline_us = c->last_rx_us + c->sess->cfg.nop_timeout_ms * 1000ull;
+		else
+			time_out(c, CONN_PING_TIMEOUT);
+	}
+	if ((c->text_pending || c->text_sent) && now >= c->text_deadline_us)
+		time_out(c, CONN_TEXT_TIMEOUT);
+	if (idle_ping_wanted(c) && now >= idle_ping_at(c)) {
+		c->ping_pending = true;
+		c->ping_is_ours = true;
+		c->ping_len = 0;
+		c->ping_deadline_us = now + c->sess->cfg.nop_timeout_ms * 1000ull;
+	}
+}

@@ -1,0 +1,269 @@
+/*
+ * What goes out, and in which order.
+ *
+ * PDUs are made when the socket can take them, not when they are asked for:
+ * headers are written one behind another into a small arena, payloads are
+ * referred to where they are, and the list of pieces goes out in one sendmsg.
+ * Adjacent headers (reads) become one piece.  When everything made so far has
+ * left, arena and list start over; until then they only grow, and when one is
+ * full, what is left to send simply stays in its queue.
+ *
+ * Order: control PDUs, then commands and Data-Out in turn, so that neither a
+ * long write nor a long queue of reads holds the other up.  Data-Out goes out
+ * in the order its bursts became due; unsolicited bursts therefore follow the
+ * order of their commands, as RFC 7143, section 4.2.5.2 wants.
+ */
+#include "base/seq.h"
+#include "core/digest.h"
+#include "core/sess_impl.h"
+
+/* The most one PDU needs: header, digest, a copied payload, padding and digest. */
+#define TX_COPY_MAX 512
+#define TX_PDU_MAX  (PDU_BHS_BYTES + PDU_DIGEST_BYTES + TX_COPY_MAX + 3 + PDU_DIGEST_BYTES)
+
+bool
+conn_tx_room(const struct conn *c)
+{
+	return c->arena_used + TX_PDU_MAX <= CONN_ARENA_BYTES && c->iov_end + 3 <= CONN_IOV;
+}
+
+uint8_t *
+conn_tx_header(struct conn *c)
+{
+	assert(conn_tx_room(c));
+	return c->arena + c->arena_used;
+}
+
+static void
+tx_piece(struct conn *c, const uint8_t *p, size_t n)
+{
+	struct iovec *last = &c->iov[c->iov_end - 1];
+
+	c->tx_queued += n;
+	if (c->iov_end > c->iov_first && (const uint8_t *)last->iov_base + last->iov_len == p) {
+		last->iov_len += n;
+		return;
+	}
+	/* sendmsg() wants a non-const pointer and only reads through it. */
+	c->iov[c->iov_end++] = (struct iovec){ .iov_base = (void *)(uintptr_t)p, .iov_len = n };
+}
+
+static void
+tx_header(struct conn *c, uint8_t *bhs, uint32_t n)
+{
+	uint32_t len = PDU_BHS_BYTES;
+
+	be_put24(bhs + 5, n);
+	if (c->header_digest) {
+		digest_put(bhs + PDU_BHS_BYTES, digest_bhs(bhs));
+		len += PDU_DIGEST_BYTES;
+	}
+	c->arena_used += len;
+	c->counts.pdus_sent++;
+	tx_piece(c, bhs, len);
+}
+
+static void
+tx_trailer(struct conn *c, const uint8_t *data, uint32_t n)
+{
+	uint8_t *p = c->arena + c->arena_used;
+	uint32_t len = pdu_pad(n);
+
+	memset(p, 0, len);
+	if (c->data_digest) {
+		uint32_t crc = digest_crc32c(DIGEST_BEGIN, data, n);
+
+		digest_put(p + len, digest_crc32c(crc, p, len));
+		len += PDU_DIGEST_BYTES;
+	}
+	if (len == 0)
+		return;
+	c->arena_used += len;
+	tx_piece(c, p, len);
+}
+
+void
+conn_tx_put(struct conn *c, uint8_t *bhs, const uint8_t *data, uint32_t n)
+{
+	assert(bhs == c->arena + c->arena_used);
+	tx_header(c, bhs, n);
+	if (n == 0)
+		return;
+	tx_piece(c, data, n);
+	tx_trailer(c, data, n);
+}
+
+void
+conn_tx_put_copy(struct conn *c, uint8_t *bhs, const uint8_t *data, uint32_t n)
+{
+	uint8_t *copy;
+
+	assert(bhs == c->arena + c->arena_used && n <= TX_COPY_MAX);
+	tx_header(c, bhs, n);
+	if (n == 0)
+		return;
+	copy = c->arena + c->arena_used;
+	memcpy(copy, data, n);
+	c->arena_used += n;
+	tx_piece(c, copy, n);
+	tx_trailer(c, copy, n);
+}
+
+static uint32_t
+min_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The request whose command goes next, or NULL. */
+static struct req *
+next_request(struct conn *c)
+{
+	struct sess *s = c->sess;
+	struct list *queue = &s->probes;
+
+	if (list_empty(queue))
+		queue = s->held ? NULL : &s->waiting;
+	if (queue == NULL || list_empty(queue) || list_empty(&s->free))
+		return NULL;
+	/* RFC 7143, section 4.2.2.1: no command beyond MaxCmdSN. */
+	if (seq_lt(s->max_cmd_sn, s->cmd_sn))
+		return NULL;
+	return LIST_ENTRY(list_pop(queue), struct req, link);
+}
+
+/* Write data that needs no R2T: immediate, and as Data-Out up to FirstBurstLength. */
+static uint32_t
+unsolicited(const struct conn *c, const struct req *r, uint32_t *ret_immediate)
+{
+	const struct neg_params *params = &c->sess->params;
+	uint32_t first = min_u32(r->data_len, params->first_burst);
+
+	*ret_immediate = 0;
+	if (r->dir != REQ_WRITE)
+		return 0;
+	if (params->immediate_data)
+		*ret_immediate = min_u32(first, params->peer_max_recv_dsl);
+	return params->initial_r2t ? *ret_immediate : first;
+}
+
+static void
+put_command(struct conn *c, struct req *r, uint64_t now)
+{
+	struct sess *s = c->sess;
+	struct task *t = task_get(s, r, now);
+	uint32_t immediate, first = unsolicited(c, r, &immediate);
+	uint8_t *bhs = conn_tx_header(c);
+	struct pdu_scsi_command pdu = {
+		.final = first == immediate,
+		.read = r->dir == REQ_READ && r->data_len > 0,
+		.write = r->dir == REQ_WRITE && r->data_len > 0,
+		.attr = (uint8_t)r->attr,
+		.itt = t->itt,
+		.expected_data_transfer_length = r->dir == REQ_NONE ? 0 : r->data_len,
+		.cmd_sn = s->cmd_sn++,
+		.exp_stat_sn = c->exp_stat_sn,
+	};
+
+	memcpy(pdu.lun, r->lun, sizeof pdu.lun);
+	memcpy(pdu.cdb, r->cdb, sizeof pdu.cdb);
+	pdu_put_scsi_command(bhs, &pdu);
+	conn_tx_put(c, bhs, r->data, immediate);
+	c->counts.ios_issued++;
+	c->counts.data_bytes_out += immediate;
+	if (immediate > 0)
+		t->tx_end = c->tx_queued;
+	t->next_offset = r->dir == REQ_WRITE ? first : 0;
+	if (first == immediate)
+		return;
+	t->burst[0] = (struct burst){ .ttt = PDU_NO_TAG, .offset = immediate, .end = first };
+	t->bursts = 1;
+	list_push_back(&c->senders, &t->send_link);
+}
+
+static void
+put_data_out(struct conn *c)
+{
+	struct task *t = LIST_ENTRY(c->senders.next, struct task, send_link);
+	struct burst *b = &t->burst[t->burst_first];
+	uint32_t n = min_u32(b->end - b->offset, c->sess->params.peer_max_recv_dsl);
+	uint8_t *bhs = conn_tx_header(c);
+	struct pdu_data_out pdu = {
+		.final = b->offset + n == b->end,
+		.itt = t->itt,
+		.ttt = b->ttt,
+		.exp_stat_sn = c->exp_stat_sn,
+		.data_sn = b->data_sn++,
+		.buffer_offset = b->offset,
+	};
+
+	memcpy(pdu.lun, t->req->lun, sizeof pdu.lun);
+	pdu_put_data_out(bhs, &pdu);
+	conn_tx_put(c, bhs, t->req->data + b->offset, n);
+	c->counts.data_bytes_out += n;
+	t->tx_end = c->tx_queued;
+	b->offset += n;
+	if (b->offset < b->end)
+		return;
+	t->burst_first = (uint8_t)((t->burst_first + 1) % (LIMIT_R2T + 1));
+	t->bursts--;
+	list_remove(&t->send_link);
+	if (t->bursts > 0)
+		list_push_back(&c->senders, &t->send_link);
+}
+
+/* One command and one Data-Out, as far as there is something and room. */
+static bool
+put_some(struct conn *c, uint64_t now)
+{
+	struct req *r = c->logout_pending ? NULL : next_request(c);
+	bool has_put = false;
+
+	if (r != NULL) {
+		put_command(c, r, now);
+		has_put = true;
+	}
+	if (!list_empty(&c->senders) && conn_tx_room(c)) {
+		put_data_out(c);
+		has_put = true;
+	}
+	return has_put;
+}
+
+size_t
+conn_tx_peek(struct conn *c, const struct iovec **ret_iov, uint64_t now)
+{
+	if (c->state == CONN_S_CLEANUP)
+		return 0;
+	while (conn_tx_room(c) && c->tx_queued - c->tx_sent < CONN_BATCH_BYTES) {
+		if (ctl_out(c, now))
+			continue;
+		if (c->state != CONN_S_LOGGED_IN || !put_some(c, now))
+			break;
+	}
+	*ret_iov = c->iov + c->iov_first;
+	return c->iov_end - c->iov_first;
+}
+
+void
+conn_tx_done(struct conn *c, size_t n)
+{
+	c->tx_sent += n;
+	assert(c->tx_sent <= c->tx_queued);
+	if (c->tx_sent == c->tx_queued)
+		c->iov_first = c->iov_end = c->arena_used = 0;
+	else
+		while (n > 0) {
+			struct iovec *v = &c->iov[c->iov_first];
+
+			if (n < v->iov_len) {
+				v->iov_base = (uint8_t *)v->iov_base + n;
+				v->iov_len -= n;
+				break;
+			}
+			n -= v->iov_len;
+			c->iov_first++;
+		}
+	if (!list_empty(&c->sess->lingering))
+		task_release_sent(c->sess, c);
+}

@@ -1,0 +1,343 @@
+/*
+ * What a target sends that belongs to no SCSI task: login, text and logout
+ * responses, NOP-In, asynchronous messages, rejects.
+ */
+#include "core/sess_impl.h"
+
+/* Copy a string that somebody else wrote, cut to what fits. */
+static void
+copy_text(char *dst, size_t size, const char *src)
+{
+	size_t n = src != NULL ? strnlen(src, size - 1) : 0;
+
+	if (n > 0)
+		memcpy(dst, src, n);
+	dst[n] = '\0';
+}
+
+static void
+login_done(struct conn *c)
+{
+	struct sess *s = c->sess;
+	struct pdu_login_response pdu;
+
+	pdu_get_login_response(c->header, &pdu);
+	s->params = *login_params(c->login);
+	s->tsih = pdu.tsih;
+	s->tpgt = login_tpgt(c->login);
+	copy_text(s->target_alias, sizeof s->target_alias, login_target_alias(c->login));
+	c->header_digest = s->params.header_digest == NEG_DIGEST_CRC32C;
+	c->data_digest = s->params.data_digest == NEG_DIGEST_CRC32C;
+	s->exp_cmd_sn = pdu.exp_cmd_sn;
+	s->max_cmd_sn = pdu.max_cmd_sn;
+	login_free(c->login);
+	c->login = NULL;
+	conn_fire(c, CONN_E_LOGIN_DONE);
+	sess_post(s, &(struct sess_event){ .kind = SESS_EV_ONLINE });
+}
+
+static enum conn_result
+login_failed(struct conn *c, enum login_step step)
+{
+	struct sess *s = c->sess;
+	struct pdu_login_response pdu;
+
+	pdu_get_login_response(c->header, &pdu);
+	if (step != LOGIN_VIOLATION)
+		c->counts.login_exceptions++;
+	if (step == LOGIN_REDIRECTED) {
+		if (pdu.status_detail == 2)
+			c->counts.redirects_permanent++;
+		else
+			c->counts.redirects_temporary++;
+	}
+	copy_text(s->redirect, sizeof s->redirect, login_redirect(c->login));
+	copy_text(s->login_reason, sizeof s->login_reason, login_reason(c->login));
+	copy_text(s->login_culprit, sizeof s->login_culprit, login_culprit(c->login));
+	copy_text(s->login_proposed, sizeof s->login_proposed, login_proposed(c->login));
+	sess_post(s, &(struct sess_event){ .kind = SESS_EV_LOGIN_FAILED,
+			 .login = {
+			     .step = step,
+			     .status_class = pdu.status_class,
+			     .status_detail = pdu.status_detail,
+			     .violation = login_violation(c->login),
+			     .redirect = s->redirect[0] != '\0' ? s->redirect : NULL,
+			     .reason = s->login_reason,
+			     .culprit = s->login_culprit,
+			     .proposed = s->login_proposed,
+			 } });
+	return CONN_LOGIN_FAILED;
+}
+
+static enum conn_result
+login_step(struct conn *c, enum login_step step)
+{
+	struct sess_event ev = { .kind = SESS_EV_VERIFY };
+
+	switch (step) {
+	case LOGIN_SEND:
+		c->login_pending = true;
+		return CONN_OK;
+	case LOGIN_DONE:
+		login_done(c);
+		return CONN_OK;
+	case LOGIN_VERIFY:
+		c->login_verify = true;
+		login_query(c->login, &ev.verify);
+		sess_post(c->sess, &ev);
+		return CONN_OK;
+	case LOGIN_REDIRECTED:
+	case LOGIN_REFUSED:
+	case LOGIN_VIOLATION:
+		break;
+	}
+	return login_failed(c, step);
+}
+
+enum conn_result
+ctl_in_verified(struct conn *c, bool ok)
+{
+	if (!c->login_verify)
+		return CONN_OK;
+	c->login_verify = false;
+	return login_step(c, login_verified(c->login, ok, &c->login_req));
+}
+
+static enum conn_result
+login_in(struct conn *c)
+{
+	struct pdu_login_response pdu;
+
+	pdu_get_login_response(c->header, &pdu);
+	if (pdu.itt != c->login_itt || c->login_pending || c->login_verify)
+		return CONN_BAD_ITT;
+	/* Section 11.13.4: the first response sets the number to start from. */
+	c->exp_stat_sn = pdu.stat_sn + 1;
+	return login_step(c, login_rx(c->login,
+				 &(struct login_rsp){
+				     .transit = pdu.transit,
+				     .cont = pdu.cont,
+				     .csg = pdu.csg,
+				     .nsg = pdu.nsg,
+				     .status_class = pdu.status_class,
+				     .status_detail = pdu.status_detail,
+				     .text = c->control,
+				     .text_len = c->control_len,
+				 },
+				 &c->login_req));
+}
+
+void
+ctl_in_text(struct conn *c, const uint8_t *p, size_t n)
+{
+	c->text_total += (uint32_t)n;
+	if (c->text_sent && c->text_total <= LIMIT_SENDTARGETS_BYTES)
+		sess_post(c->sess,
+		    &(struct sess_event){ .kind = SESS_EV_TEXT, .text = { .bytes = p, .len = n } });
+}
+
+static enum conn_result
+text_in(struct conn *c)
+{
+	struct pdu_text_response pdu;
+	enum conn_result res;
+
+	pdu_get_text_response(c->header, &pdu);
+	if (!c->text_sent || pdu.itt != c->text_itt)
+		return CONN_BAD_ITT;
+	res = conn_take_stat_sn(c, pdu.stat_sn);
+	if (res != CONN_OK)
+		return res;
+	if (c->text_total > LIMIT_SENDTARGETS_BYTES)
+		return CONN_TOO_LONG;
+	/* Section 11.11.1: F with a valid TTT, or C with F, is a protocol error. */
+	if (pdu.final && (pdu.ttt != PDU_NO_TAG || pdu.cont))
+		return CONN_BAD_HEADER;
+	if (!pdu.final && pdu.ttt == PDU_NO_TAG)
+		return CONN_BAD_HEADER;
+	c->text_sent = false;
+	if (!pdu.final) {
+		c->text_ttt = pdu.ttt;
+		memcpy(c->text_lun, pdu.lun, sizeof c->text_lun);
+		c->text_pending = true;
+		return CONN_OK;
+	}
+	sess_post(
+	    c->sess, &(struct sess_event){ .kind = SESS_EV_TEXT_DONE, .text = { .ok = true } });
+	return CONN_OK;
+}
+
+static enum conn_result
+ping_answered(struct conn *c, const struct pdu_nop_in *pdu)
+{
+	enum conn_result res = conn_take_stat_sn(c, pdu->stat_sn);
+	uint32_t same = 0;
+
+	if (res != CONN_OK)
+		return res;
+	c->ping_sent = false;
+	if (c->ping_is_ours)
+		return CONN_OK;
+	while (
+	    same < c->ping_len && same < c->control_len && c->control[same] == c->ping_data[same])
+		same++;
+	sess_post(c->sess, &(struct sess_event){ .kind = SESS_EV_PING,
+			       .ping = {
+				   .bytes = c->ping_len,
+				   .bytes_same = same,
+				   .rtt_us = c->sess->now_us - c->ping_sent_us,
+				   .user = c->ping_user,
+			       } });
+	return CONN_OK;
+}
+
+static enum conn_result
+nop_in(struct conn *c)
+{
+	struct pdu_nop_in pdu;
+
+	pdu_get_nop_in(c->header, &pdu);
+	if (pdu.itt != PDU_NO_TAG) {
+		if (!c->ping_sent || pdu.itt != c->ping_itt)
+			return CONN_BAD_ITT;
+		return ping_answered(c, &pdu);
+	}
+	c->counts.nop_in_unsolicited++;
+	/* Section 11.19.1: no TTT, no answer; it only told us the window. */
+	if (pdu.ttt == PDU_NO_TAG)
+		return CONN_OK;
+	if (c->nop_replies == CONN_NOP_REPLIES)
+		return CONN_BAD_HEADER;
+	c->nop_reply[c->nop_replies].ttt = pdu.ttt;
+	memcpy(c->nop_reply[c->nop_replies].lun, pdu.lun, sizeof pdu.lun);
+	c->nop_replies++;
+	return CONN_OK;
+}
+
+static enum conn_result
+logout_in(struct conn *c)
+{
+	struct pdu_logout_response pdu;
+
+	pdu_get_logout_response(c->header, &pdu);
+	if (!c->logout_sent || pdu.itt != c->logout_itt)
+		return CONN_BAD_ITT;
+	c->logout_sent = false;
+	sess_post(c->sess,
+	    &(struct sess_event){ .kind = SESS_EV_LOGOUT, .logout_response = pdu.response });
+	(void)conn_break(c, c->logout_why); /* the end that was asked for */
+	return CONN_OK;
+}
+
+/* Section 11.9.1. */
+static void
+async_count(struct conn *c, uint8_t event)
+{
+	uint64_t *count[] = { &c->counts.async_scsi, &c->counts.async_logout,
+		&c->counts.async_drop_connection, &c->counts.async_drop_all,
+		&c->counts.async_negotiate, &c->counts.async_task_terminated };
+
+	if (event < sizeof count / sizeof count[0])
+		(*count[event])++;
+	else
+		c->counts.async_vendor++;
+}
+
+static enum conn_result
+async_in(struct conn *c)
+{
+	struct sess_event ev = { .kind = SESS_EV_ASYNC };
+	struct pdu_async_message pdu;
+	enum conn_result res;
+
+	pdu_get_async_message(c->header, &pdu);
+	res = conn_take_stat_sn(c, pdu.stat_sn);
+	if (res != CONN_OK)
+		return res;
+	async_count(c, pdu.async_event);
+	ev.async.event = pdu.async_event;
+	ev.async.vendor_code = pdu.async_vcode;
+	ev.async.parameter[0] = pdu.parameter1;
+	ev.async.parameter[1] = pdu.parameter2;
+	ev.async.parameter[2] = pdu.parameter3;
+	memcpy(ev.async.lun, pdu.lun, sizeof ev.async.lun);
+	if (pdu.async_event == 0 && c->control_len >= 2) {
+		uint32_t n = be_get16(c->control);
+
+		ev.async.sense = c->control + 2;
+		ev.async.sense_len = (uint16_t)(n < c->control_len - 2 ? n : c->control_len - 2);
+	}
+	sess_post(c->sess, &ev);
+	/*
+	 * Section 11.9.1: on "target requests logout" and "target requests
+	 * parameter negotiation" a logout is an answer the target must accept; the
+	 * session then comes back with fresh parameters.
+	 */
+	if ((pdu.async_event == 1 || pdu.async_event == 4) && c->state == CONN_S_LOGGED_IN &&
+	    !c->logout_pending) {
+		c->logout_pending = true;
+		c->logout_why = CONN_TARGET_ASKED;
+		c->logout_deadline_us = c->sess->now_us + c->sess->cfg.login_timeout_ms * 1000ull;
+	}
+	return CONN_OK;
+}
+
+/* Section 11.17.1. */
+static void
+reject_count(struct conn *c, uint8_t reason)
+{
+	struct conn_counts *n = &c->counts;
+	uint64_t *count[] = { &n->reject_other, &n->reject_other, &n->reject_data_digest,
+		&n->reject_snack, &n->reject_protocol, &n->reject_unsupported, &n->reject_immediate,
+		&n->reject_task, &n->reject_data_ack, &n->reject_field, &n->reject_resources,
+		&n->reject_negotiation, &n->reject_logout };
+
+	(*(reason < sizeof count / sizeof count[0] ? count[reason] : &n->reject_other))++;
+}
+
+static enum conn_result
+reject_in(struct conn *c)
+{
+	struct pdu_reject pdu;
+	enum conn_result res;
+
+	pdu_get_reject(c->header, &pdu);
+	res = conn_take_stat_sn(c, pdu.stat_sn);
+	if (res != CONN_OK)
+		return res;
+	reject_count(c, pdu.reason);
+	sess_post(
+	    c->sess, &(struct sess_event){ .kind = SESS_EV_REJECT, .reject_reason = pdu.reason });
+	/*
+	 * The PDU in question will get no other answer.  What matters least, a
+	 * ping that a target does not like, is taken as proof of life; anything
+	 * else starts the session over.
+	 */
+	if (c->control_len >= PDU_BHS_BYTES && pdu_opcode(c->control) == PDU_NOP_OUT) {
+		if (c->ping_sent && be_get32(c->control + 16) == c->ping_itt && c->ping_is_ours)
+			c->ping_sent = false;
+		return CONN_OK;
+	}
+	return CONN_REJECTED;
+}
+
+enum conn_result
+ctl_in(struct conn *c)
+{
+	switch (pdu_opcode(c->header)) {
+	case PDU_LOGIN_RESPONSE:
+		return login_in(c);
+	case PDU_TEXT_RESPONSE:
+		return text_in(c);
+	case PDU_NOP_IN:
+		return nop_in(c);
+	case PDU_LOGOUT_RESPONSE:
+		return logout_in(c);
+	case PDU_ASYNC_MESSAGE:
+		return async_in(c);
+	case PDU_REJECT:
+		return reject_in(c);
+	}
+	/* A Task Management Function Response to nothing that we asked. */
+	return CONN_BAD_ITT;
+}

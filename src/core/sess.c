@@ -1,0 +1,354 @@
+/*
+ * The session proper: its life, its queues of requests, its events, its clock.
+ *
+ * Requests wait in `waiting` (or `probes`), get a task slot and a CmdSN when
+ * the connection has room for their command PDU (conn_tx.c), lie in `active`
+ * until the target's answer is complete, and leave through `done`.  A lost
+ * connection moves them from `active` back to the front of `waiting`; since
+ * `active` is in CmdSN order, the order of submission survives.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/seq.h"
+#include "core/sess_impl.h"
+
+static void
+sess_defaults(struct sess_cfg *cfg)
+{
+	if (cfg->login_timeout_ms == 0)
+		cfg->login_timeout_ms = 15000;
+	if (cfg->request_timeout_ms == 0)
+		cfg->request_timeout_ms = 30000;
+	if (cfg->nop_timeout_ms == 0)
+		cfg->nop_timeout_ms = 15000;
+}
+
+struct sess *
+sess_new(const struct sess_cfg *cfg)
+{
+	struct sess *s = calloc(1, sizeof *s);
+
+	assert(cfg->slots >= 1 && cfg->slots <= LIMIT_TASKS);
+	if (s == NULL)
+		return NULL;
+	s->task = calloc(cfg->slots, sizeof *s->task);
+	if (s->task == NULL) {
+		free(s);
+		return NULL;
+	}
+	s->cfg = *cfg;
+	sess_defaults(&s->cfg);
+	list_init(&s->free);
+	list_init(&s->active);
+	list_init(&s->lingering);
+	list_init(&s->waiting);
+	list_init(&s->probes);
+	list_init(&s->done);
+	for (uint32_t i = 0; i < cfg->slots; i++) {
+		s->task[i].itt = i;
+		list_init(&s->task[i].send_link);
+		list_push_back(&s->free, &s->task[i].link);
+	}
+	s->held = true;
+	s->tpgt = -1;
+	s->check_us = UINT64_MAX;
+	return s;
+}
+
+void
+sess_free(struct sess *s)
+{
+	if (s == NULL)
+		return;
+	assert(s->requests == 0);
+	conn_free(s->conn);
+	free(s->task);
+	free(s);
+}
+
+void
+sess_configure(struct sess *s, const struct sess_cfg *cfg)
+{
+	uint16_t slots = s->cfg.slots;
+
+	s->cfg = *cfg;
+	s->cfg.slots = slots;
+	sess_defaults(&s->cfg);
+}
+
+enum sess_state
+sess_state(const struct sess *s)
+{
+	if (s->conn == NULL)
+		return SESS_OFFLINE;
+	switch (s->conn->state) {
+	case CONN_S_FREE:
+	case CONN_S_IN_LOGIN:
+		return SESS_LOGIN;
+	case CONN_S_LOGGED_IN:
+		return SESS_ONLINE;
+	case CONN_S_IN_LOGOUT:
+	case CONN_S_CLEANUP:
+	case CONN_STATE_COUNT:
+		break;
+	}
+	return SESS_LOGOUT;
+}
+
+const struct neg_params *
+sess_params(const struct sess *s)
+{
+	return &s->params;
+}
+
+uint16_t
+sess_tsih(const struct sess *s)
+{
+	return s->tsih;
+}
+
+int32_t
+sess_tpgt(const struct sess *s)
+{
+	return s->tpgt;
+}
+
+const char *
+sess_target_alias(const struct sess *s)
+{
+	return s->target_alias;
+}
+
+struct conn *
+sess_conn(struct sess *s)
+{
+	return s->conn;
+}
+
+uint32_t
+sess_requests(const struct sess *s)
+{
+	return s->requests;
+}
+
+void
+sess_counts(const struct sess *s, struct conn_counts *ret_counts)
+{
+	*ret_counts = s->past;
+	if (s->conn == NULL)
+		return;
+#define CONN_STAT(id, text) ret_counts->id += s->conn->counts.id;
+#include "core/conn_stats.def"
+}
+
+int
+sess_connected(struct sess *s, uint64_t now)
+{
+	assert(s->conn == NULL);
+	s->now_us = now;
+	s->held = true;
+	s->conn = conn_new(s, now);
+	return s->conn != NULL ? 0 : -ENOMEM;
+}
+
+void
+sess_disconnected(struct sess *s, uint64_t now)
+{
+	struct conn *c = s->conn;
+	struct conn_counts sum;
+
+	if (c == NULL)
+		return;
+	s->now_us = now;
+	s->held = true;
+	conn_fire(c, CONN_E_CLOSED);
+	if ((c->ping_pending || c->ping_sent) && !c->ping_is_ours)
+		sess_post(
+		    s, &(struct sess_event){ .kind = SESS_EV_PING,
+			   .ping = {
+			       .bytes = c->ping_len, .timed_out = true, .user = c->ping_user } });
+	if (c->text_pending || c->text_sent)
+		sess_post(s, &(struct sess_event){ .kind = SESS_EV_TEXT_DONE });
+	task_requeue_all(s);
+	sess_counts(s, &sum);
+	s->past = sum;
+	s->conn = NULL;
+	s->check_us = UINT64_MAX;
+	conn_free(c);
+}
+
+void
+sess_release(struct sess *s)
+{
+	assert(sess_state(s) == SESS_ONLINE);
+	s->held = false;
+}
+
+void
+sess_verified(struct sess *s, bool ok, uint64_t now)
+{
+	enum conn_result res;
+
+	s->now_us = now;
+	if (s->conn == NULL || s->conn->state != CONN_S_IN_LOGIN)
+		return;
+	res = ctl_in_verified(s->conn, ok);
+	if (res != CONN_OK)
+		(void)conn_break(s->conn, res); /* the result is for receivers */
+}
+
+void
+sess_fail_all(struct sess *s, uint64_t now, enum req_result result)
+{
+	struct list *queue[] = { &s->probes, &s->waiting };
+
+	assert(s->conn == NULL);
+	s->now_us = now;
+	for (size_t i = 0; i < 2; i++)
+		for (struct list *node; (node = list_pop(queue[i])) != NULL;)
+			task_give_back(s, LIST_ENTRY(node, struct req, link), result);
+}
+
+void
+sess_submit(struct sess *s, struct req *r, uint64_t now)
+{
+	assert(r->dir == REQ_NONE || r->data != NULL || r->data_len == 0);
+	s->now_us = now;
+	r->submit_us = now;
+	s->requests++;
+	list_push_back(r->is_probe ? &s->probes : &s->waiting, &r->link);
+	if (list_empty(&s->free) && s->conn != NULL)
+		s->conn->counts.ios_delayed++;
+}
+
+int
+sess_ping(struct sess *s, uint32_t len, void *user, uint64_t now)
+{
+	struct conn *c = s->conn;
+
+	if (len > LIMIT_PING_BYTES)
+		return -EINVAL;
+	if (sess_state(s) != SESS_ONLINE)
+		return -ENOTCONN;
+	if (c->ping_pending || c->ping_sent)
+		return -EBUSY;
+	/* The pattern differs from byte to byte so that a shifted echo is seen. */
+	for (uint32_t i = 0; i < len; i++)
+		c->ping_data[i] = (uint8_t)(i * 7 + (i >> 8) + now);
+	c->ping_len = len;
+	c->ping_user = user;
+	c->ping_is_ours = false;
+	c->ping_pending = true;
+	c->ping_deadline_us = now + s->cfg.nop_timeout_ms * 1000ull;
+	return 0;
+}
+
+int
+sess_send_targets(struct sess *s, const char *what, uint64_t now)
+{
+	struct conn *c = s->conn;
+	size_t n = strlen(what);
+
+	if (n > LIMIT_ISCSI_NAME_BYTES)
+		return -EINVAL;
+	if (sess_state(s) != SESS_ONLINE)
+		return -ENOTCONN;
+	if (c->text_pending || c->text_sent)
+		return -EBUSY;
+	memcpy(c->text_what, what, n + 1);
+	c->text_total = 0;
+	c->text_ttt = PDU_NO_TAG;
+	memset(c->text_lun, 0, sizeof c->text_lun);
+	c->text_itt = sess_control_itt(s);
+	c->text_pending = true;
+	c->text_deadline_us = now + s->cfg.login_timeout_ms * 1000ull;
+	return 0;
+}
+
+int
+sess_logout(struct sess *s, uint64_t now)
+{
+	struct conn *c = s->conn;
+
+	if (sess_state(s) != SESS_ONLINE)
+		return -ENOTCONN;
+	if (c->logout_pending)
+		return 0;
+	c->logout_pending = true;
+	c->logout_why = CONN_OK;
+	c->logout_deadline_us = now + s->cfg.login_timeout_ms * 1000ull;
+	return 0;
+}
+
+uint32_t
+sess_control_itt(struct sess *s)
+{
+	/* No task slot has this number, so a control tag never looks like a task's. */
+	return s->next_control_itt++ << 16 | 0xfffe;
+}
+
+void
+sess_note_window(struct sess *s, uint32_t exp_cmd_sn, uint32_t max_cmd_sn)
+{
+	/*
+	 * RFC 7143, section 4.2.2.1: "If the PDU MaxCmdSN is less than the PDU
+	 * ExpCmdSN - 1 (in Serial Arithmetic sense), they are both ignored", and
+	 * each is only ever moved forward.
+	 */
+	if (seq_lt(max_cmd_sn, exp_cmd_sn - 1))
+		return;
+	if (seq_lt(s->max_cmd_sn, max_cmd_sn))
+		s->max_cmd_sn = max_cmd_sn;
+	if (seq_lt(s->exp_cmd_sn, exp_cmd_sn))
+		s->exp_cmd_sn = exp_cmd_sn;
+}
+
+void
+sess_post(struct sess *s, const struct sess_event *ev)
+{
+	assert(s->events < SESS_EVENTS);
+	s->event[(s->event_first + s->events) % SESS_EVENTS] = *ev;
+	s->events++;
+}
+
+bool
+sess_next(struct sess *s, struct sess_event *ret_ev)
+{
+	struct list *node = list_pop(&s->done);
+
+	if (node != NULL) {
+		s->requests--;
+		ret_ev->kind = SESS_EV_REQ;
+		ret_ev->req = LIST_ENTRY(node, struct req, link);
+		return true;
+	}
+	if (s->events == 0)
+		return false;
+	*ret_ev = s->event[s->event_first];
+	s->event_first = (s->event_first + 1) % SESS_EVENTS;
+	s->events--;
+	return true;
+}
+
+uint64_t
+sess_deadline(const struct sess *s)
+{
+	uint64_t at;
+
+	if (s->conn == NULL)
+		return UINT64_MAX;
+	at = conn_deadline(s->conn);
+	return s->check_us < at ? s->check_us : at;
+}
+
+void
+sess_tick(struct sess *s, uint64_t now)
+{
+	s->now_us = now;
+	if (s->conn == NULL)
+		return;
+	if (now >= s->check_us)
+		task_check_deadlines(s, now);
+	conn_tick(s->conn, now);
+}

@@ -1,0 +1,215 @@
+/*
+ * What the units of a session share: sess.c, task*.c, conn*.c, ctl*.c.
+ * Nobody else includes this.
+ */
+#ifndef CORE_SESS_IMPL_H
+#define CORE_SESS_IMPL_H
+
+#include <assert.h>
+
+#include "core/conn.h"
+#include "core/pdu.h"
+#include "core/sess.h"
+
+enum conn_state {
+#define STATE(id) CONN_S_##id,
+#include "core/conn_fsm.def"
+	CONN_STATE_COUNT
+};
+enum conn_event {
+#define EVENT(id) CONN_E_##id,
+#include "core/conn_fsm.def"
+	CONN_EVENT_COUNT
+};
+
+/* A piece of write data the target may have: asked by an R2T, or unsolicited (ttt is PDU_NO_TAG).
+ */
+struct burst {
+	uint32_t ttt;
+	uint32_t offset; /* of the next byte to send */
+	uint32_t end;
+	uint32_t data_sn;
+};
+
+/* A task slot. */
+struct task {
+	struct req *req;      /* NULL: free */
+	uint32_t itt;         /* generation << 16 | slot; never PDU_NO_TAG */
+	uint32_t next_sn;     /* the next DataSN (read) or R2TSN (write) expected from the target */
+	uint32_t next_offset; /* the next buffer offset expected in a Data-In or R2T */
+	bool timed_out;
+	bool answered;  /* status is in, but our own data is still being sent from req->data */
+	uint8_t bursts; /* bursts waiting in burst[], oldest at burst_first */
+	uint8_t burst_first;
+	uint64_t deadline_us;
+	uint64_t tx_end;       /* stream position behind the last byte queued from req->data */
+	struct list link;      /* sess.active, sess.lingering, or sess.free */
+	struct list send_link; /* conn.senders while bursts > 0 */
+	struct burst burst[LIMIT_R2T + 1];
+};
+
+enum rx_phase { RX_HEADER, RX_DATA, RX_TRAILER };
+
+/* Where a data segment goes. */
+enum rx_sink { SINK_TASK, SINK_CONTROL, SINK_TEXT, SINK_DISCARD };
+
+#define CONN_ARENA_BYTES 16384
+#define CONN_IOV         256
+/* Received payloads from this size on are read by the socket straight into task memory. */
+#define CONN_DIRECT_MIN 8192u
+/* NOP-Ins that wait for their answer; a target that has more outstanding floods us. */
+#define CONN_NOP_REPLIES 16
+/* Payload queued for one send; more would leave the cache before the kernel copies it. */
+#define CONN_BATCH_BYTES (512u << 10)
+
+struct conn {
+	struct sess *sess;
+	enum conn_state state;
+	bool header_digest, data_digest; /* in force now */
+	uint32_t exp_stat_sn;
+	uint16_t cid;
+
+	/* Receiving. */
+	enum rx_phase phase;
+	enum rx_sink sink;
+	uint32_t have;    /* bytes of header or trailer carried over */
+	uint32_t left;    /* payload bytes still to come */
+	uint32_t trailer; /* bytes of padding and data digest that follow */
+	uint32_t crc;
+	uint32_t last_payload;
+	uint32_t control_len;
+	uint8_t *dst;      /* SINK_TASK: where the next byte goes */
+	struct task *task; /* SINK_TASK: whose */
+	uint8_t header[PDU_BHS_BYTES + LIMIT_AHS_BYTES + PDU_DIGEST_BYTES];
+	uint8_t trailer_bytes[3 + PDU_DIGEST_BYTES];
+	uint8_t *control; /* LIMIT_CONTROL_BYTES */
+
+	/* Sending: headers lie in the arena, pieces in order in iov[iov_first..iov_end). */
+	uint8_t *arena;
+	uint32_t arena_used;
+	uint32_t iov_first, iov_end;
+	struct iovec iov[CONN_IOV];
+	uint64_t tx_queued, tx_sent; /* stream positions */
+	struct list senders;         /* tasks with bursts to send, oldest first */
+
+	/* Control exchanges under way. */
+	struct login *login;
+	struct login_req login_req;
+	bool login_pending; /* login_req waits for room */
+	bool login_verify;  /* the login waits for sess_verified() */
+	uint32_t login_itt;
+	uint64_t login_deadline_us;
+	uint32_t nop_replies; /* NOP-Ins of the target that wait for our NOP-Out */
+	struct {
+		uint32_t ttt;
+		uint8_t lun[8];
+	} nop_reply[CONN_NOP_REPLIES];
+	bool ping_pending, ping_sent, ping_is_ours; /* ours: the user did not ask for it */
+	uint32_t ping_itt, ping_len;
+	uint8_t *ping_data;
+	void *ping_user;
+	uint64_t ping_sent_us, ping_deadline_us, last_rx_us;
+	bool text_pending, text_sent, text_final;
+	uint32_t text_itt, text_ttt, text_total;
+	uint8_t text_lun[8];
+	char text_what[LIMIT_ISCSI_NAME_BYTES + 1];
+	uint64_t text_deadline_us;
+	bool logout_pending, logout_sent;
+	enum conn_result logout_why;
+	uint32_t logout_itt;
+	uint64_t logout_deadline_us;
+
+	enum conn_result result; /* why it was broken */
+	struct conn_counts counts;
+};
+
+/* Events other than handed-back requests; conn_rx() stops while one waits. */
+#define SESS_EVENTS 8
+
+struct sess {
+	struct sess_cfg cfg;
+	struct conn *conn; /* NULL while offline */
+	bool held;         /* ordinary requests wait for sess_release() */
+	uint16_t tsih;
+	int32_t tpgt;
+	char target_alias[LIMIT_ALIAS_BYTES + 1];
+	char redirect[LIMIT_ADDRESS_BYTES + 1];
+	char login_reason[256], login_culprit[256], login_proposed[256];
+	struct neg_params params;
+
+	uint32_t cmd_sn, exp_cmd_sn, max_cmd_sn;
+	uint32_t next_control_itt;
+
+	struct task *task; /* cfg.slots of them */
+	struct list free;
+	struct list active;    /* sent, unanswered, in CmdSN order */
+	struct list lingering; /* answered, their data not yet out */
+	struct list waiting;   /* struct req, in order of submission */
+	struct list probes;    /* struct req with is_probe */
+	struct list done;      /* struct req, to be handed back */
+	uint32_t requests;     /* held: waiting, probes, active, lingering, done */
+	uint64_t check_us;     /* when the active tasks' deadlines are looked at again */
+	uint64_t now_us;
+
+	struct sess_event event[SESS_EVENTS];
+	uint32_t event_first, events;
+	struct conn_counts past; /* of connections that are gone */
+};
+
+/* sess.c */
+void sess_post(struct sess *s, const struct sess_event *ev);
+void sess_note_window(struct sess *s, uint32_t exp_cmd_sn, uint32_t max_cmd_sn);
+uint32_t sess_control_itt(struct sess *s);
+
+/* conn.c: move the state; break with a reason (posts SESS_EV_CLOSE once). */
+void conn_fire(struct conn *c, enum conn_event ev);
+enum conn_result conn_break(struct conn *c, enum conn_result why);
+struct conn *conn_new(struct sess *s, uint64_t now);
+void conn_free(struct conn *c);
+bool conn_is_full_feature(const struct conn *c);
+/* A status-bearing PDU came: its StatSN must be the next one. */
+enum conn_result conn_take_stat_sn(struct conn *c, uint32_t stat_sn);
+uint64_t conn_deadline(const struct conn *c);
+void conn_tick(struct conn *c, uint64_t now);
+
+/* task.c: slots. */
+struct task *task_get(struct sess *s, struct req *r, uint64_t now);
+struct task *task_find(struct sess *s, uint32_t itt);
+void task_put(struct sess *s, struct task *t);
+/* The target's answer is complete; hands the request back when its data is out. */
+void task_answered(struct sess *s, struct task *t);
+/* Hand a request back. */
+void task_give_back(struct sess *s, struct req *r, enum req_result result);
+/* Requests whose data has left by now are handed back. */
+void task_release_sent(struct sess *s, const struct conn *c);
+/* The connection is gone: every active request waits again, in order. */
+void task_requeue_all(struct sess *s);
+void task_check_deadlines(struct sess *s, uint64_t now);
+
+/* task_in.c: PDUs of the target that belong to a task.  The payload is in place. */
+enum conn_result task_in_data_begin(struct conn *c, const uint8_t *bhs);
+enum conn_result task_in_data(struct conn *c);
+enum conn_result task_in_response(struct conn *c);
+enum conn_result task_in_r2t(struct conn *c, const uint8_t *bhs);
+
+/* ctl_in.c: all other PDUs of the target; header in c->header, payload in c->control. */
+enum conn_result ctl_in(struct conn *c);
+/* The login waited for a verdict on the target; here it is. */
+enum conn_result ctl_in_verified(struct conn *c, bool ok);
+/* A part of a Text Response arrived. */
+void ctl_in_text(struct conn *c, const uint8_t *p, size_t n);
+
+/* ctl_out.c: PDUs that are not tasks; each returns false when there is no room now. */
+bool ctl_out(struct conn *c, uint64_t now);
+void ctl_out_login(struct conn *c);
+
+/* conn_tx.c: building. */
+bool conn_tx_room(const struct conn *c);
+/* A header in the arena, to be filled by the caller; then conn_tx_put(). */
+uint8_t *conn_tx_header(struct conn *c);
+/* Queue the header just filled with n bytes of payload, which stay where they are until sent. */
+void conn_tx_put(struct conn *c, uint8_t *bhs, const uint8_t *data, uint32_t n);
+/* As conn_tx_put() but the payload (at most 512 bytes) is copied into the arena. */
+void conn_tx_put_copy(struct conn *c, uint8_t *bhs, const uint8_t *data, uint32_t n);
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * Task slots.  An ITT is (generation, slot): finding a task is one array
+ * access, and an old or invented tag does not match the slot's own.
+ */
+#include "core/sess_impl.h"
+
+struct task *
+task_get(struct sess *s, struct req *r, uint64_t now)
+{
+	struct list *node = list_pop(&s->free);
+	struct task *t;
+	uint32_t timeout_ms = r->timeout_ms != 0 ? r->timeout_ms : s->cfg.request_timeout_ms;
+
+	assert(node != NULL);
+	t = LIST_ENTRY(node, struct task, link);
+	t->req = r;
+	t->itt += 1u << 16;
+	t->next_sn = 0;
+	t->next_offset = 0;
+	t->timed_out = false;
+	t->answered = false;
+	t->bursts = 0;
+	t->burst_first = 0;
+	t->tx_end = 0;
+	t->deadline_us = now + timeout_ms * 1000ull;
+	if (t->deadline_us < s->check_us)
+		s->check_us = t->deadline_us;
+	r->slot = t->itt & 0xffff;
+	list_push_back(&s->active, &t->link);
+	return t;
+}
+
+struct task *
+task_find(struct sess *s, uint32_t itt)
+{
+	uint32_t slot = itt & 0xffff;
+
+	if (slot >= s->cfg.slots)
+		return NULL;
+	if (s->task[slot].itt != itt || s->task[slot].req == NULL || s->task[slot].answered)
+		return NULL;
+	return &s->task[slot];
+}
+
+void
+task_put(struct sess *s, struct task *t)
+{
+	t->req = NULL;
+	list_remove(&t->send_link);
+	list_remove(&t->link);
+	list_push_front(&s->free, &t->link);
+}
+
+void
+task_give_back(struct sess *s, struct req *r, enum req_result result)
+{
+	r->result = result;
+	r->done_us = s->now_us;
+	list_push_back(&s->done, &r->link);
+}
+
+void
+task_answered(struct sess *s, struct task *t)
+{
+	/*
+	 * A target may answer before it has taken all of our data (a CHECK
+	 * CONDITION, say).  Pieces of req->data can still be queued then, and the
+	 * caller must not get its memory back before they have left.
+	 */
+	if (s->conn->tx_sent < t->tx_end) {
+		t->answered = true;
+		t->bursts = 0;
+		list_remove(&t->send_link);
+		list_remove(&t->link);
+		list_push_back(&s->lingering, &t->link);
+		return;
+	}
+	task_give_back(s, t->req, t->req->result);
+	task_put(s, t);
+}
+
+void
+task_release_sent(struct sess *s, const struct conn *c)
+{
+	LIST_EACH(node, tmp, &s->lingering)
+	{
+		struct task *t = LIST_ENTRY(node, struct task, link);
+
+		if (t->tx_end > c->tx_sent)
+			continue;
+		task_give_back(s, t->req, t->req->result);
+		task_put(s, t);
+	}
+}
+
+void
+task_requeue_all(struct sess *s)
+{
+	struct list again;
+
+	list_init(&again);
+	LIST_EACH(node, tmp, &s->lingering)
+	{
+		struct task *t = LIST_ENTRY(node, struct task, link);
+
+		task_give_back(s, t->req, t->req->result);
+		task_put(s, t);
+	}
+	LIST_EACH(node, tmp, &s->active)
+	{
+		struct task *t = LIST_ENTRY(node, struct task, link);
+		struct req *r = t->req;
+
+		if (t->timed_out)
+			task_give_back(s, r, REQ_TIMEOUT);
+		else if (r->is_probe || r->is_once) {
+			s->conn->counts.ios_failed_offline++;
+			task_give_back(s, r, REQ_OFFLINE);
+		} else
+			list_push_back(&again, &r->link);
+		task_put(s, t);
+	}
+	list_splice_front(&s->waiting, &again);
+	/* A probe belongs to the login it was made for. */
+	for (struct list *node; (node = list_pop(&s->probes)) != NULL;)
+		task_give_back(s, LIST_ENTRY(node, struct req, link), REQ_OFFLINE);
+}
+
+void
+task_check_deadlines(struct sess *s, uint64_t now)
+{
+	bool is_late = false;
+
+	s->check_us = UINT64_MAX;
+	LIST_EACH(node, tmp, &s->active)
+	{
+		struct task *t = LIST_ENTRY(node, struct task, link);
+
+		if (t->timed_out)
+			continue;
+		if (t->deadline_us <= now) {
+			t->timed_out = true;
+			is_late = true;
+			s->conn->counts.io_timeouts++;
+		} else if (t->deadline_us < s->check_us)
+			s->check_us = t->deadline_us;
+	}
+	if (is_late)
+		(void)conn_break(s->conn, CONN_REQUEST_TIMEOUT); /* the result is for receivers */
+}

@@ -1,0 +1,186 @@
+/*
+ * What a target sends about a task: Data-In, SCSI Response, R2T.
+ *
+ * DataPDUInOrder and DataSequenceInOrder are offered as Yes and their result
+ * function is OR, so both are always in force: offsets come one after another,
+ * and anything else is a violation rather than something to be sorted.
+ */
+#include "core/sess_impl.h"
+
+enum conn_result
+task_in_data_begin(struct conn *c, const uint8_t *bhs)
+{
+	struct pdu_data_in pdu;
+	struct task *t;
+
+	pdu_get_data_in(bhs, &pdu);
+	t = task_find(c->sess, pdu.itt);
+	if (t == NULL)
+		return CONN_BAD_ITT;
+	if (t->req->dir != REQ_READ) {
+		c->counts.data_in_on_write++;
+		return CONN_BAD_DATA_IN;
+	}
+	if (pdu.data_sn != t->next_sn || pdu.buffer_offset != t->next_offset ||
+	    pdu.data_segment_length > t->req->data_len - t->next_offset) {
+		c->counts.data_in_invalid++;
+		return CONN_BAD_DATA_IN;
+	}
+	c->task = t;
+	c->dst = t->req->data + t->next_offset;
+	return CONN_OK;
+}
+
+/* The O and U bits and the count, against what really came. */
+static bool
+residual_is_right(const struct req *r)
+{
+	if (r->underflow)
+		return r->residual <= r->data_len &&
+		       (r->dir != REQ_READ || r->data_got == r->data_len - r->residual);
+	return r->overflow || r->residual == 0;
+}
+
+static void
+take_status(struct conn *c, struct req *r, uint64_t *ret_bad_residual)
+{
+	if (r->overflow)
+		c->counts.overflows++;
+	if (r->underflow)
+		c->counts.underflows++;
+	if (!residual_is_right(r))
+		(*ret_bad_residual)++;
+	if (r->dir == REQ_READ && !r->underflow && !r->overflow && r->status == 0 &&
+	    r->data_got != r->data_len)
+		c->counts.underruns++;
+}
+
+enum conn_result
+task_in_data(struct conn *c)
+{
+	struct task *t = c->task;
+	struct req *r = t->req;
+	struct pdu_data_in pdu;
+	enum conn_result res;
+
+	pdu_get_data_in(c->header, &pdu);
+	c->task = NULL;
+	t->next_sn++;
+	t->next_offset += pdu.data_segment_length;
+	c->counts.data_bytes_in += pdu.data_segment_length;
+	if (pdu.data_segment_length == 0)
+		c->counts.data_in_empty++;
+	if (!pdu.has_status)
+		return CONN_OK;
+
+	res = conn_take_stat_sn(c, pdu.stat_sn);
+	if (res != CONN_OK)
+		return res;
+	r->response = 0;
+	r->status = pdu.status;
+	r->overflow = pdu.overflow;
+	r->underflow = pdu.underflow;
+	r->residual = pdu.residual_count;
+	r->data_got = t->next_offset;
+	r->sense_len = 0;
+	r->result = REQ_DONE;
+	take_status(c, r, &c->counts.data_in_bad_residual);
+	task_answered(c->sess, t);
+	return CONN_OK;
+}
+
+/* Sense data as RFC 7143, section 11.4.7 packs it: a length, then the bytes. */
+static void
+take_sense(const struct conn *c, struct req *r)
+{
+	uint32_t n;
+
+	r->sense_len = 0;
+	if (c->control_len < 2)
+		return;
+	n = be_get16(c->control);
+	if (n > c->control_len - 2)
+		n = c->control_len - 2;
+	if (n > LIMIT_SENSE_BYTES)
+		n = LIMIT_SENSE_BYTES;
+	memcpy(r->sense, c->control + 2, n);
+	r->sense_len = (uint16_t)n;
+}
+
+enum conn_result
+task_in_response(struct conn *c)
+{
+	struct pdu_scsi_response pdu;
+	enum conn_result res;
+	struct task *t;
+	struct req *r;
+
+	pdu_get_scsi_response(c->header, &pdu);
+	t = task_find(c->sess, pdu.itt);
+	if (t == NULL)
+		return CONN_BAD_ITT;
+	res = conn_take_stat_sn(c, pdu.stat_sn);
+	if (res != CONN_OK)
+		return res;
+	r = t->req;
+	r->response = pdu.response;
+	r->status = pdu.status;
+	r->overflow = pdu.overflow;
+	r->underflow = pdu.underflow;
+	r->residual = pdu.residual_count;
+	r->data_got = r->dir == REQ_READ ? t->next_offset : 0;
+	take_sense(c, r);
+	if (pdu.response != 0) {
+		c->counts.response_code_errors++;
+		r->result = REQ_NO_TARGET;
+	} else {
+		r->result = REQ_DONE;
+		take_status(c, r, &c->counts.response_bad_residual);
+		/* GOOD for a write whose data the target never asked for is no success. */
+		if (r->dir == REQ_WRITE && r->status == 0 && !r->underflow &&
+		    (t->next_offset < r->data_len || t->bursts > 0))
+			r->result = REQ_VIOLATION;
+	}
+	task_answered(c->sess, t);
+	return CONN_OK;
+}
+
+enum conn_result
+task_in_r2t(struct conn *c, const uint8_t *bhs)
+{
+	const struct neg_params *params = &c->sess->params;
+	struct pdu_r2t pdu;
+	struct task *t;
+	uint32_t outstanding;
+
+	pdu_get_r2t(bhs, &pdu);
+	t = task_find(c->sess, pdu.itt);
+	if (t == NULL)
+		return CONN_BAD_ITT;
+	if (t->req->dir != REQ_WRITE) {
+		c->counts.r2t_on_read++;
+		return CONN_BAD_R2T;
+	}
+	/* An unsolicited burst that is still being sent is not an R2T's. */
+	outstanding = t->bursts;
+	if (outstanding > 0 && t->burst[t->burst_first].ttt == PDU_NO_TAG)
+		outstanding--;
+	if (pdu.ttt == PDU_NO_TAG || pdu.r2t_sn != t->next_sn ||
+	    pdu.buffer_offset != t->next_offset || pdu.desired_data_transfer_length == 0 ||
+	    pdu.desired_data_transfer_length > t->req->data_len - t->next_offset ||
+	    pdu.desired_data_transfer_length > params->max_burst ||
+	    outstanding >= params->max_outstanding_r2t || t->bursts > LIMIT_R2T) {
+		c->counts.r2t_invalid++;
+		return CONN_BAD_R2T;
+	}
+	t->burst[(t->burst_first + t->bursts) % (LIMIT_R2T + 1)] = (struct burst){
+		.ttt = pdu.ttt,
+		.offset = pdu.buffer_offset,
+		.end = pdu.buffer_offset + pdu.desired_data_transfer_length,
+	};
+	if (t->bursts++ == 0)
+		list_push_back(&c->senders, &t->send_link);
+	t->next_sn++;
+	t->next_offset += pdu.desired_data_transfer_length;
+	return CONN_OK;
+}

@@ -1,0 +1,336 @@
+/*
+ * A turn of a busy link: one recvmsg takes what the socket holds, its
+ * completions go to their owners, who submit new requests, and at the end of
+ * the turn one sendmsg carries everything that became ready.
+ *
+ * Large payloads are received straight into the request's memory: recvmsg gets
+ * that memory first and the staging buffer behind it, so the same call also
+ * brings what follows.  The staging buffer belongs to the thread, not to the
+ * link; between two calls no byte stays in it.
+ */
+#include "engine/link.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Large enough for a turn's answers at queue depth 128 with 4 KiB reads. */
+#define STAGING_BYTES (640u << 10)
+
+struct link {
+	struct loop *loop;
+	struct sess *sess;
+	const struct link_ops *ops;
+	void *user;
+	struct loop_fd fd;
+	struct loop_timer timer;
+	struct loop_work flush;
+	bool attached, blocked, closing;
+	int error;            /* with closing: a negative errno, or 0 */
+	enum conn_result why; /* with closing */
+	uint64_t armed_us;    /* when the timer will expire; UINT64_MAX: not armed */
+	struct link_counts counts;
+};
+
+static _Thread_local uint8_t *staging;
+static _Thread_local unsigned staging_users;
+
+static void link_turn(struct link *k);
+
+#define LINK_OF(ptr, member) ((struct link *)(void *)((char *)(ptr)-offsetof(struct link, member)))
+
+static void link_ready(struct loop_fd *f, uint32_t events);
+
+static void
+link_expired(struct loop_timer *t)
+{
+	struct link *k = LINK_OF(t, timer);
+
+	k->armed_us = UINT64_MAX;
+	sess_tick(k->sess, loop_now(k->loop));
+	link_turn(k);
+}
+
+static void
+link_flush(struct loop_work *w)
+{
+	link_turn(LINK_OF(w, flush));
+}
+
+struct link *
+link_new(struct loop *loop, struct sess *s, const struct link_ops *ops, void *user)
+{
+	struct link *k = calloc(1, sizeof *k);
+
+	if (k == NULL)
+		return NULL;
+	if (staging_users == 0) {
+		staging = malloc(STAGING_BYTES);
+		if (staging == NULL) {
+			free(k);
+			return NULL;
+		}
+	}
+	staging_users++;
+	k->loop = loop;
+	k->sess = s;
+	k->ops = ops;
+	k->user = user;
+	k->fd.fd = -1;
+	k->fd.ready = link_ready;
+	k->timer.expired = link_expired;
+	k->armed_us = UINT64_MAX;
+	loop_work_init(&k->flush, link_flush);
+	return k;
+}
+
+static void
+link_shut(struct link *k)
+{
+	loop_work_cancel(&k->flush);
+	loop_timer_clear(k->loop, &k->timer);
+	k->armed_us = UINT64_MAX;
+	if (!k->attached)
+		return;
+	loop_unwatch(k->loop, &k->fd);
+	(void)close(k->fd.fd); /* nothing can be done about a socket that does not close */
+	k->fd.fd = -1;
+	k->attached = false;
+}
+
+void
+link_free(struct link *k)
+{
+	if (k == NULL)
+		return;
+	link_shut(k);
+	sess_disconnected(k->sess, loop_now(k->loop));
+	if (--staging_users == 0) {
+		free(staging);
+		staging = NULL;
+	}
+	free(k);
+}
+
+int
+link_attach(struct link *k, int fd)
+{
+	int err;
+
+	assert(!k->attached);
+	k->fd.fd = fd;
+	k->closing = k->blocked = false;
+	k->error = 0;
+	k->why = CONN_OK;
+	err = loop_watch(k->loop, &k->fd, EPOLLIN);
+	if (err == 0)
+		err = sess_connected(k->sess, loop_now(k->loop));
+	if (err != 0) {
+		loop_unwatch(k->loop, &k->fd);
+		(void)close(fd); /* the caller learns the first error */
+		k->fd.fd = -1;
+		return err;
+	}
+	k->attached = true;
+	loop_defer(k->loop, &k->flush);
+	return 0;
+}
+
+void
+link_detach(struct link *k)
+{
+	if (!k->attached)
+		return;
+	k->closing = true;
+	loop_defer(k->loop, &k->flush);
+}
+
+bool
+link_is_attached(const struct link *k)
+{
+	return k->attached;
+}
+
+void
+link_submit(struct link *k, struct req *r)
+{
+	sess_submit(k->sess, r, loop_now(k->loop));
+	if (k->attached)
+		loop_defer(k->loop, &k->flush);
+}
+
+void
+link_kick(struct link *k)
+{
+	if (k->attached)
+		loop_defer(k->loop, &k->flush);
+}
+
+struct link_counts
+link_counts(const struct link *k)
+{
+	return k->counts;
+}
+
+/* Hand out everything the session has to say. */
+static void
+link_drain(struct link *k)
+{
+	struct sess_event ev;
+
+	while (sess_next(k->sess, &ev)) {
+		switch (ev.kind) {
+		case SESS_EV_REQ:
+			ev.req->done(ev.req);
+			break;
+		case SESS_EV_CLOSE:
+			k->closing = true;
+			k->why = ev.close.why;
+			break;
+		case SESS_EV_ONLINE:
+		case SESS_EV_LOGIN_FAILED:
+		case SESS_EV_VERIFY:
+		case SESS_EV_TEXT:
+		case SESS_EV_TEXT_DONE:
+		case SESS_EV_PING:
+		case SESS_EV_LOGOUT:
+		case SESS_EV_ASYNC:
+		case SESS_EV_REJECT:
+			k->ops->event(k->user, &ev);
+			break;
+		}
+	}
+}
+
+static void
+link_fail(struct link *k, int error)
+{
+	if (k->closing)
+		return;
+	k->closing = true;
+	k->error = error;
+}
+
+static void
+link_send(struct link *k)
+{
+	while (!k->closing) {
+		const struct iovec *iov = NULL;
+		size_t n = conn_tx_peek(sess_conn(k->sess), &iov, loop_now(k->loop));
+		struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n };
+		size_t want = 0;
+		ssize_t sent;
+
+		if (n == 0)
+			break;
+		for (size_t i = 0; i < n; i++)
+			want += iov[i].iov_len;
+		sent = sendmsg(k->fd.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+		k->counts.sends++;
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+			link_fail(k, -errno);
+			return;
+		}
+		if (sent > 0) {
+			k->counts.bytes_sent += (size_t)sent;
+			conn_tx_done(sess_conn(k->sess), (size_t)sent);
+		}
+		if (sent < (ssize_t)want) {
+			if (!k->blocked && loop_rewatch(k->loop, &k->fd, EPOLLIN | EPOLLOUT) == 0)
+				k->blocked = true;
+			return;
+		}
+	}
+	if (k->blocked && !k->closing && loop_rewatch(k->loop, &k->fd, EPOLLIN) == 0)
+		k->blocked = false;
+}
+
+static void
+link_receive(struct link *k)
+{
+	struct conn *c = sess_conn(k->sess);
+	uint8_t *direct = NULL;
+	size_t want = conn_rx_want(c, &direct), hint = conn_rx_hint(c), got, used = 0;
+	struct iovec iov[2] = {
+		{ .iov_base = direct, .iov_len = want },
+		{ .iov_base = staging, .iov_len = hint < STAGING_BYTES ? hint : STAGING_BYTES },
+	};
+	struct msghdr msg = { .msg_iov = want > 0 ? iov : iov + 1, .msg_iovlen = want > 0 ? 2 : 1 };
+	ssize_t n;
+
+	if (want == 0)
+		n = recv(k->fd.fd, staging, iov[1].iov_len, MSG_DONTWAIT);
+	else
+		n = recvmsg(k->fd.fd, &msg, MSG_DONTWAIT);
+	k->counts.recvs++;
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+			link_fail(k, -errno);
+		return;
+	}
+	if (n == 0) {
+		link_fail(k, -ECONNRESET);
+		return;
+	}
+	k->counts.bytes_received += (size_t)n;
+	got = (size_t)n;
+	if (want > 0) {
+		size_t placed = got < want ? got : want;
+
+		got -= placed;
+		(void)conn_rx_direct(c, placed, loop_now(k->loop)); /* an error is an event too */
+		link_drain(k);
+	}
+	while (used < got && !k->closing) {
+		size_t took = 0;
+
+		(void)conn_rx(c, staging + used, got - used, loop_now(k->loop), &took);
+		used += took;
+		link_drain(k);
+	}
+}
+
+/* After any input: events, sending, the clock, and the end if it has come. */
+static void
+link_turn(struct link *k)
+{
+	uint64_t at;
+
+	if (!k->attached)
+		return;
+	link_drain(k);
+	link_send(k);
+	link_drain(k);
+	if (k->closing) {
+		int error = k->error;
+		enum conn_result why = k->why;
+
+		link_shut(k);
+		sess_disconnected(k->sess, loop_now(k->loop));
+		k->closing = false;
+		link_drain(k);
+		k->ops->closed(k->user, error, why);
+		return;
+	}
+	at = sess_deadline(k->sess);
+	if (at < k->armed_us) {
+		loop_timer_set(k->loop, &k->timer, at);
+		k->armed_us = at;
+	}
+}
+
+static void
+link_ready(struct loop_fd *f, uint32_t events)
+{
+	struct link *k = LINK_OF(f, fd);
+
+	if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0)
+		link_receive(k);
+	loop_defer(k->loop, &k->flush);
+}

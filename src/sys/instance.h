@@ -1,0 +1,25 @@
+/* A daemon that runs, seen from outside, through its pid file: for --status and --stop. */
+#ifndef SYS_INSTANCE_H
+#define SYS_INSTANCE_H
+
+#include <sys/types.h>
+
+/*
+ * Exit statuses of a daemon that is asked for its instance (as LSB init
+ * scripts have them, where they have them).
+ */
+enum instance_exit {
+	INSTANCE_EXIT_OK = 0,
+	INSTANCE_EXIT_FAILED = 1,
+	INSTANCE_EXIT_NOT_RUNNING = 3,
+};
+
+/* Print whether it runs; the exit status: OK, NOT_RUNNING, FAILED. */
+int instance_status(const char *program, const char *pid_path);
+/*
+ * End it: SIGTERM; if it is still there after patience_ms, say so and SIGKILL;
+ * wait as long again.  The exit status: OK (also when it did not run), FAILED.
+ */
+int instance_stop(const char *program, const char *pid_path, int patience_ms);
+
+#endif

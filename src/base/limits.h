@@ -50,6 +50,11 @@
 #define LIMIT_IO_INSTANCES (1u << 20)
 /* Sessions of one driver. */
 #define LIMIT_SESSIONS 4096
+/* Connections being opened at once: all sessions of a driver that has just started. */
+#define LIMIT_CONNECTS LIMIT_SESSIONS
+/* The longest anybody may wait for a connection, or for a name's addresses. */
+#define LIMIT_CONNECT_MS 600000
+#define LIMIT_RESOLVE_MS 600000
 
 /* One line of the control protocol, either way; and clients at once. */
 #define LIMIT_IPC_LINE_BYTES (4u << 20)

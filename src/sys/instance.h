@@ -5,13 +5,14 @@
 #include <sys/types.h>
 
 /*
- * Exit statuses of a daemon that is asked for its instance (as LSB init
- * scripts have them, where they have them).
+ * Exit statuses of a program that is asked for its instance, --status or
+ * --stop; dist/iscsi knows them.
  */
 enum instance_exit {
 	INSTANCE_EXIT_OK = 0,
 	INSTANCE_EXIT_FAILED = 1,
-	INSTANCE_EXIT_NOT_RUNNING = 3,
+	INSTANCE_EXIT_NOT_RUNNING = 3, /* --status */
+	INSTANCE_EXIT_BUSY = 4,        /* --stop of the driver: refused, disks are in use */
 };
 
 /* Print whether it runs; the exit status: OK, NOT_RUNNING, FAILED. */

@@ -1,0 +1,169 @@
+#!/bin/sh
+# The start-up script with programs that only note what is done to them.
+# usage: test_iscsi.sh PATH-OF-iscsi
+set -u
+iscsi=$1
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+failed=0
+unset OPENISW_ROOT
+bin=$tmp/bin
+mkdir "$bin"
+export OPENISW_BIN="$tmp/none::$bin"
+
+# A program that runs while $root/NAME.up exists, and misbehaves where a file tells it to.
+cat >"$tmp/fake" <<'EOF'
+#!/bin/sh
+name=$(basename "$0")
+root=${OPENISW_ROOT-/nonexistent}
+action=start
+force=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--root) root=$2; shift ;;
+	--force) force=1 ;;
+	--stop) action=stop ;;
+	--status) action=status ;;
+	*) echo "unexpected word $1" >>"$root/log" ;;
+	esac
+	shift
+done
+case $action in
+status)
+	[ -e "$root/$name.up" ] || { echo "$name is not running"; exit 3; }
+	read -r pid <"$root/$name.up" || pid=1
+	kill -0 "$pid" || { echo "$name is not running"; exit 3; }
+	echo "$name is running (pid $pid)" ;;
+start)
+	echo "start $name" >>"$root/log"
+	[ ! -e "$root/$name.broken" ] || exit 1
+	[ ! -e "$root/$name.hangs" ] || exec sleep 1000
+	echo $PPID >"$root/$name.up" ;;
+stop)
+	echo "stop $name$force" >>"$root/log"
+	[ ! -e "$root/$name.hangs" ] || exec sleep 1000
+	[ ! -e "$root/$name.busy" ] || [ -n "$force" ] || { echo "c1t0d0 (/dev/loop0)"; exit 4; }
+	rm -f "$root/$name.up" ;;
+esac
+EOF
+chmod +x "$tmp/fake"
+
+install_fakes()
+{
+	rm -rf "$bin" "$tmp/root"
+	mkdir "$bin" "$tmp/root"
+	for p in "$@"; do
+		cp "$tmp/fake" "$bin/$p"
+	done
+}
+
+# want STATUS "LOG, one word after the other" ARGUMENT...
+want()
+{
+	status=$1
+	log=$2
+	shift 2
+	: >"$tmp/root/log"
+	"$iscsi" "$@" --root "$tmp/root" >"$tmp/out" 2>&1
+	got=$?
+	got_log=$(tr '\n' ',' <"$tmp/root/log")
+	if [ $got -ne "$status" ] || [ "$got_log" != "$log" ]; then
+		echo "FAIL: iscsi $*: exit status $got, wanted $status; did \"$got_log\", wanted \"$log\""
+		cat "$tmp/out"
+		failed=1
+	else
+		echo "ok: iscsi $*: $status $log"
+	fi
+}
+
+says()
+{
+	grep -q -- "$1" "$tmp/out" || {
+		echo "FAIL: does not say \"$1\":"
+		cat "$tmp/out"
+		failed=1
+	}
+}
+
+# Programs that are up are up as long as this script is: its pid is theirs.
+up()
+{
+	echo $$ >"$tmp/root/$1.up"
+}
+
+echo "# the driver first, then what is installed; again, nothing; stop: the driver, then backward"
+install_fakes iscsi_driverd iswd iscsi_resolvd iradd
+want 3 "" status
+want 0 "start iscsi_driverd,start iswd,start iscsi_resolvd,start iradd," start
+for p in iscsi_driverd iswd iscsi_resolvd iradd; do up $p; done
+want 0 "" start
+want 0 "" status
+want 0 "stop iscsi_driverd,stop iradd,stop iscsi_resolvd,stop iswd," stop
+want 0 "" stop
+want 3 "" status
+
+echo "# a part runs"
+up iscsi_driverd
+want 1 "" status
+says "iswd is not running"
+want 0 "start iswd,start iscsi_resolvd,start iradd," start
+
+echo "# disks in use: nothing is stopped, unless forced"
+for p in iscsi_driverd iswd iscsi_resolvd iradd; do up $p; done
+touch "$tmp/root/iscsi_driverd.busy"
+want 4 "stop iscsi_driverd," stop
+says "c1t0d0 (/dev/loop0)"
+want 4 "stop iscsi_driverd," restart
+want 0 "stop iscsi_driverd1,stop iradd,stop iscsi_resolvd,stop iswd," stop --force
+
+echo "# what does not start"
+install_fakes iscsi_driverd iswd iradd
+touch "$tmp/root/iswd.broken"
+want 1 "start iscsi_driverd,start iswd,start iradd," start
+says "iswd did not start"
+install_fakes iscsi_driverd iswd
+touch "$tmp/root/iscsi_driverd.broken"
+want 1 "start iscsi_driverd," start
+install_fakes iswd
+want 5 "" start
+says "iscsi_driverd is not installed"
+
+echo "# what hangs"
+export OPENISW_PATIENCE=1
+install_fakes iscsi_driverd iswd
+touch "$tmp/root/iscsi_driverd.hangs"
+want 1 "start iscsi_driverd," start
+says "not ready within 1 seconds"
+up iscsi_driverd
+up iswd
+want 1 "stop iscsi_driverd," stop
+says "left running"
+sleep 1000 &
+victim=$!
+echo $victim >"$tmp/root/iscsi_driverd.up"
+want 0 "stop iscsi_driverd1,stop iswd," stop --force
+says "killing iscsi_driverd (pid $victim)"
+wait $victim 2>/dev/null
+[ $? -eq 137 ] || { echo "FAIL: the driver was not killed"; failed=1; }
+unset OPENISW_PATIENCE
+
+echo "# wrong usage changes nothing"
+install_fakes iscsi_driverd
+want 2 ""
+want 2 "" start stop
+want 2 "" frobnicate
+want 2 "" start --force=yes
+OPENISW_PATIENCE=1x want 2 "" start
+"$iscsi" start --root >/dev/null 2>&1
+[ $? -eq 2 ] || { echo "FAIL: --root without a directory"; failed=1; }
+"$iscsi" --help | grep -q '4 refused' || { echo "FAIL: --help lacks exit statuses"; failed=1; }
+
+echo "# through a link, beside the programs, root from the environment"
+install_fakes iscsi_driverd
+cp "$iscsi" "$bin/iscsi"
+ln -s "$bin/iscsi" "$tmp/link"
+OPENISW_BIN='' OPENISW_ROOT=$tmp/root "$tmp/link" start >"$tmp/out" 2>&1 ||
+	{ echo "FAIL: through a link"; cat "$tmp/out"; failed=1; }
+grep -q "start iscsi_driverd" "$tmp/root/log" || { echo "FAIL: root of the environment"; failed=1; }
+
+exit $failed

@@ -1,0 +1,149 @@
+"""An OpenISW initiator in a root of its own: the driver, its daemons and the commands, from the build tree."""
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+
+import box
+import proc
+import tap
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "dist"))
+import tree  # noqa: E402 (found by the line above)
+
+BUILD = os.environ.get("OPENISW_BUILD", "")
+
+
+class Refused(AssertionError):
+    """An operation's error answer: .error is the object."""
+
+    def __init__(self, error):
+        super().__init__("%(code)s: %(message)s" % error)
+        self.error = error
+
+
+def have_loop():
+    """Whether loop devices work here: root, and a kernel that has them."""
+    return os.geteuid() == 0 and shutil.which("losetup") and \
+        proc.run("losetup", "-f", ok=None).code == 0
+
+
+def have_fuse():
+    return os.path.exists("/dev/fuse")
+
+
+class Initiator:
+    """user: run the driver, the daemons and the commands as this ordinary user."""
+
+    def __init__(self, name="root", user=None):
+        tree.make(BUILD)
+        self.dir = os.path.join(box.directory(), name)
+        self.root = self.dir
+        self.user = user
+        os.makedirs(self.dir, exist_ok=True)
+        if user:
+            shutil.chown(self.dir, user)
+        path = os.path.join(BUILD, "tree", "bin") + ":" + os.environ["PATH"]
+        self.env = dict(os.environ, OPENISW_ROOT=self.root, PATH=path)
+        for variable in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+            self.env[variable] = os.environ.get(variable, "") + ":halt_on_error=1"
+        log = os.path.join(box.directory(), name + ".log")
+        self.driver = self.daemon("iscsi_driverd", log)
+        self.iswd = self.daemon("iswd", log)
+        self.log = log
+
+    def program(self, name):
+        path = os.path.join(BUILD, "tree", "bin", name)
+        if not os.path.exists(path):
+            raise tap.Skip("%s is not in the build tree yet" % name)
+        return path
+
+    def daemon(self, name, log):
+        return proc.Daemon(self.program(name), "--foreground", log=log, env=self.env, user=self.user)
+
+    def path(self, *words):
+        return os.path.join(self.root, *words)
+
+    def tail(self):
+        return self.driver.tail(60)
+
+    # -- the driver and its daemons --------------------------------------------------------------------------------------
+
+    def start(self, iswd=True):
+        self.driver.start()
+        proc.wait_for("the driver to answer", self.answers)
+        if iswd:
+            self.start_daemon("iswd")
+        return self
+
+    def answers(self):
+        if not self.driver.alive():
+            raise proc.Failed("iscsi_driverd ended at once with exit status %s: %s" % (
+                self.driver.process.returncode, "\n".join(self.driver.tail())))
+        try:
+            return self.request("driver.version")
+        except OSError:
+            return None
+
+    def start_daemon(self, name):
+        getattr(self, name).start()
+
+        def runs():
+            return any(d["name"] == name and d["running"] for d in self.request("driver.status")["daemons"])
+        proc.wait_for(name + " to reach the driver", runs)
+
+    def stop(self):
+        """Ends everything the gentle way; a program that does not end fails the test."""
+        self.driver.kill(signal.SIGTERM, limit=30)
+        self.iswd.kill(signal.SIGTERM, limit=30)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.stop()
+            return
+        for daemon in (self.driver, self.iswd):
+            daemon.kill()
+
+    # -- asking it -------------------------------------------------------------------------------------------------------
+
+    def request(self, op, limit=60, **args):
+        """One operation of the control protocol; returns its result, raises Refused."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+            s.settimeout(limit)
+            s.connect(self.path("dev", "iscsi"))
+            s.sendall(json.dumps({"id": 1, "op": op, "args": args}).encode() + b"\n")
+            with s.makefile("rb") as lines:
+                for line in lines:
+                    answer = json.loads(line)
+                    if "progress" in answer:
+                        continue
+                    if not answer["ok"]:
+                        raise Refused(answer["error"])
+                    return answer["result"]
+        raise proc.Failed("the driver hung up on " + op)
+
+    def command(self, name, *words, **how):
+        """Runs iscsiutil, ioscan, insf or rmsf."""
+        return proc.run(self.program(name), *words, env=self.env, user=self.user, **how)
+
+    def discover(self, *targets, limit=60):
+        """Adds the portals of these targets and scans."""
+        for target in targets:
+            self.command("iscsiutil", "-a", "-I", target.host, "-P", target.port)
+        return self.request("scan", limit)
+
+    def tree(self, klass=None):
+        return [n for n in self.request("io.tree")["nodes"] if klass in (None, n["class"])]
+
+    def disk(self, suffix, lun):
+        """The node of a LUN of the target whose name ends with `suffix`."""
+        found = [d for d in self.tree("disk") if d["target_name"].endswith(":" + suffix) and d["lun"] == lun]
+        if len(found) != 1:
+            raise AssertionError("%d disks are LUN %d of target %s; the tree has %s" % (
+                len(found), lun, suffix, [(d["target_name"], d["lun"]) for d in self.tree("disk")]))
+        return found[0]

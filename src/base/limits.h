@@ -68,4 +68,16 @@
 #define LIMIT_IPC_QUEUE_BYTES (2 * LIMIT_IPC_LINE_BYTES)
 #define LIMIT_IPC_CLIENTS 64
 
+/* One read or write of a FUSE file: what the kernel sends at most (256 pages). */
+#define LIMIT_FUSE_IO_BYTES (1u << 20)
+/* FUSE requests under way, of all mounts of one thread: a session's tasks; and the data they carry. */
+#define LIMIT_FUSE_OPS 1024
+#define LIMIT_FUSE_BUSY_BYTES (64u << 20)
+/* Of one mount: more than its disks' queue, less than all. */
+#define LIMIT_FUSE_MOUNT_OPS 256
+/* What a mount gets in any case, so that neighbours whose session hangs do not stop it. */
+#define LIMIT_FUSE_SURE_OPS 4
+/* Memory that buffers nobody uses may keep, of one thread. */
+#define LIMIT_FUSE_IDLE_BYTES (16u << 20)
+
 #endif

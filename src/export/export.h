@@ -2,6 +2,13 @@
  * A way to show block devices to the system.  An exporter serves all devices
  * of one session, on that session's thread (loop.h): what arrives becomes a
  * blk_req there, and its answer leaves from there.
+ *
+ * That thread is on the data path: the kernel may need one of its answers to
+ * get memory free, so it must never wait for what such a disk holds.  Whoever
+ * makes the thread sets PR_SET_IO_FLUSHER in it and, where memory is locked,
+ * uses MCL_ONFAULT: an exporter maps far more buffers than it touches.  Nothing
+ * on it may look at a path inside the mounts it serves (stat, open, statfs):
+ * it would wait for itself.
  */
 #ifndef EXPORT_EXPORT_H
 #define EXPORT_EXPORT_H
@@ -16,21 +23,38 @@ struct export_ops {
 	const char *name; /* "fuse", "null" */
 	/*
 	 * Serve a directory at `dir` (made when missing; it may be a stale mount
-	 * of a dead process, which is cleaned up).  On the loop's thread.
+	 * of a dead process, which is cleaned up).  On the loop's thread.  -EBUSY:
+	 * a process that lives has it.  "null" makes no directory.
 	 */
 	int (*start)(struct loop *loop, const char *dir, struct export **ret_ex);
-	/* Show the device as `dir`/`dev->name`.  dev stays borrowed until remove() returned. -EEXIST. */
+	/*
+	 * Show the device as `dir`/`dev->name`.  dev stays borrowed until remove()
+	 * or stop() returned.  -EEXIST; -EINVAL: its name is no file name, or a
+	 * block is no power of two from 512 to 65536, or more than max_io_bytes.
+	 */
 	int (*add)(struct export *ex, struct blk_dev *dev);
 	/* Its size or flags changed (dev already has the new ones). */
 	void (*changed)(struct export *ex, struct blk_dev *dev);
-	/* -EBUSY while somebody has it open, unless forced: then later access gives ENXIO. */
+	/*
+	 * -EBUSY while somebody has it open, unless forced: then later access
+	 * gives ENXIO.  Requests the device still has stay with it, and it answers
+	 * them through done() as always.
+	 */
 	int (*remove)(struct export *ex, struct blk_dev *dev, bool force);
 	/* How many openers the device has (the loop device counts as one). */
 	unsigned (*openers)(const struct export *ex, const struct blk_dev *dev);
-	/* Removes everything, forced, and unmounts. */
+	/*
+	 * Removes everything, forced, and unmounts.  Whoever waits for an answer
+	 * gets an error; requests the devices still have stay with them, and are
+	 * done() without effect.
+	 */
 	void (*stop)(struct export *ex);
 };
 
+/* NULL: there is none of this name. */
 const struct export_ops *export_find(const char *name);
+
+/* For exporters: 0, or -EINVAL when add() must refuse the device. */
+int export_check_dev(const struct blk_dev *dev);
 
 #endif

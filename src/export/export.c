@@ -1,0 +1,34 @@
+#include "export/export.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "export/align.h"
+#include "export/fuse.h"
+#include "export/null.h"
+
+static const struct export_ops *const kinds[] = { &fuse_export, &null_export };
+
+const struct export_ops *
+export_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		if (strcmp(kinds[i]->name, name) == 0)
+			return kinds[i];
+	return NULL;
+}
+
+int
+export_check_dev(const struct blk_dev *dev)
+{
+	uint32_t block = dev->block_bytes;
+
+	if (memchr(dev->name, '\0', sizeof dev->name) == NULL || dev->name[0] == '\0' ||
+	    strchr(dev->name, '/') != NULL || strcmp(dev->name, ".") == 0 ||
+	    strcmp(dev->name, "..") == 0)
+		return -EINVAL;
+	if (block < 512 || block > ALIGN_BLOCK_MAX || (block & (block - 1)) != 0 ||
+	    block > dev->max_io_bytes || dev->size_bytes > INT64_MAX)
+		return -EINVAL;
+	return 0;
+}

@@ -1,0 +1,329 @@
+#include "export/fuse.h"
+
+#include <sys/epoll.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "export/fuseint.h"
+#include "export/fusemnt.h"
+
+/* Requests received in one turn, before others on the loop get theirs. */
+#define BURST_MAX 32
+
+static void ready(struct loop_fd *f, uint32_t events);
+
+/* default_permissions: the kernel checks modes.  Only the user who mounts has access at all. */
+static int
+mount_session(struct export *ex)
+{
+	struct fuse_lowlevel_ops ops = { 0 };
+	char max_read[32];
+	char *argv[] = { FUSEMNT_NAME, "-o",
+		"fsname=" FUSEMNT_NAME ",subtype=" FUSEMNT_NAME
+		",default_permissions,noatime,noexec",
+		"-o", max_read, NULL };
+	struct fuse_args args = FUSE_ARGS_INIT(5, argv);
+	int err, flags;
+
+	snprintf(max_read, sizeof max_read, "max_read=%u", LIMIT_FUSE_IO_BYTES);
+	fusefs_fill(&ops);
+	fuseio_fill(&ops);
+	ex->se = fuse_session_new(&args, &ops, sizeof ops, ex);
+	fuse_opt_free_args(&args);
+	if (ex->se == NULL)
+		return -EAGAIN;
+	errno = 0;
+	if (fuse_session_mount(ex->se, ex->dir) < 0) {
+		err = errno != 0 ? -errno : -EPERM;
+		goto destroy;
+	}
+	ex->fd.fd = fuse_session_fd(ex->se);
+	ex->fd.ready = ready;
+	flags = fcntl(ex->fd.fd, F_GETFL);
+	if (flags < 0 || fcntl(ex->fd.fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		err = -errno;
+	else
+		err = loop_watch(ex->loop, &ex->fd, EPOLLIN);
+	if (err == 0)
+		return 0;
+	fuse_session_unmount(ex->se);
+destroy:
+	fuse_session_destroy(ex->se);
+	ex->se = NULL;
+	return err;
+}
+
+static int
+start(struct loop *loop, const char *dir, struct export **ret_ex)
+{
+	struct export *ex = calloc(1, sizeof *ex);
+	int err;
+
+	if (ex == NULL)
+		return -ENOMEM;
+	ex->loop = loop;
+	ex->burst = 1;
+	list_init(&ex->starved);
+	list_init(&ex->busy);
+	clock_gettime(CLOCK_REALTIME, &ex->since);
+	ex->pool = fusepool_join();
+	if (ex->pool == NULL) {
+		free(ex);
+		return -ENOMEM;
+	}
+	err = fusemnt_prepare(dir, &ex->dir, &ex->made_dir);
+	if (err == 0)
+		err = mount_session(ex);
+	if (err < 0) {
+		if (ex->made_dir)
+			rmdir(ex->dir);
+		fuse_end(ex);
+		return err;
+	}
+	*ret_ex = ex;
+	return 0;
+}
+
+void
+fuse_end(struct export *ex)
+{
+	assert(ex->se == NULL && list_empty(&ex->busy));
+	for (unsigned i = 0; i < ex->node_slots; i++)
+		free(ex->nodes[i]);
+	free(ex->nodes);
+	fusepool_leave(ex->pool);
+	free(ex->dir);
+	free(ex);
+}
+
+struct fuse_node *
+fuse_node_by_ino(const struct export *ex, fuse_ino_t ino)
+{
+	return ino >= 2 && ino - 2 < ex->node_slots ? ex->nodes[ino - 2] : NULL;
+}
+
+struct fuse_node *
+fuse_node_by_name(const struct export *ex, const char *name)
+{
+	for (unsigned i = 0; i < ex->node_slots; i++) {
+		struct fuse_node *node = ex->nodes[i];
+
+		if (node != NULL && node->disk.dev != NULL && strcmp(node->name, name) == 0)
+			return node;
+	}
+	return NULL;
+}
+
+static struct fuse_node *
+node_by_dev(const struct export *ex, const struct blk_dev *dev)
+{
+	for (unsigned i = 0; i < ex->node_slots; i++)
+		if (ex->nodes[i] != NULL && ex->nodes[i]->disk.dev == dev)
+			return ex->nodes[i];
+	return NULL;
+}
+
+void
+fuse_node_release(struct export *ex, struct fuse_node *node)
+{
+	if (node->disk.dev != NULL || node->lookups > 0 || node->openers > 0 || node->ops > 0)
+		return;
+	ex->nodes[node->ino - 2] = NULL;
+	free(node);
+}
+
+/* A free place for a node, or -1. */
+static long
+free_slot(struct export *ex)
+{
+	struct fuse_node **more;
+	unsigned i, slots;
+
+	for (i = 0; i < ex->node_slots; i++)
+		if (ex->nodes[i] == NULL)
+			return i;
+	slots = ex->node_slots > 0 ? ex->node_slots * 2 : 8;
+	/* Removed ones that somebody still has open take places, too. */
+	if (slots > 2 * LIMIT_LUNS)
+		return -1;
+	more = realloc(ex->nodes, slots * sizeof *more);
+	if (more == NULL)
+		return -1;
+	memset(more + i, 0, (slots - i) * sizeof *more);
+	ex->nodes = more;
+	ex->node_slots = slots;
+	return i;
+}
+
+static int
+add(struct export *ex, struct blk_dev *dev)
+{
+	struct fuse_node *node;
+	long slot;
+	int err = export_check_dev(dev);
+
+	if (err < 0)
+		return err;
+	if (fuse_node_by_name(ex, dev->name) != NULL)
+		return -EEXIST;
+	node = calloc(1, sizeof *node);
+	slot = node != NULL ? free_slot(ex) : -1;
+	if (slot < 0) {
+		free(node);
+		return -ENOMEM;
+	}
+	align_init(&node->disk, dev);
+	memcpy(node->name, dev->name, sizeof node->name);
+	node->ino = (fuse_ino_t)slot + 2;
+	ex->nodes[slot] = node;
+	return 0;
+}
+
+/*
+ * Every look at a file asks for its attributes again, and every request looks
+ * at the device, so there is nobody to tell.
+ */
+static void
+changed(struct export *ex, struct blk_dev *dev)
+{
+	assert(node_by_dev(ex, dev) != NULL);
+}
+
+static int
+remove_dev(struct export *ex, struct blk_dev *dev, bool force)
+{
+	struct fuse_node *node = node_by_dev(ex, dev);
+
+	assert(node != NULL);
+	if (node->openers > 0 && !force)
+		return -EBUSY;
+	node->ops++; /* it stays while the waiting ones end */
+	align_gone(&node->disk);
+	node->ops--;
+	fuse_node_release(ex, node);
+	return 0;
+}
+
+static unsigned
+openers(const struct export *ex, const struct blk_dev *dev)
+{
+	const struct fuse_node *node = node_by_dev(ex, dev);
+
+	return node != NULL ? node->openers : 0;
+}
+
+static void
+stop_receiving(struct export *ex)
+{
+	list_remove(&ex->starved);
+	loop_unwatch(ex->loop, &ex->fd);
+}
+
+static void
+stop(struct export *ex)
+{
+	stop_receiving(ex);
+	fuseio_abandon(ex, ESHUTDOWN);
+	for (unsigned i = 0; i < ex->node_slots; i++)
+		if (ex->nodes[i] != NULL)
+			align_gone(&ex->nodes[i]->disk);
+	/* Closes /dev/fuse first: from then on nobody waits for this thread. */
+	fuse_session_unmount(ex->se);
+	fuse_session_destroy(ex->se);
+	ex->se = NULL;
+	if (ex->made_dir)
+		(void)rmdir(ex->dir); /* where it fails somebody put something there */
+	if (list_empty(&ex->busy))
+		fuse_end(ex);
+}
+
+/*
+ * Somebody unmounted it, or cut the connection.  The kernel has forgotten all
+ * it knew, without saying so for each file.
+ */
+static void
+gone(struct export *ex)
+{
+	stop_receiving(ex);
+	ex->is_gone = true;
+	fuse_session_exit(ex->se); /* answers that cannot be sent are no error now */
+	for (unsigned i = 0; i < ex->node_slots; i++) {
+		struct fuse_node *node = ex->nodes[i];
+
+		if (node == NULL)
+			continue;
+		node->openers = 0;
+		node->lookups = 0;
+		fuse_node_release(ex, node);
+	}
+}
+
+/* Receive into ex->rx and deal with it.  False: there is no more for now. */
+static bool
+receive(struct export *ex)
+{
+	uint8_t *at = ex->rx->mem + FUSE_ROOM;
+	struct fuse_buf buf = { .mem = at };
+	ssize_t n = read(ex->fd.fd, at, FUSE_RX_BYTES);
+
+	if (n < 0 && (errno == EINTR || errno == ENOENT))
+		return true; /* ENOENT: its caller was interrupted before it got here */
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n <= 0) {
+		gone(ex);
+		return false;
+	}
+	buf.size = (size_t)n;
+	fuse_session_process_buf(ex->se, &buf);
+	return true;
+}
+
+/*
+ * How many requests there are only a read that fails tells.  One who sends one
+ * at a time would pay for it each time, so a turn ends after as many as the
+ * last ones had; the descriptor is still ready if there are more.
+ */
+static void
+ready(struct loop_fd *f, uint32_t events)
+{
+	struct export *ex = LIST_ENTRY(f, struct export, fd);
+	unsigned n;
+
+	(void)events; /* an error is read, too */
+	for (n = 0; n < ex->burst; n++) {
+		if (ex->rx == NULL && (ex->rx = fusepool_get(ex)) == NULL) {
+			fusepool_wait(ex);
+			return;
+		}
+		if (!receive(ex))
+			break;
+	}
+	if (n == ex->burst)
+		ex->burst = n * 2 < BURST_MAX ? n * 2 : BURST_MAX;
+	else
+		ex->burst = n > 0 ? n : 1;
+	if (ex->rx != NULL) {
+		struct fuse_op *op = ex->rx;
+
+		ex->rx = NULL;
+		fusepool_put(op);
+	}
+}
+
+const struct export_ops fuse_export = {
+	.name = "fuse",
+	.start = start,
+	.add = add,
+	.changed = changed,
+	.remove = remove_dev,
+	.openers = openers,
+	.stop = stop,
+};

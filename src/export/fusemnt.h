@@ -1,0 +1,20 @@
+/*
+ * The directory a FUSE mount stands on: made, swept of what a dead process left
+ * there, and unmounted.
+ */
+#ifndef EXPORT_FUSEMNT_H
+#define EXPORT_FUSEMNT_H
+
+#include <stdbool.h>
+
+#define FUSEMNT_NAME "openisw" /* the mount's source and, behind "fuse.", its type */
+
+/*
+ * Make `dir` if it is missing (its parent must be there) and take away stale
+ * mounts of ours.  Returns its full name (heap), for fusemnt_clean() and for
+ * comparing with the kernel's list.  -EBUSY: a live mount is on it.  May take
+ * some seconds when that mount does not answer.
+ */
+int fusemnt_prepare(const char *dir, char **ret_path, bool *ret_made);
+
+#endif

@@ -1,7 +1,7 @@
 /*
  * JSON lines: taking a stream of bytes apart into lines, and lines into
- * objects.  Everything here may come from an enemy: length, depth and number
- * of values are limited before anything is built from them.
+ * objects.  Everything here may come from an enemy: length and depth are
+ * checked before anything is built from them.
  */
 #ifndef IPC_CODEC_H
 #define IPC_CODEC_H
@@ -33,8 +33,8 @@ int ipc_lines_next(struct ipc_lines *l, char **ret_line, size_t *ret_len);
 
 /*
  * One object from one line (or datagram).  -EBADMSG with a sentence in `why`:
- * it is no JSON object, not UTF-8, nested too deeply, holds too many values, a
- * number beyond 64 bits or a key twice.  -ENOMEM.
+ * it is no JSON object, not UTF-8, nested too deeply, holds a number beyond 64
+ * bits or a key twice.  -ENOMEM.
  */
 int ipc_parse(const char *line, size_t len, json_t **ret_object, char *why, size_t why_bytes);
 /*
@@ -42,5 +42,11 @@ int ipc_parse(const char *line, size_t len, json_t **ret_object, char *why, size
  * bytes_max (without the newline).  -ENOMEM.
  */
 int ipc_print(const json_t *object, size_t bytes_max, char **ret_line, size_t *ret_len);
+
+/*
+ * A string of bytes that somebody else chose (a target's alias, a product's
+ * name): what is no UTF-8 becomes U+FFFD.  NULL: no memory.
+ */
+json_t *ipc_text(const char *bytes);
 
 #endif

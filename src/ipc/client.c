@@ -1,0 +1,326 @@
+#include "ipc/client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "ipc/codec.h"
+#include "sys/sock.h"
+
+/* How long to wait for a place in the listener's queue. */
+#define CONNECT_MS 5000
+/* The kernel cannot tell when there is one. */
+#define CONNECT_AGAIN_MS 20
+/* Names are cut where a path is absurdly long: the sentence must fit. */
+#define PATH_SHOWN 512
+
+struct ipc_client {
+	int fd;
+	char *path;
+	struct ipc_lines lines;
+	json_int_t last_id;
+	uint32_t deadline_ms; /* 0: messages.def's */
+};
+
+/* One request that waits. */
+struct wait {
+	struct ipc_client *c;
+	enum ipc_op op;
+	json_int_t id;
+	uint32_t patience_ms;
+	bool renews; /* progress gives new patience */
+	uint64_t until_ms;
+	ipc_progress *progress;
+	void *user;
+	struct ipc_error *err;
+};
+
+static int send_all(struct wait *w, const char *line, size_t len);
+static int wait_answer(struct wait *w, json_t **ret_result);
+static int take_answer(struct wait *w, json_t *answer, json_t **ret_result);
+static void take_error(const json_t *error, struct ipc_error *ret_err);
+
+static uint64_t
+clock_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail with this clock */
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* Always -1, so that a caller can return it. */
+__attribute__((format(printf, 4, 5))) static int
+fail(struct ipc_error *e, enum ipc_error_code code, const char *next, const char *fmt, ...)
+{
+	va_list ap;
+
+	*e = (struct ipc_error){ .code = code };
+	va_start(ap, fmt);
+	(void)vsnprintf(e->message, sizeof e->message, fmt, ap); /* cut is good enough */
+	va_end(ap);
+	(void)snprintf(e->next, sizeof e->next, "%s", next);
+	return -1;
+}
+
+void
+ipc_error_fini(struct ipc_error *e)
+{
+	json_decref(e->extra);
+	e->extra = NULL;
+}
+
+static int
+connect_error(const char *path, int err, struct ipc_error *ret_err)
+{
+	switch (err) {
+	case -ENOENT:
+	case -ECONNREFUSED:
+	case -ENOTDIR:
+		return fail(ret_err, IPC_ERR_NOTRUNNING,
+		    "Start it with 'iscsi start'; where it runs under another root, name it with "
+		    "--root or OPENISW_ROOT.",
+		    "iscsi_driverd is not running: nobody listens at %.*s.", PATH_SHOWN, path);
+	case -EACCES:
+	case -EPERM:
+		return fail(ret_err, IPC_ERR_DENIED,
+		    "Run the command as root, or as the user that the driver runs as.",
+		    "You may not open %.*s.", PATH_SHOWN, path);
+	case -EAGAIN:
+		return fail(ret_err, IPC_ERR_TIMEOUT,
+		    "Look at the driver's log; if it hangs, end it and start it with 'iscsi "
+		    "start'.",
+		    "iscsi_driverd does not accept connections at %.*s.", PATH_SHOWN, path);
+	default:
+		return fail(ret_err, IPC_ERR_INTERNAL, "Check the path and the system's resources.",
+		    "Cannot connect to %.*s: %s.", PATH_SHOWN, path, strerror(-err));
+	}
+}
+
+int
+ipc_connect(const char *path, struct ipc_client **ret, struct ipc_error *ret_err)
+{
+	uint64_t until = clock_ms() + CONNECT_MS;
+	struct ipc_client *c;
+	int fd;
+
+	while (
+	    (fd = sock_connect(path, SOCK_STREAM | SOCK_NONBLOCK)) == -EAGAIN && clock_ms() < until)
+		(void)poll(NULL, 0, CONNECT_AGAIN_MS); /* only to let time pass */
+	if (fd < 0)
+		return connect_error(path, fd, ret_err);
+	c = calloc(1, sizeof *c);
+	if (c != NULL)
+		c->path = strdup(path);
+	if (c == NULL || c->path == NULL) {
+		free(c);
+		(void)close(fd); /* unused */
+		return fail(
+		    ret_err, IPC_ERR_INTERNAL, "Free some memory.", "There is no memory left.");
+	}
+	c->fd = fd;
+	ipc_lines_init(&c->lines, LIMIT_IPC_LINE_BYTES);
+	*ret = c;
+	return 0;
+}
+
+void
+ipc_client_free(struct ipc_client *c)
+{
+	if (c == NULL)
+		return;
+	ipc_lines_fini(&c->lines);
+	(void)close(c->fd); /* what was sent is the kernel's */
+	free(c->path);
+	free(c);
+}
+
+void
+ipc_client_deadline(struct ipc_client *c, uint32_t deadline_ms)
+{
+	c->deadline_ms = deadline_ms;
+}
+
+int
+ipc_request(struct ipc_client *c, enum ipc_op op, json_t *args, ipc_progress *progress, void *user,
+    json_t **ret_result, struct ipc_error *ret_err)
+{
+	const struct ipc_op_row *row = ipc_op_row(op);
+	uint32_t patience = c->deadline_ms != 0 ? c->deadline_ms : row->deadline_ms;
+	struct wait w = { .c = c,
+		.op = op,
+		.id = ++c->last_id,
+		.patience_ms = patience != 0 ? patience : IPC_PROGRESS_MS,
+		.renews = patience == 0,
+		.progress = progress,
+		.user = user,
+		.err = ret_err };
+	json_t *request = json_pack("{s:I, s:s, s:o*}", "id", w.id, "op", row->name, "args", args);
+	char *line = NULL;
+	size_t len;
+	int err = -ENOMEM;
+
+	if (request != NULL)
+		err = ipc_print(request, LIMIT_IPC_REQUEST_BYTES, &line, &len);
+	json_decref(request);
+	if (err == -EMSGSIZE)
+		return fail(ret_err, IPC_ERR_INVALID, "Shorten its arguments.",
+		    "The request %s is too long.", row->name);
+	if (err < 0)
+		return fail(
+		    ret_err, IPC_ERR_INTERNAL, "Free some memory.", "There is no memory left.");
+	w.until_ms = clock_ms() + w.patience_ms;
+	err = send_all(&w, line, len);
+	free(line);
+	return err < 0 ? err : wait_answer(&w, ret_result);
+}
+
+/* 0: ready.  -1: the deadline passed, *w->err is set. */
+static int
+wait_ready(struct wait *w, short events)
+{
+	for (;;) {
+		struct pollfd p = { .fd = w->c->fd, .events = events };
+		uint64_t now = clock_ms();
+		int n = poll(&p, 1, now < w->until_ms ? (int)(w->until_ms - now) : 0);
+
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return fail(w->err, IPC_ERR_INTERNAL, "Try again.",
+			    "Cannot wait for the driver: %s.", strerror(errno));
+		if (n == 0 && clock_ms() >= w->until_ms)
+			return fail(w->err, IPC_ERR_TIMEOUT,
+			    "It may still be done: look with a listing command, and at the "
+			    "driver's log.",
+			    "iscsi_driverd did not answer %s within %u s.", ipc_op_row(w->op)->name,
+			    (w->patience_ms + 999) / 1000);
+	}
+}
+
+static int
+driver_gone(struct wait *w)
+{
+	return fail(w->err, IPC_ERR_NOTRUNNING,
+	    "Look at the driver's log for the reason; start it again with 'iscsi start'.",
+	    "iscsi_driverd ended before it answered %s.", ipc_op_row(w->op)->name);
+}
+
+static int
+send_all(struct wait *w, const char *line, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = sock_send(w->c->fd, line, len, -1);
+
+		if (n == -EAGAIN) {
+			if (wait_ready(w, POLLOUT) < 0)
+				return -1;
+			continue;
+		}
+		/* A driver that refuses the connection has said why before it closed it. */
+		if (n < 0)
+			return 0;
+		line += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int
+wait_answer(struct wait *w, json_t **ret_result)
+{
+	for (;;) {
+		char *line, *room, why[256] = "no memory";
+		json_t *answer;
+		size_t len;
+		ssize_t n;
+		int err;
+
+		while ((err = ipc_lines_next(&w->c->lines, &line, &len)) > 0) {
+			if (ipc_parse(line, len, &answer, why, sizeof why) < 0)
+				return fail(w->err, IPC_ERR_INTERNAL,
+				    "Use a command and a driver of the same version.",
+				    "The driver's answer cannot be read: %s.", why);
+			err = take_answer(w, answer, ret_result);
+			json_decref(answer);
+			if (err <= 0)
+				return err;
+		}
+		if (err < 0)
+			return fail(w->err, IPC_ERR_INTERNAL,
+			    "Use a command and a driver of the same version.",
+			    "The driver's answer is longer than the protocol allows.");
+		room = ipc_lines_room(&w->c->lines, &len);
+		if (room == NULL)
+			return fail(w->err, IPC_ERR_INTERNAL, "Free some memory.",
+			    "There is no memory left.");
+		n = sock_recv(w->c->fd, room, len, NULL);
+		if (n == -EAGAIN) {
+			if (wait_ready(w, POLLIN) < 0)
+				return -1;
+		} else if (n <= 0) {
+			return driver_gone(w);
+		} else {
+			ipc_lines_added(&w->c->lines, (size_t)n);
+		}
+	}
+}
+
+/* 0: the result.  -1: an error.  1: something else, go on waiting. */
+static int
+take_answer(struct wait *w, json_t *answer, json_t **ret_result)
+{
+	const json_t *id = json_object_get(answer, "id"), *ok = json_object_get(answer, "ok");
+	json_t *progress = json_object_get(answer, "progress");
+	json_t *result = json_object_get(answer, "result");
+
+	/* Without an id it is about the connection as a whole.  Other ids: of a request given up.
+	 */
+	if (!json_is_null(id) && !(json_is_integer(id) && json_integer_value(id) == w->id))
+		return 1;
+	if (progress != NULL) {
+		if (w->renews)
+			w->until_ms = clock_ms() + w->patience_ms;
+		if (w->progress != NULL)
+			w->progress(w->user, progress);
+		return 1;
+	}
+	if (json_is_true(ok) && json_is_object(result)) {
+		*ret_result = json_incref(result);
+		return 0;
+	}
+	take_error(json_object_get(answer, "error"), w->err);
+	return -1;
+}
+
+static void
+take_error(const json_t *error, struct ipc_error *ret_err)
+{
+	const char *code = json_string_value(json_object_get(error, "code"));
+	const char *message = json_string_value(json_object_get(error, "message"));
+	const char *next = json_string_value(json_object_get(error, "next"));
+
+	*ret_err = (struct ipc_error){ .code = IPC_ERR_INTERNAL };
+	/* A code of a newer driver's is treated as INTERNAL; its sentence still helps. */
+	if (code != NULL)
+		(void)ipc_error_find(code, &ret_err->code);
+	(void)snprintf(ret_err->message, sizeof ret_err->message, "%s",
+	    message != NULL ? message : "The driver's answer makes no sense.");
+	(void)snprintf(ret_err->next, sizeof ret_err->next, "%s",
+	    next != NULL ? next : "Use a command and a driver of the same version.");
+	ret_err->extra = json_copy((json_t *)error); /* shallow, does not change it */
+	if (ret_err->extra == NULL)
+		return;
+	(void)json_object_del(ret_err->extra, "code"); /* -1 where it has none */
+	(void)json_object_del(ret_err->extra, "message");
+	(void)json_object_del(ret_err->extra, "next");
+	if (json_object_size(ret_err->extra) == 0)
+		ipc_error_fini(ret_err);
+}

@@ -1,0 +1,242 @@
+#include "ipc/codec.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+
+/* First memory of a line that is coming; most requests fit. */
+#define LINE_BYTES_FIRST 1024
+/* What one read may ask for at once. */
+#define LINE_BYTES_STEP (64u << 10)
+
+static int check_depth(const char *line, size_t len, char *why, size_t why_bytes);
+static size_t utf8_length(const unsigned char *p, size_t left);
+
+void
+ipc_lines_init(struct ipc_lines *l, size_t bytes_max)
+{
+	*l = (struct ipc_lines){ .bytes_max = bytes_max };
+}
+
+void
+ipc_lines_fini(struct ipc_lines *l)
+{
+	free(l->buf);
+	*l = (struct ipc_lines){ .bytes_max = l->bytes_max };
+}
+
+char *
+ipc_lines_room(struct ipc_lines *l, size_t *ret_n)
+{
+	if (l->start > 0) {
+		memmove(l->buf, l->buf + l->start, l->len);
+		l->start = 0;
+	}
+	if (l->len == l->cap) {
+		size_t cap = l->cap == 0 ? LINE_BYTES_FIRST : l->cap * 2;
+		char *bigger = realloc(l->buf, cap);
+
+		if (bigger == NULL)
+			return NULL;
+		l->buf = bigger;
+		l->cap = cap;
+	}
+	*ret_n = l->cap - l->len;
+	if (*ret_n > LINE_BYTES_STEP)
+		*ret_n = LINE_BYTES_STEP;
+	return l->buf + l->len;
+}
+
+void
+ipc_lines_added(struct ipc_lines *l, size_t n)
+{
+	assert(l->start + l->len + n <= l->cap);
+	l->len += n;
+}
+
+int
+ipc_lines_next(struct ipc_lines *l, char **ret_line, size_t *ret_len)
+{
+	for (;;) {
+		char *from, *newline;
+		size_t n;
+
+		if (l->len == 0) {
+			/* Between requests a client costs nothing. */
+			ipc_lines_fini(l);
+			return 0;
+		}
+		from = l->buf + l->start;
+		newline = memchr(from + l->scanned, '\n', l->len - l->scanned);
+		if (newline == NULL) {
+			l->scanned = l->len;
+			return l->len > l->bytes_max ? -EMSGSIZE : 0;
+		}
+		n = (size_t)(newline - from);
+		l->start += n + 1;
+		l->len -= n + 1;
+		l->scanned = 0;
+		if (n > l->bytes_max)
+			return -EMSGSIZE;
+		if (n > 0 && from[n - 1] == '\r')
+			n--;
+		if (n > 0) {
+			*ret_line = from;
+			*ret_len = n;
+			return 1;
+		}
+	}
+}
+
+int
+ipc_parse(const char *line, size_t len, json_t **ret_object, char *why, size_t why_bytes)
+{
+	json_error_t err;
+	json_t *object;
+
+	if (check_depth(line, len, why, why_bytes) < 0)
+		return -EBADMSG;
+	object = json_loadb(line, len, JSON_REJECT_DUPLICATES, &err);
+	if (object == NULL) {
+		if (json_error_code(&err) == json_error_out_of_memory)
+			return -ENOMEM;
+		(void)snprintf(
+		    why, why_bytes, "this is no JSON object: %s (byte %d)", err.text, err.position);
+		return -EBADMSG;
+	}
+	if (!json_is_object(object)) {
+		json_decref(object);
+		(void)snprintf(why, why_bytes, "this is JSON, but no object");
+		return -EBADMSG;
+	}
+	*ret_object = object;
+	return 0;
+}
+
+int
+ipc_print(const json_t *object, size_t bytes_max, char **ret_line, size_t *ret_len)
+{
+	char *line = json_dumps(object, JSON_COMPACT), *longer;
+	size_t len;
+
+	if (line == NULL)
+		return -ENOMEM;
+	len = strlen(line);
+	if (len > bytes_max) {
+		free(line);
+		return -EMSGSIZE;
+	}
+	longer = realloc(line, len + 2);
+	if (longer == NULL) {
+		free(line);
+		return -ENOMEM;
+	}
+	longer[len] = '\n';
+	longer[len + 1] = '\0';
+	*ret_line = longer;
+	*ret_len = len + 1;
+	return 0;
+}
+
+json_t *
+ipc_text(const char *bytes)
+{
+	const unsigned char *p = (const unsigned char *)bytes;
+	size_t left = strlen(bytes), at = 0;
+	json_t *text = json_string(bytes);
+	char *clean;
+
+	if (text != NULL)
+		return text;
+	clean = malloc(left * 3 + 1);
+	if (clean == NULL)
+		return NULL;
+	while (left > 0) {
+		size_t n = utf8_length(p, left);
+
+		if (n == 0) {
+			memcpy(clean + at, "\xef\xbf\xbd", 3); /* U+FFFD */
+			at += 3;
+			n = 1;
+		} else {
+			memcpy(clean + at, p, n);
+			at += n;
+		}
+		p += n;
+		left -= n;
+	}
+	text = json_stringn(clean, at);
+	free(clean);
+	return text;
+}
+
+/*
+ * The parser recurses, and whoever frees or prints its values does, too: depth
+ * is looked at before anything is built.  Brackets in strings do not count.
+ */
+static int
+check_depth(const char *line, size_t len, char *why, size_t why_bytes)
+{
+	bool in_string = false;
+	unsigned depth = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = line[i];
+
+		if (in_string) {
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				in_string = false;
+		} else if (c == '"') {
+			in_string = true;
+		} else if (c == '{' || c == '[') {
+			if (++depth > LIMIT_IPC_DEPTH) {
+				(void)snprintf(why, why_bytes,
+				    "its values are nested deeper than %d levels", LIMIT_IPC_DEPTH);
+				return -EBADMSG;
+			}
+		} else if ((c == '}' || c == ']') && depth > 0) {
+			depth--;
+		}
+	}
+	return 0;
+}
+
+/* Bytes of the well-formed character at p (Unicode, table 3-7), or 0. */
+static size_t
+utf8_length(const unsigned char *p, size_t left)
+{
+	unsigned char low = 0x80, high = 0xbf;
+	size_t n;
+
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] >= 0xc2 && p[0] <= 0xdf)
+		n = 2;
+	else if (p[0] >= 0xe0 && p[0] <= 0xef)
+		n = 3;
+	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
+		n = 4;
+	else
+		return 0;
+	if (p[0] == 0xe0)
+		low = 0xa0; /* longer than needed */
+	else if (p[0] == 0xed)
+		high = 0x9f; /* surrogates */
+	else if (p[0] == 0xf0)
+		low = 0x90;
+	else if (p[0] == 0xf4)
+		high = 0x8f; /* beyond U+10FFFF */
+	if (n > left || p[1] < low || p[1] > high)
+		return 0;
+	for (size_t i = 2; i < n; i++)
+		if (p[i] < 0x80 || p[i] > 0xbf)
+			return 0;
+	return n;
+}

@@ -1,0 +1,173 @@
+#include "ipc/ops.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct ipc_op_row rows[IPC_OPS] = {
+#define OP(id, word, may, patience_ms, what) \
+	[IPC_OP_##id] = {                    \
+		.name = word,                \
+		.access = IPC_##may,         \
+		.deadline_ms = patience_ms,  \
+		.help = what,                \
+	},
+#include "ipc/messages.def"
+};
+
+/* Sorted by operation, as messages.def is. */
+static const struct ipc_arg arg_rows[] = {
+#define ARG(id, word, kind, must_or_may, what) \
+	{                                      \
+		.op = IPC_OP_##id,             \
+		.name = word,                  \
+		.type = IPC_##kind,            \
+		.need = IPC_##must_or_may,     \
+		.help = what,                  \
+	},
+#include "ipc/messages.def"
+};
+#define ARG_ROWS (sizeof arg_rows / sizeof arg_rows[0])
+
+static const struct ipc_arg *find_arg(enum ipc_op op, const char *name);
+static int check_type(const struct ipc_arg *a, const json_t *value, char *why, size_t why_bytes);
+static void explain_unknown(enum ipc_op op, const char *name, char *why, size_t why_bytes);
+
+const char *
+ipc_error_name(enum ipc_error_code code)
+{
+	switch (code) {
+#define ERR(id)            \
+	case IPC_ERR_##id: \
+		return #id;
+		IPC_ERRORS(ERR)
+#undef ERR
+	case IPC_ERROR_CODES:
+		break;
+	}
+	return "INTERNAL";
+}
+
+int
+ipc_error_find(const char *name, enum ipc_error_code *ret_code)
+{
+	for (enum ipc_error_code code = 0; code < IPC_ERROR_CODES; code++) {
+		if (strcmp(name, ipc_error_name(code)) == 0) {
+			*ret_code = code;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+const struct ipc_op_row *
+ipc_op_row(enum ipc_op op)
+{
+	assert(op < IPC_OPS);
+	return &rows[op];
+}
+
+int
+ipc_op_find(const char *name, enum ipc_op *ret_op)
+{
+	for (enum ipc_op op = 0; op < IPC_OPS; op++) {
+		if (strcmp(name, rows[op].name) == 0) {
+			*ret_op = op;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+const struct ipc_arg *
+ipc_op_arg(enum ipc_op op, size_t n)
+{
+	for (size_t i = 0; i < ARG_ROWS; i++)
+		if (arg_rows[i].op == op && n-- == 0)
+			return &arg_rows[i];
+	return NULL;
+}
+
+int
+ipc_args_check(enum ipc_op op, const json_t *args, char *why, size_t why_bytes)
+{
+	const struct ipc_arg *a;
+	const char *name;
+	json_t *value;
+
+	if (args != NULL && !json_is_object(args)) {
+		(void)snprintf(
+		    why, why_bytes, "the arguments of %s are not an object", rows[op].name);
+		return -EINVAL;
+	}
+	/* jansson's iterators are not const, but change nothing. */
+	json_object_foreach((json_t *)args, name, value)
+	{
+		a = find_arg(op, name);
+		if (a == NULL) {
+			explain_unknown(op, name, why, why_bytes);
+			return -EINVAL;
+		}
+		if (!json_is_null(value) && check_type(a, value, why, why_bytes) < 0)
+			return -EINVAL;
+	}
+	for (size_t n = 0; (a = ipc_op_arg(op, n)) != NULL; n++) {
+		value = json_object_get(args, a->name);
+		if (a->need == IPC_MUST && (value == NULL || json_is_null(value))) {
+			(void)snprintf(why, why_bytes, "%s needs the argument \"%s\" (%s)",
+			    rows[op].name, a->name, a->help);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static const struct ipc_arg *
+find_arg(enum ipc_op op, const char *name)
+{
+	for (size_t i = 0; i < ARG_ROWS; i++)
+		if (arg_rows[i].op == op && strcmp(arg_rows[i].name, name) == 0)
+			return &arg_rows[i];
+	return NULL;
+}
+
+static int
+check_type(const struct ipc_arg *a, const json_t *value, char *why, size_t why_bytes)
+{
+	const char *type = NULL;
+
+	switch (a->type) {
+	case IPC_STRING:
+		type = json_is_string(value) ? NULL : "a string";
+		break;
+	case IPC_INT:
+		type = json_is_integer(value) ? NULL : "a whole number";
+		break;
+	case IPC_BOOL:
+		type = json_is_boolean(value) ? NULL : "true or false";
+		break;
+	}
+	if (type == NULL)
+		return 0;
+	(void)snprintf(why, why_bytes, "the argument \"%s\" of %s must be %s", a->name,
+	    rows[a->op].name, type);
+	return -EINVAL;
+}
+
+/* Name it, and those that there are. */
+static void
+explain_unknown(enum ipc_op op, const char *name, char *why, size_t why_bytes)
+{
+	const struct ipc_arg *a;
+	size_t at;
+	int n;
+
+	n = snprintf(why, why_bytes, "%s has no argument \"%.64s\"%s", rows[op].name, name,
+	    ipc_op_arg(op, 0) == NULL ? "; it takes none" : "; it has");
+	at = n > 0 ? (size_t)n : 0;
+	for (size_t i = 0; (a = ipc_op_arg(op, i)) != NULL && at < why_bytes; i++) {
+		n = snprintf(why + at, why_bytes - at, "%s %s", i > 0 ? "," : "", a->name);
+		at += n > 0 ? (size_t)n : 0;
+	}
+}

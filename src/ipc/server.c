@@ -1,0 +1,358 @@
+/*
+ * One object a connection, one a request.  A connection that has to end while
+ * a request of it is being handled is only marked (`dead`), because the reading
+ * loop below still stands on it; everybody else frees it at once.  Requests
+ * outlive their connection: the handler holds them, and an answer to nobody is
+ * thrown away.
+ */
+#include "ipc/server.h"
+
+#include <sys/epoll.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "ipc/codec.h"
+#include "ipc/server_impl.h"
+#include "sys/log.h"
+
+/* Requests of one client that are read in one turn of the loop, so that others get theirs. */
+#define READS_PER_TURN 4
+/* After the process ran out of descriptors. */
+#define ACCEPT_PAUSE_US 500000
+
+/* A line that waits for room in the socket. */
+struct answer {
+	struct list link;
+	char *line;
+	size_t len, sent;
+};
+
+static void conn_fd_ready(struct loop_fd *fd, uint32_t events);
+static void conn_end(struct ipc_conn *c);
+static bool conn_flush(struct ipc_conn *c);
+
+/* ---- the server ---- */
+
+bool
+ipc_server_is_privileged(const struct sock_peer *peer)
+{
+	return peer->uid == 0 || peer->uid == geteuid();
+}
+
+/*
+ * Others than the driver's own user may not take all places: who has to repair
+ * something must get in.
+ */
+static bool
+has_place_for(const struct ipc_server *s, const struct sock_peer *peer)
+{
+	return s->n_clients <
+	       (ipc_server_is_privileged(peer) ? LIMIT_IPC_CLIENTS : LIMIT_IPC_CLIENTS * 3 / 4);
+}
+
+static void
+refuse(int fd)
+{
+	json_t *object = ipc_call_error_object(NULL, IPC_ERR_BUSY,
+	    "The driver has as many clients as it serves at once.",
+	    "Try again in a moment, and end commands that hang.", NULL);
+	char *line;
+	size_t len;
+
+	if (object != NULL && ipc_print(object, LIMIT_IPC_LINE_BYTES, &line, &len) == 0) {
+		/* A courtesy: a new socket takes it at once, and if not, closing says enough. */
+		(void)sock_send(fd, line, len, -1);
+		free(line);
+	}
+	json_decref(object);
+	(void)close(fd); /* nothing of ours waits in it */
+}
+
+static void
+accept_one(struct ipc_server *s, int fd)
+{
+	struct ipc_conn *c;
+	struct sock_peer peer;
+
+	if (sock_peer(fd, &peer) < 0) {
+		(void)close(fd); /* it is gone already */
+		return;
+	}
+	c = has_place_for(s, &peer) ? calloc(1, sizeof *c) : NULL;
+	if (c == NULL) {
+		refuse(fd);
+		return;
+	}
+	c->server = s;
+	c->peer = peer;
+	c->fd = (struct loop_fd){ .fd = fd, .ready = conn_fd_ready };
+	ipc_lines_init(&c->lines, LIMIT_IPC_REQUEST_BYTES);
+	list_init(&c->calls);
+	list_init(&c->out);
+	if (loop_watch(s->loop, &c->fd, EPOLLIN) < 0) {
+		refuse(fd);
+		free(c);
+		return;
+	}
+	list_push_back(&s->clients, &c->link);
+	s->n_clients++;
+}
+
+static void
+listener_ready(struct loop_fd *f, uint32_t events)
+{
+	struct ipc_server *s = LIST_ENTRY(f, struct ipc_server, fd);
+	int fd;
+
+	(void)events;
+	while ((fd = sock_accept(f->fd)) >= 0)
+		accept_one(s, fd);
+	if (fd == -EAGAIN)
+		return;
+	/* Out of descriptors or memory: the listener stays readable, so look away for a while. */
+	log_err("%s: cannot accept a client: %s; trying again", s->path, strerror(-fd));
+	loop_unwatch(s->loop, f);
+	loop_timer_set(s->loop, &s->pause, loop_now(s->loop) + ACCEPT_PAUSE_US);
+}
+
+static void
+pause_over(struct loop_timer *t)
+{
+	struct ipc_server *s = LIST_ENTRY(t, struct ipc_server, pause);
+
+	if (loop_watch(s->loop, &s->fd, EPOLLIN) < 0)
+		loop_timer_set(s->loop, t, loop_now(s->loop) + ACCEPT_PAUSE_US);
+}
+
+int
+ipc_server_new(struct loop *loop, const char *path, mode_t mode, ipc_handler *handle, void *user,
+    struct ipc_server **ret)
+{
+	struct ipc_server *s = calloc(1, sizeof *s);
+	int err;
+
+	if (s == NULL)
+		return -ENOMEM;
+	*s = (struct ipc_server){ .loop = loop,
+		.fd = { .fd = -1, .ready = listener_ready },
+		.pause = { .expired = pause_over },
+		.path = strdup(path),
+		.handle = handle,
+		.user = user };
+	list_init(&s->clients);
+	if (s->path == NULL) {
+		free(s);
+		return -ENOMEM;
+	}
+	s->fd.fd = sock_listen(path, SOCK_STREAM | SOCK_NONBLOCK, mode);
+	err = s->fd.fd < 0 ? s->fd.fd : loop_watch(loop, &s->fd, EPOLLIN);
+	if (err < 0) {
+		if (s->fd.fd >= 0) {
+			(void)close(s->fd.fd); /* the first error counts */
+			(void)unlink(path);
+		}
+		free(s->path);
+		free(s);
+		return err;
+	}
+	*ret = s;
+	return 0;
+}
+
+void
+ipc_server_free(struct ipc_server *s)
+{
+	if (s == NULL)
+		return;
+	loop_unwatch(s->loop, &s->fd);
+	loop_timer_clear(s->loop, &s->pause);
+	(void)unlink(s->path); /* a file left behind does no harm */
+	(void)close(s->fd.fd);
+	LIST_EACH(node, tmp, &s->clients)
+	{
+		struct ipc_conn *c = LIST_ENTRY(node, struct ipc_conn, link);
+
+		(void)conn_flush(c); /* what does not fit now is lost */
+		conn_end(c);
+	}
+	free(s->path);
+	free(s);
+}
+
+size_t
+ipc_server_clients(const struct ipc_server *s)
+{
+	return s->n_clients;
+}
+
+/* ---- a client ---- */
+
+/* It gets no more answers; its calls stay with whoever works on them. */
+static void
+conn_end(struct ipc_conn *c)
+{
+	struct list *node;
+
+	if (!c->is_dead) {
+		c->is_dead = true;
+		loop_unwatch(c->server->loop, &c->fd);
+		(void)close(c->fd.fd); /* what the kernel took it delivers */
+		while ((node = list_pop(&c->calls)) != NULL)
+			LIST_ENTRY(node, struct ipc_call, link)->client = NULL;
+		while ((node = list_pop(&c->out)) != NULL) {
+			struct answer *a = LIST_ENTRY(node, struct answer, link);
+
+			free(a->line);
+			free(a);
+		}
+		list_remove(&c->link);
+		c->server->n_clients--;
+	}
+	if (c->is_busy)
+		return;
+	ipc_lines_fini(&c->lines);
+	free(c);
+}
+
+/* Wait for what is still to come: requests, room for answers, or only for its end. */
+static void
+conn_watch(struct ipc_conn *c)
+{
+	uint32_t events =
+	    (c->at_end ? 0u : (uint32_t)EPOLLIN) | (list_empty(&c->out) ? 0u : (uint32_t)EPOLLOUT);
+
+	if (c->at_end && list_empty(&c->out) && c->n_calls == 0)
+		conn_end(c);
+	else if (loop_rewatch(c->server->loop, &c->fd, events) < 0)
+		conn_end(c);
+}
+
+/* Send what waits.  False: the client is gone. */
+static bool
+conn_flush(struct ipc_conn *c)
+{
+	while (!list_empty(&c->out)) {
+		struct answer *a = LIST_ENTRY(c->out.next, struct answer, link);
+		ssize_t n = sock_send(c->fd.fd, a->line + a->sent, a->len - a->sent, -1);
+
+		if (n == -EAGAIN)
+			return true;
+		if (n < 0)
+			return false;
+		a->sent += (size_t)n;
+		c->out_bytes -= (size_t)n;
+		if (a->sent < a->len)
+			continue;
+		list_remove(&a->link);
+		free(a->line);
+		free(a);
+	}
+	return true;
+}
+
+void
+ipc_server_send(struct ipc_conn *c, json_t *object)
+{
+	struct answer *a = calloc(1, sizeof *a);
+	int err = -ENOMEM;
+
+	if (object != NULL && a != NULL)
+		err = ipc_print(object, LIMIT_IPC_LINE_BYTES, &a->line, &a->len);
+	if (err == -EMSGSIZE) {
+		json_int_t id = json_integer_value(json_object_get(object, "id"));
+		json_t *instead = ipc_call_error_object(&id, IPC_ERR_INTERNAL,
+		    "The answer is longer than the protocol allows.", "Ask for less at once.",
+		    NULL);
+
+		err = ipc_print(instead, LIMIT_IPC_LINE_BYTES, &a->line, &a->len);
+		json_decref(instead);
+	}
+	json_decref(object);
+	if (err < 0) {
+		/* Without its answer the client would wait for ever. */
+		log_err("a client is dropped: its answer cannot be made: %s", strerror(-err));
+		free(a);
+		conn_end(c);
+		return;
+	}
+	list_push_back(&c->out, &a->link);
+	c->out_bytes += a->len;
+	if (!conn_flush(c)) {
+		conn_end(c);
+		return;
+	}
+	if (c->out_bytes > LIMIT_IPC_QUEUE_BYTES) {
+		log_warn("a client is dropped: process %ld does not read its answers",
+		    (long)c->peer.pid);
+		conn_end(c);
+		return;
+	}
+	conn_watch(c);
+}
+
+/* Take what came and handle each whole line.  False: the client is to be ended. */
+static bool
+conn_read(struct ipc_conn *c)
+{
+	for (int i = 0; i < READS_PER_TURN; i++) {
+		char *line, *room;
+		size_t len, cap;
+		ssize_t n;
+		int err;
+
+		room = ipc_lines_room(&c->lines, &cap);
+		if (room == NULL)
+			return false;
+		n = sock_recv(c->fd.fd, room, cap, NULL);
+		if (n == -EAGAIN) {
+			(void)ipc_lines_next(
+			    &c->lines, &line, &len); /* gives memory back; has no line */
+			return true;
+		}
+		if (n < 0)
+			return false;
+		if (n == 0) {
+			c->at_end = true;
+			return true;
+		}
+		ipc_lines_added(&c->lines, (size_t)n);
+		while ((err = ipc_lines_next(&c->lines, &line, &len)) > 0) {
+			ipc_call_begin(c, line, len);
+			if (c->is_dead)
+				return false;
+		}
+		if (err == -EMSGSIZE) {
+			ipc_server_send(c, ipc_call_error_object(NULL, IPC_ERR_INVALID,
+					       "The request is longer than the protocol allows.",
+					       "Send at most one request a line.", NULL));
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+conn_fd_ready(struct loop_fd *f, uint32_t events)
+{
+	struct ipc_conn *c = LIST_ENTRY(f, struct ipc_conn, fd);
+	bool is_alive = true;
+
+	c->is_busy = true;
+	if ((events & EPOLLOUT) != 0)
+		is_alive = conn_flush(c);
+	if (is_alive && (events & EPOLLIN) != 0)
+		is_alive = conn_read(c);
+	else if (is_alive && (events & (EPOLLHUP | EPOLLERR)) != 0)
+		is_alive = false;
+	c->is_busy = false;
+	if (is_alive && !c->is_dead)
+		conn_watch(c);
+	else
+		conn_end(c);
+}

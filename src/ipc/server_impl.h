@@ -1,0 +1,56 @@
+/* What server.c (the connections) and call.c (their requests) share; nobody else includes it. */
+#ifndef IPC_SERVER_IMPL_H
+#define IPC_SERVER_IMPL_H
+
+#include <jansson.h>
+
+#include "base/list.h"
+#include "ipc/codec.h"
+#include "ipc/server.h"
+
+struct ipc_server {
+	struct loop *loop;
+	struct loop_fd fd;
+	struct loop_timer pause;
+	char *path;
+	ipc_handler *handle;
+	void *user;
+	struct list clients;
+	size_t n_clients;
+};
+
+struct ipc_conn {
+	struct list link; /* in the server's list */
+	struct ipc_server *server;
+	struct loop_fd fd;
+	struct sock_peer peer;
+	struct ipc_lines lines;
+	struct list calls;
+	unsigned n_calls;
+	struct list out;
+	size_t out_bytes;
+	bool is_busy; /* its reading loop is running */
+	bool is_dead; /* to be freed when it is not busy */
+	bool at_end;  /* it will send no more; answers still go out */
+};
+
+struct ipc_call {
+	struct list link;        /* in its client's list */
+	struct ipc_conn *client; /* NULL once it is gone */
+	struct sock_peer peer;
+	enum ipc_op op;
+	json_int_t id;
+	json_t *args; /* or NULL */
+};
+
+bool ipc_server_is_privileged(const struct sock_peer *peer);
+/* Queue an answer; takes the object (NULL: no memory for it).  May end the connection. */
+void ipc_server_send(struct ipc_conn *c, json_t *object);
+
+/* A line came: check it, and hand it to the handler or refuse it.  May end the connection. */
+void ipc_call_begin(struct ipc_conn *c, const char *line, size_t len);
+/* {"id":…,"ok":false,"error":{…}}; id NULL: null; takes `extra`.  NULL: no memory. */
+json_t *ipc_call_error_object(const json_int_t *id, enum ipc_error_code code, const char *message,
+    const char *next, json_t *extra);
+
+#endif

@@ -15,7 +15,7 @@
 
 /* Operation codes; those that share one are told apart by a service action (cdb.def). */
 enum cdb_op {
-#define CDB_OP(id, opcode, sa, name) CDB_##id = (opcode),
+#define CDB_OP(id, opcode, sa, kind, name) CDB_##id = (opcode),
 #include "core/scsi/cdb.def"
 };
 

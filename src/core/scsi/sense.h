@@ -1,7 +1,8 @@
 /*
  * How a SCSI command ended: status, sense data, and what an initiator makes of
  * them.  SAM-5, section 5.3 (status); SPC-4, section 4.5 (sense data).  The
- * facts are rows: status.def, sense.def (keys), asc.def (additional codes).
+ * facts are rows: status.def, sense.def (keys), asc.def (additional codes),
+ * action.def.
  */
 #ifndef CORE_SCSI_SENSE_H
 #define CORE_SCSI_SENSE_H
@@ -20,27 +21,10 @@ enum sense_key {
 #include "core/scsi/sense.def"
 };
 
-/* What to do about a command's end. */
+/* What to do about a command's end; action.def says what each means. */
 enum sense_action {
-	SENSE_OK,            /* it succeeded */
-	SENSE_FAIL,          /* give it up */
-	SENSE_RETRY_NOW,     /* it was not executed; send it again */
-	SENSE_RETRY_DELAYED, /* it was not executed, the target is short of something: wait a little
-			      */
-	SENSE_ABORTED,       /* the target broke it off; send it again, but not for ever */
-	SENSE_WAIT_READY, /* the unit is becoming ready: TEST UNIT READY until it is, then again */
-	SENSE_START_UNIT, /* the unit wants START STOP UNIT, then again */
-	SENSE_RESCAN, /* LUNs or their identity changed: look at them again before anything else */
-	SENSE_RESIZE, /* the capacity or the medium changed: read it again, then send again */
-	SENSE_REREAD_MODE, /* mode parameters changed (cache, write protection): read, then again */
-	SENSE_WRITE_PROTECTED, /* give it up; the medium may only be read */
-	SENSE_OUT_OF_SPACE,    /* give it up; the target has no room behind a thin unit */
-	SENSE_MEDIUM_ERROR,    /* give it up; these blocks are bad (info: the first) */
-	SENSE_NO_MEDIUM,       /* give it up; the drive is empty */
-	SENSE_UNSUPPORTED,  /* give it up; the target does not know the command or a field of it */
-	SENSE_RESERVED,     /* give it up; another initiator has reserved the unit */
-	SENSE_GONE,         /* give it up; there is no such logical unit any more */
-	SENSE_TAPE_POSITION /* not an error of a disk: filemark, end of medium, blank */
+#define SENSE_ACTION(id, text) SENSE_##id,
+#include "core/scsi/action.def"
 };
 
 struct sense {
@@ -56,7 +40,11 @@ struct sense {
 	uint16_t field;    /* ILLEGAL REQUEST: the byte the target objects to */
 };
 
-/* What is decided; `error` is 0 or a positive errno for the block layer. */
+/*
+ * What is decided.  `error`: a positive errno for whoever waits for the block when
+ * the command is given up, at once or after the retries; 0 with SENSE_OK only
+ * (and with SENSE_TAPE_POSITION where the position is no error).
+ */
 struct sense_verdict {
 	enum sense_action action;
 	int error;

@@ -20,6 +20,9 @@
 /* A host name, RFC 1123; and an address with brackets, zone, port and tag. */
 #define LIMIT_HOST_BYTES 255
 #define LIMIT_ADDRESS_BYTES 300
+/* Addresses of one host name, and names being looked up at once. */
+#define LIMIT_HOST_ADDRESSES 64
+#define LIMIT_RESOLVES       1024
 /* Targets and addresses one SendTargets answer may name before we call it nonsense. */
 #define LIMIT_SENDTARGETS_TARGETS 4096
 #define LIMIT_SENDTARGETS_ADDRESSES 64

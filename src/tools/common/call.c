@@ -1,0 +1,102 @@
+#include "tools/common/call.h"
+
+#include <sys/stat.h>
+
+#include <string.h>
+
+#include "tools/common/result.h"
+#include "tools/common/say.h"
+
+static enum status fail(const struct ipc_error *e);
+static void tell_in_use(const json_t *extra);
+
+const char *
+call_device_name(enum call_device device)
+{
+	return device == CALL_ISW ? "/dev/isw" : "/dev/iscsi";
+}
+
+enum status
+call_open(struct call *ret, const struct cmdline *line, enum call_device device)
+{
+	const char *root = cmdline_common(line, CMDLINE_COMMON_root)->text, *path;
+	struct ipc_error e = { 0 };
+	enum status status;
+	struct stat st;
+	int err;
+
+	*ret = (struct call){ 0 };
+	err = paths_init(&ret->paths, root);
+	if (err != 0) {
+		say_problem("name another directory with --root", "the root %s cannot be used: %s",
+		    root != NULL ? root : "from $" PATHS_ENV, strerror(-err));
+		return STATUS_USAGE;
+	}
+	path = device == CALL_ISW ? ret->paths.dev_isw : ret->paths.dev_iscsi;
+	/* The guide, chapter 6, step 7: the words that its readers look for. */
+	if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+		say_problem("move that file away, then start the driver with 'iscsi start'",
+		    "(%s) Wrong device file: %s is not the driver's socket",
+		    call_device_name(device), path);
+		return STATUS_FAILED;
+	}
+	if (ipc_connect(path, &ret->client, &e) == 0)
+		return STATUS_OK;
+	if (e.code == IPC_ERR_NOTRUNNING) {
+		say_problem("start the driver with 'iscsi start', or name the root it runs in with "
+			    "--root or $" PATHS_ENV,
+		    "iSCSI stack is not loaded: no driver answers at %s", path);
+		status = STATUS_NOT_RUNNING;
+	} else {
+		status = fail(&e);
+	}
+	ipc_error_fini(&e);
+	return status;
+}
+
+void
+call_close(struct call *c)
+{
+	ipc_client_free(c->client);
+	c->client = NULL;
+	paths_fini(&c->paths);
+}
+
+enum status
+call_request(struct call *c, enum ipc_op op, json_t *args, json_t **ret_result)
+{
+	return call_watch(c, op, args, NULL, NULL, ret_result);
+}
+
+enum status
+call_watch(struct call *c, enum ipc_op op, json_t *args, ipc_progress *progress, void *user,
+    json_t **ret_result)
+{
+	struct ipc_error e = { 0 };
+	enum status status;
+
+	if (ipc_request(c->client, op, args, progress, user, ret_result, &e) == 0)
+		return STATUS_OK;
+	status = fail(&e);
+	ipc_error_fini(&e);
+	return status;
+}
+
+static enum status
+fail(const struct ipc_error *e)
+{
+	say_problem(e->next, "%s", e->message[0] != '\0' ? e->message : ipc_error_name(e->code));
+	tell_in_use(e->extra);
+	return status_of_error(e->code);
+}
+
+/* BUSY names what is in use (doc/control-protocol.md). */
+static void
+tell_in_use(const json_t *extra)
+{
+	const json_t *disk;
+	size_t i;
+
+	json_array_foreach(json_object_get(extra, "in_use"), i, disk) if (json_is_string(disk))
+	    say_note("in use: %s", json_string_value(disk));
+}

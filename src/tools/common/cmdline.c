@@ -1,0 +1,296 @@
+#include "tools/common/cmdline.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/common/match.h"
+#include "tools/common/say.h"
+#include "tools/common/usage.h"
+
+/* What is left to read. */
+struct scan {
+	struct cmdline *c;
+	int argc, at;
+	char **argv;
+};
+
+static bool read_long(struct scan *s, const char *word);
+static bool read_cluster(struct scan *s, const char *word);
+static bool read_number(struct scan *s, size_t i, const char **cluster);
+static bool read_text(struct scan *s, size_t i, const char *attached);
+static bool read_list(struct scan *s, size_t i, const char *attached);
+static bool take_number(struct scan *s, size_t i, const char *text, size_t len);
+static bool give(struct scan *s, size_t i);
+static const char *next_word(struct scan *s);
+
+#define HELP "run '%s --help' for what there is"
+
+enum cmdline_result
+cmdline_parse(
+    struct cmdline *ret, const struct cmdline_tool *tool, int argc, char **argv, FILE *out)
+{
+	struct scan s = { .c = ret, .argc = argc, .at = 1, .argv = argv };
+	bool options_end = false;
+	int distance;
+
+	*ret = (struct cmdline){ .tool = tool };
+	ret->operands = say_need(calloc((size_t)argc + 1, sizeof(char *)));
+	while (s.at < argc) {
+		const char *word = argv[s.at++];
+
+		if (options_end || word[0] != '-' || word[1] == '\0')
+			ret->operands[ret->n_operands++] = word;
+		else if (strcmp(word, "--") == 0)
+			options_end = true;
+		else if (word[1] == '-' ? !read_long(&s, word + 2) : !read_cluster(&s, word + 1))
+			return CMDLINE_WRONG;
+	}
+	if (cmdline_common(ret, CMDLINE_COMMON_help)->given) {
+		usage_print(out, tool);
+		return CMDLINE_DONE;
+	}
+	if (cmdline_common(ret, CMDLINE_COMMON_version)->given) {
+		fprintf(out, "%s %s\n", tool->name, OPENISW_VERSION);
+		return CMDLINE_DONE;
+	}
+	ret->form = match_nearest(ret, &distance);
+	if (distance == 0)
+		return CMDLINE_GO;
+	match_explain(ret, ret->form);
+	return CMDLINE_WRONG;
+}
+
+void
+cmdline_fini(struct cmdline *c)
+{
+	free(c->operands);
+	c->operands = NULL;
+}
+
+size_t
+cmdline_common_index(const struct cmdline_tool *tool, enum cmdline_common id)
+{
+	return tool->n_options - CMDLINE_COMMON_COUNT + id;
+}
+
+const struct cmdline_value *
+cmdline_common(const struct cmdline *c, enum cmdline_common id)
+{
+	return &c->values[cmdline_common_index(c->tool, id)];
+}
+
+const char *
+cmdline_option_name(const struct cmdline_option *o, char buf[static 32])
+{
+	if (o->letter != 0)
+		snprintf(buf, 32, "-%c", o->letter);
+	else
+		snprintf(buf, 32, "--%s", o->name);
+	return buf;
+}
+
+static bool
+read_long(struct scan *s, const char *word)
+{
+	const struct cmdline_tool *t = s->c->tool;
+	size_t len = strcspn(word, "=");
+	const char *value = word[len] == '=' ? word + len + 1 : NULL;
+	char *next;
+
+	for (size_t i = 0; i < t->n_options; i++) {
+		const struct cmdline_option *o = &t->options[i];
+
+		if (o->name == NULL || strlen(o->name) != len || strncmp(o->name, word, len) != 0)
+			continue;
+		if (!give(s, i))
+			return false;
+		if (o->arg != CMDLINE_NONE)
+			return read_text(s, i, value);
+		if (value == NULL)
+			return true;
+		next = say_format("write --%s alone", o->name);
+		say_problem(next, "--%s takes no value, but '%s' follows it", o->name, value);
+		free(next);
+		return false;
+	}
+	next = say_format(MATCH_HELP, t->name);
+	say_problem(next, "unknown option --%.*s: this command has no such option", (int)len, word);
+	free(next);
+	return false;
+}
+
+static bool
+read_cluster(struct scan *s, const char *word)
+{
+	const struct cmdline_tool *t = s->c->tool;
+	const char *p = word;
+
+	while (*p != '\0') {
+		size_t i = 0;
+
+		while (i < t->n_options && t->options[i].letter != *p)
+			i++;
+		if (i == t->n_options) {
+			char *next = say_format(MATCH_HELP, t->name);
+
+			say_problem(
+			    next, "unknown option -%c: this command has no such option", *p);
+			free(next);
+			return false;
+		}
+		if (!give(s, i))
+			return false;
+		p++;
+		switch (t->options[i].arg) {
+		case CMDLINE_NONE:
+			break;
+		case CMDLINE_NUMBER:
+		case CMDLINE_NUMBER_MAYBE:
+			if (!read_number(s, i, &p))
+				return false;
+			break;
+		case CMDLINE_TEXT:
+		case CMDLINE_WORDS:
+			return read_text(s, i, *p != '\0' ? p : NULL);
+		case CMDLINE_LIST:
+			return read_list(s, i, *p != '\0' ? p : NULL);
+		}
+	}
+	return true;
+}
+
+/* Digits that follow at once are the number, and letters behind them options again: -S0C1. */
+static bool
+read_number(struct scan *s, size_t i, const char **cluster)
+{
+	const struct cmdline_option *o = &s->c->tool->options[i];
+	size_t digits = strspn(*cluster, "0123456789");
+	const char *word;
+
+	if (digits > 0) {
+		const char *text = *cluster;
+
+		*cluster += digits;
+		return take_number(s, i, text, digits);
+	}
+	if (**cluster != '\0') {
+		if (o->arg == CMDLINE_NUMBER_MAYBE)
+			return true;
+		word = *cluster;
+		*cluster += strlen(*cluster);
+		return take_number(s, i, word, strlen(word));
+	}
+	if (o->arg == CMDLINE_NUMBER) {
+		word = next_word(s);
+		return word != NULL ? take_number(s, i, word, strlen(word)) : read_text(s, i, NULL);
+	}
+	/* A path is the device file; any other word was meant to be the number. */
+	if (s->at >= s->argc || s->argv[s->at][0] == '-' || s->argv[s->at][0] == '/')
+		return true;
+	word = next_word(s);
+	return take_number(s, i, word, strlen(word));
+}
+
+static bool
+take_number(struct scan *s, size_t i, const char *text, size_t len)
+{
+	const struct cmdline_option *o = &s->c->tool->options[i];
+	struct cmdline_value *v = &s->c->values[i];
+	char digits[20] = "", buf[32], *next;
+	long n = -1;
+
+	if (len > 0 && len < sizeof(digits) && strspn(text, "0123456789") >= len) {
+		memcpy(digits, text, len);
+		errno = 0;
+		n = strtol(digits, NULL, 10);
+		if (errno != 0)
+			n = -1;
+	}
+	if (n >= o->min && n <= o->max) {
+		v->has_arg = true;
+		v->number = n;
+		return true;
+	}
+	cmdline_option_name(o, buf);
+	next = say_format("give %s a whole number from %ld to %ld", buf, o->min, o->max);
+	say_problem(next, "%s %.*s: not a valid <%s>", buf, (int)len, text, o->arg_name);
+	free(next);
+	return false;
+}
+
+static bool
+read_text(struct scan *s, size_t i, const char *attached)
+{
+	const struct cmdline_option *o = &s->c->tool->options[i];
+	struct cmdline_value *v = &s->c->values[i];
+	const char *word = attached != NULL ? attached : next_word(s);
+	char buf[32], *next;
+
+	cmdline_option_name(o, buf);
+	if (word != NULL && (word[0] != '\0' || o->arg == CMDLINE_WORDS)) {
+		v->has_arg = true;
+		v->text = word;
+		return true;
+	}
+	next = say_format("write %s <%s>", buf, o->arg_name);
+	if (word == NULL && s->at < s->argc)
+		say_problem(
+		    next, "%s needs <%s>, but '%s' follows it", buf, o->arg_name, s->argv[s->at]);
+	else
+		say_problem(next, "%s needs <%s>, but none follows it", buf, o->arg_name);
+	free(next);
+	return false;
+}
+
+static bool
+read_list(struct scan *s, size_t i, const char *attached)
+{
+	struct cmdline_value *v = &s->c->values[i];
+
+	if (attached != NULL) {
+		/* A list is a piece of argv, where its first word must stand alone. */
+		char buf[32], *next;
+		const struct cmdline_option *o = &s->c->tool->options[i];
+
+		cmdline_option_name(o, buf);
+		next = say_format("write %s <%s>, with a space between", buf, o->arg_name);
+		say_problem(next, "%s%s: a list of words follows %s", buf, attached, buf);
+		free(next);
+		return false;
+	}
+	v->list = &s->argv[s->at];
+	while (next_word(s) != NULL)
+		v->list_count++;
+	v->has_arg = v->list_count > 0;
+	return v->has_arg || read_text(s, i, NULL);
+}
+
+/* The next word, unless it looks like an option. */
+static const char *
+next_word(struct scan *s)
+{
+	if (s->at >= s->argc || (s->argv[s->at][0] == '-' && s->argv[s->at][1] != '\0'))
+		return NULL;
+	return s->argv[s->at++];
+}
+
+/* Saying a thing twice is harmless, but two values for one option are a mistake. */
+static bool
+give(struct scan *s, size_t i)
+{
+	const struct cmdline_option *o = &s->c->tool->options[i];
+	struct cmdline_value *v = &s->c->values[i];
+	char buf[32], *next;
+
+	if (v->given && o->arg != CMDLINE_NONE) {
+		cmdline_option_name(o, buf);
+		next = say_format("give %s once", buf);
+		say_problem(next, "%s is given twice: only one value can count", buf);
+		free(next);
+		return false;
+	}
+	v->given = true;
+	s->c->given |= CMDLINE_BIT(i);
+	return true;
+}

@@ -1,0 +1,117 @@
+/*
+ * A command's line: options in any order, combined or apart (-pVS, -p -V -S),
+ * as the guide writes them.  One table of options and one of forms (which
+ * options make sense together) give the parser, the usage and the manual.
+ */
+#ifndef TOOLS_CMDLINE_H
+#define TOOLS_CMDLINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum cmdline_arg {
+	CMDLINE_NONE,
+	CMDLINE_NUMBER_MAYBE, /* -S, -S 3, -S3 */
+	CMDLINE_NUMBER,       /* -P 3260, -P3260 */
+	CMDLINE_TEXT,         /* -I host, -Ihost, --root=DIR */
+	CMDLINE_WORDS,        /* the same, and may be empty: -A "" */
+	CMDLINE_LIST,         /* one or more words, up to the next option */
+};
+
+enum cmdline_role {
+	CMDLINE_VERB,     /* says what to do; one a line */
+	CMDLINE_MODIFIER, /* says to what, or how */
+};
+
+/* One option: a row of a tool's opts.def. */
+struct cmdline_option {
+	char letter;      /* 0: only the long name */
+	const char *name; /* NULL: only the letter; else arg is NONE or TEXT */
+	enum cmdline_role role;
+	enum cmdline_arg arg;
+	const char *arg_name; /* "tcp-port"; NULL for CMDLINE_NONE */
+	long min, max;        /* of a number */
+	const char *help;     /* one line, no full stop */
+};
+
+/* One way to write the command: a row of a tool's forms.def.  Sets have one bit an option. */
+struct cmdline_form {
+	const char *operand; /* as the usage shows it, "[/dev/iscsi]"; "" when none is taken */
+	int operands_min, operands_max;
+	uint64_t must, may; /* options; the common ones are always allowed */
+	uint64_t with_arg;  /* those whose optional argument is needed here */
+	const char *help;   /* one line, no full stop */
+};
+
+/* The rows of opts.def and forms.def, without their id, as initialisers. */
+#define CMDLINE_OPTION(letter, name, role, arg, arg_name, min, max, help)             \
+	{                                                                             \
+		letter, name, CMDLINE_##role, CMDLINE_##arg, arg_name, min, max, help \
+	}
+#define CMDLINE_FORM(...)   \
+	{                   \
+		__VA_ARGS__ \
+	}
+
+struct cmdline_tool {
+	const char *name;
+	bool operand_first; /* the usage shows operands before the options */
+	const struct cmdline_option *options;
+	size_t n_options; /* up to 64; the last CMDLINE_COMMON_COUNT are common.def's */
+	const struct cmdline_form *forms;
+	size_t n_forms;
+	const uint64_t *one_of; /* sets of which at most one option may be given */
+	size_t n_one_of;
+	void (*manual_extra)(
+	    FILE *out); /* writes what replaces @EXTRA@ in the manual; may be NULL */
+};
+
+/* Bits of options.  Every tool's opts.def ends with common.def, in this order. */
+enum cmdline_common {
+#define OPT(id, ...) CMDLINE_COMMON_##id,
+#include "tools/common/common.def"
+	CMDLINE_COMMON_COUNT
+};
+
+struct cmdline_value {
+	bool given, has_arg;
+	long number;      /* a number's value */
+	const char *text; /* a text's value; borrowed from argv */
+	char **list;      /* a list's words, borrowed from argv */
+	int list_count;
+};
+
+/* A parsed line. */
+struct cmdline {
+	const struct cmdline_tool *tool;
+	const struct cmdline_form *form;
+	uint64_t given;
+	struct cmdline_value values[64];
+	const char **operands; /* the caller frees the array with cmdline_fini() */
+	int n_operands;
+};
+
+enum cmdline_result {
+	CMDLINE_GO,    /* form, given, values and operands are valid */
+	CMDLINE_DONE,  /* --help or --version was printed to `out` */
+	CMDLINE_WRONG, /* a sentence was printed (say.h): exit with STATUS_USAGE */
+};
+
+/* Parse.  cmdline_fini() in every case. */
+enum cmdline_result cmdline_parse(
+    struct cmdline *ret, const struct cmdline_tool *tool, int argc, char **argv, FILE *out);
+void cmdline_fini(struct cmdline *c);
+
+/* A common option's value. */
+const struct cmdline_value *cmdline_common(const struct cmdline *c, enum cmdline_common id);
+/* The index of a common option among the tool's. */
+size_t cmdline_common_index(const struct cmdline_tool *tool, enum cmdline_common id);
+
+/* "-I", or "--force" where there is no letter. */
+const char *cmdline_option_name(const struct cmdline_option *o, char buf[static 32]);
+
+#define CMDLINE_BIT(i) (UINT64_C(1) << (i))
+
+#endif

@@ -1,0 +1,74 @@
+#include "tools/common/label.h"
+
+#include <stdlib.h>
+
+#include "tools/common/result.h"
+#include "tools/common/say.h"
+
+static void put_row(FILE *out, const struct label *row, const json_t *object);
+static void put_words(FILE *out, const struct label *row, const json_t *object);
+
+void
+label_put(FILE *out, const char *label, const char *value)
+{
+	int width = 0;
+
+	/* A label may be a key that a target negotiated. */
+	for (const char *p = label; *p != '\0'; p++)
+		width++;
+	say_text(out, label);
+	fprintf(out, "%*s: ", width < LABEL_WIDTH ? LABEL_WIDTH - width : 0, "");
+	say_text(out, value);
+	fputc('\n', out);
+}
+
+void
+label_print(FILE *out, const struct label *rows, size_t n, unsigned sections, const json_t *object)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((rows[i].sections & sections) != 0)
+			put_row(out, &rows[i], object);
+}
+
+static void
+put_row(FILE *out, const struct label *row, const json_t *object)
+{
+	char number[24] = "";
+
+	switch (row->kind) {
+	case LABEL_TEXT:
+		label_put(out, row->label, result_text(object, row->key));
+		break;
+	case LABEL_NUMBER:
+		if (json_is_integer(json_object_get(object, row->key)))
+			snprintf(number, sizeof(number), "%lld",
+			    (long long)result_number(object, row->key));
+		label_put(out, row->label, number);
+		break;
+	case LABEL_WORDS:
+		put_words(out, row, object);
+		break;
+	case LABEL_SECRET:
+		label_put(out, row->label, result_is_true(object, row->key) ? "set" : "not set");
+		break;
+	case LABEL_TRUTH:
+		label_put(out, row->label, result_is_true(object, row->key) ? "yes" : "no");
+		break;
+	case LABEL_BLANK:
+		fputc('\n', out);
+		break;
+	}
+}
+
+static void
+put_words(FILE *out, const struct label *row, const json_t *object)
+{
+	char *words = result_list(object, row->key);
+	char *flag = say_format("%s_is_default", row->key);
+	char *value = say_format("%s%s", words, result_is_true(object, flag) ? " (default)" : "");
+
+	label_put(out, row->label, value);
+	free(value);
+	free(flag);
+	free(words);
+}

@@ -1,0 +1,153 @@
+#include "tools/common/match.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include "tools/common/say.h"
+#include "tools/common/usage.h"
+
+static uint64_t common_bits(const struct cmdline_tool *t);
+static uint64_t verb_bits(const struct cmdline_tool *t);
+static uint64_t without_arg(const struct cmdline *c, const struct cmdline_form *f);
+static uint64_t clashing(const struct cmdline *c);
+static uint64_t lowest(uint64_t bits);
+static char *names_of(const struct cmdline_tool *t, uint64_t bits);
+
+const struct cmdline_form *
+match_nearest(const struct cmdline *c, int *ret_distance)
+{
+	const struct cmdline_tool *t = c->tool;
+	const struct cmdline_form *best = NULL;
+	uint64_t given = c->given & ~common_bits(t), verbs = verb_bits(t);
+	int shortest = INT_MAX;
+
+	for (size_t i = 0; i < t->n_forms; i++) {
+		const struct cmdline_form *f = &t->forms[i];
+		/* What is given is meant: leaving it out is further than adding to it. */
+		int distance = __builtin_popcountll(f->must & ~given) +
+			       3 * __builtin_popcountll(given & ~(f->must | f->may)) +
+			       __builtin_popcountll(without_arg(c, f)) + (clashing(c) != 0);
+
+		if (c->n_operands < f->operands_min || c->n_operands > f->operands_max)
+			distance++;
+		/* What is to be done weighs more than any detail of it. */
+		if ((given & verbs) != 0 && (f->must & verbs) != (given & verbs))
+			distance += 100;
+		if (distance < shortest) {
+			best = f;
+			shortest = distance;
+		}
+	}
+	*ret_distance = shortest;
+	return best;
+}
+
+void
+match_explain(const struct cmdline *c, const struct cmdline_form *f)
+{
+	const struct cmdline_tool *t = c->tool;
+	uint64_t given = c->given & ~common_bits(t), verbs = given & verb_bits(t);
+	uint64_t missing = f->must & ~given, extra = given & ~(f->must | f->may);
+	uint64_t bare = without_arg(c, f), clash = clashing(c);
+	char *next = NULL, *a = names_of(t, given & ~extra), *b = NULL;
+	size_t len;
+	FILE *n = say_need(open_memstream(&next, &len));
+
+	fputs("write ", n);
+	usage_form(n, t, f);
+	say_need(fclose(n) == 0 ? next : NULL);
+	if (__builtin_popcountll(verbs) > 1) {
+		b = names_of(t, verbs);
+		free(next);
+		next = say_format(MATCH_HELP, t->name);
+		say_problem(next, "%s: each of these says what to do, only one can be done", b);
+	} else if (clash != 0) {
+		b = names_of(t, clash);
+		say_problem(next, "%s: these exclude each other", b);
+	} else if (extra != 0) {
+		b = names_of(t, lowest(extra));
+		if (a[0] != '\0')
+			say_problem(next, "%s has no meaning with %s", b, a);
+		else
+			say_problem(next, "%s has no meaning here", b);
+	} else if (missing != 0) {
+		b = names_of(t, lowest(missing));
+		say_problem(next, "%s needs %s, which is missing", a[0] != '\0' ? a : t->name, b);
+	} else if (bare != 0) {
+		b = names_of(t, lowest(bare));
+		say_problem(
+		    next, "%s needs <%s> here", b, t->options[__builtin_ctzll(bare)].arg_name);
+	} else if (c->n_operands > f->operands_max) {
+		say_problem(
+		    next, "unexpected word '%s': no option takes it", c->operands[f->operands_max]);
+	} else {
+		say_problem(next, "something is missing: %s", f->operand);
+	}
+	free(b);
+	free(a);
+	free(next);
+}
+
+static uint64_t
+common_bits(const struct cmdline_tool *t)
+{
+	return ((CMDLINE_BIT(CMDLINE_COMMON_COUNT) - 1) << cmdline_common_index(t, 0));
+}
+
+static uint64_t
+verb_bits(const struct cmdline_tool *t)
+{
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < t->n_options; i++)
+		if (t->options[i].role == CMDLINE_VERB)
+			bits |= CMDLINE_BIT(i);
+	return bits;
+}
+
+static uint64_t
+without_arg(const struct cmdline *c, const struct cmdline_form *f)
+{
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < c->tool->n_options; i++)
+		if ((f->with_arg & c->given & CMDLINE_BIT(i)) != 0 && !c->values[i].has_arg)
+			bits |= CMDLINE_BIT(i);
+	return bits;
+}
+
+static uint64_t
+clashing(const struct cmdline *c)
+{
+	for (size_t i = 0; i < c->tool->n_one_of; i++) {
+		uint64_t both = c->given & c->tool->one_of[i];
+
+		if (__builtin_popcountll(both) > 1)
+			return both;
+	}
+	return 0;
+}
+
+/* "-a -I", made for people; the caller frees it. */
+static char *
+names_of(const struct cmdline_tool *t, uint64_t bits)
+{
+	char *text = NULL, buf[32];
+	size_t len;
+	FILE *f = say_need(open_memstream(&text, &len));
+	const char *gap = "";
+
+	for (size_t i = 0; i < t->n_options; i++)
+		if ((bits & CMDLINE_BIT(i)) != 0) {
+			fprintf(f, "%s%s", gap, cmdline_option_name(&t->options[i], buf));
+			gap = " ";
+		}
+	say_need(fclose(f) == 0 ? text : NULL);
+	return text;
+}
+
+static uint64_t
+lowest(uint64_t bits)
+{
+	return bits & -bits;
+}

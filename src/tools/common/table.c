@@ -1,0 +1,163 @@
+#include "tools/common/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/common/say.h"
+
+/* A row of cells, or one line that is not cut into cells. */
+struct line {
+	char **cells; /* NULL for a line of text */
+	char *text;
+	size_t indent;
+};
+
+struct table {
+	const struct table_column *columns;
+	size_t n_columns;
+	struct line *lines;
+	size_t n_lines;
+	unsigned *widths;
+};
+
+static struct line *add(struct table *t);
+static unsigned width_of(const char *text);
+static void put_cells(const struct table *t, FILE *out, char *const *cells);
+static void put_blanks(FILE *out, unsigned n);
+
+struct table *
+table_new(const struct table_column *columns, size_t n)
+{
+	struct table *t = say_need(calloc(1, sizeof(*t)));
+
+	t->columns = columns;
+	t->n_columns = n;
+	t->widths = say_need(calloc(n, sizeof(*t->widths)));
+	for (size_t i = 0; i < n; i++) {
+		unsigned title = width_of(columns[i].title);
+
+		t->widths[i] = title > columns[i].width_min ? title : columns[i].width_min;
+	}
+	return t;
+}
+
+void
+table_free(struct table *t)
+{
+	for (size_t i = 0; i < t->n_lines; i++) {
+		for (size_t j = 0; t->lines[i].cells != NULL && j < t->n_columns; j++)
+			free(t->lines[i].cells[j]);
+		free(t->lines[i].cells);
+		free(t->lines[i].text);
+	}
+	free(t->lines);
+	free(t->widths);
+	free(t);
+}
+
+void
+table_row(struct table *t, const char *const *cells)
+{
+	struct line *l = add(t);
+
+	l->cells = say_need(calloc(t->n_columns, sizeof(char *)));
+	for (size_t i = 0; i < t->n_columns; i++) {
+		unsigned width;
+
+		l->cells[i] = say_clean(cells[i]);
+		width = width_of(l->cells[i]);
+		/* The last column has nothing to its right that would have to line up. */
+		if (width > t->widths[i] && i + 1 < t->n_columns)
+			t->widths[i] = width;
+	}
+}
+
+void
+table_line(struct table *t, size_t indent, const char *text)
+{
+	struct line *l = add(t);
+
+	l->indent = indent;
+	l->text = say_clean(text);
+}
+
+void
+table_print(const struct table *t, FILE *out)
+{
+	unsigned rule = 1;
+
+	if (t->n_lines == 0)
+		return;
+	for (size_t i = 0; i < t->n_columns; i++) {
+		const struct table_column *c = &t->columns[i];
+		unsigned width = width_of(c->title), fill = t->widths[i] - width;
+		bool is_last = i + 1 == t->n_columns;
+
+		put_blanks(out, c->is_right ? fill : 0);
+		fputs(c->title, out);
+		put_blanks(out, is_last ? 0 : (c->is_right ? 0 : fill) + c->gap);
+		rule += is_last ? width : t->widths[i] + c->gap;
+	}
+	fputc('\n', out);
+	for (; rule > 0; rule--)
+		fputc('=', out);
+	fputc('\n', out);
+	for (size_t i = 0; i < t->n_lines; i++) {
+		const struct line *l = &t->lines[i];
+
+		if (l->cells != NULL) {
+			put_cells(t, out, l->cells);
+			continue;
+		}
+		for (size_t j = 0; j < l->indent; j++)
+			put_blanks(out, t->widths[j] + t->columns[j].gap);
+		fprintf(out, "%s\n", l->text);
+	}
+}
+
+static struct line *
+add(struct table *t)
+{
+	t->lines = say_need(reallocarray(t->lines, t->n_lines + 1, sizeof(*t->lines)));
+	t->lines[t->n_lines] = (struct line){ 0 };
+	return &t->lines[t->n_lines++];
+}
+
+/* Characters of UTF-8: bytes that do not continue one. */
+static unsigned
+width_of(const char *text)
+{
+	unsigned n = 0;
+
+	for (; *text != '\0'; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+/* Blanks are written only before something: no line ends with them. */
+static void
+put_cells(const struct table *t, FILE *out, char *const *cells)
+{
+	unsigned blanks = 0;
+
+	for (size_t i = 0; i < t->n_columns; i++) {
+		const struct table_column *c = &t->columns[i];
+		unsigned width = width_of(cells[i]);
+		unsigned fill = t->widths[i] > width ? t->widths[i] - width : 0;
+
+		if (width == 0) {
+			blanks += fill + c->gap;
+			continue;
+		}
+		put_blanks(out, blanks + (c->is_right ? fill : 0));
+		fputs(cells[i], out);
+		blanks = (c->is_right ? 0 : fill) + c->gap;
+	}
+	fputc('\n', out);
+}
+
+static void
+put_blanks(FILE *out, unsigned n)
+{
+	fprintf(out, "%*s", (int)n, "");
+}

@@ -1,0 +1,26 @@
+#include "tools/iscsiutil/spec.h"
+
+#define O(id) CMDLINE_BIT(OPT_##id)
+
+static const struct cmdline_option options[] = {
+#define OPT(id, ...) CMDLINE_OPTION(__VA_ARGS__),
+#include "tools/iscsiutil/opts.def"
+};
+
+static const struct cmdline_form forms[] = {
+#define FORM(id, ...) CMDLINE_FORM(__VA_ARGS__),
+#include "tools/iscsiutil/forms.def"
+};
+
+static const uint64_t one_of[] = { O(D) | O(O) | O(T) };
+
+const struct cmdline_tool iscsiutil_spec = {
+	.name = "iscsiutil",
+	.operand_first = true,
+	.options = options,
+	.n_options = OPT_COUNT,
+	.forms = forms,
+	.n_forms = FORM_COUNT,
+	.one_of = one_of,
+	.n_one_of = 1,
+};

@@ -1,0 +1,122 @@
+/* ioscan: finds iSCSI disks and lists the I/O tree (the guide, chapters 3 to 5). */
+#include <string.h>
+
+#include "tools/common/call.h"
+#include "tools/common/hwpath.h"
+#include "tools/common/result.h"
+#include "tools/common/say.h"
+#include "tools/common/tool.h"
+#include "tools/ioscan/list.h"
+#include "tools/ioscan/progress.h"
+#include "tools/ioscan/spec.h"
+
+static enum status scan(struct call *c, json_t **ret_result);
+static enum status tell_failures(const json_t *result);
+static void list(const struct cmdline *line, const json_t *tree, json_t *scan_result);
+
+static enum status
+run(const struct cmdline *line)
+{
+	const struct cmdline_value *v = line->values;
+	enum status status, scan_status = STATUS_OK;
+	json_t *tree = NULL, *found = NULL;
+	struct call c;
+
+	if (v[OPT_H].given && !hwpath_check(v[OPT_H].text))
+		return STATUS_USAGE;
+	status = call_open(&c, line, CALL_ISCSI);
+	if (status == STATUS_OK && !v[OPT_k].given && !v[OPT_u].given) {
+		status = scan(&c, &found);
+		if (status == STATUS_OK)
+			scan_status = tell_failures(found);
+	}
+	if (status == STATUS_OK)
+		status = call_request(&c, IPC_OP_io_tree, NULL, &tree);
+	call_close(&c);
+	if (status == STATUS_OK) {
+		/* Everything found is listed, also where something failed. */
+		list(line, tree, found);
+		status = scan_status;
+	}
+	json_decref(tree);
+	json_decref(found);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	return tool_main(&ioscan_spec, run, argc, argv);
+}
+
+static enum status
+scan(struct call *c, json_t **ret_result)
+{
+	struct progress p;
+	enum status status;
+
+	progress_init_stderr(&p);
+	status = call_watch(c, IPC_OP_scan, NULL, progress_report, &p, ret_result);
+	progress_end(&p);
+	return status;
+}
+
+static enum status
+tell_failures(const json_t *result)
+{
+	static const struct {
+		const char *stage, *words;
+	} stages[] = {
+		{ "discovery", "discovery at" },
+		{ "session", "session to" },
+		{ "luns", "disks of" },
+	};
+	const json_t *failure;
+	struct status_tally tally = { 0 };
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "failures"), i, failure)
+	{
+		const char *stage = result_text(failure, "stage");
+
+		for (size_t j = 0; j < sizeof(stages) / sizeof(stages[0]); j++)
+			if (strcmp(stages[j].stage, stage) == 0)
+				stage = stages[j].words;
+		say_problem(result_text(failure, "next"), "%s %s: %s", stage,
+		    result_text(failure, "what"), result_text(failure, "error"));
+		status_count(&tally, STATUS_FAILED);
+	}
+	if (result_number(json_object_get(result, "discovery"), "ok") > 0 ||
+	    result_number(json_object_get(result, "sessions"), "online") > 0)
+		status_count(&tally, STATUS_OK);
+	return status_sum(&tally);
+}
+
+static void
+list(const struct cmdline *line, const json_t *tree, json_t *scan_result)
+{
+	const struct cmdline_value *v = line->values;
+	const struct list_filter filter = {
+		.class = v[OPT_C].text,
+		.driver = v[OPT_d].text,
+		.hw_path = v[OPT_H].text,
+		.instance = v[OPT_I].given ? v[OPT_I].number : -1,
+		.usable = v[OPT_u].given,
+	};
+
+	if (cmdline_common(line, CMDLINE_COMMON_json)->given) {
+		json_t *answer = list_select(tree, &filter);
+
+		if (scan_result != NULL)
+			say_need(json_object_set(answer, "scan", scan_result) == 0 ? answer : NULL);
+		result_print(stdout, answer);
+		json_decref(answer);
+		return;
+	}
+	if (v[OPT_F].given)
+		list_fields(stdout, tree, &filter, v[OPT_n].given);
+	else
+		list_table(stdout, tree, &filter, v[OPT_f].given, v[OPT_n].given);
+	if (list_count(tree, &filter) == 0)
+		say_note("there is no such device in the system");
+}

@@ -1,0 +1,64 @@
+#include "tools/ioscan/progress.h"
+
+#include <sys/ioctl.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/common/result.h"
+#include "tools/common/say.h"
+
+void
+progress_init(struct progress *p, FILE *out, bool is_on, int width)
+{
+	*p = (struct progress){ .out = out, .is_on = is_on, .width = width };
+}
+
+void
+progress_init_stderr(struct progress *p)
+{
+	struct winsize w;
+	bool is_on = isatty(STDERR_FILENO) == 1;
+	int width = 80;
+
+	if (is_on && ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
+		width = w.ws_col;
+	progress_init(p, stderr, is_on, width);
+}
+
+void
+progress_report(void *progress, const json_t *report)
+{
+	static const char *const stages[3] = { "discovery", "session", "luns" };
+	struct progress *p = progress;
+	char *line, *clean;
+
+	if (!p->is_on)
+		return;
+	for (size_t i = 0; i < 3; i++)
+		if (strcmp(result_text(report, "stage"), stages[i]) == 0)
+			snprintf(p->counts[i], sizeof(p->counts[i]), "%s %lld/%lld  ", stages[i],
+			    (long long)result_number(report, "done"),
+			    (long long)result_number(report, "total"));
+	line = say_format("%s: %s%s%s%s", say_program(), p->counts[0], p->counts[1], p->counts[2],
+	    result_text(report, "what"));
+	clean = say_clean(line);
+	/* A line as wide as the terminal would move it on, and the next one could not write over
+	 * it. */
+	fprintf(p->out, "\r\033[K%.*s", p->width > 1 ? p->width - 1 : 1, clean);
+	fflush(p->out);
+	p->is_drawn = true;
+	free(clean);
+	free(line);
+}
+
+void
+progress_end(struct progress *p)
+{
+	if (!p->is_drawn)
+		return;
+	fputs("\r\033[K", p->out);
+	fflush(p->out);
+	p->is_drawn = false;
+}

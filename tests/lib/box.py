@@ -113,20 +113,44 @@ def loops_under(base):
     return found
 
 
-def leftovers(base):
-    """What a clean stop must not leave: for assertions, as sentences."""
-    left = ["mounted: " + m for m in mounts_under(base)]
-    left += ["loop device: " + l for l in loops_under(base)]
+def processes_of(base):
+    """Processes that name the box on their command line, but for this one and its parent."""
+    found = []
     for path in glob.glob("/proc/[0-9]*/cmdline"):
+        pid = int(path.split("/")[2])
         try:
             with open(path, "rb") as f:
-                words = f.read().split(b"\0")
+                words = f.read()
         except OSError:
             continue
-        pid = int(path.split("/")[2])
-        if pid not in (os.getpid(), os.getppid()) and any(base.encode() in w for w in words):
-            left.append("process %d: %s" % (pid, b" ".join(words).decode(errors="replace")))
+        if pid not in (os.getpid(), os.getppid()) and base.encode() in words:
+            found.append(pid)
+    return found
+
+
+def command_line(pid):
+    try:
+        with open("/proc/%d/cmdline" % pid, "rb") as f:
+            return f.read().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return "(it ended)"
+
+
+def leftovers(base):
+    """What a clean stop must not leave, as sentences."""
+    left = ["mounted: " + m for m in mounts_under(base)]
+    left += ["loop device: " + l for l in loops_under(base)]
+    left += ["process %d: %s" % (pid, command_line(pid)) for pid in processes_of(base)]
     return left
+
+
+def undo_devices(base):
+    """Unmounts and detaches what lies under base, by force."""
+    for mount in reversed(mounts_under(base)):
+        subprocess.run(["umount", "-l", mount] if os.geteuid() == 0 else ["fusermount3", "-uz", mount],
+                       stderr=subprocess.DEVNULL)
+    for loop in loops_under(base):
+        subprocess.run(["losetup", "-d", loop], stderr=subprocess.DEVNULL)
 
 
 def sweep(base):
@@ -141,9 +165,5 @@ def sweep(base):
             os.waitpid(-1, 0)
         except ChildProcessError:
             break
-    for mount in reversed(mounts_under(base)):
-        subprocess.run(["umount", "-l", mount] if os.geteuid() == 0 else ["fusermount3", "-uz", mount],
-                       stderr=subprocess.DEVNULL)
-    for loop in loops_under(base):
-        subprocess.run(["losetup", "-d", loop], stderr=subprocess.DEVNULL)
+    undo_devices(base)
     shutil.rmtree(base, ignore_errors=True)

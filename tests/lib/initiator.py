@@ -71,12 +71,17 @@ class Initiator:
 
     # -- the driver and its daemons --------------------------------------------------------------------------------------
 
-    def start(self, iswd=True):
+    def start(self):
         self.driver.start()
         proc.wait_for("the driver to answer", self.answers)
-        if iswd:
-            self.start_daemon("iswd")
+        self.start_daemon("iswd")
         return self
+
+    def restart_driver(self):
+        """After a kill: iswd comes back by itself."""
+        self.driver.start()
+        proc.wait_for("the driver to answer", self.answers)
+        proc.wait_for("iswd to come back", lambda: self.has_daemon("iswd"))
 
     def answers(self):
         if not self.driver.alive():
@@ -89,10 +94,10 @@ class Initiator:
 
     def start_daemon(self, name):
         getattr(self, name).start()
+        proc.wait_for(name + " to reach the driver", lambda: self.has_daemon(name))
 
-        def runs():
-            return any(d["name"] == name and d["running"] for d in self.request("driver.status")["daemons"])
-        proc.wait_for(name + " to reach the driver", runs)
+    def has_daemon(self, name):
+        return any(d["name"] == name and d["running"] for d in self.request("driver.status")["daemons"])
 
     def stop(self):
         """Ends everything the gentle way; a program that does not end fails the test."""
@@ -111,8 +116,8 @@ class Initiator:
 
     # -- asking it -------------------------------------------------------------------------------------------------------
 
-    def request(self, op, limit=60, **args):
-        """One operation of the control protocol; returns its result, raises Refused."""
+    def request(self, op, limit=60, progress=None, **args):
+        """One operation of the control protocol; returns its result, raises Refused.  progress: called with each one."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
             s.settimeout(limit)
             s.connect(self.path("dev", "iscsi"))
@@ -121,6 +126,8 @@ class Initiator:
                 for line in lines:
                     answer = json.loads(line)
                     if "progress" in answer:
+                        if progress:
+                            progress(answer["progress"])
                         continue
                     if not answer["ok"]:
                         raise Refused(answer["error"])

@@ -18,19 +18,19 @@
 /* RFC 7143, section 6.2: at least six exchanges; a target that needs more than this loops. */
 #define LIMIT_LOGIN_EXCHANGES 16
 /* A host name, RFC 1123; and an address with brackets, zone, port and tag. */
-#define LIMIT_HOST_BYTES 255
+#define LIMIT_HOST_BYTES    255
 #define LIMIT_ADDRESS_BYTES 300
 /* Addresses of one host name, and names being looked up at once. */
 #define LIMIT_HOST_ADDRESSES 64
 #define LIMIT_RESOLVES       1024
 /* Targets and addresses one SendTargets answer may name before we call it nonsense. */
-#define LIMIT_SENDTARGETS_TARGETS 4096
+#define LIMIT_SENDTARGETS_TARGETS   4096
 #define LIMIT_SENDTARGETS_ADDRESSES 64
 /* Text a discovery session may send in answer to one SendTargets. */
 #define LIMIT_SENDTARGETS_BYTES (8u << 20)
 
 /* Task slots of a session: the queue depth of all its disks together. */
-#define LIMIT_TASKS 1024
+#define LIMIT_TASKS         1024
 #define LIMIT_TASKS_DEFAULT 128
 /* R2Ts a session negotiates per task (MaxOutstandingR2T). */
 #define LIMIT_R2T 8
@@ -44,12 +44,13 @@
 #define LIMIT_AHS_BYTES 1020
 
 /* LUNs taken from one REPORT LUNS: the guide's map, 256 buses of 128. */
-#define LIMIT_LUNS 16384
-#define LIMIT_LUNS_PER_BUS 128
+#define LIMIT_LUNS            16384
+#define LIMIT_LUNS_PER_BUS    128
 #define LIMIT_LUNS_PER_TARGET 8
 /* The guide, chapter 6: HP-UX has 256 ext_bus instances. */
 #define LIMIT_EXT_BUS 256
-/* Instances of any other class of the I/O tree: what LIMIT_SESSIONS and their LUNs can need at worst. */
+/* Instances of any other class of the I/O tree: what LIMIT_SESSIONS and their LUNs can need at
+ * worst. */
 #define LIMIT_IO_INSTANCES (1u << 20)
 /* Sessions of one driver. */
 #define LIMIT_SESSIONS 4096
@@ -69,12 +70,13 @@
 #define LIMIT_IPC_CALLS 32
 /* Answers that a client has not read yet; beyond it is dropped. */
 #define LIMIT_IPC_QUEUE_BYTES (2 * LIMIT_IPC_LINE_BYTES)
-#define LIMIT_IPC_CLIENTS 64
+#define LIMIT_IPC_CLIENTS     64
 
 /* One read or write of a FUSE file: what the kernel sends at most (256 pages). */
 #define LIMIT_FUSE_IO_BYTES (1u << 20)
-/* FUSE requests under way, of all mounts of one thread: a session's tasks; and the data they carry. */
-#define LIMIT_FUSE_OPS 1024
+/* FUSE requests under way, of all mounts of one thread: a session's tasks; and the data they carry.
+ */
+#define LIMIT_FUSE_OPS        1024
 #define LIMIT_FUSE_BUSY_BYTES (64u << 20)
 /* Of one mount: more than its disks' queue, less than all. */
 #define LIMIT_FUSE_MOUNT_OPS 256

@@ -16,7 +16,7 @@ struct list {
 #define LIST_ENTRY(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 /* Walk; the body may remove the node it is at. */
-#define LIST_EACH(node, tmp, head)                                                  \
+#define LIST_EACH(node, tmp, head)                                                \
 	for (struct list *node = (head)->next, *tmp = node->next; node != (head); \
 	     node = tmp, tmp = node->next)
 

@@ -1,0 +1,25 @@
+/*
+ * Why something did not work: a code of the control protocol, a sentence that
+ * says what happened and why, and one that says what to do.  A struct fault
+ * is what every layer of the driver hands up, and what a person reads.
+ */
+#ifndef DRIVER_FAULT_H
+#define DRIVER_FAULT_H
+
+#include <stdbool.h>
+
+#include "ipc/ops.h"
+
+struct fault {
+	bool is_set;
+	enum ipc_error_code code;
+	char message[512];
+	char next[256];
+};
+
+/* `next` may be "". */
+void fault_set(struct fault *f, enum ipc_error_code code, const char *next, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void fault_clear(struct fault *f);
+
+#endif

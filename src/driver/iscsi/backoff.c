@@ -1,0 +1,26 @@
+#include "driver/iscsi/backoff.h"
+
+void
+backoff_reset(struct backoff *b)
+{
+	b->tries = 0;
+}
+
+uint64_t
+backoff_next_us(struct backoff *b, uint32_t random)
+{
+	uint64_t ms = BACKOFF_MAX_MS;
+	uint32_t shift;
+
+	if (b->tries == 0) {
+		b->tries = 1;
+		return 0;
+	}
+	shift = b->tries - 1;
+	if (shift < 16 && (uint64_t)BACKOFF_FIRST_MS << shift < BACKOFF_MAX_MS)
+		ms = (uint64_t)BACKOFF_FIRST_MS << shift;
+	if (b->tries < UINT32_MAX)
+		b->tries++;
+	/* Between three and five quarters of the step. */
+	return ms * 750 + ms * 500 * (random & 0xffff) / 0xffff;
+}

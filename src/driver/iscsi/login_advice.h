@@ -1,0 +1,16 @@
+/* What to do about a refused login.  RFC 7143, section 11.13.5.  Pure. */
+#ifndef ISCSI_LOGIN_ADVICE_H
+#define ISCSI_LOGIN_ADVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct login_advice {
+	const char *next; /* in the imperative */
+	bool is_permanent;
+};
+
+/* Always something: a status without a row gets its class's. */
+struct login_advice login_advice_for(uint8_t status_class, uint8_t status_detail);
+
+#endif

@@ -1,0 +1,385 @@
+#include "driver/iscsi/nexus.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/iscsi/login_advice.h"
+#include "sys/log.h"
+
+#define NEXUS_LOGIN_TIMEOUT_MS   15000
+#define NEXUS_REQUEST_TIMEOUT_MS 30000
+#define NEXUS_NOP_TIMEOUT_MS     15000
+
+struct nexus {
+	struct loop *loop;
+	const struct nexus_ops *ops;
+	void *user;
+	char label[64];
+	struct sess_cfg cfg;
+	struct nexus_login *login; /* owned; cfg borrows its strings */
+	struct sess *sess;
+	struct link *link;
+	struct nexus_down down; /* what is known so far of the end of this connection */
+	struct loop_work failed_attach;
+	int attach_err;
+};
+
+static void
+take_login(struct nexus *n, struct nexus_login *login)
+{
+	n->cfg.login = (struct login_cfg){
+		.initiator_name = login->initiator_name,
+		.initiator_alias = login->initiator_alias,
+		.target_name = login->target_name[0] != '\0' ? login->target_name : NULL,
+		.expected_tpgt = login->expected_tpgt,
+		.offer = login->offer,
+	};
+	if (n->sess != NULL)
+		sess_configure(n->sess, &n->cfg);
+	if (n->login != login)
+		free(n->login);
+	n->login = login;
+}
+
+static void
+login_failed(struct nexus *n, const struct sess_event *ev)
+{
+	struct nexus_down *d = &n->down;
+	struct login_advice advice;
+	const char *reason = ev->login.reason != NULL ? ev->login.reason : "";
+
+	switch (ev->login.step) {
+	case LOGIN_REDIRECTED:
+		d->end = NEXUS_MOVED;
+		d->redirect_for_good = ev->login.status_detail == 2;
+		(void)snprintf(d->redirect, sizeof d->redirect, "%s",
+		    ev->login.redirect != NULL ? ev->login.redirect : "");
+		fault_set(
+		    &d->fault, IPC_ERR_OFFLINE, "", "the target has moved to %s", d->redirect);
+		break;
+	case LOGIN_REFUSED:
+		advice = login_advice_for(ev->login.status_class, ev->login.status_detail);
+		d->end = NEXUS_REFUSED;
+		d->is_permanent = advice.is_permanent;
+		fault_set(&d->fault, IPC_ERR_OFFLINE, advice.next,
+		    "the target refused the login: %s (status %02x%02x)", reason,
+		    ev->login.status_class, ev->login.status_detail);
+		break;
+	default: /* LOGIN_VIOLATION, and what cannot be an end */
+		d->end = NEXUS_REFUSED;
+		d->is_permanent = true;
+		fault_set(&d->fault, IPC_ERR_OFFLINE,
+		    "look for a newer release of the target's software, and report it",
+		    "the login failed: %s", reason);
+		break;
+	}
+}
+
+static const char *
+async_text(uint8_t event)
+{
+	switch (event) {
+	case 0:
+		return "a SCSI event";
+	case 1:
+		return "it asks us to log out";
+	case 2:
+		return "it will drop this connection";
+	case 3:
+		return "it will drop all connections of the session";
+	case 4:
+		return "it asks for a new negotiation";
+	case 5:
+		return "it ended tasks";
+	default:
+		return "an event of its vendor's";
+	}
+}
+
+static void
+async(struct nexus *n, const struct sess_event *ev)
+{
+	const uint8_t *s = ev->async.sense;
+
+	log_info("%s: the target sent asynchronous message %u: %s", n->label, ev->async.event,
+	    async_text(ev->async.event));
+	/* SPC-4: fixed format sense, ASC/ASCQ 3F/0E: reported LUNs data has changed. */
+	if (ev->async.event == 0 && ev->async.sense_len >= 14 && s[12] == 0x3f && s[13] == 0x0e &&
+	    n->ops->luns_changed != NULL)
+		n->ops->luns_changed(n->user);
+}
+
+static void
+link_event(void *user, const struct sess_event *ev)
+{
+	struct nexus *n = user;
+
+	switch (ev->kind) {
+	case SESS_EV_ONLINE:
+		n->down.was_online = true;
+		n->ops->online(n->user);
+		break;
+	case SESS_EV_LOGIN_FAILED:
+		login_failed(n, ev);
+		break;
+	case SESS_EV_TEXT:
+		if (n->ops->text != NULL)
+			n->ops->text(n->user, ev->text.bytes, ev->text.len);
+		break;
+	case SESS_EV_TEXT_DONE:
+		if (n->ops->text_done != NULL)
+			n->ops->text_done(n->user, ev->text.ok);
+		break;
+	case SESS_EV_PING:
+		if (n->ops->ping != NULL)
+			n->ops->ping(
+			    n->user, &(struct nexus_ping){ ev->ping.bytes, ev->ping.bytes_same,
+					 ev->ping.rtt_us, ev->ping.timed_out, ev->ping.user });
+		break;
+	case SESS_EV_LOGOUT:
+		n->down.end = NEXUS_LOGGED_OUT;
+		if (ev->logout_response != 0)
+			log_info("%s: the target answered the logout with response %u", n->label,
+			    ev->logout_response);
+		break;
+	case SESS_EV_ASYNC:
+		async(n, ev);
+		break;
+	case SESS_EV_REJECT:
+		log_warn(
+		    "%s: the target rejected a PDU, reason 0x%02x", n->label, ev->reject_reason);
+		break;
+	case SESS_EV_VERIFY: /* CHAP is not offered, so nobody can be asked */
+		sess_verified(n->sess, false, loop_now(n->loop));
+		break;
+	case SESS_EV_REQ:   /* the link's */
+	case SESS_EV_CLOSE: /* comes as closed() */
+		break;
+	}
+}
+
+static bool
+is_not_iscsi(enum conn_result why)
+{
+	return why == CONN_BAD_OPCODE || why == CONN_BAD_HEADER || why == CONN_BAD_STAGE ||
+	       why == CONN_TOO_LONG;
+}
+
+/* A sentence for an end that nobody explained yet. */
+static void
+explain(struct nexus *n, int err, enum conn_result why)
+{
+	struct nexus_down *d = &n->down;
+
+	if (err != 0)
+		fault_set(&d->fault, IPC_ERR_OFFLINE,
+		    "check the network and look at the target's log", "the connection broke%s: %s",
+		    d->was_online ? "" : " during the login", strerror(-err));
+	else if (why == CONN_LOGIN_TIMEOUT)
+		fault_set(&d->fault, IPC_ERR_TIMEOUT,
+		    "check that the port is an iSCSI portal and look at the target's log",
+		    "the peer accepted the connection but did not answer the login in %u seconds",
+		    NEXUS_LOGIN_TIMEOUT_MS / 1000);
+	else if (why == CONN_OK)
+		fault_set(&d->fault, IPC_ERR_OFFLINE,
+		    d->was_online
+			? "look at the target's log"
+			: "check that the port is an iSCSI portal and look at the target's log",
+		    "the peer closed the connection%s", d->was_online ? "" : " during the login");
+	else if (!d->was_online && is_not_iscsi(why))
+		fault_set(&d->fault, IPC_ERR_OFFLINE, "check address and port",
+		    "the peer does not speak iSCSI: %s", conn_result_text(why));
+	else
+		fault_set(&d->fault, IPC_ERR_OFFLINE, "look at the target's log", "%s",
+		    conn_result_text(why));
+}
+
+static void
+link_closed(void *user, int err, enum conn_result why)
+{
+	struct nexus *n = user;
+	struct nexus_down d;
+
+	if (n->down.end != NEXUS_LOGGED_OUT && !n->down.fault.is_set)
+		explain(n, err, why);
+	d = n->down;
+	n->down = (struct nexus_down){ 0 };
+	n->ops->down(n->user, &d);
+}
+
+static const struct link_ops link_ops = { .event = link_event, .closed = link_closed };
+
+static void
+attach_failed(struct loop_work *w)
+{
+	struct nexus *n = LIST_ENTRY(w, struct nexus, failed_attach);
+
+	link_closed(n, n->attach_err, CONN_OK);
+}
+
+struct nexus *
+nexus_new(struct loop *loop, const struct nexus_cfg *cfg, struct nexus_login *login,
+    const struct nexus_ops *ops, void *user)
+{
+	struct nexus *n = calloc(1, sizeof *n);
+
+	if (n == NULL) {
+		free(login);
+		return NULL;
+	}
+	n->loop = loop;
+	n->ops = ops;
+	n->user = user;
+	loop_work_init(&n->failed_attach, attach_failed);
+	(void)snprintf(n->label, sizeof n->label, "%s", cfg->label);
+	n->cfg.slots = cfg->slots;
+	n->cfg.login_timeout_ms = NEXUS_LOGIN_TIMEOUT_MS;
+	n->cfg.request_timeout_ms = NEXUS_REQUEST_TIMEOUT_MS;
+	n->cfg.nop_timeout_ms = NEXUS_NOP_TIMEOUT_MS;
+	n->cfg.nop_interval_ms = cfg->nop_interval_ms;
+	memcpy(n->cfg.isid, cfg->isid, sizeof n->cfg.isid);
+	take_login(n, login);
+	n->sess = sess_new(&n->cfg);
+	if (n->sess != NULL)
+		n->link = link_new(loop, n->sess, &link_ops, n);
+	if (n->link == NULL) {
+		nexus_free(n);
+		return NULL;
+	}
+	return n;
+}
+
+/* Requests are handed back through events, which the link no longer drains here. */
+static void
+drain(struct nexus *n)
+{
+	struct sess_event ev;
+
+	while (sess_next(n->sess, &ev))
+		if (ev.kind == SESS_EV_REQ)
+			ev.req->done(ev.req);
+}
+
+void
+nexus_free(struct nexus *n)
+{
+	if (n == NULL)
+		return;
+	loop_work_cancel(&n->failed_attach);
+	link_free(n->link);
+	if (n->sess != NULL) {
+		sess_disconnected(n->sess, loop_now(n->loop));
+		drain(n);
+		sess_fail_all(n->sess, loop_now(n->loop), REQ_OFFLINE);
+		drain(n);
+		sess_free(n->sess);
+	}
+	free(n->login);
+	free(n);
+}
+
+void
+nexus_attach(struct nexus *n, int fd, struct nexus_login *login)
+{
+	int err;
+
+	assert(!link_is_attached(n->link));
+	if (login != NULL)
+		take_login(n, login);
+	n->down = (struct nexus_down){ 0 };
+	err = link_attach(n->link, fd);
+	if (err != 0) {
+		n->attach_err = err;
+		loop_defer(n->loop, &n->failed_attach);
+	}
+}
+
+bool
+nexus_is_online(const struct nexus *n)
+{
+	return sess_state(n->sess) == SESS_ONLINE;
+}
+
+bool
+nexus_is_attached(const struct nexus *n)
+{
+	return link_is_attached(n->link);
+}
+
+void
+nexus_release(struct nexus *n)
+{
+	sess_release(n->sess);
+	link_kick(n->link);
+}
+
+void
+nexus_submit(struct nexus *n, struct req *r)
+{
+	link_submit(n->link, r);
+}
+
+void
+nexus_fail_all(struct nexus *n)
+{
+	sess_fail_all(n->sess, loop_now(n->loop), REQ_OFFLINE);
+	drain(n);
+}
+
+int
+nexus_logout(struct nexus *n)
+{
+	int err = sess_logout(n->sess, loop_now(n->loop));
+
+	if (err == 0)
+		link_kick(n->link);
+	return err;
+}
+
+void
+nexus_drop(struct nexus *n, const struct fault *why)
+{
+	n->down.fault = *why;
+	link_detach(n->link);
+}
+
+int
+nexus_send_targets(struct nexus *n)
+{
+	int err = sess_send_targets(n->sess, "All", loop_now(n->loop));
+
+	if (err == 0)
+		link_kick(n->link);
+	return err;
+}
+
+int
+nexus_ping(struct nexus *n, uint32_t len, void *user)
+{
+	int err = sess_ping(n->sess, len, user, loop_now(n->loop));
+
+	if (err == 0)
+		link_kick(n->link);
+	return err;
+}
+
+const struct sess *
+nexus_sess(const struct nexus *n)
+{
+	return n->sess;
+}
+
+uint32_t
+nexus_requests(const struct nexus *n)
+{
+	return sess_requests(n->sess);
+}
+
+struct loop *
+nexus_loop(const struct nexus *n)
+{
+	return n->loop;
+}

@@ -1,0 +1,17 @@
+/*
+ * Where SCSI commands of one session go: the nexus in the driver, a fake in
+ * tests.  On one loop's thread.
+ */
+#ifndef ISCSIAL_SCSI_PORT_H
+#define ISCSIAL_SCSI_PORT_H
+
+#include "core/req.h"
+#include "engine/loop.h"
+
+struct scsi_port {
+	struct loop *loop;
+	/* Never hands r back from inside the call. */
+	void (*submit)(struct scsi_port *p, struct req *r);
+};
+
+#endif

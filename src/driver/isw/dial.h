@@ -1,0 +1,40 @@
+/*
+ * The interface driver: has connections made by iswd and names resolved by
+ * iscsi_resolvd.  On the main loop.
+ */
+#ifndef ISW_DIAL_H
+#define ISW_DIAL_H
+
+#include "driver/fault.h"
+#include "engine/loop.h"
+#include "ipc/helper.h"
+
+struct isw {
+	struct loop *loop;
+	struct helper_server *iswd;    /* borrowed, as all three */
+	struct helper_server *resolvd; /* NULL: names cannot be resolved */
+	/* For statistics. */
+	uint64_t connects, connects_failed, resolves, resolves_failed;
+};
+
+struct dial;
+
+struct dial_result {
+	int fd;                   /* connected, non-blocking, the callee's; -1: see fault */
+	char local[80], peer[80]; /* "127.0.0.1:40000", "[::1]:3260"; "" where not known */
+	struct fault fault;
+};
+/* Called once, never from inside dial_start(). */
+typedef void dial_done(void *user, const struct dial_result *r);
+
+/*
+ * Connect to a portal: `host` is an IPv4 or IPv6 address (zone allowed), which
+ * needs iswd only, or a name, whose addresses are tried in order.  All of it
+ * ends within timeout_ms (and the moment iswd may need to say so).
+ */
+struct dial *dial_start(struct isw *w, const char *host, uint16_t port, uint32_t timeout_ms,
+    dial_done *done, void *user);
+/* done() will not be called.  NULL is fine. */
+void dial_cancel(struct dial *d);
+
+#endif

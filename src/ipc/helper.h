@@ -34,7 +34,8 @@ typedef void helper_state(void *user, pid_t pid);
 /*
  * Listen at `path` for the daemon `name`.  Only root and this process's own
  * user may connect.  While a daemon is connected another one is refused.
- * `name` and `user` are borrowed.  0 or a negative errno.
+ * `name` and `user` are borrowed.  0 or a negative errno, as sock_listen().
+ * helper_server_free() may not be called from inside a callback.
  */
 int helper_server_new(struct loop *loop, const char *path, const char *name, helper_state *state,
     void *user, struct helper_server **ret);
@@ -81,6 +82,7 @@ typedef void helper_link_state(void *user, bool connected);
  * Connect to the driver at `path` and announce `name`; where no driver is, or
  * it goes away, try again by itself.  The first attempt is made in this call.
  * Borrows its strings.  0 or a negative errno (never that there is no driver).
+ * helper_client_free() may not be called from inside a callback.
  */
 int helper_client_new(struct loop *loop, const char *path, const char *name, helper_handler *handle,
     helper_link_state *state, void *user, struct helper_client **ret);

@@ -35,7 +35,8 @@ int ipc_server_new(struct loop *loop, const char *path, mode_t mode, ipc_handler
     void *user, struct ipc_server **ret);
 /*
  * Stop listening and drop all clients; answers still queued get one last
- * chance (without waiting).  The socket's file is removed.  NULL is fine.
+ * chance (without waiting).  The socket's file is removed.  Not from inside the
+ * handler.  NULL is fine.
  */
 void ipc_server_free(struct ipc_server *s);
 size_t ipc_server_clients(const struct ipc_server *s);

@@ -1,0 +1,502 @@
+/* Both sides of the daemon protocol in one loop, over a real socket. */
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ipc/helper.h"
+#include "sys/log.h"
+#include "sys/sock.h"
+
+#define PATIENCE_US 20000000
+#define ANSWERS     8
+#define CALLS       8
+
+static char dir[64], path[128];
+static struct loop *loop;
+static struct helper_server *server;
+static struct helper_client *client;
+static int daemon_came, daemon_went, link_up, link_down;
+
+/* What the driver got, in order. */
+static struct {
+	int err, fd, tag;
+	char why[128];
+	json_t *result;
+} answers[ANSWERS];
+static int n_answers;
+
+/* What the daemon was asked and has not answered. */
+static struct helper_call *calls[CALLS];
+static int n_calls, n_cancelled;
+
+static void
+on_answer(void *user, int err, const char *why, const json_t *result, int fd)
+{
+	assert_true(n_answers < ANSWERS);
+	answers[n_answers].err = err;
+	answers[n_answers].fd = fd;
+	answers[n_answers].tag = *(int *)user;
+	(void)snprintf(answers[n_answers].why, sizeof answers[0].why, "%s", why != NULL ? why : "");
+	answers[n_answers].result = json_deep_copy(result);
+	n_answers++;
+}
+
+static void
+on_state(void *user, pid_t pid)
+{
+	(void)user;
+	if (pid != 0)
+		daemon_came++;
+	else
+		daemon_went++;
+}
+
+static void
+on_link(void *user, bool connected)
+{
+	(void)user;
+	if (connected)
+		link_up++;
+	else
+		link_down++;
+}
+
+static void
+on_call(void *user, struct helper_call *call)
+{
+	(void)user;
+	assert_true(n_calls < CALLS);
+	calls[n_calls++] = call;
+}
+
+static void
+on_cancel(void *user, struct helper_call *call)
+{
+	(void)user;
+	n_cancelled++;
+	helper_call_error(call, -ECANCELED, "cancelled");
+}
+
+/* Turns the loop until the counter is `want`. */
+static const int *counter;
+static int counter_want;
+static struct loop_work check_work;
+static struct loop_timer patience;
+
+static void
+check_counter(struct loop_work *w)
+{
+	if (*counter >= counter_want)
+		loop_stop(loop);
+	else
+		loop_defer(loop, w);
+}
+
+static void
+patience_over(struct loop_timer *t)
+{
+	(void)t;
+	fail_msg("nothing happened");
+}
+
+static void
+turn_until(const int *n, int want)
+{
+	counter = n;
+	counter_want = want;
+	loop_work_init(&check_work, check_counter);
+	patience.expired = patience_over;
+	loop_timer_set(loop, &patience, loop_now_update(loop) + PATIENCE_US);
+	loop_defer(loop, &check_work);
+	assert_int_equal(loop_run(loop), 0);
+	loop_work_cancel(&check_work);
+	loop_timer_clear(loop, &patience);
+	assert_int_equal(*n, want);
+}
+
+static int
+start(void **state)
+{
+	(void)state;
+	daemon_came = daemon_went = link_up = link_down = 0;
+	n_answers = n_calls = n_cancelled = 0;
+	client = NULL;
+	strncpy(dir, "/tmp/openisw-helper-XXXXXX", sizeof dir - 1);
+	if (mkdtemp(dir) == NULL || snprintf(path, sizeof path, "%s/iswd.sock", dir) < 0)
+		return -1;
+	loop = loop_new();
+	return loop == NULL ? -1 : helper_server_new(loop, path, "iswd", on_state, NULL, &server);
+}
+
+static int
+stop(void **state)
+{
+	(void)state;
+	helper_client_free(client);
+	helper_server_free(server);
+	for (int i = 0; i < n_answers; i++)
+		json_decref(answers[i].result);
+	loop_free(loop);
+	return rmdir(dir);
+}
+
+static void
+start_daemon(void)
+{
+	assert_int_equal(helper_client_new(loop, path, "iswd", on_call, on_link, NULL, &client), 0);
+}
+
+static int64_t
+ask(int *tag, uint64_t in_us)
+{
+	int64_t id = helper_server_request(server, "connect",
+	    json_pack("{s:s, s:i}", "address", "127.0.0.1", "port", 3260),
+	    loop_now_update(loop) + in_us, on_answer, tag);
+
+	assert_true(id > 0);
+	return id;
+}
+
+static void
+a_request_is_answered_with_a_descriptor(void **state)
+{
+	int tag = 1, pass = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct stat want, have;
+
+	(void)state;
+	assert_int_equal(fstat(pass, &want), 0);
+	start_daemon();
+	turn_until(&daemon_came, 1);
+	assert_int_equal(helper_server_pid(server), getpid());
+	assert_string_equal(helper_server_version(server), OPENISW_VERSION);
+	ask(&tag, PATIENCE_US);
+	assert_int_equal(n_answers, 0);
+	turn_until(&n_calls, 1);
+	assert_string_equal(helper_call_op(calls[0]), "connect");
+	assert_int_equal(
+	    json_integer_value(json_object_get(helper_call_args(calls[0]), "port")), 3260);
+	helper_call_reply(calls[0], json_pack("{s:s}", "local", "127.0.0.1:4"), pass);
+	turn_until(&n_answers, 1);
+	assert_int_equal(answers[0].err, 0);
+	assert_int_equal(answers[0].tag, 1);
+	assert_string_equal(
+	    json_string_value(json_object_get(answers[0].result, "local")), "127.0.0.1:4");
+	assert_int_equal(fstat(answers[0].fd, &have), 0);
+	assert_int_equal(have.st_rdev, want.st_rdev);
+	assert_int_equal(close(answers[0].fd), 0);
+	assert_int_equal(fcntl(pass, F_GETFD), -1); /* the daemon's copy is closed */
+}
+
+static void
+answers_come_in_any_order_and_errors_by_name(void **state)
+{
+	int first = 1, second = 2;
+
+	(void)state;
+	start_daemon();
+	ask(&first, PATIENCE_US);
+	ask(&second, PATIENCE_US);
+	turn_until(&n_calls, 2);
+	helper_call_error(calls[1], -ECONNREFUSED, "nobody listens there");
+	turn_until(&n_answers, 1);
+	helper_call_reply(calls[0], NULL, -1);
+	turn_until(&n_answers, 2);
+	assert_int_equal(answers[0].tag, 2);
+	assert_int_equal(answers[0].err, -ECONNREFUSED);
+	assert_string_equal(answers[0].why, "nobody listens there");
+	assert_int_equal(answers[1].tag, 1);
+	assert_int_equal(answers[1].err, 0);
+	assert_int_equal(answers[1].fd, -1);
+}
+
+static void
+without_a_daemon_a_request_waits_until_its_deadline(void **state)
+{
+	int tag = 1;
+
+	(void)state;
+	ask(&tag, 1000);
+	turn_until(&n_answers, 1);
+	assert_int_equal(answers[0].err, -ENOTCONN);
+	assert_string_equal(answers[0].why, "iswd is not running");
+}
+
+static void
+a_silent_daemon_ends_in_a_timeout_and_is_told(void **state)
+{
+	int tag = 1;
+
+	(void)state;
+	start_daemon();
+	turn_until(&daemon_came, 1);
+	ask(&tag, 30000);
+	turn_until(&n_calls, 1);
+	helper_call_on_cancel(calls[0], on_cancel, NULL);
+	turn_until(&n_answers, 1);
+	assert_int_equal(answers[0].err, -ETIMEDOUT);
+	turn_until(&n_cancelled, 1);
+	assert_int_equal(n_answers, 1);
+}
+
+static void
+a_cancelled_request_is_never_answered(void **state)
+{
+	int first = 1, second = 2, third = 3;
+	int64_t id, unsent;
+
+	(void)state;
+	unsent = ask(&third, PATIENCE_US);
+	assert_true(helper_server_cancel(server, unsent));
+	start_daemon();
+	id = ask(&first, PATIENCE_US);
+	turn_until(&n_calls, 1);
+	helper_call_on_cancel(calls[0], on_cancel, NULL);
+	assert_true(helper_server_cancel(server, id));
+	assert_false(helper_server_cancel(server, id));
+	turn_until(&n_cancelled, 1);
+	ask(&second, PATIENCE_US);
+	turn_until(&n_calls, 2);
+	helper_call_reply(calls[1], NULL, -1);
+	turn_until(&n_answers, 1);
+	assert_int_equal(answers[0].tag, 2);
+}
+
+static void
+a_descriptor_for_a_cancelled_request_is_closed(void **state)
+{
+	int tag = 1, second = 2, pass, next;
+	int64_t id;
+
+	(void)state;
+	start_daemon();
+	id = ask(&tag, PATIENCE_US);
+	turn_until(&n_calls, 1);
+	assert_true(helper_server_cancel(server, id));
+	next = dup(0);
+	close(next);
+	pass = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pass, next);
+	helper_call_reply(calls[0], NULL, pass);
+	ask(&second, PATIENCE_US);
+	turn_until(&n_calls, 2);
+	helper_call_reply(calls[1], NULL, -1);
+	turn_until(&n_answers, 1);
+	pass = dup(0);
+	assert_int_equal(pass, next);
+	close(pass);
+}
+
+static void
+a_successor_gets_what_the_dead_daemon_did_not_answer(void **state)
+{
+	int first = 1, second = 2;
+	struct helper_call *lost;
+
+	(void)state;
+	start_daemon();
+	ask(&first, PATIENCE_US);
+	turn_until(&n_calls, 1);
+	lost = calls[0];
+	helper_client_free(client);
+	turn_until(&daemon_went, 1);
+	assert_int_equal(helper_server_pid(server), 0);
+	ask(&second, PATIENCE_US);
+	start_daemon();
+	turn_until(&n_calls, 3);
+	helper_call_reply(lost, NULL, -1); /* to nobody */
+	helper_call_reply(calls[1], NULL, -1);
+	helper_call_reply(calls[2], NULL, -1);
+	turn_until(&n_answers, 2);
+	assert_int_equal(answers[0].tag, 1);
+	assert_int_equal(answers[1].tag, 2);
+	assert_int_equal(n_cancelled, 0);
+}
+
+static void
+the_daemon_finds_a_restarted_driver_by_itself(void **state)
+{
+	int tag = 1;
+
+	(void)state;
+	start_daemon();
+	ask(&tag, PATIENCE_US);
+	turn_until(&n_calls, 1);
+	helper_call_on_cancel(calls[0], on_cancel, NULL);
+	helper_server_free(server);
+	assert_int_equal(n_answers, 1);
+	assert_int_equal(answers[0].err, -ECANCELED);
+	turn_until(&link_down, 1);
+	assert_int_equal(n_cancelled, 1);
+	assert_false(helper_client_is_connected(client));
+	assert_int_equal(helper_server_new(loop, path, "iswd", on_state, NULL, &server), 0);
+	turn_until(&daemon_came, 2);
+	assert_int_equal(link_up, 2);
+}
+
+static void
+a_daemon_started_first_waits_for_the_driver(void **state)
+{
+	(void)state;
+	helper_server_free(server);
+	start_daemon();
+	assert_false(helper_client_is_connected(client));
+	assert_int_equal(helper_server_new(loop, path, "iswd", on_state, NULL, &server), 0);
+	turn_until(&daemon_came, 1);
+}
+
+/* A connection by hand that announces itself as `text`. */
+static int
+by_hand(const char *text)
+{
+	int fd = sock_connect(path, SOCK_SEQPACKET);
+
+	assert_true(fd >= 0);
+	assert_int_equal(sock_send(fd, text, strlen(text), -1), strlen(text));
+	return fd;
+}
+
+/* 1 when the other end has closed; for turn_until(). */
+static int was_closed;
+static struct loop_fd watch;
+
+static void
+watch_ready(struct loop_fd *f, uint32_t events)
+{
+	char buf[16];
+
+	(void)events;
+	if (sock_recv(f->fd, buf, sizeof buf, NULL) == 0) {
+		was_closed = 1;
+		loop_unwatch(loop, f);
+	}
+}
+
+static void
+expect_closed(int fd)
+{
+	was_closed = 0;
+	watch = (struct loop_fd){ .fd = fd, .ready = watch_ready };
+	assert_int_equal(loop_watch(loop, &watch, 1), 0); /* EPOLLIN */
+	turn_until(&was_closed, 1);
+	close(fd);
+}
+
+static void
+a_second_daemon_is_refused_while_the_first_lives(void **state)
+{
+	int fd;
+
+	(void)state;
+	start_daemon();
+	turn_until(&daemon_came, 1);
+	fd = by_hand("{\"daemon\":\"iswd\",\"version\":\"x\",\"pid\":7}");
+	expect_closed(fd);
+	assert_int_equal(daemon_went, 0);
+	assert_int_equal(helper_server_pid(server), getpid());
+}
+
+static void
+who_announces_nonsense_is_closed(void **state)
+{
+	static const char *const nonsense[] = { "x", "{}", "{\"daemon\":\"islpd\"}",
+		"{\"daemon\":7}" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof nonsense / sizeof nonsense[0]; i++)
+		expect_closed(by_hand(nonsense[i]));
+	assert_int_equal(daemon_came, 0);
+}
+
+static void
+a_malformed_answer_ends_its_request_or_the_connection_but_nothing_else(void **state)
+{
+	int tag = 1, fd = by_hand("{\"daemon\":\"iswd\"}");
+	static const char *const harmless[] = { "{\"id\":99,\"ok\":true,\"result\":{}}",
+		"{\"id\":\"1\"}", "{}" };
+	static const char odd[] = "{\"id\":2,\"ok\":false,\"error\":{\"code\":\"EODD\"}}";
+
+	(void)state;
+	turn_until(&daemon_came, 1);
+	ask(&tag, PATIENCE_US);
+	for (size_t i = 0; i < sizeof harmless / sizeof harmless[0]; i++)
+		assert_true(sock_send(fd, harmless[i], strlen(harmless[i]), -1) > 0);
+	assert_true(sock_send(fd, "{\"id\":1,\"ok\":true}", 18, -1) > 0);
+	turn_until(&n_answers, 1);
+	assert_int_equal(answers[0].err, -EPROTO);
+	ask(&tag, PATIENCE_US);
+	assert_true(sock_send(fd, odd, strlen(odd), -1) > 0);
+	turn_until(&n_answers, 2);
+	assert_int_equal(answers[1].err, -EPROTO);
+	assert_int_equal(daemon_went, 0);
+	assert_true(sock_send(fd, "]", 1, -1) > 0);
+	turn_until(&daemon_went, 1);
+	close(fd);
+}
+
+static void
+more_requests_than_the_socket_holds_all_arrive(void **state)
+{
+	static int tags[3000];
+	int fd = by_hand("{\"daemon\":\"iswd\"}"), got = 0;
+	char *buf = malloc(HELPER_MESSAGE_BYTES), *big = calloc(1, 2001);
+	ssize_t n;
+
+	(void)state;
+	turn_until(&daemon_came, 1);
+	memset(big, 'a', 2000);
+	for (int i = 0; i < 3000; i++)
+		assert_true(
+		    helper_server_request(server, "connect", json_pack("{s:s}", "address", big),
+			loop_now(loop) + PATIENCE_US, on_answer, &tags[i]) == i + 1);
+	while (got < 3000) {
+		const int one = 1;
+
+		while ((n = recv(fd, buf, HELPER_MESSAGE_BYTES, MSG_DONTWAIT)) > 0) {
+			json_t *object = json_loadb(buf, (size_t)n, 0, NULL);
+
+			assert_int_equal(json_integer_value(json_object_get(object, "id")), ++got);
+			json_decref(object);
+		}
+		turn_until(&one, 1); /* one turn */
+	}
+	for (int i = 1; i <= 3000; i++)
+		assert_true(helper_server_cancel(server, i));
+	close(fd);
+	free(buf);
+	free(big);
+}
+
+#define WITH_SERVER(f) cmocka_unit_test_setup_teardown(f, start, stop)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_SERVER(a_request_is_answered_with_a_descriptor),
+		WITH_SERVER(answers_come_in_any_order_and_errors_by_name),
+		WITH_SERVER(without_a_daemon_a_request_waits_until_its_deadline),
+		WITH_SERVER(a_silent_daemon_ends_in_a_timeout_and_is_told),
+		WITH_SERVER(a_cancelled_request_is_never_answered),
+		WITH_SERVER(a_descriptor_for_a_cancelled_request_is_closed),
+		WITH_SERVER(a_successor_gets_what_the_dead_daemon_did_not_answer),
+		WITH_SERVER(the_daemon_finds_a_restarted_driver_by_itself),
+		WITH_SERVER(a_daemon_started_first_waits_for_the_driver),
+		WITH_SERVER(a_second_daemon_is_refused_while_the_first_lives),
+		WITH_SERVER(who_announces_nonsense_is_closed),
+		WITH_SERVER(a_malformed_answer_ends_its_request_or_the_connection_but_nothing_else),
+		WITH_SERVER(more_requests_than_the_socket_holds_all_arrive),
+	};
+
+	log_init("test", LOG_TO_STDERR, LOG_LVL_CRIT);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

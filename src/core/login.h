@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core/chap.h"
+#include "core/login_status.h"
 #include "core/neg.h"
 #include "core/violation.h"
 
@@ -99,7 +100,5 @@ enum login_violation login_violation(const struct login *l);
  */
 const char *login_culprit(const struct login *l);
 const char *login_proposed(const struct login *l);
-/* A sentence for a status of a Login Response, section 11.13.5; static text. */
-const char *login_status_text(uint8_t status_class, uint8_t status_detail);
 
 #endif

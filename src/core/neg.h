@@ -1,6 +1,6 @@
 /*
- * Negotiation of text keys: what each key is, what we offer, what came out.
- * RFC 7143, section 6.2 and chapters 12 and 13.  One row per key in keys.def.
+ * Text keys: what each key is, what we offer, what came out.  RFC 7143,
+ * section 6.2 and chapters 12 and 13.  One row per key in keys.def.
  */
 #ifndef CORE_NEG_H
 #define CORE_NEG_H
@@ -11,7 +11,6 @@
 
 #include "base/limits.h"
 #include "base/put.h"
-#include "core/violation.h"
 
 /* The values of list keys: None and CRC32C (13.1), authentication methods (12.1), TaskReporting
  * (13.23). */
@@ -61,7 +60,10 @@ struct neg_offer {
 #define KEY_BOOL(id, ...) bool id;
 #define KEY_LIST(id, ...) struct neg_list id;
 #include "core/keys.def"
+	uint32_t silent; /* bits NEG_BIT(key): not proposed by us, only answered where the target
+			    proposes */
 };
+#define NEG_BIT(key) (1u << (key))
 
 enum key_type {
 	KEY_TYPE_NUM,
@@ -115,6 +117,19 @@ const struct key_info *neg_key_info(enum key_id key);
 /* By its name on the wire, case and all; false when there is no such key. */
 bool neg_key_find(const char *name, enum key_id *ret_key);
 
+/* Of a list key: the value of that name (n bytes), or -1. */
+int neg_value_find(const struct key_info *k, const char *name, size_t n);
+bool neg_list_has(const struct neg_list *list, int value);
+/* A key's field; numbers, booleans (0, 1) and list values alike. */
+uint32_t neg_param(const struct neg_params *params, enum key_id key);
+void neg_param_set(struct neg_params *params, enum key_id key, uint32_t value);
+/* A number's or boolean's offer; and a list's. */
+uint32_t neg_offer_value(const struct neg_offer *offer, enum key_id key);
+const struct neg_list *neg_offer_list(const struct neg_offer *offer, enum key_id key);
+/* A value of the key, or the offer of it, as it stands on the wire. */
+void neg_put_value(struct put *w, enum key_id key, uint32_t value);
+void neg_put_offer(struct put *w, enum key_id key, const struct neg_offer *offer);
+
 /* The offer we make unless told otherwise (keys.def, column "offer"). */
 void neg_offer_default(struct neg_offer *ret_offer);
 /* What holds before anything is negotiated (keys.def, column "default"). */
@@ -145,35 +160,5 @@ enum neg_parse {
 enum neg_parse neg_parse_value(enum key_id key, const char *text, struct neg_offer *offer);
 /* A sentence for each result; static text. */
 const char *neg_parse_text(enum neg_parse p);
-
-/*
- * One login's negotiation: what stands where, key by key.  Embedded in login.
- * A proposal is written with neg_propose(); everything the target sends under
- * the name of a key of neg_params goes through neg_receive(), which writes
- * the answer where the target proposes; neg_finish() closes a stage.
- */
-struct neg {
-	struct neg_offer
-	    offer; /* made consistent: FirstBurstLength does not exceed MaxBurstLength */
-	struct neg_params params;
-	bool discovery;
-	uint8_t state[KEY_COUNT];
-};
-
-void neg_begin(struct neg *n, const struct neg_offer *offer, bool discovery);
-/* Writes our proposals and declarations of a stage (SECURITY or OPERATIONAL). */
-void neg_propose(struct neg *n, enum key_stage stage, struct put *w);
-/*
- * The target sent key=value; `key` is below neg_param_count().  An answer, if
- * one is due, goes to `answers`, and *ret_answer_needed says that the
- * negotiation is open without it (RFC 7143, section 6.2.2).
- */
-enum login_violation neg_receive(struct neg *n, enum key_id key, const char *value,
-    struct put *answers, bool *ret_answer_needed);
-/*
- * The stage ended: every proposal needs its answer, and the values must go
- * together.  *ret_culprit is written unless VIOLATION_NONE.
- */
-enum login_violation neg_finish(struct neg *n, enum key_stage stage, enum key_id *ret_culprit);
 
 #endif

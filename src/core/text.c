@@ -33,6 +33,13 @@ text_put_decimal(struct put *w, uint64_t value)
 }
 
 void
+text_put_printable(struct put *w, const char *s)
+{
+	for (; *s != '\0' && w->end - w->p > 1; s++)
+		put_u8(w, *s >= 0x20 && *s < 0x7f ? (uint8_t)*s : '?');
+}
+
+void
 text_put_hex(struct put *w, const uint8_t *bytes, size_t n)
 {
 	static const char digit[] = "0123456789abcdef";
@@ -74,7 +81,7 @@ text_reader_init(struct text_reader *r, size_t max_bytes)
 	r->p = r->end = NULL;
 	r->left = max_bytes;
 	r->error = TEXT_PAIR;
-	r->carried = r->has_equal = r->is_whole = false;
+	r->carried = r->has_equal = r->is_whole = r->skipping = false;
 	r->n = r->value_at = 0;
 }
 
@@ -167,6 +174,11 @@ text_reader_next(struct text_reader *r, struct text_pair *ret_pair)
 		nul = memchr(r->p, 0, n);
 		if (nul != NULL)
 			n = (size_t)(nul - r->p);
+		if (r->skipping) {
+			r->skipping = nul == NULL;
+			r->p += n + (nul != NULL);
+			continue;
+		}
 		r->error = append(r, r->p, n);
 		if (r->error != TEXT_PAIR)
 			break;
@@ -193,6 +205,18 @@ text_reader_finish(struct text_reader *r)
 		return TEXT_END;
 	r->error = r->carried ? TEXT_INCOMPLETE : TEXT_NO_NUL;
 	return r->error;
+}
+
+void
+text_reader_skip(struct text_reader *r)
+{
+	if (r->error == TEXT_TOO_LONG || r->error == TEXT_PAIR)
+		return;
+	/* These two were found at the NUL, the others before it. */
+	r->skipping = r->error != TEXT_NO_EQUAL && r->error != TEXT_BAD_KEY;
+	r->error = TEXT_PAIR;
+	r->n = 0;
+	r->has_equal = r->carried = false;
 }
 
 const char *

@@ -19,6 +19,8 @@ void text_put(struct put *w, const char *key, const char *value);
 void text_put_number(struct put *w, const char *key, uint64_t value);
 /* Only a number, in decimal. */
 void text_put_decimal(struct put *w, uint64_t value);
+/* As much of s as fits before the last byte of w, with '?' for what a terminal should not see. */
+void text_put_printable(struct put *w, const char *s);
 /* Only a value: "0x…" and "0b…". */
 void text_put_hex(struct put *w, const uint8_t *bytes, size_t n);
 void text_put_base64(struct put *w, const uint8_t *bytes, size_t n);
@@ -40,13 +42,14 @@ struct text_pair {
 	size_t value_len;
 };
 
-/* Any result but TEXT_PAIR and TEXT_END is final: the reader repeats it. */
+/* Any result but TEXT_PAIR and TEXT_END is final, the reader repeats it: unless text_reader_skip().
+ */
 struct text_reader {
 	const uint8_t *p, *end; /* what was fed and not yet looked at; borrowed */
 	size_t left;            /* bytes that may still be fed */
 	enum text_result error; /* TEXT_PAIR while all is well */
 	bool carried;           /* the pair under way began in an earlier part */
-	bool has_equal, is_whole;
+	bool has_equal, is_whole, skipping;
 	size_t n, value_at;
 	char pair[LIMIT_KEY_NAME_BYTES + 1 + LIMIT_KEY_VALUE_BYTES + 1];
 };
@@ -58,6 +61,8 @@ void text_reader_feed(struct text_reader *r, const uint8_t *bytes, size_t n);
 enum text_result text_reader_next(struct text_reader *r, struct text_pair *ret_pair);
 /* The text is complete (C=0): TEXT_END if it ended with a whole pair. */
 enum text_result text_reader_finish(struct text_reader *r);
+/* After an error in a pair: go on behind that pair's NUL.  TEXT_TOO_LONG stays. */
+void text_reader_skip(struct text_reader *r);
 /* The unfinished or offending pair so far, for a message; NUL-terminated. */
 const char *text_reader_rest(struct text_reader *r);
 

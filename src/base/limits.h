@@ -49,8 +49,7 @@
 #define LIMIT_LUNS_PER_TARGET 8
 /* The guide, chapter 6: HP-UX has 256 ext_bus instances. */
 #define LIMIT_EXT_BUS 256
-/* Instances of any other class of the I/O tree: what LIMIT_SESSIONS and their LUNs can need at
- * worst. */
+/* Instances of any other class of the I/O tree: LIMIT_SESSIONS and their LUNs at worst. */
 #define LIMIT_IO_INSTANCES (1u << 20)
 /* Sessions of one driver. */
 #define LIMIT_SESSIONS 4096
@@ -74,8 +73,7 @@
 
 /* One read or write of a FUSE file: what the kernel sends at most (256 pages). */
 #define LIMIT_FUSE_IO_BYTES (1u << 20)
-/* FUSE requests under way, of all mounts of one thread: a session's tasks; and the data they carry.
- */
+/* FUSE requests under way, of all mounts of one thread; and the data they carry. */
 #define LIMIT_FUSE_OPS        1024
 #define LIMIT_FUSE_BUSY_BYTES (64u << 20)
 /* Of one mount: more than its disks' queue, less than all. */

@@ -1,14 +1,13 @@
 """The source tree as the checks of this folder see it, and how they report.
 
 A check prints one line for each thing that is wrong, `file:line: what is wrong and what would be right`,
-and exits with 1; 77 means skipped, with the reason printed (meson's convention).
+and exits with 1.
 """
 import os
 import re
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SKIPPED = 77
 
 
 def files(*suffixes, under=('',)):
@@ -49,8 +48,3 @@ class Report:
 	def done(self):
 		print(f'{self.what}: {self.wrong} wrong' if self.wrong else f'{self.what}: fine')
 		sys.exit(1 if self.wrong else 0)
-
-
-def skip(reason):
-	print(f'skipped: {reason}')
-	sys.exit(SKIPPED)

@@ -70,7 +70,7 @@ def gone_and_back(t, initiator, tgt):
         initiator.request("scan", limit=90)
         state = {n["hw_path"]: n["sw_state"] for n in initiator.tree()}
         assert state[node["hw_path"]] == "NO_HW", state
-        out = initiator.command("ioscan", "-k", "-H", node["hw_path"]).out
+        out = initiator.command("ioscan", "-k", "-f", "-H", node["hw_path"]).out
         assert "NO_HW" in out, out
         tgt.adm("logicalunit", "new", tid=1, lun=2, backing_store=os.path.join(tgt.dir, "t1-l2"))
         tgt.adm("logicalunit", "update", tid=1, lun=2, params="scsi_sn=SN00010002")

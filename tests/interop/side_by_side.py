@@ -46,7 +46,7 @@ def ordinary_user(t, tgt, backing):
         with t.case("an ordinary user's initiator: name, discovery, scan"):
             result = initiator.discover(tgt)
             assert result["discovery"]["ok"] == 1 and result["sessions"]["online"] == 1, result
-            out = initiator.command("ioscan", "-kH", "255").out
+            out = initiator.command("ioscan", "-kfH", "255").out
             assert "sdisk" in out and "CLAIMED" in out, out
         with t.case("an ordinary user reads and writes the disk's file"):
             if not have_fuse():

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/utf8.h"
 
 /* First memory of a line that is coming; most requests fit. */
 #define LINE_BYTES_FIRST 1024
@@ -15,7 +16,6 @@
 #define LINE_BYTES_STEP (64u << 10)
 
 static int check_depth(const char *line, size_t len, char *why, size_t why_bytes);
-static size_t utf8_length(const unsigned char *p, size_t left);
 
 void
 ipc_lines_init(struct ipc_lines *l, size_t bytes_max)
@@ -146,7 +146,7 @@ ipc_print(const json_t *object, size_t bytes_max, char **ret_line, size_t *ret_l
 json_t *
 ipc_text(const char *bytes)
 {
-	const unsigned char *p = (const unsigned char *)bytes;
+	const char *p = bytes;
 	size_t left = strlen(bytes), at = 0;
 	json_t *text = json_string(bytes);
 	char *clean;
@@ -206,37 +206,4 @@ check_depth(const char *line, size_t len, char *why, size_t why_bytes)
 		}
 	}
 	return 0;
-}
-
-/* Bytes of the well-formed character at p (Unicode, table 3-7), or 0. */
-static size_t
-utf8_length(const unsigned char *p, size_t left)
-{
-	unsigned char low = 0x80, high = 0xbf;
-	size_t n;
-
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		n = 2;
-	else if (p[0] >= 0xe0 && p[0] <= 0xef)
-		n = 3;
-	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
-		n = 4;
-	else
-		return 0;
-	if (p[0] == 0xe0)
-		low = 0xa0; /* longer than needed */
-	else if (p[0] == 0xed)
-		high = 0x9f; /* surrogates */
-	else if (p[0] == 0xf0)
-		low = 0x90;
-	else if (p[0] == 0xf4)
-		high = 0x8f; /* beyond U+10FFFF */
-	if (n > left || p[1] < low || p[1] > high)
-		return 0;
-	for (size_t i = 2; i < n; i++)
-		if (p[i] < 0x80 || p[i] > 0xbf)
-			return 0;
-	return n;
 }

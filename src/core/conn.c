@@ -158,6 +158,7 @@ conn_deadline(const struct conn *c)
 		return at;
 	earliest(&at, c->state == CONN_S_IN_LOGIN, c->login_deadline_us);
 	earliest(&at, c->ping_pending || c->ping_sent, c->ping_deadline_us);
+	earliest(&at, c->tmf_pending || c->tmf_sent, c->tmf_deadline_us);
 	earliest(&at, c->text_pending || c->text_sent, c->text_deadline_us);
 	earliest(&at, c->logout_pending || c->logout_sent, c->logout_deadline_us);
 	earliest(&at, idle_ping_wanted(c), idle_ping_at(c));
@@ -196,6 +197,8 @@ conn_tick(struct conn *c, uint64_t now)
 	}
 	if ((c->text_pending || c->text_sent) && now >= c->text_deadline_us)
 		time_out(c, CONN_TEXT_TIMEOUT);
+	if ((c->tmf_pending || c->tmf_sent) && now >= c->tmf_deadline_us)
+		tmf_late(c);
 	if (idle_ping_wanted(c) && now >= idle_ping_at(c)) {
 		c->ping_pending = true;
 		c->ping_is_ours = true;

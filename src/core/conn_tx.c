@@ -37,12 +37,14 @@ conn_tx_header(struct conn *c)
 static void
 tx_piece(struct conn *c, const uint8_t *p, size_t n)
 {
-	struct iovec *last = &c->iov[c->iov_end - 1];
-
 	c->tx_queued += n;
-	if (c->iov_end > c->iov_first && (const uint8_t *)last->iov_base + last->iov_len == p) {
-		last->iov_len += n;
-		return;
+	if (c->iov_end > c->iov_first) {
+		struct iovec *last = &c->iov[c->iov_end - 1];
+
+		if ((const uint8_t *)last->iov_base + last->iov_len == p) {
+			last->iov_len += n;
+			return;
+		}
 	}
 	/* sendmsg() wants a non-const pointer and only reads through it. */
 	c->iov[c->iov_end++] = (struct iovec){ .iov_base = (void *)(uintptr_t)p, .iov_len = n };
@@ -161,7 +163,7 @@ put_command(struct conn *c, struct req *r, uint64_t now)
 		.attr = (uint8_t)r->attr,
 		.itt = t->itt,
 		.expected_data_transfer_length = r->dir == REQ_NONE ? 0 : r->data_len,
-		.cmd_sn = s->cmd_sn++,
+		.cmd_sn = t->cmd_sn = s->cmd_sn++,
 		.exp_stat_sn = c->exp_stat_sn,
 	};
 
@@ -216,7 +218,7 @@ put_data_out(struct conn *c)
 static bool
 put_some(struct conn *c, uint64_t now)
 {
-	struct req *r = c->logout_pending ? NULL : next_request(c);
+	struct req *r = c->logout_pending || tmf_holds_commands(c) ? NULL : next_request(c);
 	bool has_put = false;
 
 	if (r != NULL) {

@@ -268,6 +268,8 @@ async_in(struct conn *c)
 		ev.async.sense_len = (uint16_t)(n < c->control_len - 2 ? n : c->control_len - 2);
 	}
 	sess_post(c->sess, &ev);
+	if (pdu.async_event == 5)
+		tmf_terminated(c, pdu.lun);
 	/*
 	 * Section 11.9.1: on "target requests logout" and "target requests
 	 * parameter negotiation" a logout is an answer the target must accept; the
@@ -337,7 +339,8 @@ ctl_in(struct conn *c)
 		return async_in(c);
 	case PDU_REJECT:
 		return reject_in(c);
+	case PDU_TMF_RESPONSE:
+		return tmf_in(c);
 	}
-	/* A Task Management Function Response to nothing that we asked. */
-	return CONN_BAD_ITT;
+	return CONN_BAD_OPCODE;
 }

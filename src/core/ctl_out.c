@@ -101,6 +101,29 @@ put_ping(struct conn *c, uint64_t now)
 }
 
 static void
+put_tmf(struct conn *c)
+{
+	uint8_t *bhs = conn_tx_header(c);
+	bool is_abort = c->tmf_function == SESS_TMF_ABORT_TASK;
+	struct pdu_tmf_request pdu = {
+		.immediate = true,
+		.function = (uint8_t)c->tmf_function,
+		.itt = c->tmf_itt = sess_control_itt(c->sess),
+		.referenced_task_tag = is_abort ? c->tmf_task_itt : PDU_NO_TAG,
+		.cmd_sn = c->sess->cmd_sn,
+		.exp_stat_sn = c->exp_stat_sn,
+		.ref_cmd_sn = is_abort ? c->tmf_task_cmd_sn : 0,
+	};
+
+	memcpy(pdu.lun, c->tmf_lun, sizeof pdu.lun);
+	pdu_put_tmf_request(bhs, &pdu);
+	conn_tx_put(c, bhs, NULL, 0);
+	c->tmf_pending = false;
+	c->tmf_sent = true;
+	tmf_sent(c);
+}
+
+static void
 put_logout(struct conn *c)
 {
 	uint8_t *bhs = conn_tx_header(c);
@@ -133,6 +156,8 @@ ctl_out(struct conn *c, uint64_t now)
 		return false;
 	if (c->nop_replies > 0)
 		put_nop_reply(c);
+	else if (c->tmf_pending)
+		put_tmf(c);
 	else if (c->ping_pending)
 		put_ping(c, now);
 	else if (c->text_pending)

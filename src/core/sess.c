@@ -20,6 +20,10 @@ sess_defaults(struct sess_cfg *cfg)
 		cfg->login_timeout_ms = 15000;
 	if (cfg->request_timeout_ms == 0)
 		cfg->request_timeout_ms = 30000;
+	if (cfg->abort_timeout_ms == 0)
+		cfg->abort_timeout_ms = 15000;
+	if (cfg->reset_timeout_ms == 0)
+		cfg->reset_timeout_ms = 30000;
 	if (cfg->nop_timeout_ms == 0)
 		cfg->nop_timeout_ms = 15000;
 }
@@ -170,6 +174,10 @@ sess_disconnected(struct sess *s, uint64_t now)
 			       .bytes = c->ping_len, .timed_out = true, .user = c->ping_user } });
 	if (c->text_pending || c->text_sent)
 		sess_post(s, &(struct sess_event){ .kind = SESS_EV_TEXT_DONE });
+	if ((c->tmf_pending || c->tmf_sent) && !c->tmf_is_ours)
+		sess_post(s,
+		    &(struct sess_event){ .kind = SESS_EV_TMF,
+			.tmf = { .function = c->tmf_function, .timed_out = true, .user = c->tmf_user } });
 	task_requeue_all(s);
 	sess_counts(s, &sum);
 	s->past = sum;

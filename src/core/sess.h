@@ -15,6 +15,10 @@
  *                             in order, for the next sess_connected
  *   sess_fail_all             give up: all requests are handed back REQ_OFFLINE
  *
+ * A command that is not answered in time is aborted (ABORT TASK); where that
+ * fails the logical unit is reset, and where that fails the connection is
+ * ended.  Each step has its own time limit.
+ *
  * After a lost connection nothing is sent again before a login with the same
  * ISID has succeeded (session reinstatement, RFC 7143, section 6.3.5), so an
  * old write can never land after a newer one.
@@ -37,6 +41,17 @@ enum sess_state {
 	SESS_LOGOUT,  /* a logout was sent */
 };
 
+/* Task management functions, RFC 7143, section 11.5.1. */
+enum sess_tmf_function {
+	SESS_TMF_ABORT_TASK = 1,
+	SESS_TMF_ABORT_TASK_SET = 2,
+	SESS_TMF_CLEAR_ACA = 3,
+	SESS_TMF_CLEAR_TASK_SET = 4,
+	SESS_TMF_LOGICAL_UNIT_RESET = 5,
+	SESS_TMF_TARGET_WARM_RESET = 6,
+	SESS_TMF_TARGET_COLD_RESET = 7,
+};
+
 struct sess_cfg {
 	struct login_cfg login; /* names, keys, authentication; strings are borrowed and must
 				   outlive the session */
@@ -44,6 +59,8 @@ struct sess_cfg {
 	uint16_t slots;              /* task slots, 1..LIMIT_TASKS */
 	uint32_t login_timeout_ms;   /* whole login; 0: 15,000 */
 	uint32_t request_timeout_ms; /* a SCSI command; 0: 30,000 */
+	uint32_t abort_timeout_ms;   /* a task management response to ABORT TASK; 0: 15,000 */
+	uint32_t reset_timeout_ms;   /* to any other function; 0: 30,000 */
 	uint32_t nop_timeout_ms;     /* a ping's answer; 0: 15,000 */
 	uint32_t nop_interval_ms;    /* ping when nothing has been received for so long; 0: never */
 };
@@ -56,6 +73,7 @@ enum sess_event_kind {
 	SESS_EV_TEXT,         /* .text: a part of a Text Response's data (SendTargets) */
 	SESS_EV_TEXT_DONE,    /* .text.ok tells whether all of it came */
 	SESS_EV_PING,         /* .ping: a NOP-Out was answered */
+	SESS_EV_TMF,          /* .tmf: a task management function ended */
 	SESS_EV_LOGOUT,       /* .logout_response: the Logout Response, 11.15.1 */
 	SESS_EV_ASYNC,        /* .async: an Asynchronous Message, 11.9 */
 	SESS_EV_REJECT,       /* .reject_reason, 11.17.1 */
@@ -89,6 +107,13 @@ struct sess_event {
 			bool timed_out;
 			void *user;
 		} ping;
+		struct {
+			enum sess_tmf_function function;
+			uint8_t response; /* 11.6.1 */
+			bool timed_out;   /* no response: the connection is ended */
+			bool is_ours;     /* the session's own recovery asked for it */
+			void *user;
+		} tmf;
 		uint8_t logout_response;
 		struct {
 			uint8_t event, vendor_code;
@@ -151,6 +176,16 @@ int sess_send_targets(struct sess *s, const char *what, uint64_t now);
 /* Ask for a logout that closes the session (11.14). -ENOTCONN when not online. */
 int sess_logout(struct sess *s, uint64_t now);
 
+/*
+ * Send a Task Management Function Request (11.5).  `r` is the request to abort
+ * (SESS_TMF_ABORT_TASK; it must be the session's) and is ignored otherwise;
+ * lun is not used with target resets.  Ends in SESS_EV_TMF; where the response
+ * is "function complete" the affected requests are handed back REQ_ABORTED
+ * before that.  A request that was not sent yet is handed back at once, and
+ * the event says so with response 0.  Errors as sess_ping().
+ */
+int sess_tmf(struct sess *s, enum sess_tmf_function function, const uint8_t lun[8], struct req *r,
+    void *user, uint64_t now);
 /* The answer to SESS_EV_VERIFY; harmless when that login is over. */
 void sess_verified(struct sess *s, bool ok, uint64_t now);
 

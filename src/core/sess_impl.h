@@ -33,11 +33,13 @@ struct burst {
 
 /* A task slot. */
 struct task {
-	struct req *req;      /* NULL: free */
-	uint32_t itt;         /* generation << 16 | slot; never PDU_NO_TAG */
+	struct req *req; /* NULL: free */
+	uint32_t itt;    /* generation << 16 | slot; never PDU_NO_TAG */
+	uint32_t cmd_sn;
 	uint32_t next_sn;     /* the next DataSN (read) or R2TSN (write) expected from the target */
 	uint32_t next_offset; /* the next buffer offset expected in a Data-In or R2T */
 	bool timed_out;
+	bool aborting;  /* FastAbort: no more of its data is sent */
 	bool answered;  /* status is in, but our own data is still being sent from req->data */
 	uint8_t bursts; /* bursts waiting in burst[], oldest at burst_first */
 	uint8_t burst_first;
@@ -114,6 +116,12 @@ struct conn {
 	uint8_t text_lun[8];
 	char text_what[LIMIT_ISCSI_NAME_BYTES + 1];
 	uint64_t text_deadline_us;
+	bool tmf_pending, tmf_sent, tmf_is_ours;
+	enum sess_tmf_function tmf_function;
+	uint32_t tmf_itt, tmf_task_itt, tmf_task_cmd_sn;
+	uint8_t tmf_lun[8];
+	void *tmf_user;
+	uint64_t tmf_deadline_us;
 	bool logout_pending, logout_sent;
 	enum conn_result logout_why;
 	uint32_t logout_itt;
@@ -185,6 +193,17 @@ void task_release_sent(struct sess *s, const struct conn *c);
 /* The connection is gone: every active request waits again, in order. */
 void task_requeue_all(struct sess *s);
 void task_check_deadlines(struct sess *s, uint64_t now);
+
+/* tmf.c: task management functions and the recovery of late commands. */
+void tmf_recover(struct conn *c);
+void tmf_late(struct conn *c);
+enum conn_result tmf_in(struct conn *c);
+/* One was put on the wire: with FastAbort its tasks send no more data (4.2.3.4). */
+void tmf_sent(struct conn *c);
+/* AsyncEvent 5: the LUN's tasks were terminated. */
+void tmf_terminated(struct conn *c, const uint8_t lun[8]);
+/* New commands wait while a function that concerns more than one task is under way. */
+bool tmf_holds_commands(const struct conn *c);
 
 /* task_in.c: PDUs of the target that belong to a task.  The payload is in place. */
 enum conn_result task_in_data_begin(struct conn *c, const uint8_t *bhs);

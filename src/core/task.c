@@ -18,6 +18,7 @@ task_get(struct sess *s, struct req *r, uint64_t now)
 	t->next_sn = 0;
 	t->next_offset = 0;
 	t->timed_out = false;
+	t->aborting = false;
 	t->answered = false;
 	t->bursts = 0;
 	t->burst_first = 0;
@@ -146,5 +147,5 @@ task_check_deadlines(struct sess *s, uint64_t now)
 			s->check_us = t->deadline_us;
 	}
 	if (is_late)
-		(void)conn_break(s->conn, CONN_REQUEST_TIMEOUT); /* the result is for receivers */
+		tmf_recover(s->conn);
 }

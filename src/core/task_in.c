@@ -173,6 +173,11 @@ task_in_r2t(struct conn *c, const uint8_t *bhs)
 		c->counts.r2t_invalid++;
 		return CONN_BAD_R2T;
 	}
+	if (t->aborting) {
+		t->next_sn++;
+		t->next_offset += pdu.desired_data_transfer_length;
+		return CONN_OK;
+	}
 	t->burst[(t->burst_first + t->bursts) % (LIMIT_R2T + 1)] = (struct burst){
 		.ttt = pdu.ttt,
 		.offset = pdu.buffer_offset,

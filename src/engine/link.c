@@ -197,6 +197,7 @@ link_drain(struct link *k)
 		case SESS_EV_TEXT:
 		case SESS_EV_TEXT_DONE:
 		case SESS_EV_PING:
+		case SESS_EV_TMF:
 		case SESS_EV_LOGOUT:
 		case SESS_EV_ASYNC:
 		case SESS_EV_REJECT:

@@ -175,9 +175,10 @@ sess_disconnected(struct sess *s, uint64_t now)
 	if (c->text_pending || c->text_sent)
 		sess_post(s, &(struct sess_event){ .kind = SESS_EV_TEXT_DONE });
 	if ((c->tmf_pending || c->tmf_sent) && !c->tmf_is_ours)
-		sess_post(s,
-		    &(struct sess_event){ .kind = SESS_EV_TMF,
-			.tmf = { .function = c->tmf_function, .timed_out = true, .user = c->tmf_user } });
+		sess_post(s, &(struct sess_event){ .kind = SESS_EV_TMF,
+				 .tmf = { .function = c->tmf_function,
+				     .timed_out = true,
+				     .user = c->tmf_user } });
 	task_requeue_all(s);
 	sess_counts(s, &sum);
 	s->past = sum;

@@ -139,6 +139,12 @@ link_event(void *user, const struct sess_event *ev)
 			    n->user, &(struct nexus_ping){ ev->ping.bytes, ev->ping.bytes_same,
 					 ev->ping.rtt_us, ev->ping.timed_out, ev->ping.user });
 		break;
+	case SESS_EV_TMF:
+		log_warn("%s: task management function %u %s", n->label, ev->tmf.function,
+		    ev->tmf.timed_out       ? "was not answered"
+		    : ev->tmf.response == 0 ? "was completed"
+					    : "was refused by the target");
+		break;
 	case SESS_EV_LOGOUT:
 		n->down.end = NEXUS_LOGGED_OUT;
 		if (ev->logout_response != 0)

@@ -10,30 +10,30 @@ from tree import Report, code_only, files, read
 # Home folders, and the team's work tree.
 MACHINE = re.compile(r'(?<![\w.$}/-])/(?:work|root|home/\w+|Users/\w+)(?:/|\b)')
 TEXTS = ('.c', '.h', '.def', '.build', '.py', '.sh', '.md', '.txt', '.json', '.service', '.1', '.5', '.7', '.8',
-		 'check', 'demo', 'run')
+         'check', 'demo', 'run')
 
 
 def check_signatures(report, path):
-	lines = code_only(read(path)).splitlines()
-	for number, line in enumerate(lines, 1):
-		if not line.startswith('{'):
-			continue
-		# The last line at the left margin before the body: where the name has to be.
-		head = number - 1
-		while head > 0 and lines[head - 1].strip() and lines[head - 1][0] in ' \t':
-			head -= 1
-		if head > 0 and '(' in lines[head - 1] and not re.match(r'\w+\(', lines[head - 1]):
-			report.add(f'{path}:{head}', 'the return type stands on a line of its own')
+    lines = code_only(read(path)).splitlines()
+    for number, line in enumerate(lines, 1):
+        if not line.startswith('{'):
+            continue
+        # The last line at the left margin before the body: where the name has to be.
+        head = number - 1
+        while head > 0 and lines[head - 1].strip() and lines[head - 1][0] in ' \t':
+            head -= 1
+        if head > 0 and '(' in lines[head - 1] and not re.match(r'\w+\(', lines[head - 1]):
+            report.add(f'{path}:{head}', 'the return type stands on a line of its own')
 
 
 report = Report('habits')
 for path in files('.c', '.h'):
-	check_signatures(report, path)
+    check_signatures(report, path)
 for path in files(*TEXTS):
-	# This file has to name what it looks for.
-	if path == 'tests/arch/habits.py':
-		continue
-	for number, line in enumerate(read(path).splitlines(), 1):
-		if MACHINE.search(line):
-			report.add(f'{path}:{number}', 'names a path of one machine')
+    # This file has to name what it looks for.
+    if path == 'tests/arch/habits.py':
+        continue
+    for number, line in enumerate(read(path).splitlines(), 1):
+        if MACHINE.search(line):
+            report.add(f'{path}:{number}', 'names a path of one machine')
 report.done()

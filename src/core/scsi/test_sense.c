@@ -147,7 +147,8 @@ statuses_decide_where_there_is_no_sense(void **state)
 	assert_int_equal(sense_judge(0x18, NULL).error, EBADE);
 	assert_int_equal(sense_judge(0x28, NULL).action, SENSE_RETRY_DELAYED);
 	assert_int_equal(sense_judge(0x40, NULL).action, SENSE_ABORTED);
-	assert_int_equal(sense_judge(0x02, NULL).action, SENSE_FAIL);
+	assert_int_equal(sense_judge(0x02, NULL).action, SENSE_ABORTED);
+	assert_int_equal(sense_judge(0x02, NULL).error, EIO);
 	assert_int_equal(sense_judge(0x99, NULL).action, SENSE_FAIL);
 	assert_int_equal(sense_judge(0x99, NULL).error, EIO);
 	sense_describe(text, sizeof text, 0x99, NULL);

@@ -13,9 +13,12 @@
 #include "sys/log.h"
 #include "sys/sock.h"
 
-/* Between attempts to reach a driver: soon enough that nobody waits for us, cheap enough for ever.
+/*
+ * Between attempts to reach a driver, the first and the longest: a driver that was restarted is
+ * found at once, and waiting for ever costs nothing.
  */
-#define AGAIN_US 500000
+#define AGAIN_MIN_US 5000
+#define AGAIN_MAX_US 500000
 /* Messages taken in one turn of the loop. */
 #define MESSAGES_PER_TURN 64
 
@@ -23,6 +26,7 @@ struct helper_client {
 	struct loop *loop;
 	struct loop_fd fd; /* fd.fd -1: not connected */
 	struct loop_timer again;
+	uint64_t again_us; /* how long the next wait is */
 	const char *path, *name;
 	helper_handler *handle;
 	helper_link_state *state;
@@ -66,6 +70,7 @@ helper_client_new(struct loop *loop, const char *path, const char *name, helper_
 	*c = (struct helper_client){ .loop = loop,
 		.fd = { .fd = -1, .ready = fd_ready },
 		.again = { .expired = try_connect },
+		.again_us = AGAIN_MIN_US,
 		.path = path,
 		.name = name,
 		.handle = handle,
@@ -105,6 +110,13 @@ helper_client_is_connected(const struct helper_client *c)
 /* ---- the connection ---- */
 
 static void
+again_later(struct helper_client *c)
+{
+	loop_timer_set(c->loop, &c->again, loop_now_update(c->loop) + c->again_us);
+	c->again_us = c->again_us * 2 < AGAIN_MAX_US ? c->again_us * 2 : AGAIN_MAX_US;
+}
+
+static void
 try_connect(struct loop_timer *t)
 {
 	struct helper_client *c = LIST_ENTRY(t, struct helper_client, again);
@@ -121,7 +133,7 @@ try_connect(struct loop_timer *t)
 		    "%s: cannot connect to the driver at %s: %s", c->name, c->path, strerror(-fd));
 	}
 	if (c->fd.fd < 0) {
-		loop_timer_set(c->loop, &c->again, loop_now_update(c->loop) + AGAIN_US);
+		again_later(c);
 		return;
 	}
 	helper_set_buffers(fd);
@@ -155,7 +167,7 @@ disconnect(struct helper_client *c)
 		message_free(LIST_ENTRY(node, struct message, link));
 	list_init(&orphans);
 	list_splice_front(&orphans, &c->calls);
-	loop_timer_set(c->loop, &c->again, loop_now(c->loop) + AGAIN_US);
+	again_later(c);
 	while ((node = list_pop(&orphans)) != NULL) {
 		struct helper_call *call = LIST_ENTRY(node, struct helper_call, link);
 
@@ -268,6 +280,8 @@ take_request(struct helper_client *c, json_t *object)
 	call->request = object;
 	call->id = json_integer_value(id);
 	list_push_back(&c->calls, &call->link);
+	/* Only this is a driver; one that hangs up at once is not to be kept busy. */
+	c->again_us = AGAIN_MIN_US;
 	c->handle(c->user, call);
 	return true;
 }

@@ -1,0 +1,249 @@
+#include "ipc/helper_main.h"
+
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sys/daemon.h"
+#include "sys/instance.h"
+#include "sys/log.h"
+#include "sys/opt.h"
+#include "sys/paths.h"
+
+/* These daemons have nothing to finish: one that takes longer to end hangs. */
+#define STOP_PATIENCE_MS 5000
+
+struct options {
+	const char *root;
+	bool foreground, stop, status;
+	enum log_level level;
+};
+
+struct instance {
+	const struct helper_program *program;
+	const struct options *options;
+	struct paths paths;
+	struct daemon daemon;
+	int pid_fd;
+	struct loop *loop;
+	struct loop_fd signals;
+	void *state; /* the program's */
+	bool was_connected;
+};
+
+static void
+on_signal(struct loop_fd *f, uint32_t events)
+{
+	struct instance *in = LIST_ENTRY(f, struct instance, signals);
+
+	(void)events;
+	while (daemon_signal_next(f->fd) > 0)
+		loop_stop(in->loop);
+}
+
+static void
+on_request(void *user, struct helper_call *call)
+{
+	struct instance *in = user;
+
+	in->program->handle(in->state, call);
+}
+
+static void
+on_link(void *user, bool connected)
+{
+	struct instance *in = user;
+
+	if (connected)
+		log_info("connected to iscsi_driverd");
+	else if (in->was_connected)
+		log_note("iscsi_driverd is gone; waiting for it to come back");
+	in->was_connected = connected;
+}
+
+/*
+ * What the daemon does needs next to nothing.  The one thing that must go on
+ * working is to reach a driver that runs as another user, whose directory
+ * root may only enter with CAP_DAC_OVERRIDE.
+ */
+static int
+drop_privileges(const struct instance *in)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[2];
+	uint64_t keep = in->program->keep_caps;
+	struct stat st;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capget, &head, caps) < 0)
+		return -errno;
+	if (stat(in->paths.run, &st) == 0 && st.st_uid != geteuid())
+		keep |= 1u << CAP_DAC_OVERRIDE;
+	for (int i = 0; i < 2; i++) {
+		caps[i].permitted &= (uint32_t)(keep >> (32 * i));
+		caps[i].effective = caps[i].permitted;
+		caps[i].inheritable = 0;
+	}
+	return syscall(SYS_capset, &head, caps) < 0 ? -errno : 0;
+}
+
+static int
+serve(struct instance *in)
+{
+	const struct helper_program *p = in->program;
+	struct helper_client *client;
+	int err = drop_privileges(in);
+
+	if (err < 0) {
+		daemon_failed(
+		    &in->daemon, p->name, "cannot give up privileges: %s", strerror(-err));
+		return err;
+	}
+	err = helper_client_new(in->loop, paths_daemon_sock(&in->paths, p->name), p->name,
+	    on_request, on_link, in, &client);
+	if (err < 0) {
+		daemon_failed(&in->daemon, p->name, "cannot set up the link to iscsi_driverd: %s",
+		    strerror(-err));
+		return err;
+	}
+	log_note("%s %s started, root %s", p->name, OPENISW_VERSION, in->paths.root);
+	daemon_ready(&in->daemon);
+	err = loop_run(in->loop);
+	if (err < 0)
+		log_err("cannot wait for events: %s", strerror(-err));
+	daemon_notify("STOPPING=1");
+	helper_client_free(client);
+	log_note("%s ends", p->name);
+	return err;
+}
+
+/* With a loop and its signals. */
+static int
+with_loop(struct instance *in)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
+	const struct helper_program *p = in->program;
+	int err;
+
+	in->loop = loop_new();
+	in->signals.fd = daemon_signals(signals);
+	in->signals.ready = on_signal;
+	err = in->loop == NULL ? -errno : in->signals.fd;
+	if (err >= 0)
+		err = loop_watch(in->loop, &in->signals, EPOLLIN);
+	if (err >= 0)
+		err = p->start(in->loop, &in->state);
+	if (err < 0) {
+		daemon_failed(&in->daemon, p->name, "cannot start: %s", strerror(-err));
+	} else {
+		err = serve(in);
+		p->stop(in->state);
+	}
+	if (in->loop != NULL)
+		loop_unwatch(in->loop, &in->signals);
+	if (in->signals.fd >= 0)
+		close(in->signals.fd);
+	loop_free(in->loop);
+	return err;
+}
+
+/* One descriptor a request: as many as we may have. */
+static void
+raise_descriptors(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &r); /* with fewer it works as well */
+	}
+}
+
+static int
+run(struct instance *in)
+{
+	const char *name = in->program->name, *pid_path = paths_daemon_pid(&in->paths, name),
+		   *failed;
+	pid_t owner;
+	int err = daemon_start(&in->daemon, in->options->foreground);
+
+	if (err < 0) {
+		fprintf(stderr, "%s: cannot go to the background: %s\n", name, strerror(-err));
+		return INSTANCE_EXIT_FAILED;
+	}
+	raise_descriptors();
+	err = paths_mkdirs(&in->paths, &failed);
+	if (err < 0) {
+		daemon_failed(&in->daemon, name,
+		    "cannot make %s: %s; use --root for a directory of your own", failed,
+		    strerror(-err));
+		return INSTANCE_EXIT_FAILED;
+	}
+	in->pid_fd = daemon_pid_open(pid_path, &owner);
+	if (in->pid_fd < 0) {
+		if (in->pid_fd == -EEXIST)
+			daemon_failed(&in->daemon, name, "already running for the root %s (pid %d)",
+			    in->paths.root, (int)owner);
+		else
+			daemon_failed(&in->daemon, name, "cannot write %s: %s", pid_path,
+			    strerror(-in->pid_fd));
+		return INSTANCE_EXIT_FAILED;
+	}
+	err = with_loop(in);
+	daemon_pid_close(pid_path, in->pid_fd);
+	return err < 0 ? INSTANCE_EXIT_FAILED : INSTANCE_EXIT_OK;
+}
+
+int
+helper_main(const struct helper_program *p, int argc, char **argv)
+{
+	struct options o = { .level = LOG_LVL_NOTE };
+	struct instance in = { .program = p, .options = &o, .daemon.ready_fd = -1 };
+	const struct opt opts[] = {
+		OPT_ROW_ROOT(o.root),
+		{ 'f', "foreground", OPT_FLAG, &o.foreground, NULL,
+		    "stay in the foreground and log there" },
+		{ 'd', "debug", OPT_LEVEL, &o.level, "LEVEL",
+		    "log messages up to this level (default: note)" },
+		{ 0, "status", OPT_FLAG, &o.status, NULL,
+		    "tell whether it runs: exit status 0, or 3" },
+		{ 0, "stop", OPT_FLAG, &o.stop, NULL, "stop the one that runs" },
+	};
+	const struct opt_program program = { .name = p->name,
+		.summary = p->summary,
+		.opts = opts,
+		.n_opts = sizeof opts / sizeof opts[0] };
+	int operand, ret;
+
+	switch (opt_parse(&program, argc, argv, &operand)) {
+	case OPT_DONE:
+		return INSTANCE_EXIT_OK;
+	case OPT_WRONG:
+		return OPT_EXIT_USAGE;
+	case OPT_GO:
+		break;
+	}
+	ret = paths_init(&in.paths, o.root);
+	if (ret < 0) {
+		fprintf(stderr, "%s: the root cannot be used: %s\n", p->name, strerror(-ret));
+		return INSTANCE_EXIT_FAILED;
+	}
+	log_init(p->name, o.foreground ? LOG_TO_STDERR : LOG_TO_SYSLOG, o.level);
+	if (o.status)
+		ret = instance_status(p->name, paths_daemon_pid(&in.paths, p->name));
+	else if (o.stop)
+		ret =
+		    instance_stop(p->name, paths_daemon_pid(&in.paths, p->name), STOP_PATIENCE_MS);
+	else
+		ret = run(&in);
+	paths_fini(&in.paths);
+	return ret;
+}

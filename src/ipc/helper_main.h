@@ -1,0 +1,32 @@
+/*
+ * The main program of a daemon of the helper protocol: options, one instance a
+ * root, background, log, signals, privileges, the link to the driver.  Besides
+ * running the daemon it also stops one and tells whether one runs, for the
+ * start-up script.
+ */
+#ifndef IPC_HELPER_MAIN_H
+#define IPC_HELPER_MAIN_H
+
+#include "ipc/helper.h"
+
+struct helper_program {
+	const char *name;    /* a PATH_DAEMON row of sys/paths.def */
+	const char *summary; /* one line for --help */
+	/* Capabilities to keep where the daemon has them (1 << CAP_…); all others are dropped. */
+	uint64_t keep_caps;
+	/*
+	 * Before the first request; *ret_state is handed to the others.  0 or a
+	 * negative errno.
+	 */
+	int (*start)(struct loop *loop, void **ret_state);
+	/* A request (helper.h); user is the state. */
+	helper_handler *handle;
+	/* The driver is not connected any more: answer what is left, to nobody, and free the state.
+	 */
+	void (*stop)(void *state);
+};
+
+/* main() of the daemon; returns its exit status (sys/instance.h; OPT_EXIT_USAGE). */
+int helper_main(const struct helper_program *p, int argc, char **argv);
+
+#endif

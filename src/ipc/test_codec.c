@@ -235,8 +235,7 @@ static void
 mutated_lines_are_refused_or_understood_but_never_hurt(void **state)
 {
 	static const char *const good[] = {
-		"{\"id\":1,\"op\":\"discovery.add\",\"args\":{\"address\":\"fe80::1%eth0\","
-		"\"port\":1}}",
+		"{\"id\":1,\"op\":\"discovery.add\",\"args\":{\"address\":\"fe80::1%eth0\"}}",
 		"{\"id\":2,\"op\":\"scan\"}",
 		"{\"id\":-9,\"op\":\"target.remove\",\"args\":{\"name\":\"iqn.x\",\"force\":true}}",
 	};

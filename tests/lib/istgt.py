@@ -6,7 +6,6 @@ import net
 import proc
 
 MIB = 1 << 20
-YES_NO = {True: "Yes", False: "No"}
 
 GLOBAL = """
 [Global]
@@ -83,7 +82,7 @@ class Istgt:
                  "  Mapping PortalGroup1 InitiatorGroup1", "  AuthMethod None", "  UseDigest " + digests,
                  "  UnitType Disk", "  QueueDepth 32", "  BlockLength %d" % blocksize,
                  '  UnitInquiry "EXAMPLE" "iSCSI Disk" "0001" "%08d"' % number]
-        lines += ["  %s %s" % (k, YES_NO.get(v, v)) for k, v in keys.items()]
+        lines += ["  %s %s" % (k, v) for k, v in keys.items()]
         files = []
         for lun in luns:
             path = os.path.join(self.dir, "u%d-l%d" % (number, lun))

@@ -6,8 +6,6 @@ import net
 import proc
 
 MIB = 1 << 20
-# What tgtd is told to announce for each iSCSI key; all others keep its defaults.
-YES_NO = {True: "Yes", False: "No"}
 
 
 class Tgt:
@@ -76,7 +74,7 @@ class Tgt:
         name = "iqn.2026-11.org.example:" + suffix
         self.adm("target", "new", tid=tid, targetname=name)
         for key, value in keys.items():
-            self.adm("target", "update", tid=tid, name=key, value=YES_NO.get(value, value))
+            self.adm("target", "update", tid=tid, name=key, value=value)
         self.adm("target", "bind", tid=tid, initiator_address=allow)
         self.names.append(name)
         return tid

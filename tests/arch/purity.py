@@ -10,7 +10,7 @@ import sys
 from tree import Report, code_only, files, read
 
 ALLOWED = set('''
-    memcpy memset memcmp memmove memchr explicit_bzero
+    memcpy memset memcmp bcmp memmove memchr explicit_bzero
     strlen strnlen strcmp strncmp strcasecmp strncasecmp strchr strrchr strspn strcspn
     malloc calloc free
     inet_pton inet_ntop

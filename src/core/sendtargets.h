@@ -30,7 +30,8 @@ enum sendtargets_kind {
 				      addresses are skipped */
 	SENDTARGETS_STRAY_ADDRESS, /* .culprit: a TargetAddress before any TargetName (message 31)
 				    */
-	SENDTARGETS_BAD_TEXT,      /* .culprit, .reason: not key=value text; the rest is lost */
+	SENDTARGETS_BAD_TEXT, /* .culprit, .reason: not key=value text; addresses are skipped up to
+				 the next TargetName */
 	SENDTARGETS_TOO_MANY, /* .reason: more targets or addresses than limits.h allows; the rest
 				 is skipped */
 };

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 void
 text_put(struct put *w, const char *key, const char *value)
 {
@@ -377,35 +379,15 @@ text_binary(const char *s, uint8_t *buf, size_t max, size_t *ret_len)
 bool
 text_utf8_next(const uint8_t **p, const uint8_t *end, uint32_t *ret_char)
 {
-	static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
-	const uint8_t *s = *p;
-	uint32_t c = *s++;
-	size_t more;
+	static const uint8_t first_bits[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+	size_t n = utf8_length((const char *)*p, (size_t)(end - *p));
+	uint32_t c = **p & first_bits[n];
 
-	if (c < 0x80) {
-		more = 0;
-	} else if (c >= 0xc2 && c < 0xe0) {
-		more = 1;
-		c &= 0x1f;
-	} else if (c >= 0xe0 && c < 0xf0) {
-		more = 2;
-		c &= 0x0f;
-	} else if (c >= 0xf0 && c < 0xf5) {
-		more = 3;
-		c &= 0x07;
-	} else {
+	if (n == 0)
 		return false;
-	}
-	if ((size_t)(end - s) < more)
-		return false;
-	for (size_t i = 0; i < more; i++, s++) {
-		if ((*s & 0xc0) != 0x80)
-			return false;
-		c = c << 6 | (*s & 0x3fu);
-	}
-	if (c < least[more] || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff)
-		return false;
-	*p = s;
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | ((*p)[i] & 0x3fu);
+	*p += n;
 	*ret_char = c;
 	return true;
 }

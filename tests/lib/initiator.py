@@ -100,9 +100,13 @@ class Initiator:
         return any(d["name"] == name and d["running"] for d in self.request("driver.status")["daemons"])
 
     def stop(self):
-        """Ends everything the gentle way; a program that does not end fails the test."""
-        self.driver.kill(signal.SIGTERM, limit=30)
-        self.iswd.kill(signal.SIGTERM, limit=30)
+        """Ends everything the gentle way; a program that does not end, or ends badly (a leak, too), fails the test."""
+        for daemon in (self.driver, self.iswd):
+            if daemon.alive():
+                daemon.kill(signal.SIGTERM, limit=30)
+                if daemon.process.returncode != 0:
+                    raise proc.Failed("%s ended with exit status %d: %s" % (
+                        daemon.argv[0], daemon.process.returncode, "\n".join(daemon.tail())))
 
     def __enter__(self):
         return self.start()

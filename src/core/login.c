@@ -2,53 +2,11 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "core/addr.h"
-#include "core/deal.h"
-#include "core/text.h"
+#include "core/login_impl.h"
 
 /* 6.3: "The default MaxRecvDataSegmentLength is used during login." */
 #define SEGMENT_BYTES 8192
-/*
- * Unknown keys one login may bring: as many as we can answer with
- * NotUnderstood within LIMIT_LOGIN_TEXT_BYTES, with room for all else we say.
- */
-#define UNKNOWN_KEYS_MAX 160
-#define CULPRIT_BYTES    200
-
-struct login {
-	const struct login_cfg *cfg;
-	struct deal deal;
-	struct chap chap;
-	enum login_stage stage;
-	unsigned rounds;   /* requests sent in this stage */
-	bool want_transit; /* we are ready to leave the stage */
-	bool had_text;     /* a response's text was complete before: TargetPortalGroupTag was due */
-	bool is_listening; /* the target's last text had the C bit: more of it follows */
-	bool answer_needed; /* the target proposed something in this text that must be answered */
-	bool seen[KEY_COUNT];
-	size_t n_unknown;
-	uint64_t unknown[UNKNOWN_KEYS_MAX]; /* hashes of unknown keys that were answered */
-
-	/* The request that was sent last, and what is to be sent. */
-	struct login_req last;
-	struct put out;
-	size_t out_sent;
-	bool verify_final; /* T bit of the response that LOGIN_VERIFY waits with */
-
-	/* How it came out. */
-	bool ended;
-	enum login_violation violation;
-	int32_t tpgt;
-	char target_alias[LIMIT_ALIAS_BYTES + 1];
-	char redirect[LIMIT_ADDRESS_BYTES + 1];
-	char culprit[CULPRIT_BYTES + 1], proposed[CULPRIT_BYTES + 1];
-	char reason[3 * CULPRIT_BYTES];
-
-	struct text_reader reader;
-	uint8_t out_bytes[LIMIT_LOGIN_TEXT_BYTES];
-};
 
 struct login *
 login_new(const struct login_cfg *cfg)
@@ -80,141 +38,6 @@ login_free(struct login *l)
 	free(l);
 }
 
-/* How a login ends. */
-
-static enum login_step
-fail(struct login *l, enum login_violation why, const char *key, const char *value)
-{
-	struct put w = put_over(l->culprit, sizeof l->culprit);
-	enum key_id id;
-
-	l->ended = true;
-	l->violation = why;
-	if (key != NULL) {
-		text_put_printable(&w, key);
-		if (value != NULL && put_len(&w) < CULPRIT_BYTES) {
-			put_u8(&w, '=');
-			text_put_printable(&w, value);
-		}
-	}
-	put_u8(&w, 0);
-	l->proposed[0] = '\0';
-	if (key != NULL && neg_key_find(key, &id) && id < neg_param_count() &&
-	    deal_proposed(&l->deal, id) &&
-	    !neg_format_offer(&l->deal.offer, id, l->proposed, sizeof l->proposed))
-		l->proposed[0] = '\0';
-
-	w = put_over(l->reason, sizeof l->reason);
-	put_str(&w, violation_text(why));
-	if (l->culprit[0] != '\0') {
-		put_str(&w, " (");
-		put_str(&w, l->culprit);
-		if (l->proposed[0] != '\0') {
-			put_str(&w, "; proposed was ");
-			put_str(&w, l->proposed);
-		}
-		put_str(&w, ")");
-	}
-	put_u8(&w, 0);
-	assert(!w.overflow);
-	return LOGIN_VIOLATION;
-}
-
-/* Something is wrong with a number of the header. */
-static enum login_step
-fail_number(struct login *l, enum login_violation why, const char *name, uint32_t number)
-{
-	char text[12];
-	struct put w = put_over(text, sizeof text);
-
-	text_put_decimal(&w, number);
-	put_u8(&w, 0);
-	return fail(l, why, name, text);
-}
-
-static enum login_step
-fail_text(struct login *l, enum text_result r)
-{
-	enum login_violation why = VIOLATION_NONE;
-
-	switch (r) {
-	case TEXT_PAIR:
-	case TEXT_END:
-		assert(false);
-		break;
-	case TEXT_NO_EQUAL:
-		why = VIOLATION_NO_EQUAL;
-		break;
-	case TEXT_BAD_KEY:
-		why = VIOLATION_BAD_KEY_NAME;
-		break;
-	case TEXT_KEY_TOO_LONG:
-		why = VIOLATION_KEY_TOO_LONG;
-		break;
-	case TEXT_PAIR_TOO_LONG:
-		why = VIOLATION_PAIR_TOO_LONG;
-		break;
-	case TEXT_TOO_LONG:
-		why = VIOLATION_TEXT_TOO_LONG;
-		break;
-	case TEXT_NO_NUL:
-		why = VIOLATION_NO_NUL;
-		break;
-	case TEXT_INCOMPLETE:
-		why = VIOLATION_TEXT_INCOMPLETE;
-		break;
-	}
-	return fail(l, why, text_reader_rest(&l->reader), NULL);
-}
-
-/* 11.13.5: "All of the redirection Status-Class responses MUST return [...] TargetAddress". */
-static enum login_step
-redirected(struct login *l, const struct login_rsp *rsp)
-{
-	enum login_violation why = VIOLATION_REDIRECT_MISSING;
-	char key[CULPRIT_BYTES] = "", value[CULPRIT_BYTES] = "";
-	struct text_pair pair;
-	struct addr addr;
-
-	text_reader_init(&l->reader, LIMIT_LOGIN_TEXT_BYTES);
-	text_reader_feed(&l->reader, rsp->text, rsp->text_len);
-	while (text_reader_next(&l->reader, &pair) == TEXT_PAIR) {
-		bool is_address = strcmp(pair.key, neg_key_info(KEY_target_address)->name) == 0;
-		struct put w;
-
-		if (is_address && pair.value_len <= LIMIT_ADDRESS_BYTES &&
-		    addr_parse(pair.value, &addr) == ADDR_OK) {
-			memcpy(l->redirect, pair.value, pair.value_len + 1);
-			l->ended = true;
-			return LOGIN_REDIRECTED;
-		}
-		/* A bad address is the better culprit than a key that has no place here. */
-		if (why == VIOLATION_REDIRECT_ADDRESS)
-			continue;
-		why = is_address ? VIOLATION_REDIRECT_ADDRESS : VIOLATION_REDIRECT_KEY;
-		w = put_over(key, sizeof key);
-		text_put_printable(&w, pair.key);
-		put_u8(&w, 0);
-		w = put_over(value, sizeof value);
-		text_put_printable(&w, pair.value);
-		put_u8(&w, 0);
-	}
-	return fail(l, why, key[0] != '\0' ? key : NULL, value);
-}
-
-static enum login_step
-exception(struct login *l, const struct login_rsp *rsp)
-{
-	struct put w = put_over(l->reason, sizeof l->reason);
-
-	put_str(&w, login_status_text(rsp->status_class, rsp->status_detail));
-	put_u8(&w, 0);
-	if (rsp->status_class == 1)
-		return redirected(l, rsp);
-	l->ended = true;
-	return LOGIN_REFUSED;
-}
-
 /* Sending. */
 
 static enum login_stage
@@ -232,7 +55,7 @@ send_next(struct login *l, bool is_silent, struct login_req *ret_req)
 
 	/* 6.2: "SHOULD allow at least six (6) exchanges." */
 	if (l->rounds++ >= LIMIT_LOGIN_EXCHANGES)
-		return fail_number(
+		return login_end_number(
 		    l, VIOLATION_TOO_MANY_ROUNDS, "exchanges", LIMIT_LOGIN_EXCHANGES);
 	l->last.cont = left > n;
 	/* 6.2: with the C bit set "MUST NOT have the F bit or T bit set to 1". */
@@ -292,112 +115,6 @@ login_start(struct login *l, struct login_req *ret_req)
 
 /* Receiving. */
 
-static bool
-is_reserved_word(const char *value)
-{
-	return strcmp(value, "NotUnderstood") == 0 || strcmp(value, "Reject") == 0 ||
-	       strcmp(value, "Irrelevant") == 0;
-}
-
-/* 6.2: "the answer for a key that is not understood MUST be key=NotUnderstood" */
-static enum login_violation
-receive_unknown(struct login *l, const struct text_pair *pair)
-{
-	uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
-
-	if (is_reserved_word(pair->value))
-		return VIOLATION_RESERVED_VALUE;
-	for (const char *p = pair->key; *p != '\0'; p++)
-		hash = (hash ^ (uint8_t)*p) * 0x100000001b3u;
-	for (size_t i = 0; i < l->n_unknown; i++) {
-		if (l->unknown[i] == hash)
-			return VIOLATION_DUPLICATE_KEY;
-	}
-	if (l->n_unknown == UNKNOWN_KEYS_MAX)
-		return VIOLATION_TOO_MANY_KEYS;
-	l->unknown[l->n_unknown++] = hash;
-	text_put(&l->out, pair->key, "NotUnderstood");
-	return VIOLATION_NONE;
-}
-
-/* TargetAlias, TargetPortalGroupTag and their kin. */
-static enum login_violation
-receive_declaration(struct login *l, enum key_id key, const struct text_pair *pair)
-{
-	uint64_t v = 0;
-
-	if (strcmp(pair->value, "NotUnderstood") == 0)
-		return VIOLATION_NOT_UNDERSTOOD;
-	if (strcmp(pair->value, "Reject") == 0)
-		return VIOLATION_REJECTED;
-	if ((neg_key_info(key)->senders & KEY_SENDERS_T) == 0)
-		return VIOLATION_UNEXPECTED_KEY;
-	switch ((int)key) {
-	case KEY_target_alias:
-		if (pair->value_len > LIMIT_ALIAS_BYTES || !text_is_utf8(pair->value))
-			return VIOLATION_BAD_VALUE;
-		memcpy(l->target_alias, pair->value, pair->value_len + 1);
-		break;
-	case KEY_tpgt:
-		switch (text_number(pair->value, 0, UINT16_MAX, &v)) {
-		case TEXT_NUMBER_BAD:
-			return VIOLATION_BAD_NUMBER;
-		case TEXT_NUMBER_RANGE:
-			return VIOLATION_OUT_OF_RANGE;
-		case TEXT_NUMBER_OK:
-			break;
-		}
-		l->tpgt = (int32_t)v;
-		break;
-	}
-	/* 13.26.2: behaviour must not depend on X#NodeArchitecture; TargetAddress matters to a
-	 * redirection only. */
-	return VIOLATION_NONE;
-}
-
-static enum login_violation
-receive_pair(struct login *l, const struct text_pair *pair)
-{
-	const struct key_info *k;
-	enum login_violation bad;
-	enum key_id key;
-	bool needed = false;
-
-	if (!neg_key_find(pair->key, &key))
-		return receive_unknown(l, pair);
-	k = neg_key_info(key);
-	if (k->stage != KEY_STAGE_ANY &&
-	    k->stage != (l->stage == LOGIN_SECURITY ? KEY_STAGE_SECURITY : KEY_STAGE_OPERATIONAL))
-		return VIOLATION_WRONG_STAGE;
-	/*
-	 * 6.3: "An attempt to renegotiate/redeclare parameters not specifically
-	 * allowed MUST be detected", TargetAddress being allowed.
-	 */
-	if (l->seen[key] && key != KEY_target_address)
-		return VIOLATION_DUPLICATE_KEY;
-	l->seen[key] = true;
-	switch (k->type) {
-	case KEY_TYPE_NUM:
-	case KEY_TYPE_BOOL:
-	case KEY_TYPE_LIST:
-		bad = deal_receive(&l->deal, key, pair->value, &l->out, &needed);
-		l->answer_needed |= needed;
-		return bad;
-	case KEY_TYPE_DECL:
-		return receive_declaration(l, key, pair);
-	case KEY_TYPE_SEC:
-		return chap_receive(&l->chap, key, pair->value);
-	case KEY_TYPE_GONE:
-		if (is_reserved_word(pair->value))
-			return VIOLATION_RESERVED_VALUE;
-		/* They were ANDed booleans and their intervals: "No" needed no answer even then. */
-		l->answer_needed |= strcmp(pair->value, "No") != 0;
-		text_put(&l->out, k->name, k->answer);
-		return VIOLATION_NONE;
-	}
-	return VIOLATION_NONE;
-}
-
 /* The text of the response is complete, and so is authentication as far as it goes. */
 static enum login_step
 proceed(struct login *l, bool is_final, struct login_req *ret_req)
@@ -406,16 +123,16 @@ proceed(struct login *l, bool is_final, struct login_req *ret_req)
 	enum key_id culprit = 0;
 
 	if (l->out.overflow)
-		return fail(l, VIOLATION_TEXT_TOO_LONG, NULL, NULL);
+		return login_end(l, VIOLATION_TEXT_TOO_LONG, NULL, NULL);
 	if (!is_final)
 		return send_next(l, false, ret_req);
 	/* 11.13.6: T=1 "MUST NOT contain key=value pairs that may require additional answers" */
 	if (l->answer_needed)
-		return fail(l, VIOLATION_TRANSIT_OFFER, NULL, NULL);
+		return login_end(l, VIOLATION_TRANSIT_OFFER, NULL, NULL);
 	bad = deal_finish(&l->deal,
 	    l->stage == LOGIN_SECURITY ? KEY_STAGE_SECURITY : KEY_STAGE_OPERATIONAL, &culprit);
 	if (bad != VIOLATION_NONE)
-		return fail(l, bad, neg_key_info(culprit)->name, NULL);
+		return login_end(l, bad, neg_key_info(culprit)->name, NULL);
 	if (l->stage == LOGIN_OPERATIONAL) {
 		l->ended = true;
 		return LOGIN_DONE;
@@ -465,17 +182,17 @@ complete(struct login *l, bool is_final, struct login_req *ret_req)
 	enum login_violation bad;
 
 	if (r != TEXT_END)
-		return fail_text(l, r);
+		return login_end_text(l, r);
 	text_reader_init(&l->reader, LIMIT_LOGIN_TEXT_BYTES);
 	bad = check_tpgt(l);
 	if (bad == VIOLATION_WRONG_TPGT)
-		return fail_number(l, bad, neg_key_info(KEY_tpgt)->name, (uint32_t)l->tpgt);
+		return login_end_number(l, bad, neg_key_info(KEY_tpgt)->name, (uint32_t)l->tpgt);
 	if (bad != VIOLATION_NONE)
-		return fail(l, bad, NULL, NULL);
+		return login_end(l, bad, NULL, NULL);
 	if (l->stage == LOGIN_SECURITY) {
 		bad = authenticate(l, is_final);
 		if (bad != VIOLATION_NONE)
-			return fail(l, bad, NULL, NULL);
+			return login_end(l, bad, NULL, NULL);
 		if (l->chap.state == CHAP_VERIFY) {
 			l->verify_final = is_final;
 			return LOGIN_VERIFY;
@@ -489,18 +206,18 @@ static enum login_step
 check_header(struct login *l, const struct login_rsp *rsp)
 {
 	if (rsp->text_len > SEGMENT_BYTES)
-		return fail_number(l, VIOLATION_SEGMENT_TOO_LONG, "bytes", rsp->text_len);
+		return login_end_number(l, VIOLATION_SEGMENT_TOO_LONG, "bytes", rsp->text_len);
 	if (rsp->transit && rsp->cont)
-		return fail(l, VIOLATION_TRANSIT_CONTINUE, NULL, NULL);
+		return login_end(l, VIOLATION_TRANSIT_CONTINUE, NULL, NULL);
 	if (rsp->csg != l->stage)
-		return fail_number(l, VIOLATION_BAD_CSG, "CSG", rsp->csg);
+		return login_end_number(l, VIOLATION_BAD_CSG, "CSG", rsp->csg);
 	if (rsp->transit && !l->last.transit)
-		return fail(l, VIOLATION_TRANSIT_UNASKED, NULL, NULL);
+		return login_end(l, VIOLATION_TRANSIT_UNASKED, NULL, NULL);
 	if (rsp->transit && rsp->nsg != l->last.nsg)
-		return fail_number(l, VIOLATION_BAD_NSG, "NSG", rsp->nsg);
+		return login_end_number(l, VIOLATION_BAD_NSG, "NSG", rsp->nsg);
 	/* 6.2: C=1 MUST be answered "with no data segment". */
 	if (l->last.cont && (rsp->text_len > 0 || rsp->cont))
-		return fail(l, VIOLATION_CONTINUE_TEXT, NULL, NULL);
+		return login_end(l, VIOLATION_CONTINUE_TEXT, NULL, NULL);
 	return LOGIN_SEND;
 }
 
@@ -512,7 +229,7 @@ login_rx(struct login *l, const struct login_rsp *rsp, struct login_req *ret_req
 
 	assert(!l->ended && l->chap.state != CHAP_VERIFY);
 	if (rsp->status_class != 0)
-		return exception(l, rsp);
+		return login_end_status(l, rsp);
 	if (check_header(l, rsp) != LOGIN_SEND)
 		return LOGIN_VIOLATION;
 	if (l->last.cont)
@@ -526,13 +243,13 @@ login_rx(struct login *l, const struct login_rsp *rsp, struct login_req *ret_req
 	l->is_listening = rsp->cont;
 	text_reader_feed(&l->reader, rsp->text, rsp->text_len);
 	while ((r = text_reader_next(&l->reader, &pair)) == TEXT_PAIR) {
-		enum login_violation bad = receive_pair(l, &pair);
+		enum login_violation bad = login_pair_receive(l, &pair);
 
 		if (bad != VIOLATION_NONE)
-			return fail(l, bad, pair.key, pair.value);
+			return login_end(l, bad, pair.key, pair.value);
 	}
 	if (r != TEXT_END)
-		return fail_text(l, r);
+		return login_end_text(l, r);
 	/* 6.2: C=1 MUST be answered "with a Text or Login Request with no data segment". */
 	if (rsp->cont)
 		return send_next(l, true, ret_req);
@@ -551,7 +268,7 @@ login_verified(struct login *l, bool ok, struct login_req *ret_req)
 	enum login_violation bad = chap_verified(&l->chap, ok);
 
 	if (bad != VIOLATION_NONE)
-		return fail(l, bad, NULL, NULL);
+		return login_end(l, bad, NULL, NULL);
 	return proceed(l, l->verify_final, ret_req);
 }
 

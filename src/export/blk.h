@@ -24,10 +24,9 @@ struct blk_dev;
 struct blk_req {
 	enum blk_op op;
 	bool fua;        /* BLK_WRITE: on stable storage when answered */
-	uint64_t offset; /* bytes, a multiple of the block size */
-	uint64_t
-	    len; /* bytes, a multiple of the block size; BLK_READ/BLK_WRITE: at most max_io_bytes */
-	uint8_t *buf; /* BLK_READ/BLK_WRITE: len bytes, borrowed until done */
+	uint64_t offset; /* bytes, a multiple of the block size, as is len */
+	uint64_t len;    /* BLK_READ, BLK_WRITE: at most max_io_bytes */
+	uint8_t *buf;    /* BLK_READ, BLK_WRITE: len bytes, borrowed until done */
 	/* 0, or a negative errno: -EIO, -EROFS, -ENOSPC, -EOPNOTSUPP, -ENXIO (gone), -ESHUTDOWN. */
 	int result;
 	/* Called once, on the device's thread, never from inside submit. */

@@ -1,0 +1,248 @@
+#include "export/fusetest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+const char *
+fusetest_obstacle(void)
+{
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return "no access to /dev/fuse";
+	close(fd);
+	return geteuid() == 0 ? NULL : "not root";
+}
+
+void
+fusetest_call(struct fusetest *t, void (*fn)(void *arg), void *arg)
+{
+	worker_call(t->worker, fn, arg);
+}
+
+static void
+start_there(void *arg)
+{
+	struct fusetest *t = arg;
+	int err = export_find("fuse")->start(worker_loop(t->worker), t->dir, &t->ex);
+
+	if (err < 0) {
+		fprintf(stderr, "start: %s\n", strerror(-err));
+		t->ex = NULL;
+	}
+}
+
+bool
+fusetest_try(struct fusetest *t)
+{
+	fusetest_call(t, start_there, t);
+	return t->ex != NULL;
+}
+
+void
+fusetest_start(struct fusetest *t)
+{
+	memset(t, 0, sizeof *t);
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_cond_init(&t->submitted, NULL);
+	snprintf(t->base, sizeof t->base, "/tmp/openisw-fuse-XXXXXX");
+	assert_non_null(mkdtemp(t->base));
+	guard_begin(&t->guard, t->base, 60);
+	snprintf(t->dir, sizeof t->dir, "%s/disk", t->base);
+	t->worker = worker_new("export", -1);
+	assert_non_null(t->worker);
+	assert_true(fusetest_try(t));
+}
+
+struct adding {
+	struct fusetest *t;
+	const char *name;
+	uint64_t size_bytes;
+	uint32_t block_bytes;
+	struct memdev *m;
+};
+
+static void
+note_submit(struct memdev *m, const struct blk_req *r)
+{
+	struct fusetest_dev *d = m->user;
+
+	pthread_mutex_lock(&d->t->lock);
+	d->submitted[r->op]++;
+	pthread_cond_broadcast(&d->t->submitted);
+	pthread_mutex_unlock(&d->t->lock);
+}
+
+static void
+add_there(void *arg)
+{
+	struct adding *a = arg;
+	struct fusetest_dev *d = &a->t->devs[a->t->dev_count];
+
+	a->m = memdev_new(worker_loop(a->t->worker), a->name, a->size_bytes, a->block_bytes);
+	if (a->m == NULL || export_find("fuse")->add(a->t->ex, &a->m->dev) < 0)
+		return;
+	d->m = a->m;
+	d->t = a->t;
+	d->m->on_submit = note_submit;
+	d->m->user = d;
+	a->t->dev_count++;
+}
+
+struct memdev *
+fusetest_add(struct fusetest *t, const char *name, uint64_t size_bytes, uint32_t block_bytes)
+{
+	struct adding a = { t, name, size_bytes, block_bytes, NULL };
+
+	assert_true(t->dev_count < FUSETEST_DEVS);
+	fusetest_call(t, add_there, &a);
+	assert_true(a.m != NULL && a.m->user != NULL);
+	return a.m;
+}
+
+static void
+stop_there(void *arg)
+{
+	struct fusetest *t = arg;
+
+	export_find("fuse")->stop(t->ex);
+	t->ex = NULL;
+}
+
+void
+fusetest_stop(struct fusetest *t)
+{
+	fusetest_call(t, stop_there, t);
+}
+
+static void
+end_there(void *arg)
+{
+	struct fusetest *t = arg;
+
+	if (t->ex != NULL)
+		stop_there(t);
+	for (unsigned i = 0; i < t->dev_count; i++) {
+		while (t->devs[i].m->queued > 0)
+			memdev_fail_all(t->devs[i].m, -ENXIO);
+		memdev_free(t->devs[i].m);
+	}
+}
+
+void
+fusetest_end(struct fusetest *t)
+{
+	fusetest_call(t, end_there, t);
+	worker_free(t->worker);
+	pthread_cond_destroy(&t->submitted);
+	pthread_mutex_destroy(&t->lock);
+	assert_int_equal(rmdir(t->base), 0);
+	guard_end(&t->guard);
+}
+
+struct removing {
+	struct fusetest *t;
+	struct memdev *m;
+	bool force;
+	int result;
+};
+
+static void
+remove_there(void *arg)
+{
+	struct removing *r = arg;
+
+	r->result = export_find("fuse")->remove(r->t->ex, &r->m->dev, r->force);
+}
+
+int
+fusetest_remove(struct fusetest *t, struct memdev *m, bool force)
+{
+	struct removing r = { t, m, force, 0 };
+
+	fusetest_call(t, remove_there, &r);
+	return r.result;
+}
+
+static void
+openers_there(void *arg)
+{
+	struct removing *r = arg;
+
+	r->result = (int)export_find("fuse")->openers(r->t->ex, &r->m->dev);
+}
+
+unsigned
+fusetest_openers(struct fusetest *t, struct memdev *m)
+{
+	struct removing r = { t, m, false, 0 };
+
+	fusetest_call(t, openers_there, &r);
+	return (unsigned)r.result;
+}
+
+static void
+hold_there(void *arg)
+{
+	struct memdev *m = arg;
+
+	m->hold = true;
+}
+
+void
+fusetest_hold(struct fusetest *t, struct memdev *m)
+{
+	fusetest_call(t, hold_there, m);
+}
+
+static void
+release_there(void *arg)
+{
+	memdev_release(arg);
+}
+
+void
+fusetest_release(struct fusetest *t, struct memdev *m)
+{
+	fusetest_call(t, release_there, m);
+}
+
+void
+fusetest_await(struct fusetest *t, struct memdev *m, enum blk_op op, unsigned long count)
+{
+	const struct fusetest_dev *d = m->user;
+
+	pthread_mutex_lock(&t->lock);
+	while (d->submitted[op] < count)
+		pthread_cond_wait(&t->submitted, &t->lock); /* the guard ends what never comes */
+	pthread_mutex_unlock(&t->lock);
+}
+
+const char *
+fusetest_path(const struct fusetest *t, const char *name)
+{
+	static _Thread_local char path[128];
+
+	snprintf(path, sizeof path, "%s/%s", t->dir, name);
+	return path;
+}
+
+int
+fusetest_open(const struct fusetest *t, const char *name, int flags)
+{
+	int fd = open(fusetest_path(t, name), flags | O_CLOEXEC);
+
+	if (fd < 0)
+		fprintf(stderr, "open %s: %s\n", fusetest_path(t, name), strerror(errno));
+	assert_true(fd >= 0);
+	return fd;
+}

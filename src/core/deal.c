@@ -174,9 +174,10 @@ receive_answer(struct deal *d, enum key_id key, const char *value)
 	case WORD_REJECT:
 		/* 6.2: "the negotiated key is left at its current value (or default if no value was
 		 * set)" */
-		if (key != KEY_auth_method && is_admissible(d, key, k->default_value))
-			return VIOLATION_NONE;
-		return VIOLATION_REJECTED;
+		if (key == KEY_auth_method)
+			return VIOLATION_AUTH_REJECTED;
+		return is_admissible(d, key, k->default_value) ? VIOLATION_NONE
+							       : VIOLATION_REJECTED;
 	case WORD_IRRELEVANT:
 		d->state[key] = STATE_IRRELEVANT;
 		return VIOLATION_NONE;

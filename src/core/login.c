@@ -137,6 +137,8 @@ proceed(struct login *l, bool is_final, struct login_req *ret_req)
 		l->ended = true;
 		return LOGIN_DONE;
 	}
+	/* What the target did not wait for (NotUnderstood) has no place in the next stage. */
+	l->out = put_over(l->out_bytes, sizeof l->out_bytes);
 	enter(l, LOGIN_OPERATIONAL);
 	return send_next(l, false, ret_req);
 }
@@ -288,6 +290,12 @@ const char *
 login_target_alias(const struct login *l)
 {
 	return l->target_alias;
+}
+
+const char *
+login_unknown_keys(const struct login *l)
+{
+	return l->unknown_names;
 }
 
 const char *

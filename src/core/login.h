@@ -85,6 +85,8 @@ const struct neg_params *login_params(const struct login *l);
 int32_t login_tpgt(const struct login *l);
 /* TargetAlias, or "". */
 const char *login_target_alias(const struct login *l);
+/* Names of the keys answered NotUnderstood (the guide's message 13), "a,b", shortened, or "". */
+const char *login_unknown_keys(const struct login *l);
 /* TargetAddress of a redirection, or NULL. */
 const char *login_redirect(const struct login *l);
 /*

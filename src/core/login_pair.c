@@ -9,6 +9,19 @@ is_reserved_word(const char *value)
 	       strcmp(value, "Irrelevant") == 0;
 }
 
+/* "a,b,c", cut where it does not fit. */
+static void
+note_unknown(struct login *l, const char *key)
+{
+	size_t at = strlen(l->unknown_names);
+	struct put w = put_over(l->unknown_names + at, sizeof l->unknown_names - at);
+
+	if (at > 0)
+		text_put_printable(&w, ",");
+	text_put_printable(&w, key);
+	put_u8(&w, 0);
+}
+
 /* 6.2: "the answer for a key that is not understood MUST be key=NotUnderstood" */
 static enum login_violation
 receive_unknown(struct login *l, const struct text_pair *pair)
@@ -26,6 +39,7 @@ receive_unknown(struct login *l, const struct text_pair *pair)
 	if (l->n_unknown == UNKNOWN_KEYS_MAX)
 		return VIOLATION_TOO_MANY_KEYS;
 	l->unknown[l->n_unknown++] = hash;
+	note_unknown(l, pair->key);
 	text_put(&l->out, pair->key, "NotUnderstood");
 	return VIOLATION_NONE;
 }

@@ -237,7 +237,10 @@ words_in_place_of_values_are_understood_for_every_key(void **state)
 				assert_int_equal(neg_param(&p, key), k->default_value);
 			run_edited(&cfg, edit_of(k, "Reject", 0),
 			    fine ? LOGIN_DONE : LOGIN_VIOLATION,
-			    fine ? VIOLATION_NONE : VIOLATION_REJECTED, &p);
+			    fine                     ? VIOLATION_NONE
+			    : key == KEY_auth_method ? VIOLATION_AUTH_REJECTED
+						     : VIOLATION_REJECTED,
+			    &p);
 			if (fine && key != KEY_first_burst)
 				assert_int_equal(neg_param(&p, key), k->default_value);
 			run_edited(&cfg, edit_of(k, "Irrelevant", 0),

@@ -277,7 +277,7 @@ static const struct script scripts[] = {
 	    VIOLATION_REJECTED },
 	{ "a_rejected_method_is_a_violation", NULL,
 	    { { '>', "01T", FIRST }, { '<', "01T", "TargetPortalGroupTag=1|AuthMethod=Reject|" } },
-	    LOGIN_VIOLATION, VIOLATION_REJECTED, "AuthMethod=Reject" },
+	    LOGIN_VIOLATION, VIOLATION_AUTH_REJECTED, "AuthMethod=Reject" },
 	{ "a_method_that_was_not_offered_is_a_violation", NULL,
 	    { { '>', "01T", FIRST }, { '<', "01T", "TargetPortalGroupTag=1|AuthMethod=CHAP|" } },
 	    LOGIN_VIOLATION, VIOLATION_NOT_OFFERED },
@@ -324,6 +324,7 @@ check_results(struct login *l)
 	assert_int_equal(login_tpgt(l), 258);
 	assert_string_equal(login_target_alias(l), "Bob's disk");
 	assert_null(login_redirect(l));
+	assert_string_equal(login_unknown_keys(l), "X-a,Later");
 	assert_int_equal(p->header_digest, NEG_DIGEST_CRC32C);
 	assert_int_equal(p->data_digest, NEG_DIGEST_NONE);
 	assert_false(p->initial_r2t);
@@ -344,7 +345,8 @@ what_was_negotiated_can_be_read(void **state)
 	static const struct script s = { "", NULL,
 		{ { '>', "01T", FIRST },
 		    { '<', "01T",
-			"TargetPortalGroupTag=0x102|TargetAlias=Bob's disk|AuthMethod=None|" },
+			"TargetPortalGroupTag=0x102|TargetAlias=Bob's "
+			"disk|AuthMethod=None|X-a=1|Later=b|" },
 		    { '>', "13T", OFFERS },
 		    { '<', "13T",
 			"HeaderDigest=CRC32C|DataDigest=None|MaxConnections=1|InitialR2T=No|"
@@ -414,6 +416,7 @@ text_of_ours_that_is_too_long_goes_in_parts(void **state)
 	assert_true(req.transit);
 	memcpy(got + n, req.text, req.text_len);
 	n += req.text_len;
+	assert_int_equal(strlen(login_unknown_keys(l)), 200);
 	assert_int_equal(n, 150 * (62 + sizeof "=NotUnderstood"));
 	for (size_t at = 0; at < n; at += strlen(got + at) + 1)
 		assert_string_equal(got + at + 62, "=NotUnderstood");

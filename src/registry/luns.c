@@ -1,0 +1,248 @@
+/* Which LUN a hardware path was, what device files it has, and where logins were redirected to. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "registry/db.h"
+
+/* ---- identity ---- */
+
+int
+registry_identity_set(struct registry *r, const char *hw_path, const struct registry_identity *id)
+{
+	int err = db_check_text(r, hw_path, REGISTRY_HW_PATH_BYTES, "hardware path");
+
+	if (err == 0)
+		err = db_check_text(r, id->designator, REGISTRY_DESIGNATOR_BYTES, "designator");
+	if (err == 0)
+		err = db_check_text(r, id->serial, REGISTRY_SERIAL_BYTES, "serial number");
+	if (err == 0)
+		err = db_begin(r);
+	if (err < 0)
+		return err;
+	/* SQLite's numbers have a sign; the bits come back as they were. */
+	return db_end(r,
+	    db_run(r,
+		"INSERT INTO identity (hw_path, designator, serial, size_bytes) VALUES (?, ?, ?, ?)"
+		" ON CONFLICT DO UPDATE SET designator = excluded.designator,"
+		" serial = excluded.serial, size_bytes = excluded.size_bytes",
+		"sssi", hw_path, id->designator, id->serial, (int64_t)id->size_bytes));
+}
+
+int
+registry_identity_get(struct registry *r, const char *hw_path, struct registry_identity *ret)
+{
+	struct registry_identity id;
+	sqlite3_stmt *stmt;
+	int err = db_query(r, &stmt,
+	    "SELECT designator, serial, size_bytes FROM identity WHERE hw_path = ?", "s", hw_path);
+
+	if (err < 0)
+		return err;
+	err = db_row(r, stmt);
+	if (err == 0)
+		err = db_refuse(r, -ENOENT, "It becomes known when the LUN is first used.",
+		    "No identity is known for the hardware path %.63s.", hw_path);
+	else if (err > 0)
+		err = db_column_text(r, stmt, 0, id.designator, sizeof id.designator);
+	if (err == 0)
+		err = db_column_text(r, stmt, 1, id.serial, sizeof id.serial);
+	if (err == 0) {
+		id.size_bytes = (uint64_t)sqlite3_column_int64(stmt, 2);
+		*ret = id;
+	}
+	db_done(stmt);
+	return err;
+}
+
+int
+registry_identity_remove(struct registry *r, const char *hw_path)
+{
+	int err = db_begin(r);
+
+	if (err < 0)
+		return err;
+	return db_end(r, db_run(r, "DELETE FROM identity WHERE hw_path = ?", "s", hw_path));
+}
+
+/* ---- device files ---- */
+
+static int
+add_device(struct registry *r, const char *hw_path, const char *name)
+{
+	int64_t known;
+	int err =
+	    db_run(r, "INSERT INTO device (name, hw_path) VALUES (?, ?) ON CONFLICT DO NOTHING",
+		"ss", name, hw_path);
+
+	if (err != 0)
+		return err;
+	err = db_number(
+	    r, &known, "SELECT 1 FROM device WHERE name = ? AND hw_path = ?", "ss", name, hw_path);
+	return err == -ENOENT ? db_refuse(r, -EEXIST, "Remove that device with rmsf first.",
+				    "The device %s belongs to another hardware path.", name)
+			      : err;
+}
+
+int
+registry_device_add(struct registry *r, const char *hw_path, const char *name)
+{
+	int err = db_check_text(r, hw_path, REGISTRY_HW_PATH_BYTES, "hardware path");
+
+	if (err == 0)
+		err = db_check_text(r, name, REGISTRY_DEVICE_BYTES, "device name");
+	if (err == 0)
+		err = db_begin(r);
+	return err < 0 ? err : db_end(r, add_device(r, hw_path, name));
+}
+
+int
+registry_device_remove(struct registry *r, const char *name)
+{
+	int err = db_begin(r);
+
+	if (err < 0)
+		return err;
+	err = db_run(r, "DELETE FROM device WHERE name = ?", "s", name);
+	if (err == 0)
+		err = db_refuse(r, -ENOENT, "Nothing is to be done.",
+		    "There is no installed device %.31s.", name);
+	return db_end(r, err);
+}
+
+int
+registry_device_list(struct registry *r, struct registry_device **ret, size_t *ret_n)
+{
+	struct registry_device *d;
+	sqlite3_stmt *stmt;
+	void *list = NULL;
+	size_t n = 0;
+	int err = db_query(r, &stmt, "SELECT name, hw_path FROM device ORDER BY id", "");
+
+	if (err < 0)
+		return err;
+	while ((err = db_row(r, stmt)) > 0) {
+		d = db_grow(r, &list, n, sizeof *d);
+		err = d == NULL ? -ENOMEM : db_column_text(r, stmt, 0, d->name, sizeof d->name);
+		if (err == 0)
+			err = db_column_text(r, stmt, 1, d->hw_path, sizeof d->hw_path);
+		if (err < 0)
+			break;
+		n++;
+	}
+	db_done(stmt);
+	if (err < 0) {
+		free(list);
+		return err;
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+/* ---- redirections ---- */
+
+int
+registry_redirect_set(struct registry *r, const char *target, const struct registry_address *from,
+    const struct registry_address *to)
+{
+	struct db_address f, t;
+	int err = db_check_address(r, from, &f);
+
+	if (err == 0)
+		err = db_check_address(r, to, &t);
+	if (err == 0)
+		err = db_check_text(r, target, LIMIT_ISCSI_NAME_BYTES, "target name");
+	if (err == 0)
+		err = db_begin(r);
+	if (err < 0)
+		return err;
+	return db_end(
+	    r, db_run(r,
+		   "INSERT INTO redirect (target, from_address, from_normal, from_port, from_tpgt,"
+		   " to_address, to_port, to_tpgt) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+		   " ON CONFLICT DO UPDATE SET to_address = excluded.to_address,"
+		   " to_port = excluded.to_port, to_tpgt = excluded.to_tpgt",
+		   "sasii", target, &f, t.address, (int64_t)t.port, (int64_t)t.tpgt));
+}
+
+int
+registry_redirect_get(struct registry *r, const char *target, const struct registry_address *from,
+    struct registry_address *ret_to)
+{
+	struct registry_address to;
+	struct db_address f;
+	sqlite3_stmt *stmt;
+	int err = db_check_address(r, from, &f);
+
+	if (err == 0)
+		err = db_query(r, &stmt,
+		    "SELECT to_address, to_port, to_tpgt FROM redirect"
+		    " WHERE target = ? AND from_normal = ? AND from_port = ? AND from_tpgt = ?",
+		    "sn", target, &f);
+	if (err < 0)
+		return err;
+	err = db_row(r, stmt);
+	if (err == 0)
+		err = db_refuse(r, -ENOENT, "Nothing is to be done.",
+		    "Logins to %s there are not redirected.", target);
+	else if (err > 0)
+		err = db_column_address(r, stmt, 0, &to);
+	if (err == 0)
+		*ret_to = to;
+	db_done(stmt);
+	return err;
+}
+
+int
+registry_redirect_remove(
+    struct registry *r, const char *target, const struct registry_address *from)
+{
+	struct db_address f;
+	int err = db_check_address(r, from, &f);
+
+	if (err == 0)
+		err = db_begin(r);
+	if (err < 0)
+		return err;
+	return db_end(
+	    r, db_run(r,
+		   "DELETE FROM redirect WHERE target = ? AND from_normal = ? AND from_port = ?"
+		   " AND from_tpgt = ?",
+		   "sn", target, &f));
+}
+
+int
+registry_redirect_list(struct registry *r, struct registry_redirect **ret, size_t *ret_n)
+{
+	struct registry_redirect *d;
+	sqlite3_stmt *stmt;
+	void *list = NULL;
+	size_t n = 0;
+	int err = db_query(r, &stmt,
+	    "SELECT target, from_address, from_port, from_tpgt, to_address, to_port, to_tpgt"
+	    " FROM redirect ORDER BY target, from_normal, from_port, from_tpgt",
+	    "");
+
+	if (err < 0)
+		return err;
+	while ((err = db_row(r, stmt)) > 0) {
+		d = db_grow(r, &list, n, sizeof *d);
+		err = d == NULL ? -ENOMEM : db_column_text(r, stmt, 0, d->target, sizeof d->target);
+		if (err == 0)
+			err = db_column_address(r, stmt, 1, &d->from);
+		if (err == 0)
+			err = db_column_address(r, stmt, 4, &d->to);
+		if (err < 0)
+			break;
+		n++;
+	}
+	db_done(stmt);
+	if (err < 0) {
+		free(list);
+		return err;
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}

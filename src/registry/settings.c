@@ -1,0 +1,184 @@
+/* registry_get() and its kin: what keys.def has, at each level. */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "registry/db.h"
+
+/* Bits of the column `levels`. */
+enum {
+	G = 1 << REGISTRY_GLOBAL,
+	GDTA = G | 1 << REGISTRY_DISCOVERY | 1 << REGISTRY_TARGET | 1 << REGISTRY_TARGET_ADDRESS,
+};
+enum secrecy { PLAIN, SECRET };
+
+static const struct key_row {
+	const char *name;
+	unsigned levels;
+	enum secrecy secrecy;
+	size_t bytes_max;
+} rows[REGISTRY_KEYS] = {
+#define KEY(id, word, where, privacy, limit, ...) \
+	[REGISTRY_KEY_##id] = { word, where, privacy, limit },
+#include "registry/keys.def"
+};
+
+/* A scope as it stands in the table. */
+struct place {
+	int64_t level;
+	const char *target;
+	struct db_address a;
+};
+
+const char *
+registry_key_name(enum registry_key key)
+{
+	assert(key < REGISTRY_KEYS);
+	return rows[key].name;
+}
+
+bool
+registry_key_is_secret(enum registry_key key)
+{
+	assert(key < REGISTRY_KEYS);
+	return rows[key].secrecy == SECRET;
+}
+
+bool
+registry_key_has_level(enum registry_key key, enum registry_level level)
+{
+	assert(key < REGISTRY_KEYS);
+	return (rows[key].levels & 1u << level) != 0;
+}
+
+static int
+find_place(struct registry *r, const struct registry_scope *scope, struct place *ret)
+{
+	int err = 0;
+
+	*ret = (struct place){ .target = "" };
+	if (scope == NULL)
+		return 0;
+	ret->level = scope->level;
+	if (scope->level == REGISTRY_TARGET || scope->level == REGISTRY_TARGET_ADDRESS) {
+		err = db_check_text(r, scope->target, LIMIT_ISCSI_NAME_BYTES, "target name");
+		ret->target = scope->target;
+	}
+	if (err == 0 &&
+	    (scope->level == REGISTRY_DISCOVERY || scope->level == REGISTRY_TARGET_ADDRESS))
+		err = db_check_address(r, scope->address, &ret->a);
+	return err;
+}
+
+static int
+get_at(struct registry *r, const struct place *p, enum registry_key key, char **ret_value)
+{
+	sqlite3_stmt *stmt;
+	int err = db_query(r, &stmt,
+	    "SELECT value FROM setting WHERE level = ? AND target = ?"
+	    " AND normal = ? AND port = ? AND tpgt = ? AND key = ?",
+	    "isns", p->level, p->target, &p->a, rows[key].name);
+
+	if (err < 0)
+		return err;
+	err = db_row(r, stmt);
+	if (err == 0) {
+		err = db_refuse(r, -ENOENT, "Set it, or use its default.",
+		    "The registry has no %s there.", rows[key].name);
+	} else if (err > 0) {
+		const char *text = (const char *)sqlite3_column_text(stmt, 0);
+
+		err = text == NULL || strlen(text) > rows[key].bytes_max
+			  ? db_failed(r, SQLITE_CORRUPT)
+			  : 0;
+		if (err == 0) {
+			*ret_value = strdup(text);
+			err = *ret_value == NULL ? db_failed(r, SQLITE_NOMEM) : 0;
+		}
+	}
+	db_done(stmt);
+	return err;
+}
+
+int
+registry_get(
+    struct registry *r, const struct registry_scope *scope, enum registry_key key, char **ret_value)
+{
+	struct place p;
+	char *value;
+	int err = find_place(r, scope, &p);
+
+	assert(key < REGISTRY_KEYS);
+	if (err == 0)
+		err = get_at(r, &p, key, &value);
+	if (err == 0)
+		*ret_value = value;
+	return err;
+}
+
+static int
+put(struct registry *r, const struct place *p, enum registry_key key, const char *value)
+{
+	if (value == NULL)
+		return db_run(r,
+		    "DELETE FROM setting WHERE level = ? AND target = ?"
+		    " AND normal = ? AND port = ? AND tpgt = ? AND key = ?",
+		    "isns", p->level, p->target, &p->a, rows[key].name);
+	return db_run(r,
+	    "INSERT INTO setting (level, target, normal, port, tpgt, key, value)"
+	    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+	    " ON CONFLICT DO UPDATE SET value = excluded.value",
+	    "isnss", p->level, p->target, &p->a, rows[key].name, value);
+}
+
+int
+registry_set(struct registry *r, const struct registry_scope *scope, enum registry_key key,
+    const char *value)
+{
+	struct place p;
+	int err = find_place(r, scope, &p);
+
+	assert(key < REGISTRY_KEYS);
+	if (err < 0)
+		return err;
+	if ((rows[key].levels & 1u << p.level) == 0)
+		return db_refuse(r, -ENOTSUP, "Set it for the initiator as a whole.",
+		    "The key %s cannot be set for one target or address.", rows[key].name);
+	if (value != NULL)
+		err = db_check_text(r, value, rows[key].bytes_max, rows[key].name);
+	if (err == 0)
+		err = db_begin(r);
+	return err < 0 ? err : db_end(r, put(r, &p, key, value));
+}
+
+int
+registry_effective(struct registry *r, const struct registry_scope *scope, enum registry_key key,
+    char **ret_value, enum registry_level *ret_level)
+{
+	struct place p;
+	char *value;
+	int err = find_place(r, scope, &p);
+
+	assert(key < REGISTRY_KEYS);
+	if (err < 0)
+		return err;
+	for (;;) {
+		err = get_at(r, &p, key, &value);
+		if (err != -ENOENT || p.level == REGISTRY_GLOBAL)
+			break;
+		/* From an address of a target to the target; from all others to the initiator. */
+		if (p.level == REGISTRY_TARGET_ADDRESS) {
+			p.level = REGISTRY_TARGET;
+		} else {
+			p.level = REGISTRY_GLOBAL;
+			p.target = "";
+		}
+		p.a = (struct db_address){ 0 };
+	}
+	if (err == 0) {
+		*ret_value = value;
+		*ret_level = (enum registry_level)p.level;
+	}
+	return err;
+}

@@ -85,9 +85,15 @@ conn_break(struct conn *c, enum conn_result why)
 	case CONN_BAD_R2T:
 		c->counts.protocol_errors++;
 		break;
-	case CONN_LOGIN_FAILED:
 	case CONN_LOGIN_TIMEOUT:
+		c->counts.login_timeouts++;
 		c->counts.login_failures++;
+		break;
+	case CONN_LOGIN_FAILED:
+		c->counts.login_failures++;
+		break;
+	case CONN_LOGOUT_TIMEOUT:
+		c->counts.logout_timeouts++;
 		break;
 	case CONN_OK:
 	case CONN_HEADER_DIGEST:
@@ -95,14 +101,18 @@ conn_break(struct conn *c, enum conn_result why)
 	case CONN_STATSN_HOLE:
 	case CONN_REQUEST_TIMEOUT:
 	case CONN_PING_TIMEOUT:
-	case CONN_LOGOUT_TIMEOUT:
 	case CONN_TEXT_TIMEOUT:
 	case CONN_REJECTED:
 	case CONN_TARGET_ASKED:
 		break;
 	}
 	conn_fire(c, CONN_E_BROKEN);
-	sess_post(c->sess, &(struct sess_event){ .kind = SESS_EV_CLOSE, .close.why = why });
+	sess_post(c->sess, &(struct sess_event){ .kind = SESS_EV_CLOSE,
+			       .close = {
+				   .why = why,
+				   .digest_expected = c->digest_expected,
+				   .digest_received = c->digest_received,
+			       } });
 	return why;
 }
 

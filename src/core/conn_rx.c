@@ -78,6 +78,8 @@ rx_begin(struct conn *c)
 			crc = digest_crc32c(crc, c->header + PDU_BHS_BYTES, ahs);
 		if (!digest_matches(c->header + PDU_BHS_BYTES + ahs, crc)) {
 			c->counts.header_digest_errors++;
+			c->digest_expected = crc;
+			c->digest_received = digest_get(c->header + PDU_BHS_BYTES + ahs);
 			return CONN_HEADER_DIGEST;
 		}
 	}
@@ -192,6 +194,8 @@ rx_trailer(struct conn *c, const uint8_t *p, size_t n, enum conn_result *ret_res
 
 		if (!digest_matches(c->trailer_bytes + pad, crc)) {
 			c->counts.data_digest_errors++;
+			c->digest_expected = crc;
+			c->digest_received = digest_get(c->trailer_bytes + pad);
 			*ret_res = CONN_DATA_DIGEST;
 			return took;
 		}

@@ -167,6 +167,8 @@ sess_disconnected(struct sess *s, uint64_t now)
 	s->now_us = now;
 	s->held = true;
 	conn_fire(c, CONN_E_CLOSED);
+	c->counts.exchanges_aborted +=
+	    (unsigned)c->ping_sent + c->text_sent + c->tmf_sent + c->logout_sent;
 	if ((c->ping_pending || c->ping_sent) && !c->ping_is_ours)
 		sess_post(
 		    s, &(struct sess_event){ .kind = SESS_EV_PING,

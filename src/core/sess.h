@@ -87,6 +87,7 @@ struct sess_event {
 			enum login_step
 			    step; /* LOGIN_REFUSED, LOGIN_REDIRECTED or LOGIN_VIOLATION */
 			uint8_t status_class, status_detail;
+			uint8_t nsg, our_csg, our_nsg;  /* the response's, and our last request's */
 			enum login_violation violation; /* VIOLATION_NONE unless LOGIN_VIOLATION */
 			/* These are valid until the next sess_connected(). */
 			const char *redirect; /* TargetAddress value, or NULL */
@@ -124,8 +125,8 @@ struct sess_event {
 		} async;
 		uint8_t reject_reason;
 		struct {
-			enum conn_result
-			    why; /* CONN_OK: an orderly end (logout, or the login failed) */
+			enum conn_result why; /* CONN_OK: an orderly end (a logout) */
+			uint32_t digest_expected, digest_received; /* of a digest error */
 		} close;
 	};
 };

@@ -127,6 +127,7 @@ struct conn {
 	uint32_t logout_itt;
 	uint64_t logout_deadline_us;
 
+	uint32_t digest_expected, digest_received;
 	enum conn_result result; /* why it was broken */
 	struct conn_counts counts;
 };

@@ -52,6 +52,19 @@ crc_put(uint8_t *p, uint32_t c)
 		p[i] = (uint8_t)(c >> 8 * i);
 }
 
+uint8_t peer_pattern[1 << 20];
+
+static void
+make_pattern(void)
+{
+	uint32_t x = 1;
+
+	for (size_t i = 0; i < sizeof peer_pattern; i++) {
+		x = x * 1103515245 + 12345;
+		peer_pattern[i] = (uint8_t)(x >> 16);
+	}
+}
+
 struct peer *
 peer_new(const struct sess_cfg *cfg)
 {
@@ -63,6 +76,8 @@ peer_new(const struct sess_cfg *cfg)
 	p->window = 64;
 	p->now = 1000000;
 	assert_non_null(p->sess);
+	if (peer_pattern[0] == 0)
+		make_pattern();
 	return p;
 }
 
@@ -344,4 +359,74 @@ peer_r2t(struct peer *p, uint32_t itt, uint32_t ttt, uint32_t sn, uint32_t offse
 	peer_put32(bhs, 40, offset);
 	peer_put32(bhs, 44, len);
 	peer_send(p, bhs, NULL, 0);
+}
+
+struct sess_cfg
+peer_config(void)
+{
+	struct sess_cfg cfg = {
+		.login = { .initiator_name = "iqn.2026-11.org.openisw:test",
+		    .target_name = "iqn.2026-11.org.openisw:tgt",
+		    .expected_tpgt = -1 },
+		.isid = { 0x80, 1, 2, 3, 4, 5 },
+		.slots = 8,
+	};
+
+	neg_offer_default(&cfg.login.offer);
+	return cfg;
+}
+
+struct peer *
+peer_online(const char *keys)
+{
+	struct sess_cfg cfg = peer_config();
+	struct peer *p = peer_new(&cfg);
+
+	peer_login(p, keys);
+	sess_release(p->sess);
+	return p;
+}
+
+struct req *
+peer_request(struct peer *p, enum req_dir dir, uint32_t len)
+{
+	struct req *r = calloc(1, sizeof *r);
+
+	r->dir = dir;
+	r->data_len = len;
+	r->attr = REQ_SIMPLE;
+	r->lun[1] = 3;
+	r->cdb[0] = dir == REQ_WRITE ? 0x2a : 0x28;
+	if (len > 0) {
+		r->data = malloc(len);
+		if (dir == REQ_WRITE)
+			memcpy(r->data, peer_pattern, len);
+		else
+			memset(r->data, 0, len);
+	}
+	sess_submit(p->sess, r, p->now);
+	return r;
+}
+
+void
+peer_request_free(struct req *r)
+{
+	free(r->data);
+	free(r);
+}
+
+void
+peer_assert_done(struct peer *p, const struct req *r, enum req_result result)
+{
+	assert_true(p->n_done > 0);
+	assert_ptr_equal(p->done[p->n_done - 1], r);
+	assert_int_equal(r->result, result);
+}
+
+void
+peer_assert_broken(struct peer *p, enum conn_result why)
+{
+	assert_int_equal(p->result, why);
+	assert_int_equal(peer_last(p, SESS_EV_CLOSE)->close.why, why);
+	peer_expect_nothing(p);
 }

@@ -76,4 +76,26 @@ void peer_data_in(struct peer *p, uint32_t itt, uint32_t sn, uint32_t offset, co
 void peer_r2t(
     struct peer *p, uint32_t itt, uint32_t ttt, uint32_t sn, uint32_t offset, uint32_t len);
 
+/* The tests' session, and the same online with a target that answers `keys`. */
+struct sess_cfg peer_config(void);
+struct peer *peer_online(const char *keys);
+/* What a target answers to our default offer; the last of a key counts. */
+#define PEER_KEYS_PLAIN                                                                          \
+	"HeaderDigest=None\nDataDigest=None\nMaxConnections=1\nDefaultTime2Wait=2\n"             \
+	"DefaultTime2Retain=0\nDataPDUInOrder=Yes\nDataSequenceInOrder=Yes\nErrorRecoveryLevel=" \
+	"0\n"                                                                                    \
+	"MaxRecvDataSegmentLength=8192\nMaxOutstandingR2T=1\nTaskReporting=RFC3720\n"
+#define PEER_KEYS_BURSTS "MaxBurstLength=65536\nFirstBurstLength=16384\n"
+#define PEER_KEYS        PEER_KEYS_PLAIN PEER_KEYS_BURSTS "InitialR2T=No\nImmediateData=Yes\n"
+
+/* What writes send and reads expect; no part of it looks like another. */
+extern uint8_t peer_pattern[1 << 20];
+/* A submitted request to LUN 3, a write of the pattern. */
+struct req *peer_request(struct peer *p, enum req_dir dir, uint32_t len);
+void peer_request_free(struct req *r);
+/* The request was the last one handed back, and so. */
+void peer_assert_done(struct peer *p, const struct req *r, enum req_result result);
+/* The connection was ended for this reason, and nothing more is sent. */
+void peer_assert_broken(struct peer *p, enum conn_result why);
+
 #endif

@@ -190,6 +190,7 @@ link_drain(struct link *k)
 		case SESS_EV_CLOSE:
 			k->closing = true;
 			k->why = ev.close.why;
+			k->ops->event(k->user, &ev);
 			break;
 		case SESS_EV_ONLINE:
 		case SESS_EV_LOGIN_FAILED:

@@ -12,7 +12,8 @@
 struct link;
 
 struct link_ops {
-	/* Every event but SESS_EV_REQ and SESS_EV_CLOSE.  May submit; may not free the link. */
+	/* Every event but SESS_EV_REQ; closed() follows SESS_EV_CLOSE.  May submit; may not free
+	 * the link. */
 	void (*event)(void *user, const struct sess_event *ev);
 	/*
 	 * The socket is closed and the session is offline: err is a negative

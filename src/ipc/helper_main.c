@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <signal.h>
@@ -16,11 +17,10 @@
 #include "sys/daemon.h"
 #include "sys/instance.h"
 #include "sys/log.h"
-#include "sys/opt.h"
-#include "sys/paths.h"
 
 /* These daemons have nothing to finish: one that takes longer to end hangs. */
 #define STOP_PATIENCE_MS 5000
+#define OPTIONS_MAX      24
 
 struct options {
 	const char *root;
@@ -202,12 +202,29 @@ run(struct instance *in)
 	return err < 0 ? INSTANCE_EXIT_FAILED : INSTANCE_EXIT_OK;
 }
 
+/* The program's own options stand first in its usage. */
+static enum opt_result
+parse(const struct helper_program *p, const struct opt *common, size_t n_common, int argc,
+    char **argv)
+{
+	struct opt opts[OPTIONS_MAX];
+	const struct opt_program program = {
+		.name = p->name, .summary = p->summary, .opts = opts, .n_opts = p->n_opts + n_common
+	};
+	int operand;
+
+	assert(program.n_opts <= OPTIONS_MAX);
+	for (size_t i = 0; i < program.n_opts; i++)
+		opts[i] = i < p->n_opts ? p->opts[i] : common[i - p->n_opts];
+	return opt_parse(&program, argc, argv, &operand);
+}
+
 int
 helper_main(const struct helper_program *p, int argc, char **argv)
 {
 	struct options o = { .level = LOG_LVL_NOTE };
 	struct instance in = { .program = p, .options = &o, .daemon.ready_fd = -1 };
-	const struct opt opts[] = {
+	const struct opt common[] = {
 		OPT_ROW_ROOT(o.root),
 		{ 'f', "foreground", OPT_FLAG, &o.foreground, NULL,
 		    "stay in the foreground and log there" },
@@ -217,13 +234,9 @@ helper_main(const struct helper_program *p, int argc, char **argv)
 		    "tell whether it runs: exit status 0, or 3" },
 		{ 0, "stop", OPT_FLAG, &o.stop, NULL, "stop the one that runs" },
 	};
-	const struct opt_program program = { .name = p->name,
-		.summary = p->summary,
-		.opts = opts,
-		.n_opts = sizeof opts / sizeof opts[0] };
-	int operand, ret;
+	int ret;
 
-	switch (opt_parse(&program, argc, argv, &operand)) {
+	switch (parse(p, common, sizeof common / sizeof common[0], argc, argv)) {
 	case OPT_DONE:
 		return INSTANCE_EXIT_OK;
 	case OPT_WRONG:
@@ -242,7 +255,7 @@ helper_main(const struct helper_program *p, int argc, char **argv)
 	else if (o.stop)
 		ret =
 		    instance_stop(p->name, paths_daemon_pid(&in.paths, p->name), STOP_PATIENCE_MS);
-	else
+	else if (p->prepare == NULL || p->prepare(&in.paths, &ret))
 		ret = run(&in);
 	paths_fini(&in.paths);
 	return ret;

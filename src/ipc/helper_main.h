@@ -8,12 +8,23 @@
 #define IPC_HELPER_MAIN_H
 
 #include "ipc/helper.h"
+#include "sys/opt.h"
+#include "sys/paths.h"
 
 struct helper_program {
 	const char *name;    /* a PATH_DAEMON row of sys/paths.def */
 	const char *summary; /* one line for --help */
 	/* Capabilities to keep where the daemon has them (1 << CAP_…); all others are dropped. */
 	uint64_t keep_caps;
+	/* Options of its own, beside those that every daemon has; NULL: none. */
+	const struct opt *opts;
+	size_t n_opts;
+	/*
+	 * After the options, unless they say --status or --stop: judge them, read
+	 * what is configured under the root.  True: start the daemon.  False: end
+	 * with *ret_exit, everything was done or said.  May be NULL.
+	 */
+	bool (*prepare)(const struct paths *paths, int *ret_exit);
 	/*
 	 * Before the first request; *ret_state is handed to the others.  0 or a
 	 * negative errno.

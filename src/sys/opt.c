@@ -85,6 +85,7 @@ opt_parse(const struct opt_program *program, int argc, char **argv, int *ret_ope
 static bool
 take(const struct opt_program *program, const struct opt *o, const char *arg)
 {
+	struct opt_list *list;
 	char *end;
 	char name[64];
 	long n;
@@ -96,6 +97,16 @@ take(const struct opt_program *program, const struct opt *o, const char *arg)
 	case OPT_STRING:
 		*(const char **)o->ret = arg;
 		return true;
+	case OPT_LIST:
+		list = o->ret;
+		if (list->n < OPT_LIST_MAX) {
+			list->words[list->n++] = arg;
+			return true;
+		}
+		describe(o, name, sizeof name);
+		fprintf(stderr, "%s: %s may be given %d times at most\n", program->name, name,
+		    OPT_LIST_MAX);
+		return false;
 	case OPT_INT:
 		errno = 0;
 		n = strtol(arg, &end, 10);

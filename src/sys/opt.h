@@ -12,8 +12,17 @@
 enum opt_kind {
 	OPT_FLAG,   /* ret: bool *, set to true */
 	OPT_STRING, /* ret: const char **, borrowed from argv */
+	OPT_LIST,   /* ret: struct opt_list *; may be given several times */
 	OPT_INT,    /* ret: long *, checked against min..max */
 	OPT_LEVEL,  /* ret: enum log_level * (log.h), a word or a number */
+};
+
+/* More than anybody types: what is longer belongs in a file. */
+#define OPT_LIST_MAX 16
+
+struct opt_list {
+	const char *words[OPT_LIST_MAX]; /* borrowed from argv, in their order */
+	size_t n;
 };
 
 /* One row.  Either of the names may be missing (0, NULL). */

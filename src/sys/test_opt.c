@@ -16,12 +16,14 @@ static struct {
 	const char *root;
 	long count;
 	enum log_level level;
+	struct opt_list names;
 } got;
 
 static const struct opt rows[] = {
 	{ 'f', "foreground", OPT_FLAG, &got.foreground, NULL, "stay in the foreground" },
 	{ 'n', "count", OPT_INT, &got.count, "N", "how many", 1, 10 },
 	{ 0, "level", OPT_LEVEL, &got.level, "LEVEL", "how much to log" },
+	{ 0, "name", OPT_LIST, &got.names, "NAME", "a name; may be repeated" },
 	OPT_ROW_ROOT(got.root),
 	OPT_ROW_JSON(got.json),
 };
@@ -30,18 +32,15 @@ static struct opt_program program = { "prog", "does nothing", "[FILE...]", rows,
 static char text[4096];
 static int operand;
 
-/* Parse words; what is printed on stream fd (1, 2) ends in `text`. */
+/* Parse argv[1..]; what is printed on stream fd (1, 2) ends in `text`. */
 static enum opt_result
-parse(int fd, char *a, char *b, char *c, char *d)
+parse_words(int fd, int argc, char **argv)
 {
-	char *argv[] = { "prog", a, b, c, d, NULL };
-	int argc = 1, was = dup(fd);
+	int was = dup(fd);
 	FILE *f = tmpfile();
 	enum opt_result result;
 	size_t n;
 
-	while (argc < 5 && argv[argc] != NULL)
-		argc++;
 	memset(&got, 0, sizeof got);
 	operand = -1;
 	assert_non_null(f);
@@ -56,6 +55,17 @@ parse(int fd, char *a, char *b, char *c, char *d)
 	text[n] = '\0';
 	fclose(f);
 	return result;
+}
+
+static enum opt_result
+parse(int fd, char *a, char *b, char *c, char *d)
+{
+	char *argv[] = { "prog", a, b, c, d, NULL };
+	int argc = 1;
+
+	while (argc < 5 && argv[argc] != NULL)
+		argc++;
+	return parse_words(fd, argc, argv);
 }
 
 static void
@@ -85,6 +95,24 @@ the_usage_has_every_row(void **state)
 	assert_non_null(strstr(text, "  --version "));
 	assert_int_equal(parse(1, "--version", NULL, NULL, NULL), OPT_DONE);
 	assert_non_null(strstr(text, "prog (OpenISW) " OPENISW_VERSION "\n"));
+}
+
+static void
+a_list_keeps_every_word_in_order_up_to_its_limit(void **state)
+{
+	char *argv[OPT_LIST_MAX + 3] = { "prog" };
+	int argc = 1;
+
+	(void)state;
+	assert_int_equal(parse(2, "--name", "a", "--name=b", NULL), OPT_GO);
+	assert_int_equal(got.names.n, 2);
+	assert_string_equal(got.names.words[0], "a");
+	assert_string_equal(got.names.words[1], "b");
+	while (argc < OPT_LIST_MAX + 2)
+		argv[argc++] = "--name=x";
+	assert_int_equal(parse_words(2, argc, argv), OPT_WRONG);
+	assert_non_null(strstr(text, "16 times at most"));
+	assert_int_equal(got.names.n, OPT_LIST_MAX);
 }
 
 static void
@@ -126,6 +154,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_may_stand_anywhere_and_operands_come_last),
 		cmocka_unit_test(the_usage_has_every_row),
+		cmocka_unit_test(a_list_keeps_every_word_in_order_up_to_its_limit),
 		cmocka_unit_test(what_is_wrong_is_named),
 		cmocka_unit_test(operands_are_refused_where_none_are_taken),
 	};

@@ -345,8 +345,8 @@ bad_arguments_are_refused_with_a_sentence(void **state)
 		"{\"address\":\"127.0.0.1\",\"port\":1,\"timeout_ms\":1000,\"source\":\"::1\"}",
 		"{\"address\":\"127.0.0.1\",\"port\":1,\"timeout_ms\":1000,\"source\":\"home\"}",
 		"{\"address\":\"127.0.0.1\",\"port\":1,\"timeout_ms\":1000,\"interface\":\"a/b\"}",
-		"{\"address\":\"127.0.0.1\",\"port\":1,\"timeout_ms\":1000,"
-		"\"interface\":\"0123456789abcdef\"}",
+		("{\"address\":\"127.0.0.1\",\"port\":1,\"timeout_ms\":1000,"
+		 "\"interface\":\"0123456789abcdef\"}"),
 		"{\"address\":\"fe80::1\",\"port\":1,\"timeout_ms\":1000}",
 		"{\"address\":\"0.0.0.0\",\"port\":1,\"timeout_ms\":1000}",
 	};

@@ -71,6 +71,7 @@ rx_begin(struct conn *c)
 	uint32_t n = pdu_data_bytes(c->header), ahs = pdu_ahs_bytes(c->header);
 	enum conn_result res;
 
+	trace_put(&c->sess->trace, TRACE_IN, c->header, c->sess->now_us);
 	if (c->header_digest) {
 		uint32_t crc = digest_bhs(c->header);
 

@@ -60,6 +60,7 @@ tx_header(struct conn *c, uint8_t *bhs, uint32_t n)
 		digest_put(bhs + PDU_BHS_BYTES, digest_bhs(bhs));
 		len += PDU_DIGEST_BYTES;
 	}
+	trace_put(&c->sess->trace, TRACE_OUT, bhs, c->sess->now_us);
 	c->arena_used += len;
 	c->counts.pdus_sent++;
 	tx_piece(c, bhs, len);
@@ -237,6 +238,7 @@ conn_tx_peek(struct conn *c, const struct iovec **ret_iov, uint64_t now)
 {
 	if (c->state == CONN_S_CLEANUP)
 		return 0;
+	c->sess->now_us = now;
 	while (conn_tx_room(c) && c->tx_queued - c->tx_sent < CONN_BATCH_BYTES) {
 		if (ctl_out(c, now))
 			continue;

@@ -146,12 +146,19 @@ sess_counts(const struct sess *s, struct conn_counts *ret_counts)
 #include "core/conn_stats.def"
 }
 
+const struct trace *
+sess_trace(const struct sess *s)
+{
+	return &s->trace;
+}
+
 int
 sess_connected(struct sess *s, uint64_t now)
 {
 	assert(s->conn == NULL);
 	s->now_us = now;
 	s->held = true;
+	s->trace.connection++;
 	s->conn = conn_new(s, now);
 	return s->conn != NULL ? 0 : -ENOMEM;
 }

@@ -31,6 +31,7 @@
 #include "core/conn.h"
 #include "core/login.h"
 #include "core/req.h"
+#include "core/trace.h"
 
 struct sess;
 
@@ -150,6 +151,8 @@ struct conn *sess_conn(struct sess *s);
 uint32_t sess_requests(const struct sess *s);
 /* Everything counted so far, over all connections. */
 void sess_counts(const struct sess *s, struct conn_counts *ret_counts);
+/* The last PDU headers, over all connections (trace.h); as long as the session. */
+const struct trace *sess_trace(const struct sess *s);
 
 /* A transport connection is up; the state must be SESS_OFFLINE. 0 or -ENOMEM. */
 int sess_connected(struct sess *s, uint64_t now);

@@ -10,6 +10,7 @@
 #include "core/conn.h"
 #include "core/pdu.h"
 #include "core/sess.h"
+#include "core/trace.h"
 
 enum conn_state {
 #define STATE(id) CONN_S_##id,
@@ -163,6 +164,7 @@ struct sess {
 	struct sess_event event[SESS_EVENTS];
 	uint32_t event_first, events;
 	struct conn_counts past; /* of connections that are gone */
+	struct trace trace;
 };
 
 /* sess.c */

@@ -33,7 +33,7 @@ struct script {
 	"HeaderDigest=None,CRC32C|DataDigest=None,CRC32C|MaxConnections=1|"                 \
 	"InitialR2T=No|ImmediateData=Yes|MaxRecvDataSegmentLength=262144|"                  \
 	"MaxBurstLength=1048576|FirstBurstLength=262144|DefaultTime2Wait=2|"                \
-	"DefaultTime2Retain=20|MaxOutstandingR2T=1|DataPDUInOrder=Yes|"                     \
+	"DefaultTime2Retain=20|MaxOutstandingR2T=8|DataPDUInOrder=Yes|"                     \
 	"DataSequenceInOrder=Yes|ErrorRecoveryLevel=0|TaskReporting=RFC3720,ResponseFence|" \
 	"iSCSIProtocolLevel=1|"
 #define ANSWERS                                                                  \

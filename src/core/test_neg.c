@@ -27,7 +27,7 @@ the_default_offer_is_the_guides(void **state)
 		{ KEY_first_burst, "262144", "65536" },
 		{ KEY_time2wait, "2", "2" },
 		{ KEY_time2retain, "20", "20" },
-		{ KEY_max_outstanding_r2t, "1", "1" },
+		{ KEY_max_outstanding_r2t, "8", "1" },
 		{ KEY_data_pdu_in_order, "Yes", "Yes" },
 		{ KEY_data_seq_in_order, "Yes", "Yes" },
 		{ KEY_erl, "0", "0" },

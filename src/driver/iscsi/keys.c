@@ -1,0 +1,194 @@
+#include "driver/iscsi/keys.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+const char *
+keys_level_name(enum keys_level level)
+{
+	static const char *const names[KEYS_LEVELS] = { "default", "global", "target", "address" };
+
+	return names[level];
+}
+
+static void
+merge_key(const struct keys_config *config, enum key_id key, struct keys_effective *e)
+{
+	e->from[key] = KEYS_DEFAULT;
+	for (int level = KEYS_LEVELS - 1; level > KEYS_DEFAULT; level--) {
+		const char *value = config->value[level][key];
+
+		if (value == NULL)
+			continue;
+		if (neg_parse_value(key, value, &e->offer) == NEG_PARSE_OK) {
+			e->from[key] = (uint8_t)level;
+			return;
+		}
+		e->is_bad[key] = true;
+	}
+}
+
+void
+keys_merge(const struct keys_config *config, struct keys_effective *ret)
+{
+	memset(ret, 0, sizeof *ret);
+	neg_offer_default(&ret->offer);
+	for (size_t k = 0; k < neg_param_count(); k++)
+		merge_key(config, (enum key_id)k, ret);
+	/*
+	 * 13.14: "FirstBurstLength MUST NOT exceed MaxBurstLength."  The two may be
+	 * configured at different levels, so only here is it known.
+	 */
+	if (ret->offer.first_burst > ret->offer.max_burst)
+		ret->offer.first_burst = ret->offer.max_burst;
+}
+
+/* ---- what a user writes ---- */
+
+static bool
+find_keys(const char *name, struct keys_change *c)
+{
+	if (strcasecmp(name, "bothdigest") == 0) {
+		c->key[0] = KEY_header_digest;
+		c->key[1] = KEY_data_digest;
+		c->n = 2;
+		return true;
+	}
+	for (size_t k = 0; k < neg_param_count(); k++)
+		if (strcasecmp(neg_key_info((enum key_id)k)->name, name) == 0) {
+			c->key[0] = (enum key_id)k;
+			c->n = 1;
+			return true;
+		}
+	return false;
+}
+
+static void
+say_keys(char why[KEYS_WHY_BYTES], const char *name)
+{
+	int n = snprintf(
+	    why, KEYS_WHY_BYTES, "there is no login key \"%.40s\"; there are bothdigest", name);
+
+	for (size_t k = 0; k < neg_param_count() && n < KEYS_WHY_BYTES; k++)
+		n += snprintf(why + n, (size_t)(KEYS_WHY_BYTES - n), ", %s",
+		    neg_key_info((enum key_id)k)->name);
+}
+
+/* What the key takes, behind a sentence that says what is wrong. */
+static void
+say_values(char why[KEYS_WHY_BYTES], const struct key_info *k, const char *given, const char *wrong)
+{
+	int n = snprintf(
+	    why, KEYS_WHY_BYTES, "%s cannot be \"%.60s\": %s; it takes ", k->name, given, wrong);
+	const char *comma = "";
+
+	if (n >= KEYS_WHY_BYTES)
+		return;
+	why += n;
+	n = KEYS_WHY_BYTES - n;
+	if (k->type == KEY_TYPE_NUM && k->can_min == k->can_max) {
+		(void)snprintf(why, (size_t)n, "only %u here", k->can_min); /* short */
+		return;
+	}
+	if (k->type == KEY_TYPE_NUM) {
+		(void)snprintf(why, (size_t)n, "a number from %u to %u", k->can_min, k->can_max);
+		return;
+	}
+	if (k->type == KEY_TYPE_BOOL) {
+		(void)snprintf(why, (size_t)n, "%s",
+		    k->can_min == k->can_max ? (k->can_min != 0 ? "only Yes here" : "only No here")
+					     : "Yes or No");
+		return;
+	}
+	for (size_t v = 0; v < k->n_values && n > 0; v++) {
+		int len;
+
+		if (!k->values[v].can)
+			continue;
+		len = snprintf(why, (size_t)n, "%s%s", comma, k->values[v].name);
+		comma = ", ";
+		why += len;
+		n -= len;
+	}
+}
+
+/* The word as the RFC writes it, or as it came. */
+static const char *
+canonical(const struct key_info *k, const char *word)
+{
+	if (k->type == KEY_TYPE_BOOL)
+		return strcasecmp(word, "yes") == 0  ? "Yes"
+		       : strcasecmp(word, "no") == 0 ? "No"
+						     : word;
+	for (size_t v = 0; v < k->n_values; v++)
+		if (strcasecmp(k->values[v].name, word) == 0)
+			return k->values[v].name;
+	return word;
+}
+
+/* Words of `values`, as the RFC writes them, into c->value; false: they do not fit. */
+static bool
+rewrite(const struct key_info *k, const char *values, struct keys_change *c, unsigned *ret_n)
+{
+	char word[KEYS_VALUE_BYTES];
+	size_t used = 0;
+
+	*ret_n = 0;
+	for (;;) {
+		size_t n = strcspn(values, ",");
+		int len;
+
+		if (n >= sizeof word)
+			return false;
+		memcpy(word, values, n);
+		word[n] = '\0';
+		len = snprintf(c->value + used, sizeof c->value - used, "%s%s",
+		    *ret_n > 0 ? "," : "", canonical(k, word));
+		if (len < 0 || (size_t)len >= sizeof c->value - used)
+			return false;
+		used += (size_t)len;
+		++*ret_n;
+		if (values[n] == '\0')
+			return true;
+		values += n + 1;
+	}
+}
+
+bool
+keys_parse(
+    const char *name, const char *values, struct keys_change *ret, char ret_why[KEYS_WHY_BYTES])
+{
+	struct keys_change c = { 0 };
+	const struct key_info *k;
+	struct neg_offer offer;
+	enum neg_parse p;
+	unsigned n;
+
+	if (!find_keys(name, &c)) {
+		say_keys(ret_why, name);
+		return false;
+	}
+	if (strcasecmp(values, "default") == 0) {
+		c.is_unset = true;
+		*ret = c;
+		return true;
+	}
+	k = neg_key_info(c.key[0]);
+	if (!rewrite(k, values, &c, &n)) {
+		say_values(ret_why, k, values, "that is too long");
+		return false;
+	}
+	if (k->type == KEY_TYPE_LIST && n > KEYS_VALUES_MAX) {
+		say_values(ret_why, k, values, "these are more than two values");
+		return false;
+	}
+	neg_offer_default(&offer);
+	p = neg_parse_value(c.key[0], c.value, &offer);
+	if (p != NEG_PARSE_OK) {
+		say_values(ret_why, k, values, neg_parse_text(p));
+		return false;
+	}
+	*ret = c;
+	return true;
+}

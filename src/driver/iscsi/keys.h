@@ -1,0 +1,52 @@
+/*
+ * The login keys that a user configures: what counts where.  The guide,
+ * appendix A: a key of a target's address counts before the target's own,
+ * that before the global one; what is configured nowhere has its default.  A
+ * discovery address has no target.  Pure.
+ */
+#ifndef ISCSI_KEYS_H
+#define ISCSI_KEYS_H
+
+#include "core/neg.h"
+
+/* Where a value comes from; a later one counts before an earlier one. */
+enum keys_level { KEYS_DEFAULT, KEYS_GLOBAL, KEYS_TARGET, KEYS_ADDRESS, KEYS_LEVELS };
+
+/* "default", "global", "target", "address" */
+const char *keys_level_name(enum keys_level level);
+
+/* Values as keys_parse() made them, by level and key; NULL: not configured.  Borrowed. */
+struct keys_config {
+	const char *value[KEYS_LEVELS][KEY_COUNT];
+};
+
+struct keys_effective {
+	struct neg_offer offer;
+	uint8_t from[KEY_COUNT]; /* enum keys_level */
+	bool is_bad[KEY_COUNT];  /* a value of it was passed over: not one of this release's */
+};
+
+/* FirstBurstLength is never offered above MaxBurstLength (RFC 7143, section 13.14). */
+void keys_merge(const struct keys_config *config, struct keys_effective *ret);
+
+/* Lists of the guide's keys have no more values than this. */
+#define KEYS_VALUES_MAX  2
+#define KEYS_VALUE_BYTES 64
+#define KEYS_WHY_BYTES   400
+
+/* What a user wants. */
+struct keys_change {
+	enum key_id key[2]; /* n of them: "bothdigest" is two */
+	unsigned n;
+	bool is_unset; /* "default": back to the level above */
+	char value[KEYS_VALUE_BYTES];
+};
+
+/*
+ * A key's name and its values, separated by commas, both in any case.  False
+ * with a sentence that says what is wrong and what would be right.
+ */
+bool keys_parse(
+    const char *name, const char *values, struct keys_change *ret, char ret_why[KEYS_WHY_BYTES]);
+
+#endif

@@ -59,6 +59,22 @@
 #define LIMIT_CONNECT_MS 600000
 #define LIMIT_RESOLVE_MS 600000
 
+/* SLP: a message that came by TCP (the format allows 16 MiB), and a datagram we send (RFC 2608, 6.1). */
+#define LIMIT_SLP_MESSAGE_BYTES  (2u << 20)
+#define LIMIT_SLP_DATAGRAM_BYTES 1400
+/* Scopes of a request, or of one agent that we look at; and the bytes of a scope. */
+#define LIMIT_SLP_SCOPES      16
+#define LIMIT_SLP_SCOPE_BYTES 128
+/* A URL names a host and an iSCSI name, each character perhaps escaped with three. */
+#define LIMIT_SLP_URL_BYTES 2048
+/* Agents asked in one discovery; targets it finds; discoveries at once; the longest. */
+#define LIMIT_SLP_AGENTS    64
+#define LIMIT_SLP_TARGETS   4096
+#define LIMIT_SLP_DISCOVERS 8
+#define LIMIT_SLP_MS        600000
+/* Interfaces of a host on which requests are multicast. */
+#define LIMIT_SLP_INTERFACES 64
+
 /* One line of the control protocol, either way; and clients at once. */
 #define LIMIT_IPC_LINE_BYTES (4u << 20)
 /* A request is small: an enemy's must not cost memory. */

@@ -1,0 +1,55 @@
+/*
+ * Giving up what a process of ours does not need, once it is set up: its user,
+ * its capabilities, new privileges, and system calls (seccomp; the tables are
+ * confine.def).  Whoever takes over a confined process by a peer's bytes can do
+ * little more than its work.
+ */
+#ifndef SYS_CONFINE_H
+#define SYS_CONFINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Rows of confine.def: what a process may do. */
+enum confine_profile {
+#define PROFILE(id, ...) CONFINE_##id,
+#include "sys/confine.def"
+};
+
+#define CONFINE_CAPS_ALL UINT64_MAX
+
+/* Strings are borrowed for the call only. */
+struct confine_cfg {
+	/*
+	 * Whom to become where root started us.  NULL: the account
+	 * "openisw-PROGRAM" where there is one, else nobody.  If run_dir belongs to
+	 * an ordinary user, we become that user in any case: it is the driver's.
+	 */
+	const char *user;
+	/* Stay root (iscsi_driverd, which mounts). */
+	bool keep_user;
+	/* Must be reachable afterwards; if only root can enter it we stay root.  NULL: none. */
+	const char *run_dir;
+	/* Capabilities to keep where we have them (1 << CAP_…). */
+	uint64_t keep_caps;
+	/*
+	 * Programs we start may gain privileges (fusermount3 is set-user-ID).  The
+	 * system calls can be filtered only with CAP_SYS_ADMIN then.
+	 */
+	bool may_gain;
+	/* Fail where the kernel has no seccomp; otherwise that is noted only. */
+	bool strict;
+};
+#define CONFINE_NOTE_BYTES 512
+
+/*
+ * Enter the profile, with all threads there are.  Nothing of it can be undone.
+ * An ordinary user's process changes no user; all else holds for it too.
+ * 0: done, `note` is empty or a sentence about what could not be had.
+ * A negative errno: `note` says what failed; the process is to end.
+ */
+int confine_enter(
+    enum confine_profile profile, const struct confine_cfg *cfg, char note[CONFINE_NOTE_BYTES]);
+
+#endif

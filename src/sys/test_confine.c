@@ -1,0 +1,608 @@
+/*
+ * What is forbidden is tried, and what is needed is done, in a child of its
+ * own each, for every profile.
+ */
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "sys/confine.h"
+#include "sys/confine_calls.h"
+
+/* Exit statuses of a child besides errno values; SIGNALLED + number: a signal ended it. */
+#define NOT_CONFINED 250
+#define WRONG        251
+#define SIGNALLED    1000
+
+#define BIT(id)     (1u << CONFINE_##id)
+#define ALL_DAEMONS (BIT(ISWD) | BIT(RESOLVD) | BIT(ISLPD) | BIT(IRADD))
+#define RESOLVERS   (BIT(RESOLVD) | BIT(ISLPD) | BIT(IRADD))
+
+static const enum confine_profile all[] = {
+#define PROFILE(id, ...) CONFINE_##id,
+#include "sys/confine.def"
+};
+#define PROFILES (sizeof all / sizeof all[0])
+
+static char dir[] = "/tmp/test-confine-XXXXXX";
+static char path[64];
+
+/* ---- what is tried: 0 or an errno ---- */
+
+static int
+made(int fd)
+{
+	return fd >= 0 ? 0 : errno;
+}
+
+#define SOCKET(name, ...)                         \
+	static int name(void)                     \
+	{                                         \
+		return made(socket(__VA_ARGS__)); \
+	}
+SOCKET(unix_stream, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)
+SOCKET(inet_stream, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)
+SOCKET(inet6_stream, AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)
+SOCKET(inet_dgram, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)
+SOCKET(inet6_dgram, AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0)
+SOCKET(inet_raw, AF_INET, SOCK_RAW, IPPROTO_ICMP)
+SOCKET(netlink_route, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0)
+SOCKET(netlink_audit, AF_NETLINK, SOCK_RAW, 9)
+SOCKET(packet, AF_PACKET, SOCK_RAW, 0)
+
+static int
+inet_of_wide_word(void)
+{
+	/* The kernel looks at the lower half only. */
+	return made((int)syscall(SYS_socket, 1L << 32 | AF_INET, SOCK_RAW, IPPROTO_ICMP));
+}
+
+static int
+read_file(void)
+{
+	return made(open("/etc/passwd", O_RDONLY | O_CLOEXEC));
+}
+
+static int
+write_file(void)
+{
+	return made(open(path, O_WRONLY));
+}
+
+static int
+read_and_write_file(void)
+{
+	return made(open(path, O_RDWR));
+}
+
+static int
+truncate_by_opening(void)
+{
+	return made(open(path, O_RDONLY | O_TRUNC));
+}
+
+static int
+create_file(void)
+{
+	return made(open("/dev/shm/test-confine-created", O_RDONLY | O_CREAT, 0600));
+}
+
+static int
+create_nameless_file(void)
+{
+	return made(open(dir, O_RDWR | O_TMPFILE, 0600));
+}
+
+static int
+write_file_by_openat2(void)
+{
+	uint64_t how[3] = { O_WRONLY };
+
+	return made((int)syscall(SYS_openat2, AT_FDCWD, path, how, sizeof how));
+}
+
+static int
+unlink_file(void)
+{
+	return made(unlink(path));
+}
+
+static int
+rename_file(void)
+{
+	return made(rename(path, path));
+}
+
+static int
+make_directory(void)
+{
+	return made(mkdir(path, 0700));
+}
+
+static int
+change_mode(void)
+{
+	return made(chmod(path, 0600));
+}
+
+static void *
+thread(void *arg)
+{
+	return arg;
+}
+
+static int
+start_thread(void)
+{
+	void *ret = NULL;
+	pthread_t t;
+	int err = pthread_create(&t, NULL, thread, dir);
+
+	if (err == 0)
+		err = pthread_join(t, &ret);
+	return err != 0 ? err : ret == dir ? 0 : WRONG;
+}
+
+static int
+start_process(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	return made(pid);
+}
+
+static int
+run_program(void)
+{
+	execl("/bin/true", "true", (char *)NULL);
+	return errno;
+}
+
+static int
+trace(void)
+{
+	return made((int)syscall(SYS_ptrace, 0, 0, 0, 0));
+}
+
+static int
+load_module(void)
+{
+	return made((int)syscall(SYS_init_module, NULL, 0, ""));
+}
+
+static int
+make_ring(void)
+{
+	return made((int)syscall(SYS_io_uring_setup, 1, NULL));
+}
+
+static int
+signal_others(void)
+{
+	return made(kill(getppid(), 0));
+}
+
+static int
+listen_to_all(void)
+{
+	return made(listen(-1, 1)) == EBADF ? 0 : errno;
+}
+
+static int
+make_code(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p != MAP_FAILED ? 0 : errno;
+}
+
+static int
+make_memory(void)
+{
+	void *p = malloc(8u << 20);
+
+	if (p == NULL)
+		return errno;
+	memset(p, 1, 8u << 20);
+	free(p);
+	return 0;
+}
+
+static int
+look_up_name(void)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	struct addrinfo *list;
+	int eai = getaddrinfo("localhost", NULL, &hints, &list);
+
+	if (eai == 0)
+		freeaddrinfo(list);
+	return eai == 0 ? 0 : WRONG;
+}
+
+static int
+interface_number(void)
+{
+	return if_nametoindex("lo") != 0 || errno == ENODEV ? 0 : errno;
+}
+
+static int
+say_something(void)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	return localtime_r(&now, &tm) != NULL && dprintf(STDERR_FILENO, "%s", "") == 0 ? 0 : errno;
+}
+
+static int
+abort_process(void)
+{
+	abort();
+}
+
+/* ---- what comes of it ---- */
+
+/* By profile; whoever has no bit in `permitted` gets `otherwise`. */
+static const struct attempt {
+	const char *what;
+	int (*try)(void);
+	unsigned permitted;
+	int otherwise;
+	bool is_sanitizers; /* they need it where we do not */
+} attempts[] = {
+#define A(name, permitted, otherwise)                    \
+	{                                                \
+#name, name, permitted, otherwise, false \
+	}
+#define U(name, permitted, otherwise)                   \
+	{                                               \
+#name, name, permitted, otherwise, true \
+	}
+	A(unix_stream, ALL_DAEMONS | BIT(DRIVER), 0),
+	A(inet_stream, BIT(ISWD) | BIT(RESOLVD) | BIT(ISLPD), EPERM),
+	A(inet6_stream, BIT(ISWD) | BIT(RESOLVD) | BIT(ISLPD), EPERM),
+	A(inet_dgram, RESOLVERS, EPERM),
+	A(inet6_dgram, RESOLVERS, EPERM),
+	A(inet_raw, 0, EPERM),
+	A(inet_of_wide_word, 0, EPERM),
+	A(netlink_route, RESOLVERS, EPERM),
+	A(netlink_audit, 0, EPERM),
+	A(packet, 0, EPERM),
+	A(read_file, ALL_DAEMONS | BIT(DRIVER), 0),
+	A(write_file, BIT(DRIVER), EPERM),
+	A(read_and_write_file, BIT(DRIVER), EPERM),
+	A(truncate_by_opening, BIT(DRIVER), EPERM),
+	A(create_file, BIT(DRIVER), EPERM),
+	A(create_nameless_file, BIT(DRIVER), EPERM),
+	A(write_file_by_openat2, BIT(DRIVER), ENOSYS),
+	A(rename_file, BIT(DRIVER), EPERM),
+	A(change_mode, BIT(DRIVER), EPERM),
+	A(unlink_file, BIT(DRIVER), EPERM),
+	A(make_directory, BIT(DRIVER), EPERM),
+	A(make_ring, 0, EPERM),
+	A(make_memory, ALL_DAEMONS | BIT(DRIVER), 0),
+	A(make_code, RESOLVERS | BIT(DRIVER), EPERM),
+	A(look_up_name, ALL_DAEMONS | BIT(DRIVER), 0),
+	A(interface_number, ALL_DAEMONS | BIT(DRIVER), 0),
+	A(listen_to_all, BIT(DRIVER), EPERM),
+	A(say_something, ALL_DAEMONS | BIT(DRIVER), 0),
+	A(load_module, 0, SIGNALLED + SIGSYS),
+	A(abort_process, 0, SIGNALLED + SIGABRT),
+	U(start_thread, RESOLVERS | BIT(DRIVER), EPERM),
+	U(start_process, BIT(DRIVER), EPERM),
+	U(signal_others, BIT(DRIVER), EPERM),
+	U(trace, 0, SIGNALLED + SIGSYS),
+	U(run_program, BIT(DRIVER), SIGNALLED + SIGSYS),
+};
+
+/* Ends without what atexit() has: the child is not the test. */
+static int
+outcome(enum confine_profile profile, const struct confine_cfg *cfg, int (*try)(void))
+{
+	pid_t pid = fork();
+	int st;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		char note[CONFINE_NOTE_BYTES];
+
+		signal(SIGABRT, SIG_DFL); /* cmocka has one */
+		signal(SIGSYS, SIG_DFL);
+		if (confine_enter(profile, cfg, note) < 0) {
+			fprintf(stderr, "%s\n", note);
+			_exit(NOT_CONFINED);
+		}
+		_exit(try());
+	}
+	assert_int_equal(waitpid(pid, &st, 0), pid);
+	return WIFEXITED(st) ? WEXITSTATUS(st) : SIGNALLED + WTERMSIG(st);
+}
+
+static bool
+has_seccomp(void)
+{
+	const struct confine_cfg cfg = { .keep_user = true, .strict = true };
+
+	return outcome(CONFINE_ISWD, &cfg, unix_stream) != NOT_CONFINED;
+}
+
+static void
+every_profile_can_do_its_work_and_nothing_else(void **state)
+{
+	int wrong = 0;
+
+	(void)state;
+	if (!has_seccomp())
+		skip();
+	for (size_t p = 0; p < PROFILES; p++) {
+		const struct confine_cfg cfg = { .keep_user = true,
+			.strict = true,
+			.keep_caps = all[p] == CONFINE_DRIVER ? CONFINE_CAPS_ALL : 0 };
+
+		for (size_t i = 0; i < sizeof attempts / sizeof attempts[0]; i++) {
+			const struct attempt *a = &attempts[i];
+			bool may = (a->permitted >> all[p] & 1) != 0;
+#ifdef CONFINE_SANITIZED
+			if (a->is_sanitizers)
+				continue;
+#endif
+			int want = may ? 0 : a->otherwise, got, fd;
+
+			fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666); /* as it was */
+			assert_true(fd >= 0 && fchmod(fd, 0666) == 0);
+			close(fd);
+			/* What is permitted to a profile may still be no use on this host. */
+			got = outcome(all[p], &cfg, a->try);
+			if (a->try == make_directory && got == EEXIST)
+				got = 0;
+			if (may && got == EAFNOSUPPORT)
+				got = 0;
+			if (got != want) {
+				print_error("%s: %s: %d instead of %d\n",
+				    confine_calls_program(all[p]), a->what, got, want);
+				wrong++;
+			}
+		}
+	}
+	(void)unlink("/dev/shm/test-confine-created");
+	assert_int_equal(wrong, 0);
+}
+
+static int
+all_threads_are_filtered(void)
+{
+	return made(socket(AF_PACKET, SOCK_RAW, 0));
+}
+
+static pthread_barrier_t barrier;
+
+static void *
+early_thread(void *arg)
+{
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	*(int *)arg = all_threads_are_filtered();
+	return NULL;
+}
+
+static void
+threads_that_were_there_before_are_filtered_too(void **state)
+{
+	pid_t pid;
+	int st;
+
+	(void)state;
+	if (!has_seccomp())
+		skip();
+	pid = fork();
+	if (pid == 0) {
+		const struct confine_cfg cfg = { .keep_user = true, .strict = true };
+		char note[CONFINE_NOTE_BYTES];
+		pthread_t t;
+		int got = WRONG;
+
+		pthread_barrier_init(&barrier, NULL, 2);
+		if (pthread_create(&t, NULL, early_thread, &got) != 0)
+			_exit(WRONG);
+		pthread_barrier_wait(&barrier);
+		if (confine_enter(CONFINE_DRIVER, &cfg, note) < 0)
+			_exit(NOT_CONFINED);
+		pthread_barrier_wait(&barrier);
+		pthread_join(t, NULL);
+		_exit(got);
+	}
+	assert_int_equal(waitpid(pid, &st, 0), pid);
+	assert_true(WIFEXITED(st));
+	assert_int_equal(WEXITSTATUS(st), EPERM);
+}
+
+/* ---- user and capabilities ---- */
+
+static uint64_t
+effective(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[2] = { 0 };
+
+	if (syscall(SYS_capget, &head, caps) < 0)
+		return UINT64_MAX;
+	return caps[0].effective | (uint64_t)caps[1].effective << 32;
+}
+
+/* In a child, which goes on as cfg says, look at what is left; no filter is in the way of looking.
+ */
+static int
+identity(const struct confine_cfg *cfg, uid_t want_uid, uint64_t want_caps, const char *word)
+{
+	pid_t pid = fork();
+	int st;
+
+	if (pid == 0) {
+		char note[CONFINE_NOTE_BYTES];
+		uid_t r, e, s;
+
+		if (confine_enter(CONFINE_DRIVER, cfg, note) < 0)
+			_exit(NOT_CONFINED);
+		if (getresuid(&r, &e, &s) < 0 || r != want_uid || e != want_uid || s != want_uid)
+			_exit(1);
+		if (want_uid != 0 && (setuid(0) == 0 || getgid() == 0 || getgroups(0, NULL) != 0))
+			_exit(2);
+		if (effective() != want_caps)
+			_exit(3);
+		if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+			_exit(4);
+		for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++)
+			if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
+			    (want_caps >> cap & 1) == 0)
+				_exit(5);
+		_exit(word == NULL ? note[0] != '\0' : strstr(note, word) == NULL);
+	}
+	if (waitpid(pid, &st, 0) != pid || !WIFEXITED(st))
+		return WRONG;
+	return WEXITSTATUS(st);
+}
+
+static uid_t
+nobody(void)
+{
+	const struct passwd *pw = getpwnam("nobody");
+
+	return pw != NULL ? pw->pw_uid : 0;
+}
+
+static bool
+is_full_root(void)
+{
+	return geteuid() == 0 && (effective() >> CAP_SETUID & 1) != 0 &&
+	       (effective() >> CAP_SETPCAP & 1) != 0 && (effective() >> CAP_NET_RAW & 1) != 0 &&
+	       (effective() >> CAP_CHOWN & 1) != 0 && nobody() != 0;
+}
+
+static void
+root_becomes_nobody_without_capabilities(void **state)
+{
+	const struct confine_cfg plain = { 0 }, reachable = { .run_dir = "/tmp" };
+
+	(void)state;
+	if (!is_full_root() || getpwnam("openisw-iscsi_driverd") != NULL)
+		skip();
+	assert_int_equal(identity(&plain, nobody(), 0, NULL), 0);
+	assert_int_equal(identity(&reachable, nobody(), 0, NULL), 0);
+}
+
+static void
+capability_that_is_needed_survives_the_change_of_the_user(void **state)
+{
+	const struct confine_cfg cfg = { .keep_caps = 1u << CAP_NET_RAW, .user = "daemon" };
+
+	(void)state;
+	if (!is_full_root() || getpwnam("daemon") == NULL)
+		skip();
+	assert_int_equal(identity(&cfg, getpwnam("daemon")->pw_uid, 1u << CAP_NET_RAW, NULL), 0);
+}
+
+static void
+owner_of_the_run_directory_is_the_user(void **state)
+{
+	const struct confine_cfg cfg = { .run_dir = dir, .user = "nobody" };
+
+	(void)state;
+	if (!is_full_root())
+		skip();
+	assert_int_equal(chown(dir, 54321, 54321), 0);
+	assert_int_equal(identity(&cfg, 54321, 0, NULL), 0);
+	assert_int_equal(chown(dir, 0, 0), 0);
+}
+
+static void
+run_directory_only_root_can_enter_keeps_root_and_says_so(void **state)
+{
+	const struct confine_cfg cfg = { .run_dir = dir };
+
+	(void)state;
+	if (!is_full_root())
+		skip();
+	assert_int_equal(identity(&cfg, 0, 0, "cannot enter"), 0);
+}
+
+static void
+unknown_user_is_a_failure(void **state)
+{
+	const struct confine_cfg cfg = { .user = "openisw-there-is-none" };
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(identity(&cfg, 0, 0, NULL), NOT_CONFINED);
+}
+
+static void
+ordinary_user_is_confined_as_well(void **state)
+{
+	const struct confine_cfg cfg = { .strict = true };
+	pid_t pid;
+	int st;
+
+	(void)state;
+	if (!has_seccomp() || (geteuid() == 0 && !is_full_root()))
+		skip();
+	pid = fork();
+	if (pid == 0) {
+		if (geteuid() == 0 && setresuid(nobody(), nobody(), nobody()) < 0)
+			_exit(WRONG);
+		_exit(outcome(CONFINE_ISWD, &cfg, inet_dgram));
+	}
+	assert_int_equal(waitpid(pid, &st, 0), pid);
+	assert_true(WIFEXITED(st));
+	assert_int_equal(WEXITSTATUS(st), EPERM);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_profile_can_do_its_work_and_nothing_else),
+		cmocka_unit_test(threads_that_were_there_before_are_filtered_too),
+		cmocka_unit_test(root_becomes_nobody_without_capabilities),
+		cmocka_unit_test(capability_that_is_needed_survives_the_change_of_the_user),
+		cmocka_unit_test(owner_of_the_run_directory_is_the_user),
+		cmocka_unit_test(run_directory_only_root_can_enter_keeps_root_and_says_so),
+		cmocka_unit_test(unknown_user_is_a_failure),
+		cmocka_unit_test(ordinary_user_is_confined_as_well),
+	};
+	int ret;
+
+	if (mkdtemp(dir) == NULL)
+		return 2;
+	snprintf(path, sizeof path, "%s/file", dir);
+	ret = cmocka_run_group_tests(tests, NULL, NULL);
+	(void)unlink(path);
+	(void)rmdir(dir);
+	return ret;
+}

@@ -36,7 +36,6 @@ struct probe {
 	struct scsi_port *port;
 	probe_done *done; /* NULL: abandoned */
 	void *user;
-	bool names_only;
 	struct probe_result result;
 	size_t next; /* LUN that no visitor has taken */
 	unsigned busy;
@@ -144,7 +143,7 @@ take_name(struct visitor *v, size_t n)
 static bool
 want_disk(const struct visitor *v)
 {
-	return v->info->is_disk && !v->p->names_only;
+	return v->info->is_disk;
 }
 
 static void
@@ -378,6 +377,9 @@ command_failed(struct visitor *v)
 
 	if (v->step == STEP_INQUIRY)
 		v->p->result.inquiries_failed++;
+	if (v->cmd.req.result == REQ_OFFLINE)
+		fault_set(&v->p->result.fault, IPC_ERR_OFFLINE, "scan again",
+		    "the connection was lost while the LUNs were probed");
 	/* A page or mode the target does not know is no fault; a unit that is not ready is. */
 	if (v->step == STEP_INQUIRY ||
 	    (steps[v->step].build == build_ready && v->cmd.verdict.action != SENSE_UNSUPPORTED) ||
@@ -550,12 +552,11 @@ probe_start(struct scsi_port *port, probe_done *done, void *user)
 }
 
 struct probe *
-probe_start_luns(struct scsi_port *port, const struct probe_lun *luns, size_t n, bool names_only,
-    probe_done *done, void *user)
+probe_start_luns(
+    struct scsi_port *port, const struct probe_lun *luns, size_t n, probe_done *done, void *user)
 {
 	struct probe *p = probe_new(port, done, user);
 
-	p->names_only = names_only;
 	set_luns(p, luns, n);
 	start_visits(p);
 	one_less(p);

@@ -11,7 +11,7 @@
 #include "driver/iscsial/scsi_port.h"
 
 struct probe_result {
-	/* Set: nothing is known, and luns is empty. */
+	/* Set: it was cut short, and nothing is to be made of the rest. */
 	struct fault fault;
 	struct lun_info *luns; /* n of them, by number; taken by setting it to NULL */
 	size_t n;
@@ -33,12 +33,9 @@ struct probe_lun {
 
 /* All LUNs that the target reports. */
 struct probe *probe_start(struct scsi_port *port, probe_done *done, void *user);
-/*
- * Only these (copied); names_only leaves readiness, capacity and what follows
- * alone: it is what an identity check needs.
- */
-struct probe *probe_start_luns(struct scsi_port *port, const struct probe_lun *luns, size_t n,
-    bool names_only, probe_done *done, void *user);
+/* Only these (copied). */
+struct probe *probe_start_luns(
+    struct scsi_port *port, const struct probe_lun *luns, size_t n, probe_done *done, void *user);
 /*
  * done() will not be called.  Memory that commands on their way still use
  * lives until they are handed back.  NULL is fine.

@@ -1,0 +1,368 @@
+#include "driver/iscsial/bay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/call.h"
+#include "driver/iscsial/probe.h"
+#include "sys/log.h"
+
+struct berth {
+	struct list link;
+	struct bay *bay;
+	struct disk *disk;
+	struct probe *look; /* under way because the disk asked for it */
+	bool is_exported;   /* the exporter has it; else it only waits to be idle */
+	bool is_off;        /* its unit was replaced */
+};
+
+struct bay {
+	struct scsi_port *port;
+	const struct export_ops *ops_export;
+	char *dir;
+	const struct bay_ops *ops;
+	void *user;
+	unsigned slots;
+	struct iopool *pool; /* made with the first disk: a session without one costs little */
+	struct export *export;
+	struct probe *check;
+	bool is_failing;
+	struct list berths;
+};
+
+static void look(void *user, struct disk *d);
+
+static const struct disk_ops disk_ops = { .look = look };
+
+struct bay *
+bay_new(struct scsi_port *port, unsigned slots, const struct export_ops *export, const char *dir,
+    const struct bay_ops *ops, void *user)
+{
+	struct bay *b = calloc(1, sizeof *b);
+
+	if (b == NULL)
+		return NULL;
+	b->port = port;
+	b->ops_export = export;
+	b->ops = ops;
+	b->user = user;
+	list_init(&b->berths);
+	b->dir = strdup(dir);
+	b->slots = slots;
+	if (b->dir == NULL) {
+		free(b);
+		return NULL;
+	}
+	return b;
+}
+
+static struct berth *
+find(const struct bay *b, uint32_t lun)
+{
+	LIST_EACH(node, tmp, &b->berths)
+	{
+		struct berth *h = LIST_ENTRY(node, struct berth, link);
+
+		if (h->is_exported && disk_info(h->disk)->number == lun)
+			return h;
+	}
+	return NULL;
+}
+
+static void
+berth_free(struct berth *h)
+{
+	probe_abandon(h->look);
+	list_remove(&h->link);
+	disk_free(h->disk);
+	free(h);
+}
+
+/* Disks that were hidden and whose last command has come back. */
+static void
+sweep(struct bay *b)
+{
+	LIST_EACH(node, tmp, &b->berths)
+	{
+		struct berth *h = LIST_ENTRY(node, struct berth, link);
+
+		if (!h->is_exported && disk_is_idle(h->disk))
+			berth_free(h);
+	}
+}
+
+void
+bay_free(struct bay *b)
+{
+	if (b == NULL)
+		return;
+	sweep(b);
+	iopool_free(b->pool);
+	free(b->dir);
+	free(b);
+}
+
+/* ---- showing ---- */
+
+static bool
+start_export(struct bay *b, struct fault *ret_fault)
+{
+	int err;
+
+	if (b->export != NULL)
+		return true;
+	if (b->pool == NULL)
+		b->pool = iopool_new(b->slots);
+	if (b->pool == NULL) {
+		fault_set(
+		    ret_fault, IPC_ERR_INTERNAL, "free some memory", "out of memory for disks");
+		return false;
+	}
+	err = b->ops_export->start(b->port->loop, b->dir, &b->export);
+	if (err == 0)
+		return true;
+	b->export = NULL;
+	fault_set(ret_fault, IPC_ERR_INTERNAL,
+	    err == -ENOENT || err == -ENODEV || err == -EPERM || err == -EACCES
+		? "make /dev/fuse available and usable for the driver's user (fusermount3)"
+		: "look at the system's log",
+	    "disks cannot be shown at %s: %s", b->dir, strerror(-err));
+	return false;
+}
+
+static void
+update(struct berth *h, const struct lun_info *info)
+{
+	bool is_changed = disk_update(h->disk, info);
+
+	h->is_off = false;
+	if (is_changed) {
+		h->bay->ops_export->changed(h->bay->export, disk_blk(h->disk));
+		h->bay->ops->changed(h->bay->user, info);
+	}
+}
+
+bool
+bay_show(struct bay *b, const struct lun_info *info, const char *name, struct fault *ret_fault)
+{
+	struct berth *h = find(b, info->number);
+	int err;
+
+	sweep(b);
+	if (h != NULL) {
+		update(h, info);
+		return true;
+	}
+	if (!start_export(b, ret_fault))
+		return false;
+	h = call_alloc(sizeof *h);
+	h->bay = b;
+	h->disk = disk_new(b->port, b->pool, info, name, &disk_ops, h);
+	err = h->disk != NULL ? b->ops_export->add(b->export, disk_blk(h->disk)) : -ENOMEM;
+	if (err != 0) {
+		disk_free(h->disk);
+		free(h);
+		fault_set(ret_fault, IPC_ERR_INTERNAL, "look at the driver's log",
+		    "disk %s cannot be shown: %s", name, strerror(-err));
+		return false;
+	}
+	h->is_exported = true;
+	disk_fail_fast(h->disk, b->is_failing);
+	list_push_back(&b->berths, &h->link);
+	return true;
+}
+
+static void
+take_off(struct berth *h, int err)
+{
+	probe_abandon(h->look);
+	h->look = NULL;
+	disk_off(h->disk, err);
+}
+
+void
+bay_hide(struct bay *b, uint32_t lun)
+{
+	struct berth *h = find(b, lun);
+	int err;
+
+	if (h == NULL)
+		return;
+	err = b->ops_export->remove(b->export, disk_blk(h->disk), true);
+	if (err != 0)
+		log_warn(
+		    "disk %s could not be taken away: %s", disk_blk(h->disk)->name, strerror(-err));
+	h->is_exported = false;
+	take_off(h, -ENXIO);
+	sweep(b);
+}
+
+size_t
+bay_count(const struct bay *b)
+{
+	size_t n = 0;
+
+	LIST_EACH(node, tmp, &b->berths)
+	n += LIST_ENTRY(node, struct berth, link)->is_exported;
+	return n;
+}
+
+unsigned
+bay_openers(const struct bay *b, uint32_t lun)
+{
+	struct berth *h = find(b, lun);
+
+	return h != NULL ? b->ops_export->openers(b->export, disk_blk(h->disk)) : 0;
+}
+
+/* ---- identity ---- */
+
+static void
+replaced(struct berth *h, const struct lun_info *now)
+{
+	const struct lun_info *was = disk_info(h->disk);
+	struct fault why = { 0 };
+
+	fault_set(&why, IPC_ERR_OFFLINE,
+	    "restore the unit on the target; or remove the device (rmsf) and scan again",
+	    "LUN %u is not the unit that it was: it was %s, now there is %s; it gets no I/O",
+	    was->number, lun_info_name(&was->id),
+	    now->is_present ? lun_info_name(&now->id) : "nothing");
+	log_err("disk %s: %s", disk_blk(h->disk)->name, why.message);
+	h->is_off = true;
+	disk_off(h->disk, -EIO);
+	h->bay->ops->replaced(h->bay->user, was->number, &why);
+}
+
+/*
+ * What a probe found of a disk.  A unit that answers but is not ready, or did
+ * not answer INQUIRY, keeps what is known of it: its commands will tell.
+ */
+static void
+found(struct berth *h, const struct lun_info *now)
+{
+	struct lun_info was = *disk_info(h->disk);
+	bool is_silent = !now->is_present && now->fault.is_set;
+
+	if (!is_silent && (!now->is_present || !lun_info_is_same(&was.id, &now->id))) {
+		if (!h->is_off)
+			replaced(h, now);
+	} else if (!is_silent && now->is_sized) {
+		update(h, now);
+	} else if (!h->is_off) {
+		update(h, &was);
+	}
+}
+
+static void
+looked(void *user, struct probe_result *r)
+{
+	struct berth *h = user;
+
+	h->look = NULL;
+	/* The connection is lost: the check after the next login answers instead. */
+	if (!r->fault.is_set)
+		found(h, &r->luns[0]);
+}
+
+static void
+add_lun(struct probe_lun *to, const struct disk *d)
+{
+	to->number = disk_info(d)->number;
+	memcpy(to->wire, disk_info(d)->wire, sizeof to->wire);
+}
+
+static void
+look(void *user, struct disk *d)
+{
+	struct berth *h = user;
+	struct probe_lun lun;
+
+	if (h->look != NULL || h->bay->check != NULL)
+		return;
+	add_lun(&lun, d);
+	h->look = probe_start_luns(h->bay->port, &lun, 1, looked, h);
+}
+
+static void
+checked(void *user, struct probe_result *r)
+{
+	struct bay *b = user;
+
+	b->check = NULL;
+	if (r->fault.is_set)
+		return;
+	for (size_t i = 0; i < r->n; i++) {
+		struct berth *h = find(b, r->luns[i].number);
+
+		if (h != NULL)
+			found(h, &r->luns[i]);
+	}
+	b->ops->checked(b->user);
+}
+
+void
+bay_check(struct bay *b)
+{
+	struct probe_lun *luns = call_alloc((bay_count(b) + 1) * sizeof *luns);
+	size_t n = 0;
+
+	bay_uncheck(b);
+	LIST_EACH(node, tmp, &b->berths)
+	{
+		struct berth *h = LIST_ENTRY(node, struct berth, link);
+
+		if (!h->is_exported)
+			continue;
+		probe_abandon(h->look);
+		h->look = NULL;
+		add_lun(&luns[n++], h->disk);
+	}
+	b->check = probe_start_luns(b->port, luns, n, checked, b);
+	free(luns);
+}
+
+void
+bay_uncheck(struct bay *b)
+{
+	probe_abandon(b->check);
+	b->check = NULL;
+}
+
+void
+bay_fail_fast(struct bay *b, bool fail)
+{
+	b->is_failing = fail;
+	LIST_EACH(node, tmp, &b->berths)
+	disk_fail_fast(LIST_ENTRY(node, struct berth, link)->disk, fail);
+}
+
+/* ---- the end ---- */
+
+void
+bay_stop(struct bay *b)
+{
+	bay_uncheck(b);
+	LIST_EACH(node, tmp, &b->berths)
+	{
+		struct berth *h = LIST_ENTRY(node, struct berth, link);
+
+		take_off(h, -ENXIO);
+		h->is_exported = false;
+	}
+	if (b->export != NULL)
+		b->ops_export->stop(b->export);
+	b->export = NULL;
+}
+
+bool
+bay_is_idle(const struct bay *b)
+{
+	if (b->export != NULL || b->check != NULL)
+		return false;
+	LIST_EACH(node, tmp, &b->berths)
+	if (!disk_is_idle(LIST_ENTRY(node, struct berth, link)->disk))
+		return false;
+	return true;
+}

@@ -1,0 +1,577 @@
+/*
+ * A session's life is the table of sstate.def; this file does what a change of
+ * state asks for.  The seat on the worker is made when the session is opened
+ * and given up when it is closed; in between it keeps the requests of the
+ * disks over lost connections.
+ */
+#include "driver/iscsi/session.h"
+
+#include <sys/random.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/addr.h"
+#include "driver/call.h"
+#include "driver/cut.h"
+#include "driver/iscsi/isid.h"
+#include "driver/iscsi/settings.h"
+#include "driver/iscsial/luns.h"
+#include "sys/log.h"
+
+/* Redirections in a row; a target that needs more sends us round in circles. */
+#define SESSION_HOPS_MAX 4
+/* Online for so long, a connection has proved itself: its loss is mended at once. */
+#define SESSION_STEADY_US 10000000
+/* A ping when nothing came for so long, so that a dead path is noticed. */
+#define SESSION_NOP_INTERVAL_MS 15000
+
+struct wait {
+	struct list link;
+	session_opened *opened;
+	session_closed *closed;
+	void *user;
+};
+
+static void dial(struct session *s);
+static void lost(struct session *s, const struct fault *why, bool try_at_once);
+
+/* ---- words ---- */
+
+void
+session_address_text(const struct registry_address *a, char ret_text[LIMIT_ADDRESS_BYTES + 16])
+{
+	bool is_v6 = strchr(a->address, ':') != NULL;
+
+	(void)snprintf(ret_text, LIMIT_ADDRESS_BYTES + 16, is_v6 ? "[%s]:%u,%u" : "%s:%u,%u",
+	    a->address, a->port, a->tpgt); /* the room is for this */
+}
+
+const char *
+session_label(const struct session *s)
+{
+	static char text[LIMIT_ISCSI_NAME_BYTES + LIMIT_ADDRESS_BYTES + 64];
+	char address[LIMIT_ADDRESS_BYTES + 16];
+
+	session_address_text(&s->a, address);
+	(void)snprintf(text, sizeof text, "session %u (%s at %s)", s->instance, s->target, address);
+	return text;
+}
+
+/* ---- states ---- */
+
+/* False: the event has no row; nothing happened. */
+static bool
+go(struct session *s, enum sstate_event ev)
+{
+	enum sstate to;
+
+	if (!sstate_next(s->state, ev, &to))
+		return false;
+	log_debug("session %u: %s -> %s", s->instance, sstate_name(s->state), sstate_name(to));
+	s->state = to;
+	return true;
+}
+
+static void
+tell(struct session *s)
+{
+	struct list waiters, *node;
+
+	list_init(&waiters);
+	list_splice_front(&waiters, &s->waiters);
+	while ((node = list_pop(&waiters)) != NULL) {
+		struct wait *w = LIST_ENTRY(node, struct wait, link);
+
+		w->opened(w->user, s);
+		free(w);
+	}
+}
+
+/* ---- a try ---- */
+
+static struct nexus_login *
+make_login(struct session *s, struct fault *ret_fault)
+{
+	struct registry_scope scope = { REGISTRY_TARGET_ADDRESS, s->target, &s->a };
+	struct nexus_login *login = settings_login(s->d->reg, &scope, ret_fault);
+
+	if (login == NULL)
+		return NULL;
+	cut_copy(login->target_name, sizeof login->target_name, s->target);
+	/* A redirection may lead to another portal group. */
+	login->expected_tpgt = s->is_elsewhere ? -1 : s->a.tpgt;
+	cut_copy(s->initiator_name_tried, sizeof s->initiator_name_tried, login->initiator_name);
+	return login;
+}
+
+static void
+dialed(void *user, const struct dial_result *r)
+{
+	struct session *s = user;
+	struct nexus_login *login;
+	struct fault why = { 0 };
+
+	s->dial = NULL;
+	if (r->fd < 0) {
+		lost(s, &r->fault, false);
+		return;
+	}
+	login = make_login(s, &why);
+	if (login == NULL) {
+		(void)close(r->fd); /* nothing was sent on it */
+		lost(s, &why, false);
+		return;
+	}
+	(void)go(s, SSTATE_EV_CONNECTED); /* a dial is out in CONNECT and DOWN_TRY only */
+	cut_copy(s->local, sizeof s->local, r->local);
+	cut_copy(s->peer, sizeof s->peer, r->peer);
+	seat_attach(s->seat, r->fd, login);
+}
+
+/* Where this try goes: where a redirection just sent us, or a permanent one did, or the address. */
+static void
+choose_address(struct session *s)
+{
+	if (s->hops > 0)
+		return;
+	s->at = s->a;
+	s->is_elsewhere =
+	    !s->skip_redirect && registry_redirect_get(s->d->reg, s->target, &s->a, &s->at) == 0;
+}
+
+static void
+dial(struct session *s)
+{
+	choose_address(s);
+	s->dial = dial_start(&s->d->isw, s->at.address, s->at.port, SESSION_CONNECT_MS, dialed, s);
+}
+
+static void
+retry(struct loop_timer *t)
+{
+	struct session *s = LIST_ENTRY(t, struct session, retry);
+
+	if (go(s, SSTATE_EV_OPEN))
+		dial(s);
+}
+
+static void
+give_up(struct loop_timer *t)
+{
+	struct session *s = LIST_ENTRY(t, struct session, give_up);
+
+	if (!go(s, SSTATE_EV_GIVE_UP))
+		return;
+	log_err("%s: offline for %u seconds: its I/O fails until it is back", session_label(s),
+	    SESSION_REPLACEMENT_US / 1000000);
+	seat_give_up(s->seat);
+	luns_offline(s);
+}
+
+/* ---- the connection ended, or there was none ---- */
+
+static void
+log_lost(const struct session *s, const struct fault *why, const struct fault *before)
+{
+	/* One line for an outage, not one for each try. */
+	if (before->is_set && strcmp(before->message, why->message) == 0)
+		log_debug("%s: %s", session_label(s), why->message);
+	else
+		log_warn("%s: %s; %s", session_label(s), why->message,
+		    why->next[0] != '\0' ? why->next : "it is tried again");
+}
+
+static void
+lost(struct session *s, const struct fault *why, bool try_at_once)
+{
+	struct fault before = s->last;
+	uint64_t now = loop_now_update(s->d->loop);
+	bool was_online = s->state == SSTATE_ONLINE;
+	uint32_t random = 0;
+
+	if (!go(s, SSTATE_EV_LOST))
+		return;
+	if (was_online) {
+		loop_timer_set(s->d->loop, &s->give_up, now + SESSION_REPLACEMENT_US);
+		if (now - s->online_us >= SESSION_STEADY_US)
+			backoff_reset(&s->backoff);
+	}
+	if (try_at_once) {
+		loop_timer_set(s->d->loop, &s->retry, now);
+		return;
+	}
+	s->last = *why;
+	log_lost(s, why, &before);
+	/* The next try takes the other way where there are two. */
+	s->skip_redirect = s->is_elsewhere;
+	s->hops = 0;
+	if (s->keep) {
+		/* Without random bytes the tries are merely less spread. */
+		(void)getrandom(&random, sizeof random, GRND_NONBLOCK);
+		loop_timer_set(s->d->loop, &s->retry, now + backoff_next_us(&s->backoff, random));
+	}
+	tell(s);
+	if (!s->keep)
+		session_close(s, NULL, NULL);
+}
+
+static bool
+follow(struct session *s, const struct nexus_down *down, struct fault *ret_why)
+{
+	struct registry_address to = { .tpgt = s->a.tpgt };
+	struct addr a;
+	enum addr_result r = addr_parse(down->redirect, &a);
+
+	if (r != ADDR_OK) {
+		fault_set(ret_why, IPC_ERR_OFFLINE, "look at the target's configuration",
+		    "the target has moved to \"%s\", but %s", down->redirect, addr_text(r));
+		return false;
+	}
+	if (++s->hops > SESSION_HOPS_MAX) {
+		fault_set(ret_why, IPC_ERR_OFFLINE, "look at the target's configuration",
+		    "the target sent us on %u times in a row, last to %s", SESSION_HOPS_MAX,
+		    down->redirect);
+		return false;
+	}
+	cut_copy(to.address, sizeof to.address, a.host);
+	to.port = a.has_port ? a.port : ADDR_PORT_DEFAULT;
+	if (a.has_tpgt)
+		to.tpgt = a.tpgt;
+	s->at = to;
+	s->is_elsewhere = true;
+	log_note("%s: the target has moved to %s%s", session_label(s), down->redirect,
+	    down->redirect_for_good ? " for good" : " for a while");
+	if (down->redirect_for_good && registry_redirect_set(s->d->reg, s->target, &s->a, &to) != 0)
+		log_warn("the redirection is not kept: %s", registry_error(s->d->reg)->message);
+	return true;
+}
+
+static void
+seat_down(void *user, const struct nexus_down *down)
+{
+	struct session *s = user;
+	struct fault why = down->fault;
+	bool is_followed = down->end == NEXUS_MOVED && follow(s, down, &why);
+
+	if (!why.is_set)
+		fault_set(&why, IPC_ERR_OFFLINE, "", "the target ended the session");
+	/* What would be refused again is tried seldom. */
+	if (down->is_permanent && s->backoff.tries < 6)
+		s->backoff.tries = 6;
+	lost(s, &why, is_followed);
+}
+
+/* ---- online ---- */
+
+static void
+keep_alias(struct session *s)
+{
+	if (s->login.target_alias[0] != '\0' &&
+	    registry_target_alias(s->d->reg, s->target, s->login.target_alias) != 0)
+		log_debug("the alias of %s is not kept: %s", s->target,
+		    registry_error(s->d->reg)->message);
+}
+
+static void
+seat_online(void *user, const struct seat_login *login)
+{
+	struct session *s = user;
+
+	if (!go(s, SSTATE_EV_RELEASED))
+		return;
+	loop_timer_clear(s->d->loop, &s->give_up);
+	/* The original address works again: the permanent redirection was not for good. */
+	if (!s->is_elsewhere && s->skip_redirect)
+		(void)registry_redirect_remove(
+		    s->d->reg, s->target, &s->a); /* tried again next time if not */
+	s->skip_redirect = false;
+	s->hops = 0;
+	s->login = *login;
+	s->has_login = true;
+	s->keep = true;
+	s->online_us = loop_now_update(s->d->loop);
+	s->opened = time(NULL);
+	cut_copy(s->initiator_name, sizeof s->initiator_name, s->initiator_name_tried);
+	fault_clear(&s->last);
+	keep_alias(s);
+	log_note("%s: online", session_label(s));
+	luns_online(s);
+	tell(s);
+}
+
+/* ---- the end ---- */
+
+static void
+seat_gone(void *user)
+{
+	struct session *s = user;
+	struct list closers, *node;
+
+	seat_free(s->seat);
+	s->seat = NULL;
+	s->is_probed = s->is_probing = false;
+	(void)go(s, SSTATE_EV_GONE); /* LOGOUT has it */
+	luns_offline(s);
+	list_init(&closers);
+	list_splice_front(&closers, &s->closers);
+	while ((node = list_pop(&closers)) != NULL) {
+		struct wait *w = LIST_ENTRY(node, struct wait, link);
+
+		w->closed(w->user, s);
+		free(w);
+	}
+	if (s->is_dropped)
+		session_free(s);
+}
+
+static void
+seat_changed(void *user, const struct lun_info *info)
+{
+	luns_changed(user, info);
+}
+
+static void
+seat_replaced(void *user, uint32_t lun, const struct fault *why)
+{
+	(void)why; /* the bay has logged it */
+	luns_replaced(user, lun);
+}
+
+static void
+seat_luns_changed(void *user)
+{
+	struct session *s = user;
+
+	log_note("%s: the target has other LUNs now: they are looked at", session_label(s));
+	luns_probe(s, NULL, NULL);
+}
+
+static const struct seat_ops seat_ops = {
+	.online = seat_online,
+	.down = seat_down,
+	.changed = seat_changed,
+	.replaced = seat_replaced,
+	.luns_changed = seat_luns_changed,
+	.gone = seat_gone,
+};
+
+/* ---- what others call ---- */
+
+struct session *
+session_find(const struct driver *d, uint32_t instance)
+{
+	LIST_EACH(node, tmp, &d->sessions)
+	{
+		struct session *s = LIST_ENTRY(node, struct session, link);
+
+		if (s->instance == instance)
+			return s;
+	}
+	return NULL;
+}
+
+struct session *
+session_find_address(const struct driver *d, const char *target, const struct registry_address *a)
+{
+	LIST_EACH(node, tmp, &d->sessions)
+	{
+		struct session *s = LIST_ENTRY(node, struct session, link);
+
+		if (strcmp(s->target, target) == 0 && registry_address_same(&s->a, a))
+			return s;
+	}
+	return NULL;
+}
+
+static void
+insert(struct driver *d, struct session *s)
+{
+	struct list *before = &d->sessions;
+
+	LIST_EACH(node, tmp, &d->sessions)
+	{
+		if (LIST_ENTRY(node, struct session, link)->instance > s->instance)
+			break;
+		before = node;
+	}
+	list_insert(before, &s->link);
+}
+
+struct session *
+session_get(
+    struct driver *d, const char *target, const struct registry_address *a, struct fault *ret_fault)
+{
+	struct session *s = session_find_address(d, target, a);
+	uint32_t instance;
+	int err;
+
+	if (s != NULL)
+		return s;
+	err = registry_session_instance(d->reg, target, a, &instance);
+	if (err == -ENOSPC) {
+		fault_set(ret_fault, IPC_ERR_INTERNAL,
+		    "remove targets that are not needed any more",
+		    "Attempt to allocate more than the maximum number of sessions (%u)",
+		    LIMIT_SESSIONS);
+		return NULL;
+	}
+	if (err != 0) {
+		settings_fault(d->reg, ret_fault);
+		return NULL;
+	}
+	/* Discovery reports another tag for an address that we know. */
+	s = session_find(d, instance);
+	if (s != NULL) {
+		s->a = *a;
+		return s;
+	}
+	s = call_alloc(sizeof *s);
+	s->d = d;
+	s->instance = instance;
+	cut_copy(s->target, sizeof s->target, target);
+	s->a = *a;
+	isid_normal(s->isid, d->isid_random, instance);
+	s->state = SSTATE_CLOSED;
+	s->retry.expired = retry;
+	s->give_up.expired = give_up;
+	s->keep = luns_known(d, instance);
+	list_init(&s->waiters);
+	list_init(&s->closers);
+	insert(d, s);
+	return s;
+}
+
+void
+session_free(struct session *s)
+{
+	assert(s->state == SSTATE_CLOSED && s->seat == NULL && list_empty(&s->waiters));
+	list_remove(&s->link);
+	free(s);
+}
+
+static bool
+take_seat(struct session *s)
+{
+	struct driver *d = s->d;
+	char label[64], dir[PATH_MAX];
+	struct seat_cfg cfg = {
+		.main = d->loop,
+		.worker = worker_loop(d->workers[d->next_worker]),
+		.export = d->export,
+		.dir = dir,
+		.nexus = { .label = label,
+		    .slots = SESSION_SLOTS,
+		    .nop_interval_ms = SESSION_NOP_INTERVAL_MS },
+		.ops = &seat_ops,
+		.user = s,
+	};
+
+	d->next_worker = (d->next_worker + 1) % d->n_workers;
+	(void)snprintf(label, sizeof label, "session %u", s->instance);
+	(void)snprintf(dir, sizeof dir, "%s/%u", d->paths.disks, s->instance);
+	memcpy(cfg.nexus.isid, s->isid, sizeof cfg.nexus.isid);
+	s->seat = seat_new(&cfg);
+	return s->seat != NULL;
+}
+
+static bool
+begin(struct session *s)
+{
+	if (s->state == SSTATE_CLOSED) {
+		if (!take_seat(s)) {
+			fault_set(&s->last, IPC_ERR_INTERNAL, "free some memory",
+			    "out of memory for a session");
+			return false;
+		}
+		loop_timer_set(
+		    s->d->loop, &s->give_up, loop_now_update(s->d->loop) + SESSION_REPLACEMENT_US);
+	}
+	if (go(s, SSTATE_EV_OPEN)) {
+		loop_timer_clear(s->d->loop, &s->retry);
+		s->hops = 0;
+		dial(s);
+	}
+	return true;
+}
+
+enum session_opening
+session_open(struct session *s, session_opened *opened, void *user)
+{
+	bool is_closing = s->state == SSTATE_LOGOUT || s->is_gone_posted || s->d->is_stopping;
+	struct wait *w;
+
+	if (s->state == SSTATE_ONLINE)
+		return SESSION_IS_ONLINE;
+
+	if (is_closing || !begin(s)) {
+		if (is_closing)
+			fault_set(&s->last, IPC_ERR_OFFLINE, "try again when it is closed",
+			    "the session is being closed");
+		return SESSION_CLOSING;
+	}
+	if (opened != NULL) {
+		w = call_alloc(sizeof *w);
+		w->opened = opened;
+		w->user = user;
+		list_push_back(&s->waiters, &w->link);
+	}
+	return SESSION_WILL_TELL;
+}
+
+void
+session_forget_waiter(struct session *s, void *user)
+{
+	LIST_EACH(node, tmp, &s->waiters)
+	{
+		struct wait *w = LIST_ENTRY(node, struct wait, link);
+
+		if (w->user == user) {
+			list_remove(node);
+			free(w);
+		}
+	}
+}
+
+static void
+closed_later(void *arg)
+{
+	struct session *s = arg;
+
+	s->is_gone_posted = false;
+	seat_gone(s);
+}
+
+void
+session_close(struct session *s, session_closed *closed, void *user)
+{
+	struct wait *w;
+
+	if (closed != NULL) {
+		w = call_alloc(sizeof *w);
+		w->closed = closed;
+		w->user = user;
+		list_push_back(&s->closers, &w->link);
+	}
+	if (s->state == SSTATE_CLOSED) {
+		/* It was closed all the time: the closers are told as if it had been open. */
+		if (!s->is_gone_posted)
+			call_post(s->d->loop, closed_later, s);
+		s->is_gone_posted = true;
+		return;
+	}
+	if (!go(s, SSTATE_EV_CLOSE))
+		return; /* it is being closed */
+	dial_cancel(s->dial);
+	s->dial = NULL;
+	loop_timer_clear(s->d->loop, &s->retry);
+	loop_timer_clear(s->d->loop, &s->give_up);
+	if (!s->last.is_set)
+		fault_set(&s->last, IPC_ERR_OFFLINE, "scan to open it again", "it was logged out");
+	tell(s);
+	seat_close(s->seat);
+}

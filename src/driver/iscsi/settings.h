@@ -1,0 +1,33 @@
+/*
+ * What the registry says about logins: names, and the keys a user may
+ * configure for all targets, a target, or an address.
+ */
+#ifndef ISCSI_SETTINGS_H
+#define ISCSI_SETTINGS_H
+
+#include <jansson.h>
+
+#include "driver/iscsi/nexus.h"
+#include "registry/registry.h"
+
+/*
+ * The next login for a scope (a discovery address or a target's address), for
+ * free().  target_name and expected_tpgt are the caller's to fill.  NULL: the
+ * registry could not be read; *ret_fault says why.
+ */
+struct nexus_login *settings_login(
+    struct registry *r, const struct registry_scope *scope, struct fault *ret_fault);
+
+/*
+ * Members "authentication_method", "chap_method", "initiator_chap_name",
+ * "chap_secret_set", "header_digest" and "data_digest" as they count for a
+ * scope, put into `to`; with a global scope (NULL) the "…_is_default" ones too.
+ */
+void settings_show(struct registry *r, const struct registry_scope *scope, json_t *to);
+/* The value that counts for a scope, or "" where none is set; for free(). */
+char *settings_value(struct registry *r, const struct registry_scope *scope, enum registry_key key);
+
+/* The registry failed: its sentence as a fault. */
+void settings_fault(const struct registry *r, struct fault *ret_fault);
+
+#endif

@@ -1,0 +1,179 @@
+#include "driver/iscsial/tree.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/call.h"
+#include "driver/cut.h"
+
+static const struct {
+	const char *class_name, *driver, *hw_type, *description;
+} kinds[] = {
+#define TREE_KIND(id, class_name, driver, hw_type, text) \
+	[TREE_##id] = { (class_name), (driver), (hw_type), (text) },
+#include "driver/iscsial/tree.def"
+};
+
+static const char *const states[] = {
+#define TREE_STATE(id, name) [TREE_##id] = (name),
+#include "driver/iscsial/tree.def"
+};
+
+static enum tree_kind
+kind_of(const struct hwpath *path)
+{
+	switch (path->n) {
+	case HWPATH_AT_HBA:
+		return TREE_HBA;
+	case HWPATH_AT_BUS:
+		return TREE_BUS;
+	case HWPATH_AT_TARGET:
+		return TREE_TARGET;
+	default:
+		assert(path->n == HWPATH_AT_LUN);
+		return TREE_LUN;
+	}
+}
+
+size_t
+tree_lower(const struct tree *t, const struct hwpath *path)
+{
+	size_t low = 0, high = t->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (hwpath_cmp(&t->nodes[mid]->path, path) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct node *
+tree_find(const struct tree *t, const struct hwpath *path)
+{
+	size_t i = tree_lower(t, path);
+
+	if (i == t->n || hwpath_cmp(&t->nodes[i]->path, path) != 0)
+		return NULL;
+	return t->nodes[i];
+}
+
+static struct node *
+node_new(const struct hwpath *path)
+{
+	struct node *n = call_alloc(sizeof *n);
+
+	n->path = *path;
+	hwpath_print(n->hw_path, path);
+	n->kind = kind_of(path);
+	n->class_name = kinds[n->kind].class_name;
+	n->driver = kinds[n->kind].driver;
+	n->hw_type = kinds[n->kind].hw_type;
+	n->state = TREE_NO_HW;
+	n->loop = TREE_NO_LOOP;
+	cut_copy(n->description, sizeof n->description, kinds[n->kind].description);
+	if (n->kind == TREE_LUN)
+		n->lun = path->part[3] * LIMIT_LUNS_PER_BUS +
+			 path->part[4] * LIMIT_LUNS_PER_TARGET + path->part[5];
+	return n;
+}
+
+struct node *
+tree_add(struct tree *t, const struct hwpath *path)
+{
+	size_t i = tree_lower(t, path);
+	struct node **grown;
+
+	if (i < t->n && hwpath_cmp(&t->nodes[i]->path, path) == 0)
+		return t->nodes[i];
+	if (t->n == t->room) {
+		t->room = t->room > 0 ? 2 * t->room : 64;
+		grown = call_alloc(t->room * sizeof *grown);
+		if (t->n > 0)
+			memcpy(grown, t->nodes, t->n * sizeof *grown);
+		free(t->nodes);
+		t->nodes = grown;
+	}
+	memmove(t->nodes + i + 1, t->nodes + i, (t->n - i) * sizeof *t->nodes);
+	t->n++;
+	return t->nodes[i] = node_new(path);
+}
+
+void
+tree_init(struct tree *t)
+{
+	struct hwpath hba = hwpath_hba();
+
+	*t = (struct tree){ 0 };
+	tree_add(t, &hba)->state = TREE_CLAIMED;
+}
+
+void
+tree_fini(struct tree *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		free(t->nodes[i]->info);
+		free(t->nodes[i]);
+	}
+	free(t->nodes);
+	*t = (struct tree){ 0 };
+}
+
+void
+tree_remove(struct tree *t, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		free(t->nodes[i]->info);
+		free(t->nodes[i]);
+	}
+	memmove(t->nodes + from, t->nodes + to, (t->n - to) * sizeof *t->nodes);
+	t->n -= to - from;
+}
+
+struct node *
+tree_find_name(const struct tree *t, const char *name)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->nodes[i]->kind == TREE_LUN && strcmp(t->nodes[i]->name, name) == 0)
+			return t->nodes[i];
+	return NULL;
+}
+
+void
+tree_describe_lun(struct node *n, const struct lun_info *info)
+{
+	if (n->info == NULL)
+		n->info = call_alloc(sizeof *n->info);
+	*n->info = *info;
+	n->class_name = inquiry_class(info->inquiry.type);
+	n->driver = inquiry_driver(info->inquiry.type);
+	inquiry_describe(&info->inquiry, n->description);
+}
+
+static_assert(sizeof((struct node){ 0 }.description) >= INQUIRY_DESCRIPTION_BYTES, "it fits");
+
+enum registry_class
+tree_registry_class(uint8_t inquiry_type)
+{
+	enum registry_class c;
+
+	return registry_class_find(inquiry_class(inquiry_type), &c) ? c : REGISTRY_CLASS_unknown;
+}
+
+const char *
+tree_state_name(enum tree_state s)
+{
+	return states[s];
+}
+
+void
+tree_name_lun(struct node *n, uint32_t bus_instance)
+{
+	(void)snprintf(n->name, sizeof n->name, "c%ut%ud%u", bus_instance, n->path.part[4],
+	    n->path.part[5]); /* three numbers fit */
+}

@@ -1,0 +1,72 @@
+/*
+ * The I/O tree: every node that is or was there, in depth-first order of
+ * hardware paths.  Instances come from the registry.  On the main loop.
+ */
+#ifndef ISCSIAL_TREE_H
+#define ISCSIAL_TREE_H
+
+#include "driver/iscsial/hwpath.h"
+#include "driver/iscsial/lun_info.h"
+
+enum tree_state {
+#define TREE_STATE(id, name) TREE_##id,
+#include "driver/iscsial/tree.def"
+};
+
+enum tree_kind {
+#define TREE_KIND(id, ...) TREE_##id,
+#include "driver/iscsial/tree.def"
+};
+
+#define TREE_NO_LOOP (-1)
+
+struct node {
+	struct hwpath path;
+	char hw_path[HWPATH_TEXT_BYTES];
+	enum tree_kind kind;
+	const char *class_name, *driver, *hw_type; /* static text */
+	uint32_t instance;
+	enum tree_state state;
+	char description[64];
+
+	/* TREE_LUN only. */
+	uint32_t lun;
+	char name[32];         /* c1t0d1 */
+	struct lun_info *info; /* owned; NULL: not seen since the driver started */
+	bool is_shown;         /* the exporter has it */
+	bool is_replaced;      /* another unit than the registry's stands there: no I/O */
+	bool is_installed;     /* it has device files, or will when it is back */
+	bool is_in_use;        /* as usage_collect() saw it last */
+	bool is_asked;         /* usage_collect() waits for its answer */
+	int loop;              /* N of /dev/loopN, or TREE_NO_LOOP */
+};
+
+struct tree {
+	struct node **nodes; /* n of them, owned */
+	size_t n, room;
+};
+
+/* The virtual node is always there. */
+void tree_init(struct tree *t);
+void tree_fini(struct tree *t);
+
+/* NULL: there is none. */
+struct node *tree_find(const struct tree *t, const struct hwpath *path);
+/* The node at this path, made (NO_HW) where there was none.  Path: a bus, target or LUN. */
+struct node *tree_add(struct tree *t, const struct hwpath *path);
+/* Index of the first node that is not before `path`, for walks. */
+size_t tree_lower(const struct tree *t, const struct hwpath *path);
+/* The nodes from index `from` up to `to` are gone for good. */
+void tree_remove(struct tree *t, size_t from, size_t to);
+/* A LUN by its name; NULL: none. */
+struct node *tree_find_name(const struct tree *t, const char *name);
+
+/* What a LUN is: class and driver by its device type, description by its INQUIRY. */
+void tree_describe_lun(struct node *n, const struct lun_info *info);
+/* Which device class of the registry an inquiry type has. */
+enum registry_class tree_registry_class(uint8_t inquiry_type);
+const char *tree_state_name(enum tree_state s);
+/* "c1t0d2": X is the bus's instance.  Writes n->name. */
+void tree_name_lun(struct node *n, uint32_t bus_instance);
+
+#endif

@@ -1,0 +1,124 @@
+#include "driver/control/control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/addr.h"
+#include "driver/control/ops.h"
+#include "driver/cut.h"
+#include "driver/fault.h"
+
+static void (*const handlers[IPC_OPS])(struct driver *d, struct ipc_call *call) = {
+#define OP(id, ...) [IPC_OP_##id] = op_##id,
+#include "ipc/messages.def"
+};
+
+static void
+handle(void *user, struct ipc_call *call)
+{
+	handlers[ipc_call_op(call)](user, call);
+}
+
+static bool
+listen_at(struct driver *d, const char *path, struct ipc_server **ret, struct fault *ret_fault)
+{
+	/* Reading is for everyone; what changes something is checked by the caller's credentials.
+	 */
+	int err = ipc_server_new(d->loop, path, 0666, handle, d, ret);
+
+	if (err == 0)
+		return true;
+	fault_set(ret_fault, IPC_ERR_INTERNAL,
+	    err == -EADDRINUSE ? "stop the other one, or use another root"
+			       : "check the directory and its permissions",
+	    err == -EADDRINUSE ? "another driver listens at %s already: %s"
+			       : "cannot listen at %s: %s",
+	    path, strerror(-err));
+	return false;
+}
+
+bool
+control_open(struct driver *d, struct fault *ret_fault)
+{
+	return listen_at(d, d->paths.dev_iscsi, &d->dev_iscsi, ret_fault) &&
+	       listen_at(d, d->paths.dev_isw, &d->dev_isw, ret_fault);
+}
+
+void
+control_close(struct driver *d)
+{
+	ipc_server_free(d->dev_iscsi);
+	ipc_server_free(d->dev_isw);
+	d->dev_iscsi = d->dev_isw = NULL;
+}
+
+void
+control_fail(struct ipc_call *call, const struct fault *f, json_t *extra)
+{
+	ipc_call_error(call, f->code, f->message, f->next, extra);
+}
+
+json_t *
+control_in_use(json_t *list)
+{
+	return json_pack("{s:o}", "in_use", list);
+}
+
+static bool
+in_range(struct ipc_call *call, const char *name, int64_t dflt, int64_t min, uint16_t *ret)
+{
+	int64_t v = ipc_call_arg_int(call, name, dflt);
+	struct fault f;
+
+	if (v >= min && v <= UINT16_MAX) {
+		*ret = (uint16_t)v;
+		return true;
+	}
+	fault_set(&f, IPC_ERR_INVALID, "give a number in this range",
+	    "%s %lld is not from %lld to %d", name, (long long)v, (long long)min, UINT16_MAX);
+	control_fail(call, &f, NULL);
+	return false;
+}
+
+bool
+control_address(struct ipc_call *call, struct registry_address *ret_a)
+{
+	const char *text = ipc_call_arg_string(call, "address", "");
+	struct registry_address a = { 0 };
+	enum addr_result r;
+	struct addr addr;
+	struct fault f;
+
+	r = addr_parse_host(text, &addr);
+	if (r != ADDR_OK) {
+		fault_set(&f, IPC_ERR_INVALID, "give an IPv4 or IPv6 address or a host name",
+		    "\"%s\" is not an address: %s", text, addr_text(r));
+		control_fail(call, &f, NULL);
+		return false;
+	}
+	if (!in_range(call, "port", ADDR_PORT_DEFAULT, 1, &a.port) ||
+	    !in_range(call, "tpgt", ADDR_TPGT_DEFAULT, 0, &a.tpgt))
+		return false;
+	cut_copy(a.address, sizeof a.address, addr.host);
+	*ret_a = a;
+	return true;
+}
+
+json_t *
+control_time(time_t t)
+{
+	char text[32];
+	struct tm tm;
+
+	if (t == 0 || gmtime_r(&t, &tm) == NULL ||
+	    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		return json_null();
+	return json_string(text);
+}
+
+void
+control_set(json_t *object, const char *key, json_t *value)
+{
+	(void)json_object_set_new(object, key, value); /* see the header */
+}

@@ -1,0 +1,28 @@
+/*
+ * The control sockets <root>/dev/iscsi and <root>/dev/isw, and what the
+ * operations share.  On the main loop.
+ */
+#ifndef CONTROL_CONTROL_H
+#define CONTROL_CONTROL_H
+
+#include "driver/driver.h"
+
+/* False with *ret_fault. */
+bool control_open(struct driver *d, struct fault *ret_fault);
+void control_close(struct driver *d);
+
+/* Answer with a fault; `extra` as in ipc_call_error(). */
+void control_fail(struct ipc_call *call, const struct fault *f, json_t *extra);
+/* {"in_use": list}; takes the reference of `list`. */
+json_t *control_in_use(json_t *list);
+/*
+ * Arguments "address", "port" and "tpgt" as a portal; false: the call was
+ * answered with INVALID.
+ */
+bool control_address(struct ipc_call *call, struct registry_address *ret_a);
+/* "2026-01-01T00:00:00Z"; null for 0. */
+json_t *control_time(time_t t);
+/* Set a member; a NULL value means that memory is short and the member stays away. */
+void control_set(json_t *object, const char *key, json_t *value);
+
+#endif

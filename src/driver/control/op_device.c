@@ -1,0 +1,251 @@
+/*
+ * device.install and device.remove pick nodes of the tree, start a job for
+ * each, and answer when all are done or the time is up.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "driver/control/control.h"
+#include "driver/control/later.h"
+#include "driver/control/ops.h"
+#include "driver/iscsial/devfile.h"
+#include "driver/iscsial/usage.h"
+
+/* Less than the client's patience in messages.def. */
+#define DEVICE_PATIENCE_US 50000000
+
+struct batch {
+	struct later later; /* first: freed as one */
+	json_t *devices, *notes;
+	struct fault fault; /* of the first that failed */
+	unsigned left;      /* jobs that are due; the last one frees this */
+	bool is_answered;
+	struct loop_timer patience;
+};
+
+static void
+answer(struct batch *b)
+{
+	struct ipc_call *call = b->later.call;
+
+	if (b->is_answered)
+		return;
+	b->is_answered = true;
+	loop_timer_clear(b->later.d->loop, &b->patience);
+	if (b->fault.is_set) {
+		control_fail(call, &b->fault, NULL);
+	} else if (ipc_call_op(call) == IPC_OP_device_install) {
+		ipc_call_reply(
+		    call, json_pack("{s:O, s:O}", "devices", b->devices, "notes", b->notes));
+	} else {
+		ipc_call_reply(call, json_pack("{s:O}", "devices", b->devices));
+	}
+}
+
+static void
+one_less(struct batch *b)
+{
+	if (--b->left > 0)
+		return;
+	answer(b);
+	json_decref(b->devices);
+	json_decref(b->notes);
+	later_free(&b->later);
+}
+
+static void
+impatient(struct loop_timer *t)
+{
+	struct batch *b = LIST_ENTRY(t, struct batch, patience);
+
+	fault_set(&b->fault, IPC_ERR_TIMEOUT, "look at the target and at the system's log",
+	    "%u devices were not done in time", b->left);
+	answer(b);
+}
+
+static struct batch *
+batch_new(struct driver *d, struct ipc_call *call)
+{
+	struct batch *b = call_alloc(sizeof *b);
+
+	b->later.d = d;
+	b->later.call = call;
+	b->devices = json_array();
+	b->notes = json_array();
+	b->left = 1;
+	b->patience.expired = impatient;
+	loop_timer_set(d->loop, &b->patience, loop_now_update(d->loop) + DEVICE_PATIENCE_US);
+	return b;
+}
+
+static void
+add_note(struct batch *b, const char *note)
+{
+	size_t i;
+	json_t *v;
+
+	json_array_foreach(b->notes, i, v) if (strcmp(json_string_value(v), note) == 0) return;
+	(void)json_array_append_new(b->notes, json_string(note)); /* no memory: one less */
+}
+
+/* False: the call was answered. */
+static bool
+parse_path(struct ipc_call *call, struct hwpath *ret_top)
+{
+	const char *text = ipc_call_arg_string(call, "hw_path", "255");
+	struct fault f;
+
+	if (hwpath_parse(text, ret_top))
+		return true;
+	fault_set(&f, IPC_ERR_INVALID, "give a path such as 255/0/1.0.0.2, or its beginning",
+	    "\"%s\" is not a hardware path of iSCSI", text);
+	control_fail(call, &f, NULL);
+	return false;
+}
+
+/* ---- device.install ---- */
+
+static json_t *
+show(struct driver *d, const struct node *n, bool is_made)
+{
+	char dsk[PATH_MAX], rdsk[PATH_MAX], block[32];
+
+	devfile_dsk(d, n, dsk);
+	devfile_rdsk(d, n, rdsk);
+	(void)snprintf(block, sizeof block, "/dev/loop%d", n->loop);
+	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s?, s:b}", "class", n->class_name,
+	    "instance", (int)n->instance, "hw_path", n->hw_path, "driver", n->driver, "name",
+	    n->name, "dsk", dsk, "rdsk", rdsk, "block", n->loop != TREE_NO_LOOP ? block : NULL,
+	    "made", is_made);
+}
+
+static void
+installed(void *user, const struct devfile_result *r)
+{
+	struct batch *b = user;
+
+	if (r->fault.is_set) {
+		if (!b->fault.is_set)
+			b->fault = r->fault;
+	} else if (r->node != NULL) {
+		(void)json_array_append_new(
+		    b->devices, show(b->later.d, r->node, r->is_made)); /* no memory: one less */
+		if (r->note[0] != '\0')
+			add_note(b, r->note);
+	}
+	one_less(b);
+}
+
+static bool
+is_chosen(struct ipc_call *call, const struct node *n, const struct hwpath *top)
+{
+	const char *class = ipc_call_arg_string(call, "class", n->class_name);
+	const char *driver = ipc_call_arg_string(call, "driver", n->driver);
+	int64_t instance = ipc_call_arg_int(call, "instance", n->instance);
+
+	return n->kind == TREE_LUN && n->is_shown && hwpath_is_below(&n->path, top) &&
+	       strcmp(class, n->class_name) == 0 && strcmp(driver, n->driver) == 0 &&
+	       instance == n->instance;
+}
+
+void
+op_device_install(struct driver *d, struct ipc_call *call)
+{
+	bool anew = ipc_call_arg_bool(call, "existing", false);
+	struct hwpath top;
+	struct batch *b;
+
+	if (!parse_path(call, &top))
+		return;
+	b = batch_new(d, call);
+	for (size_t i = 0; i < d->tree.n; i++)
+		if (is_chosen(call, d->tree.nodes[i], &top)) {
+			b->left++;
+			devfile_install(d, d->tree.nodes[i], anew, installed, b);
+		}
+	one_less(b);
+}
+
+/* ---- device.remove ---- */
+
+static void
+removed(void *user, const struct devfile_result *r)
+{
+	struct batch *b = user;
+	json_t *o;
+
+	if (r->fault.is_set) {
+		if (!b->fault.is_set)
+			b->fault = r->fault;
+	} else if (r->node != NULL) {
+		o = json_pack("{s:s, s:s, s:b}", "name", r->node->name, "hw_path", r->node->hw_path,
+		    "removed", 1);
+		(void)json_array_append_new(b->devices, o); /* no memory: one less */
+	}
+	one_less(b);
+}
+
+static bool
+is_doomed(struct ipc_call *call, const struct node *n, const struct hwpath *top)
+{
+	const char *name = ipc_call_arg_string(call, "name", n->name);
+
+	return n->kind == TREE_LUN && n->is_installed && hwpath_is_below(&n->path, top) &&
+	       strcmp(name, n->name) == 0;
+}
+
+static void
+remove_counted(void *user)
+{
+	struct batch *b = user;
+	struct ipc_call *call = b->later.call;
+	struct driver *d = b->later.d;
+	bool is_forced = ipc_call_arg_bool(call, "force", false);
+	json_t *in_use = json_array();
+	struct hwpath top = { HWPATH_AT_ROOT, { HWPATH_ROOT } };
+	struct fault f;
+
+	(void)hwpath_parse(
+	    ipc_call_arg_string(call, "hw_path", "255"), &top); /* it was checked before */
+	for (size_t i = 0; i < d->tree.n && !is_forced; i++)
+		if (is_doomed(call, d->tree.nodes[i], &top) && d->tree.nodes[i]->is_in_use)
+			(void)json_array_append_new(
+			    in_use, json_string(d->tree.nodes[i]->name)); /* no memory: one less */
+	if (json_array_size(in_use) > 0) {
+		fault_set(&f, IPC_ERR_BUSY, "unmount or close them first, or force the removal",
+		    "%zu disks are in use", json_array_size(in_use));
+		control_fail(call, &f, control_in_use(in_use));
+		b->is_answered = true;
+		loop_timer_clear(d->loop, &b->patience);
+		one_less(b);
+		return;
+	}
+	json_decref(in_use);
+	for (size_t i = 0; i < d->tree.n; i++)
+		if (is_doomed(call, d->tree.nodes[i], &top)) {
+			b->left++;
+			devfile_remove(d, d->tree.nodes[i], is_forced, removed, b);
+		}
+	if (b->left == 1)
+		fault_set(&b->fault, IPC_ERR_NOTFOUND, "look at what is installed: ioscan -f -n",
+		    "no such device is installed");
+	one_less(b);
+}
+
+void
+op_device_remove(struct driver *d, struct ipc_call *call)
+{
+	struct hwpath top;
+	struct fault f;
+
+	if (!ipc_call_arg_given(call, "hw_path") && !ipc_call_arg_given(call, "name") &&
+	    !ipc_call_arg_bool(call, "all", false)) {
+		fault_set(&f, IPC_ERR_INVALID, "give a name, a hardware path, or ask for all",
+		    "it was not said which devices to remove");
+		control_fail(call, &f, NULL);
+		return;
+	}
+	if (parse_path(call, &top))
+		usage_collect(d, USAGE_ALL, remove_counted, batch_new(d, call));
+}

@@ -1,0 +1,96 @@
+#include <errno.h>
+#include <stdlib.h>
+
+#include "driver/control/control.h"
+#include "driver/control/ops.h"
+#include "driver/iscsi/discovery.h"
+#include "driver/iscsi/session.h"
+#include "driver/iscsi/settings.h"
+
+static json_t *
+show_address(const struct registry_address *a)
+{
+	return json_pack(
+	    "{s:s, s:i, s:i}", "address", a->address, "port", a->port, "tpgt", a->tpgt);
+}
+
+static void
+answer(struct driver *d, struct ipc_call *call, const struct registry_address *a, int err)
+{
+	char text[LIMIT_ADDRESS_BYTES + 16];
+	struct fault f;
+
+	session_address_text(a, text);
+	if (err == 0) {
+		ipc_call_reply(call, show_address(a));
+		return;
+	}
+	if (err == -EEXIST)
+		fault_set(&f, IPC_ERR_EXISTS, "nothing needs to be done",
+		    "%s is a discovery target address already", text);
+	else if (err == -ENOENT)
+		fault_set(&f, IPC_ERR_NOTFOUND, "list them: iscsiutil -p -D",
+		    "%s is not a discovery target address", text);
+	else
+		settings_fault(d->reg, &f);
+	control_fail(call, &f, NULL);
+}
+
+void
+op_discovery_add(struct driver *d, struct ipc_call *call)
+{
+	struct registry_address a;
+
+	if (control_address(call, &a))
+		answer(d, call, &a, registry_discovery_add(d->reg, &a));
+}
+
+void
+op_discovery_remove(struct driver *d, struct ipc_call *call)
+{
+	struct registry_address a;
+	int err;
+
+	if (!control_address(call, &a))
+		return;
+	err = registry_discovery_remove(d->reg, &a);
+	if (err == 0)
+		discovery_forget_portal(d, &a);
+	answer(d, call, &a, err);
+}
+
+static json_t *
+show_last_scan(const struct portal *p)
+{
+	if (!p->is_scanned)
+		return json_null();
+	return json_pack("{s:o, s:b, s:I, s:s?}", "time", control_time(p->when), "ok",
+	    !p->fault.is_set, "targets", (json_int_t)p->targets, "error",
+	    p->fault.is_set ? p->fault.message : NULL);
+}
+
+void
+op_discovery_list(struct driver *d, struct ipc_call *call)
+{
+	struct registry_address *list;
+	json_t *targets;
+	struct fault f;
+	size_t n;
+
+	if (registry_discovery_list(d->reg, &list, &n) != 0) {
+		settings_fault(d->reg, &f);
+		control_fail(call, &f, NULL);
+		return;
+	}
+	targets = json_array();
+	for (size_t i = 0; i < n; i++) {
+		struct registry_scope scope = { REGISTRY_DISCOVERY, NULL, &list[i] };
+		json_t *o = show_address(&list[i]);
+
+		settings_show(d->reg, &scope, o);
+		control_set(o, "last_scan", show_last_scan(discovery_portal(d, &list[i])));
+		(void)json_array_append_new(targets, o); /* no memory: one less */
+	}
+	free(list);
+	ipc_call_reply(call, json_pack("{s:o}", "targets", targets));
+}

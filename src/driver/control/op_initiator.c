@@ -1,0 +1,123 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/iname.h"
+#include "driver/call.h"
+#include "driver/control/control.h"
+#include "driver/control/ops.h"
+#include "driver/iscsi/session.h"
+#include "driver/iscsi/settings.h"
+
+#define SLP_SCOPES_DEFAULT "default"
+
+static void
+set_value(struct driver *d, json_t *to, const char *member, enum registry_key key)
+{
+	char *value = settings_value(d->reg, NULL, key);
+
+	control_set(to, member, json_string(value));
+	free(value);
+}
+
+/* "a,b" as ["a","b"]. */
+static json_t *
+scopes(struct driver *d)
+{
+	char *value = settings_value(d->reg, NULL, REGISTRY_KEY_slp_scopes), *rest, *word;
+	json_t *list = json_array();
+
+	if (value[0] == '\0') {
+		free(value);
+		value = call_strdup(SLP_SCOPES_DEFAULT);
+	}
+	rest = value;
+	while ((word = strsep(&rest, ",")) != NULL)
+		(void)json_array_append_new(list, json_string(word)); /* no memory: one less */
+	free(value);
+	return list;
+}
+
+void
+op_initiator_get(struct driver *d, struct ipc_call *call)
+{
+	json_t *o = json_object();
+	char *secret = settings_value(d->reg, NULL, REGISTRY_KEY_nas_secret);
+
+	set_value(d, o, "name", REGISTRY_KEY_initiator_name);
+	set_value(d, o, "alias", REGISTRY_KEY_initiator_alias);
+	settings_show(d->reg, NULL, o);
+	set_value(d, o, "nas_hostname", REGISTRY_KEY_nas_hostname);
+	control_set(o, "nas_secret_set", json_boolean(secret[0] != '\0'));
+	explicit_bzero(secret, strlen(secret));
+	free(secret);
+	set_value(d, o, "radius_server_hostname", REGISTRY_KEY_radius_server);
+	control_set(o, "slp_scopes", scopes(d));
+	ipc_call_reply(call, o);
+}
+
+/* An alias is shown on terminals and sent to targets. */
+static bool
+is_good_alias(const char *alias)
+{
+	if (strlen(alias) > LIMIT_ALIAS_BYTES)
+		return false;
+	for (; *alias != '\0'; alias++)
+		if ((unsigned char)*alias < 0x20 || *alias == 0x7f)
+			return false;
+	return true;
+}
+
+static int
+active_sessions(const struct driver *d)
+{
+	int n = 0;
+
+	LIST_EACH(node, tmp, &d->sessions)
+	n += LIST_ENTRY(node, struct session, link)->state == SSTATE_ONLINE;
+	return n;
+}
+
+static bool
+store(struct driver *d, const char *name, const char *alias)
+{
+	if (registry_begin(d->reg) != 0)
+		return false;
+	if (registry_set(d->reg, NULL, REGISTRY_KEY_initiator_name, name) != 0 ||
+	    (alias != NULL && registry_set(d->reg, NULL, REGISTRY_KEY_initiator_alias,
+				  alias[0] != '\0' ? alias : NULL) != 0)) {
+		registry_rollback(d->reg);
+		return false;
+	}
+	return registry_commit(d->reg) == 0;
+}
+
+void
+op_initiator_set(struct driver *d, struct ipc_call *call)
+{
+	const char *text = ipc_call_arg_string(call, "name", "");
+	const char *alias = ipc_call_arg_string(call, "alias", NULL);
+	char name[LIMIT_ISCSI_NAME_BYTES + 1];
+	enum iname_result r = iname_normalise(text, name);
+	struct fault f = { 0 };
+	char *kept;
+
+	if (r != INAME_OK)
+		fault_set(&f, IPC_ERR_INVALID,
+		    "give a name such as iqn.2001-04.com.example:host, eui.02004567a425678d or "
+		    "naa.52004567ba64678d",
+		    "\"%s\" is not an iSCSI name: %s", text, iname_text(r));
+	else if (alias != NULL && !is_good_alias(alias))
+		fault_set(&f, IPC_ERR_INVALID, "give a shorter, printable one",
+		    "the alias is longer than %d bytes or has control characters",
+		    LIMIT_ALIAS_BYTES);
+	else if (!store(d, name, alias))
+		settings_fault(d->reg, &f);
+	if (f.is_set) {
+		control_fail(call, &f, NULL);
+		return;
+	}
+	kept = settings_value(d->reg, NULL, REGISTRY_KEY_initiator_alias);
+	ipc_call_reply(call, json_pack("{s:s, s:s, s:i}", "name", name, "alias", kept,
+				 "active_sessions", active_sessions(d)));
+	free(kept);
+}

@@ -1,0 +1,224 @@
+#include <errno.h>
+#include <string.h>
+
+#include "core/iname.h"
+#include "driver/control/control.h"
+#include "driver/control/later.h"
+#include "driver/control/ops.h"
+#include "driver/cut.h"
+#include "driver/iscsi/settings.h"
+#include "driver/iscsial/luns.h"
+#include "driver/iscsial/shutdown.h"
+#include "driver/iscsial/usage.h"
+
+/* ---- target.list ---- */
+
+static json_t *
+show_address(struct driver *d, const char *name, const struct registry_address *a)
+{
+	const struct session *s = session_find_address(d, name, a);
+	json_t *o = json_pack("{s:s, s:i, s:i, s:o, s:o, s:s?}", "address", a->address, "port",
+	    a->port, "tpgt", a->tpgt, "session_instance",
+	    s != NULL ? json_integer(s->instance) : json_null(), "state",
+	    s != NULL ? json_string(sstate_word(s->state)) : json_null(), "last_error",
+	    s != NULL && s->last.is_set ? s->last.message : NULL);
+
+	return o;
+}
+
+static json_t *
+show_target(struct driver *d, const struct registry_target *t)
+{
+	struct registry_scope scope = { REGISTRY_TARGET, t->name, NULL };
+	json_t *addresses = json_array(), *o;
+
+	for (size_t i = 0; i < t->n_addresses; i++)
+		(void)json_array_append_new(addresses,
+		    show_address(d, t->name, &t->addresses[i].a)); /* no memory: one less */
+	o = json_pack("{s:s, s:s, s:s, s:o}", "name", t->name, "alias", t->alias, "source",
+	    registry_source_name(t->source), "addresses", addresses);
+	if (o != NULL)
+		settings_show(d->reg, &scope, o);
+	return o;
+}
+
+static void
+not_found(struct ipc_call *call, const char *what)
+{
+	struct fault f;
+
+	fault_set(&f, IPC_ERR_NOTFOUND, "list them: iscsiutil -p -O",
+	    "%s is not an operational target", what);
+	control_fail(call, &f, NULL);
+}
+
+void
+op_target_list(struct driver *d, struct ipc_call *call)
+{
+	const char *name = ipc_call_arg_string(call, "name", NULL);
+	struct registry_target *list;
+	json_t *targets;
+	struct fault f;
+	size_t n;
+
+	if (registry_target_list(d->reg, name, &list, &n) != 0) {
+		settings_fault(d->reg, &f);
+		control_fail(call, &f, NULL);
+		return;
+	}
+	if (name != NULL && n == 0) {
+		registry_targets_free(list, n);
+		not_found(call, name);
+		return;
+	}
+	targets = json_array();
+	for (size_t i = 0; i < n; i++)
+		(void)json_array_append_new(
+		    targets, show_target(d, &list[i])); /* no memory: one less */
+	registry_targets_free(list, n);
+	ipc_call_reply(call, json_pack("{s:o}", "targets", targets));
+}
+
+/* ---- target.remove ---- */
+
+struct removal {
+	struct later later; /* first: freed as one */
+	char name[LIMIT_ISCSI_NAME_BYTES + 1];
+	bool has_address;
+	struct registry_address a;
+	json_t *removed;
+	unsigned closing; /* sessions that are still open, and one while they are being asked */
+};
+
+static bool
+concerns(const struct removal *r, const struct session *s)
+{
+	return strcmp(s->target, r->name) == 0 &&
+	       (!r->has_address || registry_address_same(&s->a, &r->a));
+}
+
+static void
+note_removed(struct removal *r, const struct registry_address *a)
+{
+	json_t *o = json_pack("{s:s, s:s, s:i, s:i}", "name", r->name, "address", a->address,
+	    "port", a->port, "tpgt", a->tpgt);
+
+	(void)json_array_append_new(r->removed, o); /* no memory: one less */
+}
+
+static void
+one_closed(struct removal *r)
+{
+	struct driver *d = r->later.d;
+	struct fault f;
+	int err;
+
+	if (--r->closing > 0)
+		return;
+	err = registry_target_remove(d->reg, r->name, r->has_address ? &r->a : NULL);
+	if (err == 0 || err == -ENOENT) {
+		ipc_call_reply(r->later.call, json_pack("{s:O}", "removed", r->removed));
+	} else {
+		settings_fault(d->reg, &f);
+		control_fail(r->later.call, &f, NULL);
+	}
+	json_decref(r->removed);
+	later_free(&r->later);
+}
+
+static void
+closed(void *user, struct driver *d, uint32_t instance)
+{
+	shutdown_forget_nodes(d, instance);
+	one_closed(user);
+}
+
+static void
+refuse(struct removal *r, json_t *in_use)
+{
+	struct fault f;
+
+	fault_set(&f, IPC_ERR_BUSY, "unmount or close them first, or force the removal",
+	    "%zu disks of %s are in use", json_array_size(in_use), r->name);
+	control_fail(r->later.call, &f, control_in_use(in_use));
+	json_decref(r->removed);
+	later_free(&r->later);
+}
+
+static void
+remove_counted(void *user)
+{
+	struct removal *r = user;
+	struct driver *d = r->later.d;
+	bool is_forced = ipc_call_arg_bool(r->later.call, "force", false);
+	json_t *all = json_array(), *in_use;
+
+	LIST_EACH(node, tmp, &d->sessions)
+	{
+		struct session *s = LIST_ENTRY(node, struct session, link);
+		struct hwpath top = { HWPATH_AT_SESSION, { HWPATH_ROOT, 0, s->instance } };
+
+		in_use = concerns(r, s) ? usage_list(d, &top) : NULL;
+		if (in_use != NULL)
+			(void)json_array_extend(all, in_use); /* no memory: shorter */
+		json_decref(in_use);
+	}
+	if (json_array_size(all) > 0 && !is_forced) {
+		refuse(r, all);
+		return;
+	}
+	json_decref(all);
+	r->closing = 1;
+	LIST_EACH(node, tmp, &d->sessions)
+	{
+		struct session *s = LIST_ENTRY(node, struct session, link);
+
+		if (!concerns(r, s))
+			continue;
+		r->closing++;
+		s->is_dropped = true;
+		shutdown_session(s, closed, r);
+	}
+	one_closed(r);
+}
+
+void
+op_target_remove(struct driver *d, struct ipc_call *call)
+{
+	struct registry_target *list;
+	struct removal *r;
+	struct fault f;
+	size_t n;
+
+	r = call_alloc(sizeof *r);
+	r->later.d = d;
+	r->later.call = call;
+	r->removed = json_array();
+	cut_copy(r->name, sizeof r->name, ipc_call_arg_string(call, "name", ""));
+	r->has_address = ipc_call_arg_given(call, "address");
+	if (r->has_address && !control_address(call, &r->a)) {
+		json_decref(r->removed);
+		later_free(&r->later);
+		return;
+	}
+	if (registry_target_list(d->reg, r->name, &list, &n) != 0) {
+		settings_fault(d->reg, &f);
+		control_fail(call, &f, NULL);
+		json_decref(r->removed);
+		later_free(&r->later);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < list[i].n_addresses; k++)
+			if (!r->has_address ||
+			    registry_address_same(&list[i].addresses[k].a, &r->a))
+				note_removed(r, &list[i].addresses[k].a);
+	registry_targets_free(list, n);
+	if (json_array_size(r->removed) == 0) {
+		not_found(call, r->name);
+		json_decref(r->removed);
+		later_free(&r->later);
+		return;
+	}
+	usage_collect(d, USAGE_ALL, remove_counted, r);
+}

@@ -29,6 +29,9 @@ watch(int fd, const char *base, unsigned seconds)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	pid_t parent = getppid();
 
+	/* What ends the test, timeout(1) or a terminal, must not end its guard first. */
+	setsid();
+	signal(SIGTERM, SIG_IGN);
 	/* Nothing of the parent's may live on in this process, least of all /dev/fuse. */
 	dup2(fd, 3);
 	p.fd = 3;

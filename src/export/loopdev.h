@@ -18,7 +18,7 @@ struct loopdev;
 
 enum loopdev_what {
 	LOOPDEV_ATTACH, /* file, block_bytes, is_read_only; returns number */
-	LOOPDEV_GROW,   /* number: take over the file's size, larger or smaller */
+	LOOPDEV_GROW,   /* number, file: take over the file's size, larger or smaller */
 	/*
 	 * number, file: give the device back.  -EBUSY with who uses it, unless
 	 * is_forced: then it goes when its last user does, if there is one, and
@@ -57,9 +57,7 @@ struct loopdev_job {
 	unsigned count; /* SWEEP */
 
 	/* Its own. */
-	struct loop_msg msg;
-	struct loopdev *owner;
-	unsigned thread;
+	struct list link;
 };
 
 /* `loop` is the caller's: jobs come from it and are done on it.  NULL with errno. */

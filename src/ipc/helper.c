@@ -61,6 +61,8 @@ helper_receive(int fd, json_t **ret_object, int *ret_fd, char *why, size_t why_b
 			(void)close(pass); /* of a message that nobody understands */
 		}
 	}
+	if (n > 0)
+		explicit_bzero(buf, (size_t)n); /* it may have held a secret */
 	free(buf);
 	return err;
 }

@@ -32,8 +32,9 @@ typedef void helper_answer(void *user, int err, const char *why, const json_t *r
 typedef void helper_state(void *user, pid_t pid);
 
 /*
- * Listen at `path` for the daemon `name`.  Only root and this process's own
- * user may connect.  While a daemon is connected another one is refused.
+ * Listen at `path`, NAME.sock, for the daemon `name`.  Only root, this process's
+ * own user, and the process that holds the lock of the daemon's pid file beside
+ * it, NAME.pid (sys/daemon.h), may connect.  While a daemon is connected another one is refused.
  * `name` and `user` are borrowed.  0 or a negative errno, as sock_listen().
  * helper_server_free() may not be called from inside a callback.
  */

@@ -7,6 +7,7 @@
  * with its socket.
  */
 #include <sys/epoll.h>
+#include <sys/stat.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "ipc/codec.h"
 #include "ipc/helper.h"
 #include "ipc/helper_impl.h"
+#include "sys/daemon.h"
 #include "sys/log.h"
 #include "sys/sock.h"
 
@@ -27,6 +29,8 @@
 /* Messages taken in one turn of the loop. */
 #define MESSAGES_PER_TURN 64
 #define VERSION_BYTES     64
+/* The daemon's pid file stands beside its socket: sys/paths.def. */
+#define SOCK_ENDING ".sock"
 
 struct helper_server {
 	struct loop *loop;
@@ -34,7 +38,7 @@ struct helper_server {
 	struct loop_timer pause;
 	struct loop_fd fd;        /* the daemon's connection; fd.fd -1: none */
 	struct loop_timer silent; /* it has not announced itself */
-	char *path;
+	char *path, *pid_path;
 	const char *name;
 	helper_state *state;
 	void *user;
@@ -70,10 +74,14 @@ helper_server_new(struct loop *loop, const char *path, const char *name, helper_
     void *user, struct helper_server **ret)
 {
 	struct helper_server *h = calloc(1, sizeof *h);
+	size_t stem = strlen(path);
 	int err;
 
 	if (h == NULL)
 		return -ENOMEM;
+	if (stem > strlen(SOCK_ENDING) &&
+	    strcmp(path + stem - strlen(SOCK_ENDING), SOCK_ENDING) == 0)
+		stem -= strlen(SOCK_ENDING);
 	*h = (struct helper_server){ .loop = loop,
 		.listener = { .fd = -1, .ready = listener_ready },
 		.pause = { .expired = pause_over },
@@ -85,23 +93,29 @@ helper_server_new(struct loop *loop, const char *path, const char *name, helper_
 		.user = user };
 	list_init(&h->unsent);
 	list_init(&h->sent);
-	if (h->path == NULL) {
-		free(h);
-		return -ENOMEM;
+	if (asprintf(&h->pid_path, "%.*s.pid", (int)stem, path) < 0)
+		h->pid_path = NULL;
+	if (h->path == NULL || h->pid_path == NULL) {
+		err = -ENOMEM;
+		goto fail;
 	}
-	h->listener.fd = sock_listen(path, SOCK_SEQPACKET | SOCK_NONBLOCK, 0600);
+	/* Who may connect the file's mode cannot tell: see is_trusted(). */
+	h->listener.fd = sock_listen(path, SOCK_SEQPACKET | SOCK_NONBLOCK, 0666);
 	err = h->listener.fd < 0 ? h->listener.fd : loop_watch(loop, &h->listener, EPOLLIN);
 	if (err < 0) {
 		if (h->listener.fd >= 0) {
 			(void)close(h->listener.fd); /* the first error counts */
 			(void)unlink(path);
 		}
-		free(h->path);
-		free(h);
-		return err;
+		goto fail;
 	}
 	*ret = h;
 	return 0;
+fail:
+	free(h->pid_path);
+	free(h->path);
+	free(h);
+	return err;
 }
 
 void
@@ -121,6 +135,7 @@ helper_server_free(struct helper_server *h)
 	loop_timer_clear(h->loop, &h->pause);
 	(void)unlink(h->path); /* a file left behind does no harm */
 	(void)close(h->listener.fd);
+	free(h->pid_path);
 	free(h->path);
 	free(h);
 }
@@ -189,6 +204,7 @@ request_free(struct request *r)
 {
 	list_remove(&r->link);
 	loop_timer_clear(r->server->loop, &r->overdue);
+	explicit_bzero(r->text, r->len); /* it may have held a secret */
 	free(r->text);
 	free(r);
 }
@@ -311,12 +327,29 @@ is_over(int fd)
 	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
+/*
+ * Root and our own user are.  A daemon that root started has become another
+ * user, perhaps one that others are too (nobody); it has held the lock of its
+ * pid file since before, and nobody else can take that: the file is not theirs.
+ */
+static bool
+is_trusted(const struct helper_server *h, const struct sock_peer *peer)
+{
+	struct stat st;
+
+	if (peer->uid == 0 || peer->uid == geteuid())
+		return true;
+	return peer->pid > 0 && lstat(h->pid_path, &st) == 0 &&
+	       (st.st_uid == 0 || st.st_uid == geteuid()) && (st.st_mode & 022) == 0 &&
+	       daemon_pid_owner(h->pid_path) == peer->pid;
+}
+
 static void
 accept_one(struct helper_server *h, int fd)
 {
 	struct sock_peer peer;
 
-	if (sock_peer(fd, &peer) < 0 || (peer.uid != 0 && peer.uid != geteuid())) {
+	if (sock_peer(fd, &peer) < 0 || !is_trusted(h, &peer)) {
 		log_warn("%s: a connection of another user is refused", h->name);
 		(void)close(fd); /* not for him */
 		return;

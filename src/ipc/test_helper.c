@@ -1,10 +1,12 @@
 /* Both sides of the daemon protocol in one loop, over a real socket. */
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 #include <cmocka.h>
 
 #include "ipc/helper.h"
+#include "sys/daemon.h"
 #include "sys/log.h"
 #include "sys/sock.h"
 
@@ -405,6 +408,80 @@ a_second_daemon_is_refused_while_the_first_lives(void **state)
 	assert_int_equal(helper_server_pid(server), getpid());
 }
 
+/*
+ * In a child that becomes another user, with the lock of the pid file or
+ * without: announce the daemon, and end with 0 when the driver hangs up.
+ */
+static pid_t
+stranger(bool has_lock)
+{
+	static const char text[] = "{\"daemon\":\"iswd\",\"version\":\"x\",\"pid\":7}";
+	char pid_path[128], byte;
+	pid_t pid = fork(), owner;
+	int fd;
+
+	assert_true(pid >= 0);
+	if (pid > 0)
+		return pid;
+	(void)snprintf(pid_path, sizeof pid_path, "%s/iswd.pid", dir);
+	if (has_lock && daemon_pid_open(pid_path, &owner) < 0)
+		_exit(2);
+	if (setresuid(12345, 12345, 12345) < 0)
+		_exit(3);
+	fd = sock_connect(path, SOCK_SEQPACKET);
+	if (fd < 0 || (sock_send(fd, text, strlen(text), -1) < 0 && errno != EPIPE))
+		_exit(4);
+	_exit(sock_recv(fd, &byte, 1, NULL) > 0 ? 5 : 0);
+}
+
+static int has_ended;
+
+static void
+child_ended(struct loop_fd *f, uint32_t events)
+{
+	(void)events;
+	has_ended = 1;
+	loop_unwatch(loop, f);
+}
+
+/* The exit status of a child, while our loop turns. */
+static int
+end_of(pid_t pid)
+{
+	int st;
+
+	has_ended = 0;
+	watch = (struct loop_fd){ .fd = pidfd_open(pid, 0), .ready = child_ended };
+	assert_int_equal(loop_watch(loop, &watch, 1), 0); /* EPOLLIN */
+	turn_until(&has_ended, 1);
+	close(watch.fd);
+	assert_int_equal(waitpid(pid, &st, 0), pid);
+	return WIFEXITED(st) ? WEXITSTATUS(st) : -1;
+}
+
+static void
+another_user_needs_the_lock_of_the_pid_file(void **state)
+{
+	char pid_path[128];
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(dir, 0755), 0);
+	pid = stranger(true);
+	turn_until(&daemon_came, 1);
+	assert_int_equal(helper_server_pid(server), pid);
+	kill(pid, SIGKILL);
+	turn_until(&daemon_went, 1);
+	assert_int_equal(end_of(pid), -1);
+	/* The file is still there; who has no lock of it is refused. */
+	assert_int_equal(end_of(stranger(false)), 0);
+	assert_int_equal(daemon_came, 1);
+	(void)snprintf(pid_path, sizeof pid_path, "%s/iswd.pid", dir);
+	assert_int_equal(unlink(pid_path), 0);
+}
+
 static void
 who_announces_nonsense_is_closed(void **state)
 {
@@ -492,6 +569,7 @@ main(void)
 		WITH_SERVER(the_daemon_finds_a_restarted_driver_by_itself),
 		WITH_SERVER(a_daemon_started_first_waits_for_the_driver),
 		WITH_SERVER(a_second_daemon_is_refused_while_the_first_lives),
+		WITH_SERVER(another_user_needs_the_lock_of_the_pid_file),
 		WITH_SERVER(who_announces_nonsense_is_closed),
 		WITH_SERVER(a_malformed_answer_ends_its_request_or_the_connection_but_nothing_else),
 		WITH_SERVER(more_requests_than_the_socket_holds_all_arrive),

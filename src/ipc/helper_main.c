@@ -1,19 +1,16 @@
 #include "ipc/helper_main.h"
 
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include <assert.h>
 #include <errno.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "sys/confine.h"
 #include "sys/daemon.h"
 #include "sys/instance.h"
 #include "sys/log.h"
@@ -24,7 +21,8 @@
 
 struct options {
 	const char *root;
-	bool foreground, stop, status;
+	const char *user;
+	bool foreground, stop, status, strict;
 	enum log_level level;
 };
 
@@ -71,28 +69,30 @@ on_link(void *user, bool connected)
 }
 
 /*
- * What the daemon does needs next to nothing.  The one thing that must go on
- * working is to reach a driver that runs as another user, whose directory
- * root may only enter with CAP_DAC_OVERRIDE.
+ * What the daemon does needs next to nothing; it must only reach the driver, now
+ * and when that was restarted.
  */
 static int
-drop_privileges(const struct instance *in)
+confine(struct instance *in)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct caps[2];
-	uint64_t keep = in->program->keep_caps;
-	struct stat st;
+	const struct helper_program *p = in->program;
+	const struct confine_cfg cfg = {
+		.user = in->options->user,
+		.run_dir = in->paths.run,
+		.keep_caps = p->keep_caps,
+		.strict = in->options->strict,
+	};
+	char note[CONFINE_NOTE_BYTES];
+	int err;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capget, &head, caps) < 0)
-		return -errno;
-	if (stat(in->paths.run, &st) == 0 && st.st_uid != geteuid())
-		keep |= 1u << CAP_DAC_OVERRIDE;
-	for (int i = 0; i < 2; i++) {
-		caps[i].permitted &= (uint32_t)(keep >> (32 * i));
-		caps[i].effective = caps[i].permitted;
-		caps[i].inheritable = 0;
-	}
-	return syscall(SYS_capset, &head, caps) < 0 ? -errno : 0;
+	if (p->before_confined != NULL)
+		p->before_confined(&in->paths);
+	err = confine_enter(confine_find(p->name), &cfg, note);
+	if (err < 0)
+		daemon_failed(&in->daemon, p->name, "cannot give up privileges: %s", note);
+	else if (note[0] != '\0')
+		log_note("not everything could be given up: %s", note);
+	return err;
 }
 
 static int
@@ -100,13 +100,10 @@ serve(struct instance *in)
 {
 	const struct helper_program *p = in->program;
 	struct helper_client *client;
-	int err = drop_privileges(in);
+	int err = confine(in);
 
-	if (err < 0) {
-		daemon_failed(
-		    &in->daemon, p->name, "cannot give up privileges: %s", strerror(-err));
+	if (err < 0)
 		return err;
-	}
 	err = helper_client_new(in->loop, paths_daemon_sock(&in->paths, p->name), p->name,
 	    on_request, on_link, in, &client);
 	if (err < 0) {
@@ -233,6 +230,10 @@ helper_main(const struct helper_program *p, int argc, char **argv)
 		{ 0, "status", OPT_FLAG, &o.status, NULL,
 		    "tell whether it runs: exit status 0, or 3" },
 		{ 0, "stop", OPT_FLAG, &o.stop, NULL, "stop the one that runs" },
+		{ 0, "user", OPT_STRING, &o.user, "NAME",
+		    "the user to become where root starts it" },
+		{ 0, "strict", OPT_FLAG, &o.strict, NULL,
+		    "do not run where system calls cannot be filtered" },
 	};
 	int ret;
 

@@ -12,7 +12,11 @@
 #include "sys/paths.h"
 
 struct helper_program {
-	const char *name;    /* a PATH_DAEMON row of sys/paths.def */
+	/*
+	 * A PATH_DAEMON row of sys/paths.def and a PROFILE row of sys/confine.def,
+	 * which it is confined to after start() and before the first request.
+	 */
+	const char *name;
 	const char *summary; /* one line for --help */
 	/* Capabilities to keep where the daemon has them (1 << CAP_…); all others are dropped. */
 	uint64_t keep_caps;
@@ -30,6 +34,11 @@ struct helper_program {
 	 * negative errno.
 	 */
 	int (*start)(struct loop *loop, void **ret_state);
+	/*
+	 * Just before it is confined: what it must do below its root as the user
+	 * who started it.  The directories are there.  May be NULL.
+	 */
+	void (*before_confined)(const struct paths *paths);
 	/* A request (helper.h); user is the state. */
 	helper_handler *handle;
 	/* The driver is not connected any more: answer what is left, to nobody, and free the state.

@@ -2,6 +2,7 @@
  * Requests and answers, over the daemon protocol, with a resolver that does
  * what the test wants; and once the program itself.  usage: test_resolve PATH-OF-iscsi_resolvd
  */
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -335,8 +336,9 @@ main(int argc, char **argv)
 	const char *failed;
 	int ret;
 
-	if (argc != 2 || mkdtemp(root) == NULL || paths_init(&paths, root) < 0 ||
-	    paths_mkdirs(&paths, &failed) < 0)
+	/* 0755: a directory that the user the daemon becomes can enter. */
+	if (argc != 2 || mkdtemp(root) == NULL || chmod(root, 0755) < 0 ||
+	    paths_init(&paths, root) < 0 || paths_mkdirs(&paths, &failed) < 0)
 		return 2;
 	program = argv[1];
 	ret = cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* The program, against a driver that is this test.  usage: test_iswd PATH-OF-iswd */
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -450,7 +451,7 @@ hostile_datagrams_do_no_harm(void **state)
 	wide[0] = wide[sizeof wide - 2] = '"';
 	helper_server_free(driver);
 	driver = NULL;
-	listener = sock_listen(paths.iswd_sock, SOCK_SEQPACKET, 0600);
+	listener = sock_listen(paths.iswd_sock, SOCK_SEQPACKET, 0666);
 	assert_true(listener >= 0);
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		static const char good[] =
@@ -488,7 +489,8 @@ daemon_has_given_up_its_privileges(void **state)
 {
 	char path[64], line[256];
 	unsigned long long caps;
-	int found = 0, new_privs;
+	int found = 0, new_privs, filter;
+	unsigned uid, saved_uid;
 	FILE *f;
 
 	(void)state;
@@ -503,10 +505,17 @@ daemon_has_given_up_its_privileges(void **state)
 		} else if (sscanf(line, "NoNewPrivs: %d", &new_privs) == 1) {
 			assert_int_equal(new_privs, 1);
 			found++;
+		} else if (sscanf(line, "Seccomp: %d", &filter) == 1) {
+			assert_int_equal(filter, 2);
+			found++;
+		} else if (sscanf(line, "Uid: %*u %u %u", &uid, &saved_uid) == 2) {
+			/* An ordinary user stays who he is. */
+			assert_true(uid != 0 && saved_uid == uid);
+			found++;
 		}
 	}
 	fclose(f);
-	assert_int_equal(found, 3);
+	assert_int_equal(found, 5);
 }
 
 static void
@@ -561,8 +570,9 @@ main(int argc, char **argv)
 	const char *failed;
 	int ret;
 
-	if (argc != 2 || mkdtemp(root) == NULL || paths_init(&paths, root) < 0 ||
-	    paths_mkdirs(&paths, &failed) < 0)
+	/* 0755: a directory that the user the daemon becomes can enter. */
+	if (argc != 2 || mkdtemp(root) == NULL || chmod(root, 0755) < 0 ||
+	    paths_init(&paths, root) < 0 || paths_mkdirs(&paths, &failed) < 0)
 		return 2;
 	program = argv[1];
 	ret = cmocka_run_group_tests(tests, NULL, NULL);

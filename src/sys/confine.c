@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -11,6 +12,7 @@
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,6 +28,7 @@ struct account {
 	gid_t gid;
 };
 
+static void note_add(char *note, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static int note_failure(char *note, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 static int choose_account(
@@ -73,6 +76,17 @@ change_user(enum confine_profile profile, const struct confine_cfg *cfg, char *n
 		return 0;
 	}
 	return err < 0 ? note_failure(note, err, "cannot become the user %s", a.name) : 0;
+}
+
+enum confine_profile
+confine_find(const char *program)
+{
+#define PROFILE(id, name, ...)          \
+	if (strcmp(program, name) == 0) \
+		return CONFINE_##id;
+#include "sys/confine.def"
+	assert(program == NULL); /* it has no row */
+	abort();
 }
 
 int

@@ -43,6 +43,8 @@ struct confine_cfg {
 };
 #define CONFINE_NOTE_BYTES 512
 
+/* The profile of a program of ours, which must have one. */
+enum confine_profile confine_find(const char *program);
 /*
  * Enter the profile, with all threads there are.  Nothing of it can be undone.
  * An ordinary user's process changes no user; all else holds for it too.

@@ -57,6 +57,17 @@ end_process(const char *program, pid_t pid, int pidfd, int patience_ms)
 	return gone != 0 ? gone : -ETIME;
 }
 
+/* A daemon that has become another user cannot remove its pid file. */
+static void
+remove_pid_file(const char *pid_path)
+{
+	pid_t successor;
+	int fd = daemon_pid_open(pid_path, &successor);
+
+	if (fd >= 0)
+		daemon_pid_close(pid_path, fd);
+}
+
 int
 instance_stop(const char *program, const char *pid_path, int patience_ms)
 {
@@ -74,6 +85,8 @@ instance_stop(const char *program, const char *pid_path, int patience_ms)
 		ret = end_process(program, pid, pidfd, patience_ms);
 	if (pidfd >= 0)
 		close(pidfd);
+	if (ret > 0)
+		remove_pid_file(pid_path);
 	if (ret < 0)
 		fprintf(
 		    stderr, "%s: cannot stop it (pid %d): %s\n", program, (int)pid, strerror(-ret));

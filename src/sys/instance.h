@@ -19,7 +19,8 @@ enum instance_exit {
 int instance_status(const char *program, const char *pid_path);
 /*
  * End it: SIGTERM; if it is still there after patience_ms, say so and SIGKILL;
- * wait as long again.  The exit status: OK (also when it did not run), FAILED.
+ * wait as long again.  Its pid file is removed.  The exit status: OK (also when it did not run),
+ * FAILED.
  */
 int instance_stop(const char *program, const char *pid_path, int patience_ms);
 

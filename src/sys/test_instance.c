@@ -79,6 +79,7 @@ running_one_is_seen_and_ends_when_asked(void **state)
 	assert_int_equal(instance_status("x", path), INSTANCE_EXIT_OK);
 	assert_int_equal(instance_stop("x", path, 60000), INSTANCE_EXIT_OK);
 	assert_int_equal(end_signal(pid), SIGTERM);
+	assert_int_equal(access(path, F_OK), -1);
 	assert_int_equal(instance_status("x", path), INSTANCE_EXIT_NOT_RUNNING);
 }
 

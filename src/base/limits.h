@@ -59,7 +59,7 @@
 #define LIMIT_CONNECT_MS 600000
 #define LIMIT_RESOLVE_MS 600000
 
-/* SLP: a message that came by TCP (the format allows 16 MiB), and a datagram we send (RFC 2608, 6.1). */
+/* SLP: a message that came by TCP (the format allows 16 MiB), and a datagram we send. */
 #define LIMIT_SLP_MESSAGE_BYTES  (2u << 20)
 #define LIMIT_SLP_DATAGRAM_BYTES 1400
 /* Scopes of a request, or of one agent that we look at; and the bytes of a scope. */

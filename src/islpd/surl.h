@@ -16,6 +16,7 @@ enum surl_result {
 #define SURL(id, text) SURL_##id,
 #include "islpd/surl_result.def"
 #undef SURL
+	SURL_FAULTS, /* how many there are */
 };
 
 struct surl {

@@ -1,0 +1,176 @@
+#include "islpd/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "islpd/slp.h"
+
+#define LINE_BYTES 512
+/* The file is a person's; one that is longer is something else. */
+#define LINES_MAX 1000
+
+void
+config_init(struct config *c)
+{
+	*c = (struct config){ .port = SLP_PORT, .multicast = true };
+}
+
+int
+config_add_agent(struct config *c, const char *text, char *why, size_t why_bytes)
+{
+	struct config_agent a = { 0 };
+	struct addr parsed;
+	enum addr_result result = addr_parse(text, &parsed);
+
+	/* An IPv6 address alone needs no brackets. */
+	if (result != ADDR_OK && addr_parse_host(text, &parsed) == ADDR_OK)
+		result = ADDR_OK;
+	if (result != ADDR_OK || parsed.has_tpgt) {
+		snprintf(why, why_bytes, "\"%.100s\" is no address of an agent: %s", text,
+		    result != ADDR_OK ? addr_text(result) : addr_text(ADDR_TRAILING));
+		return -EINVAL;
+	}
+	a.port = parsed.has_port ? parsed.port : 0;
+	a.is_literal = addr_is_literal(&parsed);
+	memcpy(a.host, parsed.host, sizeof a.host);
+	for (size_t i = 0; i < c->n_agents; i++)
+		if (strcmp(c->agents[i].host, a.host) == 0 && c->agents[i].port == a.port)
+			return 0;
+	if (c->n_agents == CONFIG_AGENTS_MAX) {
+		snprintf(why, why_bytes, "there can be %d agents at most", CONFIG_AGENTS_MAX);
+		return -ENOSPC;
+	}
+	c->agents[c->n_agents++] = a;
+	return 0;
+}
+
+static int
+take_da(struct config *c, const char *value, char *why, size_t why_bytes)
+{
+	return config_add_agent(c, value, why, why_bytes);
+}
+
+static int
+take_port(struct config *c, const char *value, char *why, size_t why_bytes)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(value, &end, 10);
+	if (errno != 0 || end == value || *end != '\0' || n < 1 || n > UINT16_MAX) {
+		snprintf(why, why_bytes, "\"%.100s\" is no port: 1 to 65535", value);
+		return -EINVAL;
+	}
+	c->port = (uint16_t)n;
+	return 0;
+}
+
+static int
+take_multicast(struct config *c, const char *value, char *why, size_t why_bytes)
+{
+	bool yes = strcmp(value, "yes") == 0;
+
+	if (!yes && strcmp(value, "no") != 0) {
+		snprintf(why, why_bytes, "\"%.100s\" is neither yes nor no", value);
+		return -EINVAL;
+	}
+	c->multicast = yes;
+	return 0;
+}
+
+enum word {
+#define CONFIG(id, word, value, text) WORD_##id,
+#include "islpd/config.def"
+#undef CONFIG
+	WORD_NONE,
+};
+
+static enum word
+find_word(const char *text)
+{
+	static const char *const words[] = {
+#define CONFIG(id, word, value, text) word,
+#include "islpd/config.def"
+#undef CONFIG
+	};
+
+	for (size_t i = 0; i < WORD_NONE; i++)
+		if (strcmp(words[i], text) == 0)
+			return (enum word)i;
+	return WORD_NONE;
+}
+
+/* The next word of a line, ended with a NUL; NULL: none. */
+static char *
+next_word(char **line)
+{
+	char *word = *line + strspn(*line, " \t\r\n");
+	size_t n = strcspn(word, " \t\r\n");
+
+	if (n == 0 || word[0] == '#')
+		return NULL;
+	*line = word + n;
+	if (**line != '\0')
+		*(*line)++ = '\0';
+	return word;
+}
+
+static int
+take_line(struct config *c, char *line, char *why, size_t why_bytes)
+{
+	char *word = next_word(&line), *value = word != NULL ? next_word(&line) : NULL;
+
+	if (word == NULL)
+		return 0;
+	if (value == NULL || next_word(&line) != NULL) {
+		snprintf(why, why_bytes, "a word and one value are needed");
+		return -EINVAL;
+	}
+	switch (find_word(word)) {
+	case WORD_DA:
+		return take_da(c, value, why, why_bytes);
+	case WORD_PORT:
+		return take_port(c, value, why, why_bytes);
+	case WORD_MULTICAST:
+		return take_multicast(c, value, why, why_bytes);
+	case WORD_NONE:
+		break;
+	}
+	snprintf(why, why_bytes, "there is no word \"%.100s\"", word);
+	return -EINVAL;
+}
+
+int
+config_read(struct config *c, const char *path, char *why, size_t why_bytes)
+{
+	FILE *f = fopen(path, "re");
+	char line[LINE_BYTES], fault[LINE_BYTES];
+	int err = 0;
+
+	if (f == NULL && errno == ENOENT)
+		return 0;
+	if (f == NULL) {
+		err = -errno;
+		snprintf(why, why_bytes, "cannot read %s: %s", path, strerror(-err));
+		return err;
+	}
+	for (unsigned n = 1; err == 0 && fgets(line, sizeof line, f) != NULL; n++) {
+		if (n > LINES_MAX || (strchr(line, '\n') == NULL && !feof(f))) {
+			snprintf(fault, sizeof fault, "the line is too long, or one too many");
+			err = -EINVAL;
+		} else {
+			err = take_line(c, line, fault, sizeof fault);
+		}
+		if (err < 0)
+			snprintf(why, why_bytes, "%s, line %u: %s", path, n, fault);
+	}
+	if (err == 0 && ferror(f)) {
+		err = -EIO;
+		snprintf(why, why_bytes, "cannot read %s", path);
+	}
+	(void)fclose(f); /* it was only read */
+	return err;
+}

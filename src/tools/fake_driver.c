@@ -23,10 +23,11 @@ static int serve_one(FILE *in, int fd, const struct fake_exchange *x);
 static json_t *parse(const char *text);
 static int answer(int fd, json_int_t id, const char *text);
 
-pid_t
-fake_driver_start(const char *path, const struct fake_exchange *exchanges, size_t n)
+/* Connections with `per_connection` exchanges each. */
+static pid_t
+start(const char *path, const struct fake_exchange *exchanges, size_t n, size_t per_connection)
 {
-	int listener = sock_listen(path, SOCK_STREAM, 0600);
+	int listener = sock_listen(path, SOCK_STREAM, 0600), result = 0;
 	pid_t pid;
 
 	assert_true(listener >= 0);
@@ -34,10 +35,27 @@ fake_driver_start(const char *path, const struct fake_exchange *exchanges, size_
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		alarm(PATIENCE_S);
-		_exit(serve(listener, exchanges, n));
+		do {
+			result = serve(listener, exchanges, per_connection);
+			exchanges += per_connection;
+			n -= per_connection;
+		} while (result == 0 && n > 0);
+		_exit(result);
 	}
 	close(listener);
 	return pid;
+}
+
+pid_t
+fake_driver_start(const char *path, const struct fake_exchange *exchanges, size_t n)
+{
+	return start(path, exchanges, n, n);
+}
+
+pid_t
+fake_driver_start_each(const char *path, const struct fake_exchange *exchanges, size_t n)
+{
+	return start(path, exchanges, n, 1);
 }
 
 void

@@ -22,6 +22,8 @@ struct fake_exchange {
  * this returns, clients can connect.
  */
 pid_t fake_driver_start(const char *path, const struct fake_exchange *exchanges, size_t n);
+/* The same for a client that makes a connection for each request. */
+pid_t fake_driver_start_each(const char *path, const struct fake_exchange *exchanges, size_t n);
 /* Wait for its end; fails the test where a request was not the expected one, or is missing. */
 void fake_driver_end(pid_t pid);
 

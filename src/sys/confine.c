@@ -39,7 +39,8 @@ static int drop_bounding(uint64_t keep);
 static int drop_capabilities(uint64_t keep);
 
 /* Another sentence's part, behind what is there. */
-static void __attribute__((format(printf, 2, 3))) note_add(char *note, const char *fmt, ...)
+static void
+note_add(char *note, const char *fmt, ...)
 {
 	size_t len = strlen(note);
 	va_list ap;

@@ -2,9 +2,12 @@
 # The start-up script with programs that only note what is done to them.
 # usage: test_iscsi.sh PATH-OF-iscsi
 set -u
-iscsi=$1
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
+# A copy, because beside the script itself are real programs of the build.
+mkdir "$tmp/script"
+cp "$1" "$tmp/script/iscsi" || exit 1
+iscsi=$tmp/script/iscsi
 failed=0
 unset OPENISW_ROOT
 bin=$tmp/bin

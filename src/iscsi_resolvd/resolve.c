@@ -7,7 +7,7 @@
 
 #include "base/limits.h"
 #include "ipc/helper_args.h"
-#include "iscsi_resolvd/hostname.h"
+#include "names/hostname.h"
 #include "sys/log.h"
 
 /* A name server that hangs costs a thread for about half a minute; names that work need none that

@@ -7,7 +7,7 @@
 #define RESOLVD_RESOLVE_H
 
 #include "ipc/helper.h"
-#include "iscsi_resolvd/lookup.h"
+#include "names/lookup.h"
 
 struct resolve;
 

@@ -1,4 +1,4 @@
-#include "iscsi_resolvd/lookup.h"
+#include "names/lookup.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
-#include "iscsi_resolvd/lookup.h"
+#include "names/lookup.h"
 
 /*
  * A resolver that knows these names:

@@ -5,8 +5,8 @@
  * nobody.  Those who ask for the same name share one look-up.  All calls on the
  * loop's thread.
  */
-#ifndef RESOLVD_LOOKUP_H
-#define RESOLVD_LOOKUP_H
+#ifndef NAMES_LOOKUP_H
+#define NAMES_LOOKUP_H
 
 #include <netdb.h>
 #include <stddef.h>

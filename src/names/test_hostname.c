@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "iscsi_resolvd/hostname.h"
+#include "names/hostname.h"
 
 #define L63 "a23456789-123456789-123456789-123456789-123456789-123456789-123"
 

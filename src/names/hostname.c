@@ -1,4 +1,4 @@
-#include "iscsi_resolvd/hostname.h"
+#include "names/hostname.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* Host names as they may be asked for: RFC 1123, section 2.1, over RFC 952. */
-#ifndef RESOLVD_HOSTNAME_H
-#define RESOLVD_HOSTNAME_H
+#ifndef NAMES_HOSTNAME_H
+#define NAMES_HOSTNAME_H
 
 /*
  * NULL when it is a name: labels of 1 to 63 letters, digits and inner hyphens,

@@ -55,6 +55,20 @@ write_oom_score(void)
 }
 
 /*
+ * Only without a limit: with one, locking what comes later would make
+ * allocations fail (EAGAIN for a thread's stack) that work without it.
+ */
+static void
+lock_memory(void)
+{
+	struct rlimit all = { .rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY };
+
+	if (setrlimit(RLIMIT_MEMLOCK, &all) != 0 ||
+	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+		log_debug("memory is not locked: %s", strerror(errno));
+}
+
+/*
  * This process carries disks that the kernel may need to free memory.  Each of
  * these is refused in some place (containers, ordinary users) and none of the
  * refusals is an error.
@@ -70,8 +84,7 @@ prepare(void)
 	}
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) != 0)
 		log_debug("no PR_SET_IO_FLUSHER: %s", strerror(errno));
-	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
-		log_debug("memory is not locked: %s", strerror(errno));
+	lock_memory();
 	write_oom_score();
 }
 

@@ -8,13 +8,22 @@
 #include "driver/iscsial/probe.h"
 #include "sys/log.h"
 
+/*
+ * A target that is being restarted may know its LUNs a little later than its
+ * name: a unit that is missing is looked for again, so often.
+ */
+#define BAY_MISSING_US    2000000
+#define BAY_MISSING_LOOKS 30
+
 struct berth {
 	struct list link;
 	struct bay *bay;
 	struct disk *disk;
-	struct probe *look; /* under way because the disk asked for it */
-	bool is_exported;   /* the exporter has it; else it only waits to be idle */
-	bool is_off;        /* its unit was replaced */
+	struct probe *look; /* under way because the disk asked for it, or is missing */
+	struct loop_timer again;
+	unsigned missing; /* looks that found nothing, in a row */
+	bool is_exported; /* the exporter has it; else it only waits to be idle */
+	bool is_off;      /* its unit was replaced */
 };
 
 struct bay {
@@ -32,6 +41,7 @@ struct bay {
 };
 
 static void look(void *user, struct disk *d);
+static void again(struct loop_timer *t);
 
 static const struct disk_ops disk_ops = { .look = look };
 
@@ -74,6 +84,7 @@ static void
 berth_free(struct berth *h)
 {
 	probe_abandon(h->look);
+	loop_timer_clear(h->bay->port->loop, &h->again);
 	list_remove(&h->link);
 	disk_free(h->disk);
 	free(h);
@@ -137,10 +148,52 @@ update(struct berth *h, const struct lun_info *info)
 	bool is_changed = disk_update(h->disk, info);
 
 	h->is_off = false;
+	h->missing = 0;
+	loop_timer_clear(h->bay->port->loop, &h->again);
 	if (is_changed) {
 		h->bay->ops_export->changed(h->bay->export, disk_blk(h->disk));
 		h->bay->ops->changed(h->bay->user, info);
 	}
+}
+
+static void
+replaced(struct berth *h, const struct lun_info *now)
+{
+	const struct lun_info *was = disk_info(h->disk);
+	struct fault why = { 0 };
+
+	if (h->is_off)
+		return;
+	fault_set(&why, IPC_ERR_OFFLINE,
+	    "restore the unit on the target; or remove the device (rmsf) and scan again",
+	    "LUN %u is not the unit that it was: it was %s, now there is %s; it gets no I/O",
+	    was->number, lun_info_name(&was->id),
+	    now->is_present ? lun_info_name(&now->id) : "nothing");
+	log_err("disk %s: %s", disk_blk(h->disk)->name, why.message);
+	h->is_off = true;
+	disk_off(h->disk, -EIO);
+	h->bay->ops->replaced(h->bay->user, was->number, &why);
+}
+
+/*
+ * A scan accepts another unit at the old place, but not under the feet of
+ * somebody who has the old one open.
+ */
+static bool
+show_again(struct berth *h, const struct lun_info *info, struct fault *ret_fault)
+{
+	struct bay *b = h->bay;
+
+	if (lun_info_is_same(&disk_info(h->disk)->id, &info->id) ||
+	    b->ops_export->openers(b->export, disk_blk(h->disk)) == 0) {
+		update(h, info);
+		return true;
+	}
+	replaced(h, info);
+	fault_set(ret_fault, IPC_ERR_BUSY, "close it, then scan again",
+	    "disk %s is another unit now, but the old one is still in use",
+	    disk_blk(h->disk)->name);
+	return false;
 }
 
 bool
@@ -150,14 +203,13 @@ bay_show(struct bay *b, const struct lun_info *info, const char *name, struct fa
 	int err;
 
 	sweep(b);
-	if (h != NULL) {
-		update(h, info);
-		return true;
-	}
+	if (h != NULL)
+		return show_again(h, info, ret_fault);
 	if (!start_export(b, ret_fault))
 		return false;
 	h = call_alloc(sizeof *h);
 	h->bay = b;
+	h->again.expired = again;
 	h->disk = disk_new(b->port, b->pool, info, name, &disk_ops, h);
 	err = h->disk != NULL ? b->ops_export->add(b->export, disk_blk(h->disk)) : -ENOMEM;
 	if (err != 0) {
@@ -178,6 +230,7 @@ take_off(struct berth *h, int err)
 {
 	probe_abandon(h->look);
 	h->look = NULL;
+	loop_timer_clear(h->bay->port->loop, &h->again);
 	disk_off(h->disk, err);
 }
 
@@ -196,6 +249,15 @@ bay_hide(struct bay *b, uint32_t lun)
 	h->is_exported = false;
 	take_off(h, -ENXIO);
 	sweep(b);
+}
+
+void
+bay_refuse(struct bay *b, const struct lun_info *now)
+{
+	struct berth *h = find(b, now->number);
+
+	if (h != NULL)
+		replaced(h, now);
 }
 
 size_t
@@ -219,20 +281,15 @@ bay_openers(const struct bay *b, uint32_t lun)
 /* ---- identity ---- */
 
 static void
-replaced(struct berth *h, const struct lun_info *now)
+wait_for_it(struct berth *h)
 {
-	const struct lun_info *was = disk_info(h->disk);
-	struct fault why = { 0 };
-
-	fault_set(&why, IPC_ERR_OFFLINE,
-	    "restore the unit on the target; or remove the device (rmsf) and scan again",
-	    "LUN %u is not the unit that it was: it was %s, now there is %s; it gets no I/O",
-	    was->number, lun_info_name(&was->id),
-	    now->is_present ? lun_info_name(&now->id) : "nothing");
-	log_err("disk %s: %s", disk_blk(h->disk)->name, why.message);
-	h->is_off = true;
-	disk_off(h->disk, -EIO);
-	h->bay->ops->replaced(h->bay->user, was->number, &why);
+	if (h->missing++ == 0)
+		log_warn("disk %s: the target has no LUN %u now; waiting for it",
+		    disk_blk(h->disk)->name, disk_info(h->disk)->number);
+	if (!h->is_off)
+		disk_pause(h->disk);
+	loop_timer_set(
+	    h->bay->port->loop, &h->again, loop_now(h->bay->port->loop) + BAY_MISSING_US);
 }
 
 /*
@@ -245,9 +302,10 @@ found(struct berth *h, const struct lun_info *now)
 	struct lun_info was = *disk_info(h->disk);
 	bool is_silent = !now->is_present && now->fault.is_set;
 
-	if (!is_silent && (!now->is_present || !lun_info_is_same(&was.id, &now->id))) {
-		if (!h->is_off)
-			replaced(h, now);
+	if (!is_silent && !now->is_present && h->missing < BAY_MISSING_LOOKS) {
+		wait_for_it(h);
+	} else if (!is_silent && (!now->is_present || !lun_info_is_same(&was.id, &now->id))) {
+		replaced(h, now);
 	} else if (!is_silent && now->is_sized) {
 		update(h, now);
 	} else if (!h->is_off) {
@@ -264,6 +322,14 @@ looked(void *user, struct probe_result *r)
 	/* The connection is lost: the check after the next login answers instead. */
 	if (!r->fault.is_set)
 		found(h, &r->luns[0]);
+}
+
+static void
+again(struct loop_timer *t)
+{
+	struct berth *h = LIST_ENTRY(t, struct berth, again);
+
+	look(h, h->disk);
 }
 
 static void

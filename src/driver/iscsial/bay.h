@@ -32,6 +32,8 @@ void bay_free(struct bay *b);
  */
 bool bay_show(
     struct bay *b, const struct lun_info *info, const char *name, struct fault *ret_fault);
+/* What stands there now is not the unit that the disk is installed for: no I/O. */
+void bay_refuse(struct bay *b, const struct lun_info *now);
 /* Take a disk away; I/O that is not done fails.  No error when it is not shown. */
 void bay_hide(struct bay *b, uint32_t lun);
 size_t bay_count(const struct bay *b);

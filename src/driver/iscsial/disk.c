@@ -255,6 +255,12 @@ disk_update(struct disk *d, const struct lun_info *info)
 }
 
 void
+disk_pause(struct disk *d)
+{
+	d->state = DISK_LOOK;
+}
+
+void
 disk_off(struct disk *d, int err)
 {
 	d->state = DISK_OFF;

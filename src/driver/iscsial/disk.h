@@ -51,6 +51,8 @@ const struct lun_info *disk_info(const struct disk *d);
  * block size or flags of the blk_dev are different now.
  */
 bool disk_update(struct disk *d, const struct lun_info *info);
+/* Hold everything, as if a look had been asked for, until disk_update() or disk_off(). */
+void disk_pause(struct disk *d);
 /*
  * No I/O from now on: what waits and what comes fails with err (-EIO, -ENXIO).
  * Commands that are under way end as they end.

@@ -278,7 +278,11 @@ find_info(const struct probe_result *r, uint32_t lun)
 	return NULL;
 }
 
-/* What the probe did not find any more.  A LUN that merely did not answer stays what it was. */
+/*
+ * What the probe did not find any more.  A LUN that merely did not answer
+ * stays what it was; a disk that is installed keeps its files, for it may come
+ * back (a target that is being restarted, say), and fails until then.
+ */
 static void
 drop_missing(struct visit *v, const struct probe_result *r)
 {
@@ -294,7 +298,8 @@ drop_missing(struct visit *v, const struct probe_result *r)
 		if (info != NULL && (info->is_present || info->fault.is_set))
 			continue;
 		n->state = TREE_NO_HW;
-		forget_disk(v->s, n);
+		if (!n->is_installed)
+			forget_disk(v->s, n);
 	}
 }
 
@@ -329,8 +334,15 @@ shown(void *user, struct seat_disk *disks, size_t n)
 			continue;
 		if (disks[i].fault.is_set) {
 			*failure(v, node->hw_path) = disks[i].fault;
+			/* Another unit came, and somebody still has the old one open. */
+			if (disks[i].fault.code == IPC_ERR_BUSY) {
+				node->is_replaced = true;
+				node->state = TREE_UNCLAIMED;
+			}
 			continue;
 		}
+		if (disks[i].is_refused)
+			continue;
 		if (s == NULL || s->state == SSTATE_CLOSED || s->state == SSTATE_LOGOUT)
 			continue;
 		node->is_shown = true;
@@ -358,10 +370,11 @@ adopt(struct visit *v, struct probe_result *r)
 		if (!info->is_present)
 			continue;
 		node = claim(v, info);
-		if (node == NULL || node->state != TREE_CLAIMED || !info->is_disk ||
-		    !info->is_sized)
+		if (node == NULL || !info->is_disk || !info->is_sized ||
+		    (node->state != TREE_CLAIMED && !node->is_replaced))
 			continue;
 		disks[n].info = *info;
+		disks[n].is_refused = node->is_replaced;
 		cut_copy(disks[n].name, sizeof disks[n].name, node->name);
 		n++;
 	}

@@ -495,6 +495,8 @@ on_show(void *arg)
 
 		if (j->seat->closing != SEAT_OPEN)
 			fault_set(&d->fault, IPC_ERR_OFFLINE, "", "the session was closed");
+		else if (d->is_refused)
+			bay_refuse(j->seat->bay, &d->info);
 		else
 			(void)bay_show(j->seat->bay, &d->info, d->name,
 			    &d->fault); /* the fault is the answer */

@@ -31,6 +31,7 @@ struct seat_ping {
 struct seat_disk {
 	struct lun_info info;
 	char name[32];
+	bool is_refused;    /* it is the wrong unit: the disk, where it is shown, gets no I/O */
 	struct fault fault; /* out: not shown */
 };
 

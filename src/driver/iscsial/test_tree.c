@@ -1,0 +1,126 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "driver/iscsial/tree.h"
+
+static void
+the_virtual_node_is_always_there(void **state)
+{
+	struct hwpath hba = hwpath_hba();
+	struct tree t;
+
+	(void)state;
+	tree_init(&t);
+	assert_int_equal(t.n, 1);
+	assert_string_equal(tree_find(&t, &hba)->description, "iSCSI Virtual Node");
+	assert_int_equal(tree_find(&t, &hba)->state, TREE_CLAIMED);
+	tree_fini(&t);
+}
+
+static void
+nodes_come_out_in_depth_first_order(void **state)
+{
+	static const char *const want[] = { "255/0", "255/0/0.0", "255/0/0.0.0", "255/0/0.0.0.0",
+		"255/0/0.0.2", "255/0/0.0.10", "255/0/1.0" };
+	struct hwpath p[] = { hwpath_bus(1, 0), hwpath_target(0, 0, 10), hwpath_lun(0, 0, 0, 0),
+		hwpath_bus(0, 0), hwpath_target(0, 0, 2), hwpath_target(0, 0, 0),
+		hwpath_bus(1, 0) };
+	struct tree t;
+
+	(void)state;
+	tree_init(&t);
+	for (size_t i = 0; i < sizeof p / sizeof *p; i++)
+		tree_add(&t, &p[i]);
+	assert_int_equal(t.n, sizeof want / sizeof *want);
+	for (size_t i = 0; i < t.n; i++)
+		assert_string_equal(t.nodes[i]->hw_path, want[i]);
+	tree_fini(&t);
+}
+
+static void
+a_lun_knows_its_number_and_its_name(void **state)
+{
+	struct hwpath p = hwpath_lun(3, 1, 15, 7);
+	struct node *n;
+	struct tree t;
+
+	(void)state;
+	tree_init(&t);
+	n = tree_add(&t, &p);
+	assert_int_equal(n->lun, 255);
+	tree_name_lun(n, 12);
+	assert_string_equal(n->name, "c12t15d7");
+	assert_ptr_equal(tree_find_name(&t, "c12t15d7"), n);
+	assert_null(tree_find_name(&t, "c12t15d6"));
+	tree_fini(&t);
+}
+
+static void
+device_types_get_their_class_and_driver(void **state)
+{
+	static const struct {
+		uint8_t type;
+		const char *class_name, *driver;
+	} want[] = { { 0x00, "disk", "sdisk" }, { 0x01, "tape", "stape" },
+		{ 0x08, "autoch", "schgr" }, { 0x0c, "ctl", "sctl" }, { 0x02, "unknown", "" } };
+	struct hwpath p = hwpath_lun(0, 0, 0, 1);
+	struct lun_info info = { .is_present = true };
+	struct node *n;
+	struct tree t;
+
+	(void)state;
+	tree_init(&t);
+	n = tree_add(&t, &p);
+	memcpy(info.inquiry.vendor, "IET", 4);
+	memcpy(info.inquiry.product, "VIRTUAL-DISK", 13);
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+		info.inquiry.type = want[i].type;
+		tree_describe_lun(n, &info);
+		assert_string_equal(n->class_name, want[i].class_name);
+		assert_string_equal(n->driver, want[i].driver);
+		assert_string_equal(n->description, "IET     VIRTUAL-DISK");
+		assert_string_equal(
+		    registry_class_name(tree_registry_class(want[i].type)), want[i].class_name);
+	}
+	tree_fini(&t);
+}
+
+static void
+a_removed_range_leaves_the_rest(void **state)
+{
+	struct hwpath p[] = { hwpath_bus(0, 0), hwpath_bus(1, 0), hwpath_lun(1, 0, 0, 0),
+		hwpath_bus(2, 0) };
+	struct hwpath from = { HWPATH_AT_SESSION, { HWPATH_ROOT, 0, 1 } },
+		      to = { HWPATH_AT_SESSION, { HWPATH_ROOT, 0, 2 } };
+	struct tree t;
+
+	(void)state;
+	tree_init(&t);
+	for (size_t i = 0; i < sizeof p / sizeof *p; i++)
+		tree_add(&t, &p[i]);
+	tree_remove(&t, tree_lower(&t, &from), tree_lower(&t, &to));
+	assert_int_equal(t.n, 3);
+	assert_non_null(tree_find(&t, &p[0]));
+	assert_null(tree_find(&t, &p[2]));
+	assert_non_null(tree_find(&t, &p[3]));
+	tree_fini(&t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_virtual_node_is_always_there),
+		cmocka_unit_test(nodes_come_out_in_depth_first_order),
+		cmocka_unit_test(a_lun_knows_its_number_and_its_name),
+		cmocka_unit_test(device_types_get_their_class_and_driver),
+		cmocka_unit_test(a_removed_range_leaves_the_rest),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

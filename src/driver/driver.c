@@ -288,12 +288,12 @@ driver_fini(struct driver *d)
 	for (int i = 0; i < DRIVER_DAEMONS; i++)
 		helper_server_free(d->daemons[i]);
 	free_sessions(d);
-	is_clean = list_empty(&d->sessions);
+	is_clean = list_empty(&d->sessions) && d->loop_jobs == 0;
 	LIST_EACH(node, tmp, &d->portals)
 	free(LIST_ENTRY(node, struct portal, link));
 	tree_fini(&d->tree);
 	registry_close(d->reg);
-	/* A session that hangs still uses its worker; the process ends, and all with it. */
+	/* What hangs still uses its thread; the process ends, and all with it. */
 	if (!is_clean)
 		return;
 	for (unsigned i = 0; i < d->n_workers; i++)

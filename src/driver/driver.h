@@ -37,6 +37,7 @@ struct driver {
 	unsigned n_workers, next_worker;
 	const struct export_ops *export;
 	struct loopdev *loopdev;
+	unsigned loop_jobs; /* of loopdev, that are not done */
 	struct ipc_server *dev_iscsi, *dev_isw;
 	uint32_t isid_random;      /* 24 bits, kept in the registry */
 	uint32_t discovery_serial; /* discovery sessions so far */

@@ -17,7 +17,11 @@
 /* Why there are no loop devices; the same for the whole process. */
 static char no_loop[512];
 
+/* Block devices that are being made. */
+static struct list attaching = { &attaching, &attaching };
+
 struct work {
+	struct list link; /* attaching */
 	struct loopdev_job job;
 	struct driver *d;
 	struct hwpath path; /* the node's: looked up again when the job is done */
@@ -106,12 +110,6 @@ has_links(const struct driver *d, const struct node *n)
 	return readlink(path, to, sizeof to) >= 0;
 }
 
-const char *
-devfile_no_loop(void)
-{
-	return no_loop;
-}
-
 /* ---- jobs ---- */
 
 static struct work *
@@ -124,6 +122,7 @@ work_new(struct driver *d, const struct node *n, devfile_done *done, void *user)
 	w->user = user;
 	w->job.user = w;
 	w->job.number = TREE_NO_LOOP;
+	list_init(&w->link);
 	if (n != NULL) {
 		w->path = n->path;
 		w->job.number = n->loop;
@@ -150,15 +149,23 @@ run(struct work *w, enum loopdev_what what, void (*done)(struct loopdev_job *job
 {
 	w->job.what = what;
 	w->job.done = done;
+	w->d->loop_jobs++;
 	loopdev_run(w->d->loopdev, &w->job);
 }
 
 /* ---- install and restore ---- */
 
+static void one_detached(struct detaching *a);
+
 static void
 detached_stray(struct loopdev_job *job)
 {
-	free(job->user);
+	struct work *w = job->user;
+
+	w->d->loop_jobs--;
+	if (w->all != NULL)
+		one_detached(w->all);
+	free(w);
 }
 
 /* The links, and the registry's row where it is ours to write. */
@@ -182,27 +189,41 @@ write_down(struct work *w, struct node *n, const char *block)
 	w->result.is_made = true;
 }
 
+/* The disk went away while its block device was made. */
+static void
+undo_attach(struct work *w)
+{
+	struct work *stray;
+
+	if (w->done != NULL)
+		fault_set(&w->result.fault, IPC_ERR_OFFLINE, "scan, then try again",
+		    "the disk went away while its block device was made");
+	if (w->job.result != 0) {
+		if (w->all != NULL)
+			one_detached(w->all);
+		return;
+	}
+	stray = work_new(w->d, NULL, NULL, NULL);
+	stray->all = w->all;
+	stray->job.number = w->job.number;
+	stray->job.is_forced = true;
+	cut_copy(stray->job.file, sizeof stray->job.file, w->job.file);
+	run(stray, LOOPDEV_DETACH, detached_stray);
+}
+
 static void
 attached(struct loopdev_job *job)
 {
 	struct work *w = job->user;
 	struct node *n = tree_find(&w->d->tree, &w->path);
 
+	w->d->loop_jobs--;
+	list_remove(&w->link);
+	if (n != NULL)
+		n->is_attaching = false;
 	if (n == NULL || !n->is_shown || (!w->is_install && !n->is_installed)) {
-		fault_set(&w->result.fault, IPC_ERR_OFFLINE, "scan, then try again",
-		    "the disk went away while its block device was made");
-		if (job->result == 0) {
-			struct work *stray = work_new(w->d, n, NULL, NULL);
-
-			stray->job.number = job->number;
-			stray->job.is_forced = true;
-			cut_copy(stray->job.file, sizeof stray->job.file, job->file);
-			run(stray, LOOPDEV_DETACH, detached_stray);
-		}
-		finish(w);
-		return;
-	}
-	if (job->result == 0) {
+		undo_attach(w);
+	} else if (job->result == 0) {
 		n->loop = job->number;
 		write_down(w, n, job->path);
 	} else {
@@ -225,6 +246,8 @@ make(struct work *w, struct node *n)
 	}
 	w->job.block_bytes = n->info->capacity.block_bytes;
 	w->job.is_read_only = n->info->has_mode && n->info->mode.is_write_protected;
+	n->is_attaching = true;
+	list_push_back(&attaching, &w->link);
 	run(w, LOOPDEV_ATTACH, attached);
 }
 
@@ -286,6 +309,7 @@ removed(struct loopdev_job *job)
 	struct work *w = job->user;
 	struct node *n = tree_find(&w->d->tree, &w->path);
 
+	w->d->loop_jobs--;
 	if (job->result == -EBUSY)
 		fault_set(&w->result.fault, IPC_ERR_BUSY,
 		    "unmount it or end what uses it, or force the removal", "%s", job->why);
@@ -331,6 +355,7 @@ detached(struct loopdev_job *job)
 {
 	struct work *w = job->user;
 
+	w->d->loop_jobs--;
 	if (job->result != 0 && job->result != -ENXIO)
 		log_warn("%s", job->why);
 	if (w->all != NULL)
@@ -392,8 +417,20 @@ devfile_detach_session(struct driver *d, uint32_t instance, void (*done)(void *u
 	for (size_t i = 0; i < d->tree.n; i++) {
 		struct node *n = d->tree.nodes[i];
 
-		if (n->kind == TREE_LUN && n->path.part[2] == instance)
-			detach(d, n, a);
+		if (n->kind != TREE_LUN || n->path.part[2] != instance)
+			continue;
+		n->is_shown = false;
+		detach(d, n, a);
+	}
+	/* One that is being made is given back as soon as it is there. */
+	LIST_EACH(node, tmp, &attaching)
+	{
+		struct work *w = LIST_ENTRY(node, struct work, link);
+
+		if (w->path.part[2] == instance && w->all == NULL) {
+			w->all = a;
+			a->left++;
+		}
 	}
 	loop_timer_set(d->loop, &a->patience, loop_now_update(d->loop) + DEVFILE_DETACH_US);
 	call_post(d->loop, none_to_detach, a);
@@ -404,9 +441,12 @@ devfile_detach_session(struct driver *d, uint32_t instance, void (*done)(void *u
 static void
 grown(struct loopdev_job *job)
 {
+	struct work *w = job->user;
+
+	w->d->loop_jobs--;
 	if (job->result != 0)
 		log_warn("%s", job->why);
-	free(job->user);
+	free(w);
 }
 
 void
@@ -423,6 +463,7 @@ swept(struct loopdev_job *job)
 {
 	struct work *w = job->user;
 
+	w->d->loop_jobs--;
 	if (job->result != 0)
 		log_warn("%s", job->why);
 	else if (job->count > 0)

@@ -23,9 +23,6 @@ typedef void devfile_done(void *user, const struct devfile_result *r);
  * left on this root's disks; ready() follows.  Before the first disk is shown.
  */
 void devfile_start(struct driver *d, void (*ready)(struct driver *d));
-/* Why there are no loop devices, or "". */
-const char *devfile_no_loop(void);
-
 /* Make the files of a shown disk and remember it; `anew`: also where they exist. */
 void devfile_install(struct driver *d, struct node *n, bool anew, devfile_done *done, void *user);
 /* A disk that is installed is shown again: make its files again.  A failure is logged. */

@@ -38,6 +38,7 @@ struct node {
 	bool is_installed;     /* it has device files, or will when it is back */
 	bool is_in_use;        /* as usage_collect() saw it last */
 	bool is_asked;         /* usage_collect() waits for its answer */
+	bool is_attaching;     /* its block device is being made */
 	int loop;              /* N of /dev/loopN, or TREE_NO_LOOP */
 };
 

@@ -75,6 +75,7 @@ loop_asked(struct loopdev_job *job)
 	struct asking *a = LIST_ENTRY(job, struct asking, job);
 	struct node *n = tree_find(&a->u->d->tree, &a->path);
 
+	a->u->d->loop_jobs--;
 	if (n != NULL)
 		answer(n, n->loop == job->number && job->result == -EBUSY);
 	one_less(a->u);
@@ -92,6 +93,7 @@ ask_loop(struct usage *u, struct node *n)
 	a->job.number = n->loop;
 	a->job.done = loop_asked;
 	u->left++;
+	u->d->loop_jobs++;
 	loopdev_run(u->d->loopdev, &a->job);
 }
 
@@ -109,7 +111,7 @@ counted(void *user, struct seat_openers *list, size_t n)
 		if (node->loop != TREE_NO_LOOP && list[i].openers <= 1)
 			ask_loop(c->u, node);
 		else
-			answer(node, list[i].openers > 0);
+			answer(node, list[i].openers > (node->is_attaching ? 1u : 0u));
 	}
 	free(list);
 	one_less(c->u);

@@ -136,9 +136,12 @@ task_in_response(struct conn *c)
 	} else {
 		r->result = REQ_DONE;
 		take_status(c, r, &c->counts.response_bad_residual);
-		/* GOOD for a write whose data the target never asked for is no success. */
+		/*
+		 * GOOD for a write whose data the target never asked for, or that has
+		 * not even left yet, is no success.
+		 */
 		if (r->dir == REQ_WRITE && r->status == 0 && !r->underflow &&
-		    (t->next_offset < r->data_len || t->bursts > 0))
+		    (t->next_offset < r->data_len || t->bursts > 0 || c->tx_sent < t->tx_end))
 			r->result = REQ_VIOLATION;
 	}
 	task_answered(c->sess, t);

@@ -1,4 +1,5 @@
 /* The life of a connection: its states, its clock, how it ends. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "core/sess_impl.h"
@@ -23,20 +24,22 @@ conn_result_text(enum conn_result r)
 	return result_text[r];
 }
 
-struct conn *
-conn_new(struct sess *s, uint64_t now)
+int
+conn_new(struct sess *s, uint64_t now, struct conn **ret_conn)
 {
 	struct conn *c = calloc(1, sizeof *c);
 
 	if (c == NULL)
-		return NULL;
+		return -ENOMEM;
 	c->arena = malloc(CONN_ARENA_BYTES);
 	c->control = malloc(LIMIT_CONTROL_BYTES);
 	c->ping_data = malloc(LIMIT_PING_BYTES);
 	c->login = login_new(&s->cfg.login);
 	if (c->arena == NULL || c->control == NULL || c->ping_data == NULL || c->login == NULL) {
+		int err = c->login == NULL ? -ENOMEM : -ENOBUFS;
+
 		conn_free(c);
-		return NULL;
+		return err;
 	}
 	c->sess = s;
 	c->state = CONN_S_FREE;
@@ -45,7 +48,8 @@ conn_new(struct sess *s, uint64_t now)
 	c->login_deadline_us = now + s->cfg.login_timeout_ms * 1000ull;
 	conn_fire(c, CONN_E_CONNECTED);
 	ctl_out_login(c);
-	return c;
+	*ret_conn = c;
+	return 0;
 }
 
 void

@@ -30,10 +30,12 @@ login_done(struct conn *c)
 	c->data_digest = s->params.data_digest == NEG_DIGEST_CRC32C;
 	s->exp_cmd_sn = pdu.exp_cmd_sn;
 	s->max_cmd_sn = pdu.max_cmd_sn;
+	copy_text(s->unknown_keys, sizeof s->unknown_keys, login_unknown_keys(c->login));
 	login_free(c->login);
 	c->login = NULL;
 	conn_fire(c, CONN_E_LOGIN_DONE);
-	sess_post(s, &(struct sess_event){ .kind = SESS_EV_ONLINE });
+	sess_post(s, &(struct sess_event){
+			 .kind = SESS_EV_ONLINE, .online = { .unknown_keys = s->unknown_keys } });
 }
 
 static enum conn_result
@@ -226,6 +228,7 @@ logout_in(struct conn *c)
 	if (!c->logout_sent || pdu.itt != c->logout_itt)
 		return CONN_BAD_ITT;
 	c->logout_sent = false;
+	c->sess->time2wait_s = pdu.time2wait;
 	sess_post(c->sess,
 	    &(struct sess_event){ .kind = SESS_EV_LOGOUT, .logout_response = pdu.response });
 	(void)conn_break(c, c->logout_why); /* the end that was asked for */
@@ -271,6 +274,8 @@ async_in(struct conn *c)
 		ev.async.sense_len = (uint16_t)(n < c->control_len - 2 ? n : c->control_len - 2);
 	}
 	sess_post(c->sess, &ev);
+	if (pdu.async_event == 2 || pdu.async_event == 3)
+		c->sess->time2wait_s = pdu.parameter2;
 	if (pdu.async_event == 5)
 		tmf_terminated(c, pdu.lun);
 	/*

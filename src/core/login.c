@@ -8,6 +8,12 @@
 /* 6.3: "The default MaxRecvDataSegmentLength is used during login." */
 #define SEGMENT_BYTES 8192
 
+size_t
+login_bytes(void)
+{
+	return sizeof(struct login);
+}
+
 struct login *
 login_new(const struct login_cfg *cfg)
 {

@@ -65,6 +65,8 @@ struct login_rsp {
 
 struct login;
 
+/* What login_new() allocates, for whoever reports that it could not. */
+size_t login_bytes(void);
 /* Heap; NULL when memory is short.  `cfg` is borrowed for the login's life. */
 struct login *login_new(const struct login_cfg *cfg);
 /* Wipes what is secret.  NULL is fine. */

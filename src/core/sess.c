@@ -124,6 +124,12 @@ sess_target_alias(const struct sess *s)
 	return s->target_alias;
 }
 
+uint16_t
+sess_time2wait(const struct sess *s)
+{
+	return s->time2wait_s;
+}
+
 struct conn *
 sess_conn(struct sess *s)
 {
@@ -159,8 +165,8 @@ sess_connected(struct sess *s, uint64_t now)
 	s->now_us = now;
 	s->held = true;
 	s->trace.connection++;
-	s->conn = conn_new(s, now);
-	return s->conn != NULL ? 0 : -ENOMEM;
+	s->time2wait_s = 0;
+	return conn_new(s, now, &s->conn);
 }
 
 void

@@ -85,6 +85,11 @@ struct sess_event {
 	enum sess_event_kind kind;
 	union {
 		struct {
+			/* Answered NotUnderstood: "a,b", shortened, or ""; until the next
+			 * sess_connected(). */
+			const char *unknown_keys;
+		} online;
+		struct {
 			enum login_step
 			    step; /* LOGIN_REFUSED, LOGIN_REDIRECTED or LOGIN_VIOLATION */
 			uint8_t status_class, status_detail;
@@ -145,6 +150,13 @@ uint16_t sess_tsih(const struct sess *s);
 int32_t sess_tpgt(const struct sess *s);
 /* The target's TargetAlias, or "". */
 const char *sess_target_alias(const struct sess *s);
+/*
+ * Seconds to wait after the end of the last connection before the next
+ * sess_connected(): what the target asked for when it announced that end, in an
+ * Asynchronous Message (Parameter2 of events 2 and 3, 11.9.1) or in its Logout
+ * Response (Time2Wait, 11.15.3); 0 where it announced none.
+ */
+uint16_t sess_time2wait(const struct sess *s);
 /* The one connection's byte machine; NULL while offline. */
 struct conn *sess_conn(struct sess *s);
 /* Requests the session holds, sent or waiting. */
@@ -154,7 +166,10 @@ void sess_counts(const struct sess *s, struct conn_counts *ret_counts);
 /* The last PDU headers, over all connections (trace.h); as long as the session. */
 const struct trace *sess_trace(const struct sess *s);
 
-/* A transport connection is up; the state must be SESS_OFFLINE. 0 or -ENOMEM. */
+/*
+ * A transport connection is up; the state must be SESS_OFFLINE.  0, -ENOMEM (no
+ * memory for the login's state) or -ENOBUFS (none for its buffers).
+ */
 int sess_connected(struct sess *s, uint64_t now);
 /* The transport connection is gone, whoever closed it.  Harmless when offline. */
 void sess_disconnected(struct sess *s, uint64_t now);

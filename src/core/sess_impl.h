@@ -141,10 +141,11 @@ struct sess {
 	struct conn *conn; /* NULL while offline */
 	bool held;         /* ordinary requests wait for sess_release() */
 	uint16_t tsih;
+	uint16_t time2wait_s; /* the target's wish for after this connection */
 	int32_t tpgt;
 	char target_alias[LIMIT_ALIAS_BYTES + 1];
 	char redirect[LIMIT_ADDRESS_BYTES + 1];
-	char login_reason[256], login_culprit[256], login_proposed[256];
+	char login_reason[256], login_culprit[256], login_proposed[256], unknown_keys[256];
 	struct neg_params params;
 
 	uint32_t cmd_sn, exp_cmd_sn, max_cmd_sn;
@@ -175,7 +176,8 @@ uint32_t sess_control_itt(struct sess *s);
 /* conn.c: move the state; break with a reason (posts SESS_EV_CLOSE once). */
 void conn_fire(struct conn *c, enum conn_event ev);
 enum conn_result conn_break(struct conn *c, enum conn_result why);
-struct conn *conn_new(struct sess *s, uint64_t now);
+/* 0, or an error as sess_connected() returns it. */
+int conn_new(struct sess *s, uint64_t now, struct conn **ret_conn);
 void conn_free(struct conn *c);
 bool conn_is_full_feature(const struct conn *c);
 /* A status-bearing PDU came: its StatSN must be the next one. */

@@ -1,9 +1,12 @@
 #include "driver/diag/report.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/text.h"
 
 /* The guide's number of the message for each violation, 0: none. */
 static const uint8_t guide_number[] = {
@@ -103,6 +106,9 @@ report_keys(const struct diag_ctx *ctx, unsigned number, const char *pair, const
 	case 11:
 		diag_ISCSI_LOG_PROTOCOL_INIT_KEY_REJECTED(ctx, name);
 		break;
+	case 12:
+		diag_ISCSI_LOG_PROTOCOL_NOTUNDER_ALLOC_FAIL(ctx, name);
+		break;
 	case 14:
 		diag_ISCSI_LOG_PROTOCOL_UNEXPT_TGT_INIT_NEGO(ctx, name);
 		break;
@@ -153,6 +159,21 @@ report_violation(const struct diag_ctx *ctx, const struct sess_event *ev)
 	}
 }
 
+/* "a,b,c" */
+static void
+report_unknown_keys(const struct diag_ctx *ctx, const char *names)
+{
+	const char *item;
+	size_t n;
+
+	while (text_list_next(&names, &item, &n)) {
+		char name[LIMIT_KEY_NAME_BYTES + 1];
+
+		snprintf(name, sizeof name, "%.*s", (int)n, item);
+		diag_ISCSI_LOG_PROTOCOL_TGT_KEY_NOTUNDERSTD(ctx, name);
+	}
+}
+
 static void
 report_login(const struct diag_ctx *ctx, const struct sess_event *ev)
 {
@@ -171,7 +192,9 @@ report_login(const struct diag_ctx *ctx, const struct sess_event *ev)
 		    ctx, ev->login.status_class, ev->login.status_detail, from);
 		break;
 	case LOGIN_VIOLATION:
-		report_violation(ctx, ev);
+		/* Without one the login took too long; report_closed() says that. */
+		if (ev->login.violation != VIOLATION_NONE)
+			report_violation(ctx, ev);
 		break;
 	case LOGIN_SEND:
 	case LOGIN_DONE:
@@ -196,6 +219,9 @@ report_event(const struct diag_ctx *ctx, const struct sess_event *ev)
 			    ctx, ev->close.digest_expected, ev->close.digest_received);
 		break;
 	case SESS_EV_ONLINE:
+		if (ev->online.unknown_keys[0] != '\0')
+			report_unknown_keys(ctx, ev->online.unknown_keys);
+		break;
 	case SESS_EV_VERIFY:
 	case SESS_EV_REQ:
 	case SESS_EV_TEXT:
@@ -214,9 +240,41 @@ report_closed(const struct diag_ctx *ctx, bool was_online, int err, enum conn_re
 {
 	if (was_online)
 		return;
-	if (err != 0)
+	if (err != 0 || why == CONN_LOGIN_TIMEOUT)
 		diag_ISW_LOG_CLOSED_ON_LOGIN(ctx);
 	else if (why == CONN_BAD_OPCODE || why == CONN_BAD_HEADER || why == CONN_BAD_STAGE ||
 		 why == CONN_TOO_LONG || why == CONN_BAD_ITT)
 		diag_ISW_LOG_BAD_PROTO_HDR(ctx);
+}
+
+void
+report_no_memory(const struct diag_ctx *ctx, int err)
+{
+	if (err == -ENOBUFS)
+		diag_ISCSI_LOG_PROTOCOL_ALLOC_ACROSS_FAIL(ctx);
+	else
+		diag_ISCSI_LOG_PROTOCOL_ALLOC_KEYS_CB(ctx, (int)login_bytes());
+}
+
+void
+report_sendtargets(const struct diag_ctx *ctx, const struct sendtargets_record *r)
+{
+	switch (r->kind) {
+	case SENDTARGETS_BAD_KEY:
+	case SENDTARGETS_STRAY_ADDRESS:
+	case SENDTARGETS_BAD_TEXT:
+		diag_ISCSI_LOG_INCOR_KEY(ctx, r->culprit);
+		break;
+	case SENDTARGETS_BAD_ADDRESS:
+		diag_ISCSI_LOG_INCOR_TGT_ADDR(ctx, r->culprit);
+		break;
+	case SENDTARGETS_BAD_NAME:
+		diag_ISCSI_LOG_BAD_ISCSI_NAME(ctx);
+		break;
+	case SENDTARGETS_END:
+	case SENDTARGETS_ADDRESS:
+	case SENDTARGETS_NO_ADDRESS:
+	case SENDTARGETS_TOO_MANY:
+		break;
+	}
 }

@@ -1,0 +1,548 @@
+/*
+ * What must have come of it.  Events and messages are expected in the order
+ * they came, and all of them: what no line asks for fails the scenario at its
+ * end, as does a fault that was counted and not asked for.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "cover.h"
+#include "words.h"
+
+static const char *const kind_name[] = {
+	[SESS_EV_ONLINE] = "online_now",
+	[SESS_EV_LOGIN_FAILED] = "login_failed",
+	[SESS_EV_VERIFY] = "verify",
+	[SESS_EV_REQ] = "request",
+	[SESS_EV_TEXT] = "text",
+	[SESS_EV_TEXT_DONE] = "text_done",
+	[SESS_EV_PING] = "pong",
+	[SESS_EV_TMF] = "tmf_done",
+	[SESS_EV_LOGOUT] = "logged_out",
+	[SESS_EV_ASYNC] = "async",
+	[SESS_EV_REJECT] = "rejected",
+	[SESS_EV_CLOSE] = "close",
+};
+
+static const char *const result_name[] = {
+#define CONN_RESULT(id, text) #id,
+#include "core/conn_result.def"
+	NULL
+};
+static const char *const counter_name[] = {
+#define CONN_STAT(id, text) #id,
+#include "core/conn_stats.def"
+	NULL
+};
+#define COUNTERS (sizeof counter_name / sizeof counter_name[0] - 1)
+/* These count work, not faults. */
+static const char *const traffic[] = { "pdus_sent", "pdus_received", "ios_issued", "data_bytes_in",
+	"data_bytes_out", NULL };
+
+/* The next event, which must be of this kind; NULL with a failure. */
+static const struct world_event *
+next_event(struct world *w, enum sess_event_kind kind)
+{
+	const struct world_event *e = &w->event[w->events_asserted % WORLD_EVENTS];
+
+	world_turn(w);
+	if (w->events_asserted == w->events) {
+		world_fail(w, "expected %s, nothing happened", kind_name[kind]);
+		return NULL;
+	}
+	if (e->ev.kind != kind) {
+		world_fail(w, "expected %s, got %s%s%s%s", kind_name[kind], kind_name[e->ev.kind],
+		    e->ev.kind == SESS_EV_CLOSE          ? " "
+		    : e->ev.kind == SESS_EV_LOGIN_FAILED ? ": "
+							 : "",
+		    e->ev.kind == SESS_EV_CLOSE ? result_name[e->ev.close.why] : "", e->reason);
+		return NULL;
+	}
+	w->events_asserted++;
+	return e;
+}
+
+/* Whether "key=…" equals a number; a word that is not this key is fine. */
+static bool
+check_number(struct world *w, const struct word *word, const char *key, uint64_t got)
+{
+	const char *v = word_value(word, key);
+	uint64_t want;
+
+	if (v == NULL)
+		return false;
+	want = words_number(w, v, 0);
+	if (want != got)
+		world_fail(w, "expected %s %llu, got %llu", key, (unsigned long long)want,
+		    (unsigned long long)got);
+	return true;
+}
+
+static bool
+check_text(struct world *w, const struct word *word, const char *key, const char *got)
+{
+	const char *v = word_value(word, key);
+
+	if (v == NULL)
+		return false;
+	if (strcmp(v, got) != 0)
+		world_fail(w, "expected %s \"%s\", got \"%s\"", key, v, got);
+	return true;
+}
+
+static void
+unknown(struct world *w, const struct word *word)
+{
+	world_fail(w, "'%s' cannot be expected here", word->text);
+}
+
+void
+command_state(struct world *w, const struct word *word, size_t n)
+{
+	static const char *const names[] = { "offline", "login", "online", "logout", NULL };
+	int want = words_choice(w, "state", word[1].text, names);
+
+	(void)n;
+	world_start(w);
+	if (want >= 0 && sess_state(w->sess) != (enum sess_state)want)
+		world_fail(w, "expected state %s, got %s", names[want], names[sess_state(w->sess)]);
+}
+
+void
+command_param(struct world *w, const struct word *word, size_t n)
+{
+	char value[64] = "";
+	enum key_id key;
+
+	(void)n;
+	if (!neg_key_find(word[1].text, &key) ||
+	    !neg_format(sess_params(w->sess), key, value, sizeof value))
+		world_fail(w, "'%s' is not negotiated", word[1].text);
+	else if (strcmp(value, word[2].text) != 0)
+		world_fail(w, "expected %s=%s, got %s", word[1].text, word[2].text, value);
+}
+
+void
+command_session(struct world *w, const struct word *word, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (!check_number(w, &word[i], "tsih", sess_tsih(w->sess)) &&
+		    !check_number(w, &word[i], "tpgt", (uint64_t)sess_tpgt(w->sess)) &&
+		    !check_number(w, &word[i], "requests", sess_requests(w->sess)) &&
+		    !check_number(w, &word[i], "time2wait", sess_time2wait(w->sess)) &&
+		    !check_text(w, &word[i], "alias", sess_target_alias(w->sess)))
+			unknown(w, &word[i]);
+}
+
+void
+command_deadline(struct world *w, const struct word *word, size_t n)
+{
+	uint64_t at = sess_deadline(w->sess);
+
+	(void)n;
+	if (strcmp(word[1].text, "none") == 0) {
+		if (at != UINT64_MAX)
+			world_fail(w, "expected no deadline, there is one in %llu us",
+			    (unsigned long long)(at - w->now));
+	} else if (at != w->now + words_time_us(w, word[1].text))
+		world_fail(w, "expected a deadline in %s, it is in %lld us", word[1].text,
+		    (long long)(at - w->now));
+}
+
+static void
+check_sense(struct world *w, const struct req *r, const struct word *word)
+{
+	size_t n;
+	uint8_t *want = words_bytes(w, word, 6, 0, &n);
+
+	if (n != r->sense_len || memcmp(want, r->sense, n) != 0)
+		world_fail(w, "the sense data is different (%u bytes)", r->sense_len);
+	free(want);
+}
+
+static void
+check_read(struct world *w, const struct req *r, const struct word *word)
+{
+	size_t n;
+	uint8_t *want = words_bytes(w, word, 5, 0, &n);
+
+	if (n > r->data_len || memcmp(want, r->data, n) != 0)
+		world_fail(w, "the data that was read is different");
+	free(want);
+}
+
+/* request a waits | request a done status=2 … */
+void
+command_request(struct world *w, const struct word *word, size_t n)
+{
+	static const char *const names[] = { "done", "no_target", "offline", "timeout", "aborted",
+		"violation", "waits", NULL };
+	int want = words_choice(w, "result", word[2].text, names);
+	struct world_req *q = world_req(w, word[1].text);
+
+	world_turn(w);
+	if (q == NULL || want < 0)
+		return;
+	if (!q->done || want == 6) {
+		if (q->done || want != 6)
+			world_fail(w, "request %s: expected %s, got %s", q->name, names[want],
+			    q->done ? names[q->req.result] : "waits");
+		return;
+	}
+	q->asserted = true;
+	if (q->req.result != (enum req_result)want)
+		world_fail(w, "request %s: expected %s, got %s", q->name, names[want],
+		    names[q->req.result]);
+	for (size_t i = 3; i < n; i++) {
+		if (word_value(&word[i], "sense") != NULL)
+			check_sense(w, &q->req, &word[i]);
+		else if (word_value(&word[i], "data") != NULL)
+			check_read(w, &q->req, &word[i]);
+		else if (!check_number(w, &word[i], "status", q->req.status) &&
+			 !check_number(w, &word[i], "response", q->req.response) &&
+			 !check_number(w, &word[i], "residual", q->req.residual) &&
+			 !check_number(w, &word[i], "overflow", q->req.overflow) &&
+			 !check_number(w, &word[i], "underflow", q->req.underflow) &&
+			 !check_number(w, &word[i], "got", q->req.data_got) &&
+			 !check_number(
+			     w, &word[i], "took_ms", (q->req.done_us - q->req.submit_us) / 1000))
+			unknown(w, &word[i]);
+	}
+}
+
+void
+command_online_now(struct world *w, const struct word *word, size_t n)
+{
+	(void)word;
+	(void)n;
+	(void)next_event(w, SESS_EV_ONLINE);
+}
+
+static void
+check_violation(struct world *w, const struct world_event *e, const char *name)
+{
+	const char *got = violation_name(e->ev.login.violation);
+
+	if (strcmp(got, name) != 0)
+		world_fail(w, "expected the violation %s, got %s (%s)", name, got, e->reason);
+	cover_note(COVER_VIOLATION, e->ev.login.violation);
+}
+
+/* login_failed refused status=0x201 | login_failed violation BAD_NSG culprit=… | login_failed
+ * redirected to=… */
+void
+command_login_failed(struct world *w, const struct word *word, size_t n)
+{
+	static const char *const names[] = { "redirected", "refused", "violation", "timeout",
+		NULL };
+	static const enum login_step steps[] = { LOGIN_REDIRECTED, LOGIN_REFUSED, LOGIN_VIOLATION,
+		LOGIN_VIOLATION };
+	int want = words_choice(w, "end of a login", word[1].text, names);
+	const struct world_event *e = next_event(w, SESS_EV_LOGIN_FAILED);
+	size_t i = 2;
+
+	if (e == NULL || want < 0)
+		return;
+	if (e->ev.login.step != steps[want])
+		world_fail(w, "expected %s, got: %s", names[want], e->reason);
+	if (want == 2 && n > i)
+		check_violation(w, e, word[i++].text);
+	for (; i < n; i++)
+		if (!check_number(w, &word[i], "status",
+			(uint64_t)e->ev.login.status_class << 8 | e->ev.login.status_detail) &&
+		    !check_text(w, &word[i], "to", e->redirect) &&
+		    !check_text(w, &word[i], "culprit", e->culprit) &&
+		    !check_text(w, &word[i], "proposed", e->ev.login.proposed))
+			unknown(w, &word[i]);
+	cover_note(
+	    COVER_STATUS, (unsigned)e->ev.login.status_class << 8 | e->ev.login.status_detail);
+}
+
+void
+command_verify(struct world *w, const struct word *word, size_t n)
+{
+	const struct world_event *e = next_event(w, SESS_EV_VERIFY);
+
+	for (size_t i = 1; e != NULL && i < n; i++)
+		if (!check_text(w, &word[i], "name", e->ev.verify.name) &&
+		    !check_number(w, &word[i], "identifier", e->ev.verify.identifier) &&
+		    !check_number(w, &word[i], "algorithm", e->ev.verify.algorithm))
+			unknown(w, &word[i]);
+}
+
+/* pong bytes=64 same=64 rtt=5 | pong timed_out */
+void
+command_pong(struct world *w, const struct word *word, size_t n)
+{
+	const struct world_event *e = next_event(w, SESS_EV_PING);
+	bool timed_out = false;
+
+	for (size_t i = 1; e != NULL && i < n; i++) {
+		if (strcmp(word[i].text, "timed_out") == 0)
+			timed_out = true;
+		else if (!check_number(w, &word[i], "bytes", e->ev.ping.bytes) &&
+			 !check_number(w, &word[i], "same", e->ev.ping.bytes_same) &&
+			 !check_number(w, &word[i], "rtt_ms", e->ev.ping.rtt_us / 1000))
+			unknown(w, &word[i]);
+	}
+	if (e != NULL && e->ev.ping.timed_out != timed_out)
+		world_fail(w, "expected a ping that was%s answered", timed_out ? " not" : "");
+}
+
+/* tmf_done logical_unit_reset response=0 ours | … timed_out */
+void
+command_tmf_done(struct world *w, const struct word *word, size_t n)
+{
+	static const char *const names[] = { "", "abort_task", "abort_task_set", "clear_aca",
+		"clear_task_set", "logical_unit_reset", "target_warm_reset", "target_cold_reset",
+		NULL };
+	int want = words_choice(w, "function", word[1].text, names);
+	const struct world_event *e = next_event(w, SESS_EV_TMF);
+	bool timed_out = false, ours = false;
+
+	if (e == NULL || want < 0)
+		return;
+	for (size_t i = 2; i < n; i++) {
+		if (strcmp(word[i].text, "timed_out") == 0)
+			timed_out = true;
+		else if (strcmp(word[i].text, "ours") == 0)
+			ours = true;
+		else if (check_number(w, &word[i], "response", e->ev.tmf.response))
+			cover_note(COVER_TMF, e->ev.tmf.response);
+		else
+			unknown(w, &word[i]);
+	}
+	if ((int)e->ev.tmf.function != want)
+		world_fail(w, "expected %s, got %s", names[want], names[e->ev.tmf.function]);
+	if (e->ev.tmf.timed_out != timed_out)
+		world_fail(w, "expected a function that was%s answered", timed_out ? " not" : "");
+	if (e->ev.tmf.is_ours != ours)
+		world_fail(w, "expected a function that is %s",
+		    ours ? "the session's own" : "the caller's");
+}
+
+void
+command_logged_out(struct world *w, const struct word *word, size_t n)
+{
+	const struct world_event *e = next_event(w, SESS_EV_LOGOUT);
+
+	for (size_t i = 1; e != NULL && i < n; i++) {
+		if (check_number(w, &word[i], "response", e->ev.logout_response))
+			cover_note(COVER_LOGOUT, e->ev.logout_response);
+		else
+			unknown(w, &word[i]);
+	}
+}
+
+/* async event=2 vendor_code=0 parameter1=… sense=hex:… lun=3 */
+void
+command_async(struct world *w, const struct word *word, size_t n)
+{
+	const struct world_event *e = next_event(w, SESS_EV_ASYNC);
+	uint64_t lun = 0;
+
+	if (e == NULL)
+		return;
+	for (int i = 0; i < 8; i++)
+		lun = lun << 8 | e->ev.async.lun[i];
+	for (size_t i = 1; i < n; i++) {
+		const char *v = word_value(&word[i], "lun");
+
+		if (check_number(w, &word[i], "event", e->ev.async.event))
+			cover_note(COVER_ASYNC, e->ev.async.event);
+		else if (v != NULL) {
+			if (words_lun(w, v) != lun)
+				world_fail(w, "the LUN is 0x%llx", (unsigned long long)lun);
+		} else if (word_value(&word[i], "sense") != NULL) {
+			size_t len;
+			uint8_t *want = words_bytes(w, &word[i], 6, 0, &len);
+
+			if (len != e->ev.async.sense_len || memcmp(want, e->sense, len) != 0)
+				world_fail(w, "the sense data is different (%u bytes)",
+				    e->ev.async.sense_len);
+			free(want);
+		} else if (!check_number(w, &word[i], "vendor_code", e->ev.async.vendor_code) &&
+			   !check_number(w, &word[i], "parameter1", e->ev.async.parameter[0]) &&
+			   !check_number(w, &word[i], "parameter2", e->ev.async.parameter[1]) &&
+			   !check_number(w, &word[i], "parameter3", e->ev.async.parameter[2]))
+			unknown(w, &word[i]);
+	}
+}
+
+void
+command_rejected(struct world *w, const struct word *word, size_t n)
+{
+	const struct world_event *e = next_event(w, SESS_EV_REJECT);
+
+	for (size_t i = 1; e != NULL && i < n; i++) {
+		if (check_number(w, &word[i], "reason", e->ev.reject_reason))
+			cover_note(COVER_REJECT, e->ev.reject_reason);
+		else
+			unknown(w, &word[i]);
+	}
+}
+
+/* All bytes of the answer, "\0" between keys. */
+void
+command_text(struct world *w, const struct word *word, size_t n)
+{
+	(void)n;
+	if (w->text_len != word[1].len || memcmp(w->text, word[1].text, word[1].len) != 0)
+		world_fail(
+		    w, "the text is different (%zu bytes, expected %zu)", w->text_len, word[1].len);
+}
+
+/* targets "iqn… 192.0.2.1:3260,1" …: what core/sendtargets makes of the text, "-" for no address.
+ */
+void
+command_targets(struct world *w, const struct word *word, size_t n)
+{
+	const char *p = w->found;
+
+	for (size_t i = 1; i < n; i++) {
+		if (strncmp(p, word[i].text, word[i].len) != 0 || p[word[i].len] != '\n') {
+			world_fail(w, "expected \"%s\", found \"%s\"", word[i].text, p);
+			return;
+		}
+		p += word[i].len + 1;
+	}
+	if (*p != '\0')
+		world_fail(w, "found \"%s\" too", p);
+}
+
+void
+command_text_done(struct world *w, const struct word *word, size_t n)
+{
+	const struct world_event *e = next_event(w, SESS_EV_TEXT_DONE);
+	bool ok = strcmp(word[1].text, "ok") == 0;
+
+	(void)n;
+	if (e != NULL && e->ev.text.ok != ok)
+		world_fail(w, "the text is %s", ok ? "not complete" : "complete");
+}
+
+void
+command_close(struct world *w, const struct word *word, size_t n)
+{
+	int want = words_choice(w, "end of a connection", word[1].text, result_name);
+	const struct world_event *e = next_event(w, SESS_EV_CLOSE);
+
+	if (e == NULL || want < 0)
+		return;
+	if ((int)e->ev.close.why != want)
+		world_fail(w, "expected close %s, got %s", result_name[want],
+		    result_name[e->ev.close.why]);
+	if (sess_conn(w->sess) != NULL)
+		world_fail(w, "the connection is still there");
+	cover_note(COVER_RESULT, e->ev.close.why);
+	(void)word;
+	(void)n;
+}
+
+/* message ID ["text"] */
+void
+command_message(struct world *w, const struct word *word, size_t n)
+{
+	const struct world_message *m = &w->message[w->messages_asserted % WORLD_EVENTS];
+	enum diag_id id;
+
+	world_turn(w);
+	if (!diag_find(word[1].text, &id)) {
+		world_fail(w, "there is no message %s", word[1].text);
+		return;
+	}
+	if (w->messages_asserted == w->messages) {
+		world_fail(w, "expected %s, no message came", word[1].text);
+		return;
+	}
+	w->messages_asserted++;
+	if (m->id != id)
+		world_fail(
+		    w, "expected %s, got %s: %s", word[1].text, diag_info(m->id)->id, m->text);
+	if (n > 2 && strcmp(m->text, word[2].text) != 0)
+		world_fail(w, "expected \"%s\", got \"%s\"", word[2].text, m->text);
+	cover_note(COVER_MESSAGE, id);
+}
+
+static uint64_t
+counter(struct world *w, size_t i)
+{
+	struct conn_counts counts;
+
+	sess_counts(w->sess, &counts);
+	return ((const uint64_t *)&counts)[i];
+}
+
+/* count statsn_holes=1 … */
+void
+command_count(struct world *w, const struct word *word, size_t n)
+{
+	world_turn(w);
+	for (size_t i = 1; i < n; i++) {
+		char name[64];
+		int c;
+
+		snprintf(name, sizeof name, "%.*s", (int)strcspn(word[i].text, "="), word[i].text);
+		c = words_choice(w, "counter", name, counter_name);
+		if (c < 0 || !check_number(w, &word[i], name, counter(w, (size_t)c)))
+			return;
+		w->count_asserted[c] = true;
+		if (counter(w, (size_t)c) > 0)
+			cover_note(COVER_COUNTER, (unsigned)c);
+	}
+}
+
+/* no message | no event | no deadline */
+void
+command_no(struct world *w, const struct word *word, size_t n)
+{
+	(void)n;
+	world_turn(w);
+	if (strcmp(word[1].text, "message") == 0) {
+		if (w->messages_asserted < w->messages)
+			world_fail(w, "there is a message: %s",
+			    w->message[w->messages_asserted % WORLD_EVENTS].text);
+	} else if (strcmp(word[1].text, "event") == 0) {
+		if (w->events_asserted < w->events)
+			world_fail(w, "there is an event: %s",
+			    kind_name[w->event[w->events_asserted % WORLD_EVENTS].ev.kind]);
+	} else
+		unknown(w, &word[1]);
+}
+
+static bool
+is_traffic(const char *name)
+{
+	for (size_t i = 0; traffic[i] != NULL; i++)
+		if (strcmp(traffic[i], name) == 0)
+			return true;
+	return false;
+}
+
+void
+commands_end(struct world *w)
+{
+	static const struct word event[] = { { .text = (char *)(uintptr_t) "no" },
+		{ .text = (char *)(uintptr_t) "event" } };
+	static const struct word message[] = { { .text = (char *)(uintptr_t) "no" },
+		{ .text = (char *)(uintptr_t) "message" } };
+	struct wire_pdu p;
+
+	if (w->sess == NULL)
+		return;
+	command_no(w, event, 2);
+	command_no(w, message, 2);
+	for (size_t i = 0; i < COUNTERS; i++)
+		if (counter(w, i) > 0 && !w->count_asserted[i] && !is_traffic(counter_name[i]))
+			world_fail(w, "%s is %llu, and no line says so", counter_name[i],
+			    (unsigned long long)counter(w, i));
+	for (size_t i = 0; i < w->reqs; i++)
+		if (w->req[i].done && !w->req[i].asserted)
+			world_fail(w, "request %s ended, and no line says so", w->req[i].name);
+	if (!w->failed && world_next_pdu(w, &p)) {
+		world_fail(w, "the initiator sent %s, and no line expects it", p.kind->name);
+		free(p.data);
+	}
+}

@@ -16,8 +16,22 @@
 
 /* Requests received in one turn, before others on the loop get theirs. */
 #define BURST_MAX 32
+/* Turns that had as many as expected, before more are expected. */
+#define BURST_PATIENCE 8
 
 static void ready(struct loop_fd *f, uint32_t events);
+
+/* libfuse only prints why it could not mount; this is why in nearly all cases. */
+static int
+check_device(void)
+{
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ENXIO ? -ENODEV : -errno;
+	close(fd);
+	return 0;
+}
 
 /* default_permissions: the kernel checks modes.  Only the user who mounts has access at all. */
 static int
@@ -78,7 +92,9 @@ start(struct loop *loop, const char *dir, struct export **ret_ex)
 		free(ex);
 		return -ENOMEM;
 	}
-	err = fusemnt_prepare(dir, &ex->dir, &ex->made_dir);
+	err = check_device();
+	if (err == 0)
+		err = fusemnt_prepare(dir, &ex->dir, &ex->made_dir);
 	if (err == 0)
 		err = mount_session(ex);
 	if (err < 0) {
@@ -219,6 +235,12 @@ openers(const struct export *ex, const struct blk_dev *dev)
 	return node != NULL ? node->openers : 0;
 }
 
+struct fuse_counts
+fuse_counts(const struct export *ex)
+{
+	return ex->counts;
+}
+
 static void
 stop_receiving(struct export *ex)
 {
@@ -273,6 +295,7 @@ receive(struct export *ex)
 	struct fuse_buf buf = { .mem = at };
 	ssize_t n = read(ex->fd.fd, at, FUSE_RX_BYTES);
 
+	ex->counts.receives++;
 	if (n < 0 && (errno == EINTR || errno == ENOENT))
 		return true; /* ENOENT: its caller was interrupted before it got here */
 	if (n < 0 && errno == EAGAIN)
@@ -281,6 +304,7 @@ receive(struct export *ex)
 		gone(ex);
 		return false;
 	}
+	ex->counts.requests++;
 	buf.size = (size_t)n;
 	fuse_session_process_buf(ex->se, &buf);
 	return true;
@@ -289,7 +313,8 @@ receive(struct export *ex)
 /*
  * How many requests there are only a read that fails tells.  One who sends one
  * at a time would pay for it each time, so a turn ends after as many as the
- * last ones had; the descriptor is still ready if there are more.
+ * last ones had, and now and then asks for more; the descriptor is still ready
+ * if there are.
  */
 static void
 ready(struct loop_fd *f, uint32_t events)
@@ -306,10 +331,10 @@ ready(struct loop_fd *f, uint32_t events)
 		if (!receive(ex))
 			break;
 	}
-	if (n == ex->burst)
-		ex->burst = n * 2 < BURST_MAX ? n * 2 : BURST_MAX;
-	else
+	if (n < ex->burst)
 		ex->burst = n > 0 ? n : 1;
+	else if (++ex->full_turns % BURST_PATIENCE == 0)
+		ex->burst = n * 2 < BURST_MAX ? n * 2 : BURST_MAX;
 	if (ex->rx != NULL) {
 		struct fuse_op *op = ex->rx;
 

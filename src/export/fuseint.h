@@ -65,8 +65,11 @@ struct export
 	struct list starved; /* in the pool's queue, waiting for an op */
 	struct fuse_op *rx;  /* received into; taken by a handler that answers later */
 	unsigned burst;      /* requests to expect in a turn */
+	unsigned full_turns; /* that had so many */
 	unsigned held;       /* ops it has: busy ones and rx */
 	struct list busy;    /* ops not answered by their device */
+
+	struct fuse_counts counts;
 
 	struct fuse_node **nodes; /* by inode number - 2; owned; NULL: free place */
 	unsigned node_slots;

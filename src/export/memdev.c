@@ -102,6 +102,7 @@ run(struct loop_work *w)
 
 	if (m->hold)
 		return;
+	m->turns++;
 	if (m->reorder_seed != 0)
 		answer_some(m);
 	else

@@ -25,6 +25,7 @@ struct memdev {
 	unsigned long submitted[MEMDEV_OPS], answered[MEMDEV_OPS], fua_count;
 	uint64_t largest_bytes; /* of reads and writes */
 	unsigned queued;
+	unsigned long turns; /* in which it answered */
 	/* If set, called after each submit. */
 	void (*on_submit)(struct memdev *m, const struct blk_req *r);
 	void *user;

@@ -487,6 +487,56 @@ an_ordinary_user_has_disks_through_fusermount(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* With a /dev/fuse of this mode in a /dev of its own, as user nobody; none for a mode of 0. */
+static int
+start_with_device(const char *base, mode_t mode)
+{
+	struct loop *l = loop_new();
+	struct export *ex;
+	char dir[80];
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", "/dev", "tmpfs", 0, "size=64k") < 0 ||
+	    (mode != 0 && mknod("/dev/fuse", S_IFCHR | mode, (dev_t)(10 << 8 | 229)) < 0) ||
+	    setgid(65534) < 0 || setuid(65534) < 0)
+		return 77;
+	snprintf(dir, sizeof dir, "%s/disk", base);
+	return -export_find("fuse")->start(l, dir, &ex);
+}
+
+static int
+start_in_child(const char *base, mode_t mode)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(start_with_device(base, mode));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void
+where_there_is_no_fuse_the_error_says_so(void **state)
+{
+	char base[] = "/tmp/openisw-fuse-XXXXXX";
+	int missing, forbidden;
+
+	(void)state;
+	assert_non_null(mkdtemp(base));
+	assert_int_equal(chown(base, 65534, 65534), 0);
+	missing = start_in_child(base, 0);
+	forbidden = start_in_child(base, 0600);
+	assert_int_equal(rmdir(base), 0);
+	if (missing == 77 || forbidden == 77) {
+		printf("skipped: no mount name spaces here\n");
+		skip();
+	}
+	assert_int_equal(missing, ENODEV);
+	assert_int_equal(forbidden, EACCES);
+}
+
 int
 main(void)
 {
@@ -500,6 +550,7 @@ main(void)
 		cmocka_unit_test(a_stale_mount_is_cleaned_up_and_a_live_one_is_left_alone),
 		cmocka_unit_test(a_mount_of_another_kind_is_not_taken_away),
 		cmocka_unit_test(a_queue_beyond_the_limit_waits_and_a_neighbour_goes_on),
+		cmocka_unit_test(where_there_is_no_fuse_the_error_says_so),
 		cmocka_unit_test(an_ordinary_user_has_disks_through_fusermount),
 	};
 	const char *obstacle = fusetest_obstacle();

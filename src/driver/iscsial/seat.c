@@ -57,6 +57,9 @@ struct job {
 	uint32_t bytes;
 	struct seat_ping pong;
 	void (*pinged)(void *user, const struct seat_ping *ping);
+	/* seat_trace */
+	struct seat_trace *trace;
+	void (*traced)(void *user, const struct seat_trace *t);
 	/* events */
 	struct seat_login online;
 	struct nexus_down down;
@@ -566,6 +569,42 @@ seat_count_openers(struct seat *s, struct seat_openers *list, size_t n,
 	j->n = n;
 	j->counted = done;
 	to_worker(j, on_count);
+}
+
+/* ---- trace ---- */
+
+static void
+main_traced(void *arg)
+{
+	struct job *j = arg;
+
+	j->traced(j->user, j->trace);
+	free(j);
+}
+
+static void
+on_trace(void *arg)
+{
+	struct job *j = arg;
+	struct seat *s = j->seat;
+
+	j->trace->now_us = loop_now_update(s->loop);
+	j->trace->n = 0;
+	if (s->closing == SEAT_OPEN && s->nexus != NULL)
+		j->trace->n =
+		    trace_copy(sess_trace(nexus_sess(s->nexus)), j->trace->entry, TRACE_ENTRIES);
+	to_main(j, main_traced);
+}
+
+void
+seat_trace(struct seat *s, struct seat_trace *t,
+    void (*done)(void *user, const struct seat_trace *t), void *user)
+{
+	struct job *j = job_new(s, user);
+
+	j->trace = t;
+	j->traced = done;
+	to_worker(j, on_trace);
 }
 
 /* ---- ping ---- */

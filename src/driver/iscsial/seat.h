@@ -65,6 +65,13 @@ struct seat_cfg {
 	void *user;
 };
 
+/* The last PDU headers, the oldest first, and the session's clock. */
+struct seat_trace {
+	uint64_t now_us;
+	size_t n;
+	struct trace_entry entry[TRACE_ENTRIES];
+};
+
 struct seat;
 
 struct seat *seat_new(const struct seat_cfg *cfg);
@@ -89,5 +96,8 @@ void seat_count_openers(struct seat *s, struct seat_openers *list, size_t n,
     void (*done)(void *user, struct seat_openers *list, size_t n), void *user);
 void seat_ping(struct seat *s, uint32_t bytes,
     void (*done)(void *user, const struct seat_ping *ping), void *user);
+/* `t` is the seat's until done(). */
+void seat_trace(struct seat *s, struct seat_trace *t,
+    void (*done)(void *user, const struct seat_trace *t), void *user);
 
 #endif

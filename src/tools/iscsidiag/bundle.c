@@ -206,6 +206,66 @@ bundle_events(FILE *out, const json_t *data)
 	}
 }
 
+/* Fields that are tags: people compare them in hexadecimal, as other tools show them. */
+static bool
+is_tag(const char *name)
+{
+	static const char *const tags[] = { "itt", "ttt", "referenced_task_tag", "snack_tag" };
+
+	for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++)
+		if (strcmp(name, tags[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Flags by name where they are set, other fields as name=value. */
+static void
+put_field(FILE *out, const char *name, const json_t *value)
+{
+	if (json_is_false(value))
+		return;
+	fputc(' ', out);
+	say_text(out, name);
+	if (json_is_true(value))
+		return;
+	fputc('=', out);
+	if (json_is_integer(value) && is_tag(name))
+		fprintf(out, "0x%08llx", (unsigned long long)json_integer_value(value));
+	else
+		put_scalar(out, value);
+}
+
+void
+bundle_trace(FILE *out, const json_t *data)
+{
+	const json_t *trace, *e;
+	const char *key;
+	json_t *value;
+	size_t i, j;
+
+	json_array_foreach(json_object_get(data, "traces"), i, trace)
+	{
+		fprintf(out, "session %lld, ", (long long)result_number(trace, "instance"));
+		say_text(out, result_text(trace, "target"));
+		fputs(":\n", out);
+		json_array_foreach(json_object_get(trace, "entries"), j, e)
+		{
+			fputs("  ", out);
+			say_text(out, result_text(e, "time"));
+			fprintf(out, " %lld %s ", (long long)result_number(e, "connection"),
+			    strcmp(result_text(e, "way"), "in") == 0 ? "<" : ">");
+			say_text(out, result_text(e, "name"));
+			json_object_foreach(json_object_get(e, "fields"), key, value)
+			    put_field(out, key, value);
+			if (json_object_size(json_object_get(e, "fields")) == 0) {
+				fputc(' ', out);
+				say_text(out, result_text(e, "header"));
+			}
+			fputc('\n', out);
+		}
+	}
+}
+
 void
 bundle_section(FILE *out, unsigned number, const json_t *section, bundle_print *print)
 {

@@ -12,6 +12,8 @@ typedef void bundle_print(FILE *out, const json_t *data);
 bundle_print bundle_tree;
 /* The I/O tree as ioscan shows it, then every node's members. */
 bundle_print bundle_nodes;
+/* A line a PDU: "<" from the target, ">" from us. */
+bundle_print bundle_trace;
 /* A line or two an event. */
 bundle_print bundle_events;
 

@@ -38,6 +38,13 @@ the_io_tree_is_a_table_and_its_members(void **state)
 }
 
 static void
+a_trace_has_a_line_for_each_pdu(void **state)
+{
+	(void)state;
+	check("trace", bundle_trace);
+}
+
+static void
 events_are_lines(void **state)
 {
 	(void)state;
@@ -50,6 +57,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_are_lines_with_their_names),
 		cmocka_unit_test(the_io_tree_is_a_table_and_its_members),
+		cmocka_unit_test(a_trace_has_a_line_for_each_pdu),
 		cmocka_unit_test(events_are_lines),
 	};
 

@@ -128,27 +128,33 @@ without_a_driver_it_says_what_is_missing(void **state)
 	"','CHAP_C':'" PLANTED "','MaxBurstLength':'262144'}}]}],'nodes':[{'class':'disk',"       \
 	"'description':'password: " PLANTED "'}]}}"
 
-static const struct fake_exchange leaks[] = {
-#define ASK(id, title, op, ...) { NULL, "", { LEAK } },
+/* A connection for each section that asks the driver; the trace begins with the targets. */
+static const enum ipc_op ops[] = {
+#define STEP(id, ...)           OPS_##id
+#define ASK(id, title, op, ...) IPC_OP_##op,
+#define OPS_trace               IPC_OP_target_list,
+#define OPS_system
+#define OPS_programs
+#define OPS_processes
+#define OPS_files
+#define OPS_events
+#define OPS_disks
+#define OPS_limits
+#define OPS_network
 #include "tools/iscsidiag/steps.def"
 };
-#define LEAKS (sizeof(leaks) / sizeof(leaks[0]))
+#define LEAKS (sizeof(ops) / sizeof(ops[0]))
 
 static void
 no_planted_secret_is_in_the_file(void **state)
 {
 	struct fake_exchange x[LEAKS];
-	static const enum ipc_op ops[] = {
-#define ASK(id, title, op, ...) IPC_OP_##op,
-#include "tools/iscsidiag/steps.def"
-	};
 	static const char *const options[] = { NULL, "--json" };
 	char *socket = under("dev/iscsi");
 
 	(void)state;
 	for (size_t i = 0; i < LEAKS; i++) {
-		x[i] = leaks[i];
-		x[i].op = ipc_op_row(ops[i])->name;
+		x[i] = (struct fake_exchange){ ipc_op_row(ops[i])->name, "", { LEAK } };
 	}
 	plant("etc/iscsi/initiatorname.iscsi", "InitiatorName=iqn.planted\nsecret=" PLANTED "\n");
 	plant("etc/openisw/islpd.conf", "da 192.0.2.1\npassword " PLANTED " " PLANTED "\n");

@@ -41,7 +41,7 @@ read_part(const char *path, off_t offset, size_t max)
 	}
 	/* What was asked for is text. */
 	for (size_t i = 0; i < len; i++)
-		if (buf[i] == '\0')
+		if (buf[i] == '\0' || buf[i] == '\t')
 			buf[i] = ' ';
 	buf[len] = '\0';
 	return buf;

@@ -63,7 +63,22 @@ rx_sink(struct conn *c, uint8_t opcode, uint32_t n)
 	return CONN_OK;
 }
 
-/* c->header holds a whole header. */
+/* What the basic header alone says against it. */
+static enum conn_result
+rx_refusal(const struct conn *c)
+{
+	uint8_t opcode = pdu_opcode(c->header);
+
+	if (!pdu_is_from_target(opcode))
+		return CONN_BAD_OPCODE;
+	if ((opcode == PDU_LOGIN_RESPONSE) != (c->state == CONN_S_IN_LOGIN))
+		return CONN_BAD_STAGE;
+	if (pdu_data_bytes(c->header) > data_limit(c))
+		return CONN_TOO_LONG;
+	return CONN_OK;
+}
+
+/* c->header holds a whole header, or a basic one without a digest that is refused. */
 static enum conn_result
 rx_begin(struct conn *c)
 {
@@ -85,12 +100,9 @@ rx_begin(struct conn *c)
 		}
 	}
 	c->counts.pdus_received++;
-	if (!pdu_is_from_target(opcode))
-		return CONN_BAD_OPCODE;
-	if ((opcode == PDU_LOGIN_RESPONSE) != (c->state == CONN_S_IN_LOGIN))
-		return CONN_BAD_STAGE;
-	if (n > data_limit(c))
-		return CONN_TOO_LONG;
+	res = rx_refusal(c);
+	if (res != CONN_OK)
+		return res;
 	if (opcode != PDU_LOGIN_RESPONSE)
 		sess_note_window(c->sess, be_get32(c->header + 28), be_get32(c->header + 32));
 	res = rx_sink(c, opcode, n);
@@ -125,6 +137,14 @@ rx_header(struct conn *c, const uint8_t *p, size_t n, enum conn_result *ret_res)
 	if (c->have < whole) {
 		size_t more = min_size(n - took, whole - c->have);
 
+		/*
+		 * Who is no iSCSI target may announce additional headers that
+		 * never come ("HTTP/1.1" does): do not wait for them.
+		 */
+		if (!c->header_digest && rx_refusal(c) != CONN_OK) {
+			*ret_res = rx_begin(c);
+			return took;
+		}
 		memcpy(c->header + c->have, p + took, more);
 		c->have += (uint32_t)more;
 		took += more;

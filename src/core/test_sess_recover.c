@@ -146,6 +146,22 @@ violations_close_the_connection(void **state)
 }
 
 static void
+a_web_server_is_recognised_by_its_first_bytes(void **state)
+{
+	static const char page[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\n\r\n";
+	struct sess_cfg cfg = peer_config();
+	struct peer *p = peer_new(&cfg);
+
+	(void)state;
+	assert_int_equal(sess_connected(p->sess, p->now), 0);
+	(void)peer_expect(p, 0x03);
+	/* Its '/' announces 47 words of additional headers, more than it sends. */
+	peer_bytes(p, (const uint8_t *)page, sizeof page - 1);
+	peer_assert_broken(p, CONN_BAD_OPCODE);
+	peer_free(p);
+}
+
+static void
 digest_errors_close_the_connection(void **state)
 {
 	(void)state;
@@ -398,6 +414,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(violations_close_the_connection),
+		cmocka_unit_test(a_web_server_is_recognised_by_its_first_bytes),
 		cmocka_unit_test(digest_errors_close_the_connection),
 		cmocka_unit_test(lost_connection_resends_in_order_only_after_release),
 		cmocka_unit_test(late_command_is_aborted_and_comes_back_timed_out),

@@ -88,7 +88,7 @@ def bad_portals(t, initiator, tgt):
             disk = initiator.disk("good", 1)
             assert os.path.exists(disk["file"]), disk
             good = next(i for i, p in enumerate(seen) if p["stage"] == "luns" and p["ok"])
-            given_up = next(i for i, p in enumerate(seen) if str(silent.port) in p["what"] and not p["ok"])
+            given_up = next(i for i, p in enumerate(seen) if str(silent.port) in str(p["what"]) and p["ok"] is False)
             assert good < given_up, seen
             assert result["discovery"] == {"ok": 1, "failed": 4}, result
         for kind, word in (("refusing", "refused"), ("silent", "answer|time"), ("http", "iSCSI"),

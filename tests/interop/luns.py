@@ -150,6 +150,8 @@ def portal_cases(t):
     with Tgt("tgt6", portals=("::1", "127.0.0.1")) as tgt, Initiator("portal-root") as initiator:
         t.show_on_failure(initiator)
         backing = tgt.lun(tgt.target("twice"), 1)
+        # tgt tells only of its portals of the address family that it is asked through.
+        initiator.command("iscsiutil", "-a", "-I", "127.0.0.1", "-P", tgt.portals[1][1])
         initiator.discover(tgt)
         with t.case("each address of a target, IPv6 and IPv4, has a session of its own"):
             sessions = initiator.request("session.list")["sessions"]

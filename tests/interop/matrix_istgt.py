@@ -1,4 +1,5 @@
 """Digests, burst sizes and ImmediateData against istgt, whose InitialR2T can only be Yes ("not supported value No")."""
+import contextlib
 import itertools
 import os
 
@@ -19,32 +20,35 @@ BURSTS = {
 
 
 def main():
-    with tap.script() as t:
-        istgt = Istgt()
-        told = []
-        for digests, burst, immediate in itertools.product(DIGESTS, BURSTS, ("No", "Yes")):
-            suffix = "m%d" % (len(told) + 1)
-            keys = dict(BURSTS[burst], ImmediateData=immediate)
-            backing, = istgt.target(suffix, digests=digests, size=16 << 20, **keys)
-            words = "UseDigest %s, %s bursts, ImmediateData=%s" % (digests, burst, immediate)
-            told.append((words, digests, immediate, suffix, backing))
-        t.show_on_failure(istgt)
-        with istgt, Initiator() as initiator:
-            t.show_on_failure(initiator)
-            initiator.discover(istgt)
-            sessions = {s["target_name"]: s for s in initiator.request("session.list")["sessions"]}
-            for number, (words, digests, immediate, suffix, backing) in enumerate(told, 1):
-                with t.case(words):
-                    got = sessions["iqn.2026-11.org.example:" + suffix]["connections"][0]["negotiated"]
-                    assert (got["HeaderDigest"], got["DataDigest"]) == DIGESTS[digests], got
-                    assert got["ImmediateData"] == immediate and got["InitialR2T"] == "Yes", got
-                    node = initiator.disk(suffix, 0)
-                    shadow = os.path.join(box.directory(), "shadow%d" % number)
-                    disk = pattern.Disk(node["file"], backing, shadow, seed=100 + number)
-                    disk.write_patterns(8, 1024)
-                    disk.check()
-            with t.case("InitialR2T=No"):
-                raise tap.Skip("istgt refuses a configuration that says so; tgt covers it")
+    with tap.script() as t, contextlib.ExitStack() as stack:
+        # istgt accepts one connection a second, so each kind of digest has an istgt of its own.
+        told, targets = [], []
+        for digests in DIGESTS:
+            targets.append(Istgt("istgt%d" % (len(targets) + 1)))
+            for burst, immediate in itertools.product(BURSTS, ("No", "Yes")):
+                suffix = "m%d" % (len(told) + 1)
+                keys = dict(BURSTS[burst], ImmediateData=immediate)
+                backing, = targets[-1].target(suffix, digests=digests, size=16 << 20, **keys)
+                words = "UseDigest %s, %s bursts, ImmediateData=%s" % (digests, burst, immediate)
+                told.append((words, digests, immediate, suffix, backing))
+            t.show_on_failure(targets[-1])
+            stack.enter_context(targets[-1])
+        initiator = stack.enter_context(Initiator())
+        t.show_on_failure(initiator)
+        initiator.discover(*targets)
+        sessions = {s["target_name"]: s for s in initiator.request("session.list")["sessions"]}
+        for number, (words, digests, immediate, suffix, backing) in enumerate(told, 1):
+            with t.case(words):
+                got = sessions["iqn.2026-11.org.example:" + suffix]["connections"][0]["negotiated"]
+                assert (got["HeaderDigest"], got["DataDigest"]) == DIGESTS[digests], got
+                assert got["ImmediateData"] == immediate and got["InitialR2T"] == "Yes", got
+                node = initiator.disk(suffix, 0)
+                shadow = os.path.join(box.directory(), "shadow%d" % number)
+                disk = pattern.Disk(node["file"], backing, shadow, seed=100 + number)
+                disk.write_patterns(8, 1024)
+                disk.check()
+        with t.case("InitialR2T=No"):
+            raise tap.Skip("istgt refuses a configuration that says so; tgt covers it")
 
 
 main()

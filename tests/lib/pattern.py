@@ -74,6 +74,14 @@ def data_ranges(path):
         os.close(fd)
 
 
+def copy_sparse(source, target):
+    with open(source, "rb") as a, open(target, "wb") as b:
+        b.truncate(os.fstat(a.fileno()).st_size)
+        for start, end in data_ranges(source):
+            for at in range(start, end, CHUNK):
+                os.pwrite(b.fileno(), os.pread(a.fileno(), min(CHUNK, end - at), at), at)
+
+
 def differences(a, b):
     """The first byte at which two sparse files differ, or None."""
     with open(a, "rb") as fa, open(b, "rb") as fb:
@@ -96,9 +104,7 @@ class Disk:
         self.random = random.Random(seed)
         self.size = os.path.getsize(backing)
         self.written = []
-        if not os.path.exists(shadow):
-            with open(shadow, "wb") as f:
-                f.truncate(self.size)
+        copy_sparse(backing, shadow)
 
     def write(self, offset, data, direct=True):
         write_at(self.path, offset, data, direct)

@@ -80,9 +80,9 @@ class Tgt:
         return tid
 
     def lun(self, tid, lun, size=32 * MIB, blocksize=512, **params):
-        """Makes a LUN on a new sparse file.  Returns the file."""
+        """Makes a LUN on a sparse file, which keeps what an earlier life of tgtd wrote.  Returns the file."""
         path = os.path.join(self.dir, "t%d-l%d" % (tid, lun))
-        with open(path, "wb") as f:
+        with open(path, "ab") as f:
             f.truncate(size)
         self.adm("logicalunit", "new", tid=tid, lun=lun, backing_store=path, blocksize=blocksize)
         params.setdefault("scsi_sn", "SN%04d%04d" % (tid, lun))

@@ -11,16 +11,38 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "export/loopjob.h"
 #include "export/mounts.h"
+
+struct cutting {
+	const char *base;
+	bool is_fuse; /* these, or all others */
+	int flags;
+};
 
 static bool
 cut(const struct mounts_row *row, void *user)
 {
-	const char *base = user;
+	const struct cutting *c = user;
 
-	if (strncmp(row->path, base, strlen(base)) == 0)
-		umount2(row->path, MNT_FORCE | MNT_DETACH);
+	if (strncmp(row->path, c->base, strlen(c->base)) == 0 &&
+	    (strncmp(row->type, "fuse", 4) == 0) == c->is_fuse)
+		umount2(row->path, c->flags);
 	return false;
+}
+
+/* What fails is in a worse state than this can mend. */
+static void
+clean_up(const char *base)
+{
+	static struct loopdev_job sweep = { .what = LOOPDEV_SWEEP };
+
+	mounts_each(cut, &(struct cutting){ base, false, MNT_DETACH });
+	/* From here on nothing waits for an answer.  The mount stays while loop devices use it. */
+	mounts_each(cut, &(struct cutting){ base, true, MNT_FORCE });
+	snprintf(sweep.file, sizeof sweep.file, "%s/", base);
+	loopjob_run(&sweep);
+	mounts_each(cut, &(struct cutting){ base, true, MNT_DETACH });
 }
 
 static void
@@ -28,6 +50,7 @@ watch(int fd, const char *base, unsigned seconds)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	pid_t parent = getppid();
+	char byte;
 
 	/* What ends the test, timeout(1) or a terminal, must not end its guard first. */
 	setsid();
@@ -36,11 +59,11 @@ watch(int fd, const char *base, unsigned seconds)
 	dup2(fd, 3);
 	p.fd = 3;
 	close_range(4, ~0u, 0);
-	if (poll(&p, 1, (int)seconds * 1000) != 0)
-		_exit(0); /* the parent has closed its end */
-	fprintf(stderr, "guard: the test did not end within %u seconds\n", seconds);
-	for (int i = 0; i < 8; i++)
-		mounts_each(cut, (void *)base);
+	if (poll(&p, 1, (int)seconds * 1000) == 0)
+		fprintf(stderr, "guard: the test did not end within %u seconds\n", seconds);
+	else if (read(3, &byte, 1) == 1)
+		_exit(0); /* it ended well */
+	clean_up(base);
 	if (getppid() == parent)
 		kill(parent, SIGKILL);
 	_exit(1);
@@ -67,6 +90,8 @@ guard_begin(struct guard *g, const char *base, unsigned seconds)
 void
 guard_end(struct guard *g)
 {
+	if (write(g->fd, "", 1) != 1)
+		abort();
 	close(g->fd);
 	waitpid(g->pid, NULL, 0);
 }

@@ -413,15 +413,36 @@ a_queue_beyond_the_limit_waits_and_a_neighbour_goes_on(void **state)
 	fusetest_end(&t);
 }
 
+/*
+ * Mounts of one's own.  The copies of others' are let go at once: a file system
+ * that another test unmounts would live on in them.
+ */
+static bool
+let_go(const struct mounts_row *row, void *user)
+{
+	(void)user;
+	if (strncmp(row->source, "/dev/loop", 9) == 0 || strncmp(row->type, "fuse", 4) == 0)
+		umount2(row->path, MNT_DETACH);
+	return false;
+}
+
+static bool
+own_mounts(void)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return false;
+	mounts_each(let_go, NULL);
+	return true;
+}
+
 /* In a name space where everybody may open /dev/fuse, as user nobody. */
 static int
 be_nobody(const char *dev)
 {
 	int fd;
 
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mknod(dev, S_IFCHR | 0666, (dev_t)(10 << 8 | 229)) < 0 || chmod(dev, 0666) < 0 ||
-	    mount(dev, "/dev/fuse", NULL, MS_BIND, NULL) < 0)
+	if (!own_mounts() || mknod(dev, S_IFCHR | 0666, (dev_t)(10 << 8 | 229)) < 0 ||
+	    chmod(dev, 0666) < 0 || mount(dev, "/dev/fuse", NULL, MS_BIND, NULL) < 0)
 		return 77;
 	if (setgid(65534) < 0 || setuid(65534) < 0)
 		return 77;
@@ -495,8 +516,7 @@ start_with_device(const char *base, mode_t mode)
 	struct export *ex;
 	char dir[80];
 
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("none", "/dev", "tmpfs", 0, "size=64k") < 0 ||
+	if (!own_mounts() || mount("none", "/dev", "tmpfs", 0, "size=64k") < 0 ||
 	    (mode != 0 && mknod("/dev/fuse", S_IFCHR | mode, (dev_t)(10 << 8 | 229)) < 0) ||
 	    setgid(65534) < 0 || setuid(65534) < 0)
 		return 77;

@@ -79,6 +79,8 @@ conn_break(struct conn *c, enum conn_result why)
 	if (c->state == CONN_S_CLEANUP)
 		return why;
 	c->result = why;
+	if (c->state == CONN_S_IN_LOGIN)
+		c->counts.login_failures++;
 	switch (why) {
 	case CONN_BAD_OPCODE:
 	case CONN_BAD_HEADER:
@@ -91,15 +93,12 @@ conn_break(struct conn *c, enum conn_result why)
 		break;
 	case CONN_LOGIN_TIMEOUT:
 		c->counts.login_timeouts++;
-		c->counts.login_failures++;
-		break;
-	case CONN_LOGIN_FAILED:
-		c->counts.login_failures++;
 		break;
 	case CONN_LOGOUT_TIMEOUT:
 		c->counts.logout_timeouts++;
 		break;
 	case CONN_OK:
+	case CONN_LOGIN_FAILED:
 	case CONN_HEADER_DIGEST:
 	case CONN_DATA_DIGEST:
 	case CONN_STATSN_HOLE:

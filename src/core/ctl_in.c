@@ -45,8 +45,10 @@ login_failed(struct conn *c, enum login_step step)
 	struct pdu_login_response pdu;
 
 	pdu_get_login_response(c->header, &pdu);
-	if (step != LOGIN_VIOLATION)
+	if (pdu.status_class != 0)
 		c->counts.login_exceptions++;
+	if (login_violation(c->login) == VIOLATION_TOO_MANY_ROUNDS)
+		c->counts.exchanges_abandoned++;
 	if (step == LOGIN_REDIRECTED) {
 		if (pdu.status_detail == 2)
 			c->counts.redirects_permanent++;

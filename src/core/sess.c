@@ -179,6 +179,10 @@ sess_disconnected(struct sess *s, uint64_t now)
 		return;
 	s->now_us = now;
 	s->held = true;
+	if (c->state == CONN_S_IN_LOGIN) {
+		c->counts.login_timeouts++;
+		c->counts.login_failures++;
+	}
 	conn_fire(c, CONN_E_CLOSED);
 	c->counts.exchanges_aborted +=
 	    (unsigned)c->ping_sent + c->text_sent + c->tmf_sent + c->logout_sent;

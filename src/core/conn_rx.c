@@ -126,6 +126,14 @@ rx_header(struct conn *c, const uint8_t *p, size_t n, enum conn_result *ret_res)
 	uint32_t digest = c->header_digest ? PDU_DIGEST_BYTES : 0, whole;
 	size_t took = 0;
 
+	/*
+	 * Whatever else listens on a port greets with its own words, often fewer
+	 * than a header has; the first byte tells, and nobody waits for the rest.
+	 */
+	if (c->have == 0 && c->state == CONN_S_IN_LOGIN && (p[0] & 0x3f) != PDU_LOGIN_RESPONSE) {
+		*ret_res = pdu_is_from_target(p[0] & 0x3f) ? CONN_BAD_STAGE : CONN_BAD_OPCODE;
+		return took;
+	}
 	if (c->have < PDU_BHS_BYTES) {
 		took = min_size(n, PDU_BHS_BYTES - c->have);
 		memcpy(c->header + c->have, p, took);

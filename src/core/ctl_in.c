@@ -118,6 +118,9 @@ login_in(struct conn *c)
 	pdu_get_login_response(c->header, &pdu);
 	if (pdu.itt != c->login_itt || c->login_pending || c->login_verify)
 		return CONN_BAD_ITT;
+	/* Section 11.13.3: we support version 0 only, so no other one can be agreed on. */
+	if (pdu.status_class == 0 && pdu.version_active != 0)
+		return CONN_BAD_HEADER;
 	/* Section 11.13.4: the first response sets the number to start from. */
 	c->exp_stat_sn = pdu.stat_sn + 1;
 	return login_step(c, login_rx(c->login,

@@ -15,12 +15,20 @@ static const uint8_t guide_number[] = {
 #undef VIOLATION
 };
 
+/* What stands behind the equal sign; all of it where there is none. */
+static const char *
+value_of(const char *pair)
+{
+	const char *value = strchr(pair, '=');
+
+	return value != NULL ? value + 1 : pair;
+}
+
 /* The value of "Key=123", as far as it is a number that fits. */
 static int
 number_of(const char *pair)
 {
-	const char *value = strchr(pair, '=');
-	long v = strtol(value != NULL ? value + 1 : pair, NULL, 0);
+	long v = strtol(value_of(pair), NULL, 0);
 
 	return v > INT_MAX ? INT_MAX : v < INT_MIN ? INT_MIN : (int)v;
 }
@@ -53,9 +61,8 @@ report_number(const struct diag_ctx *ctx, const char *pair, const char *proposed
 static void
 report_chap(const struct diag_ctx *ctx, unsigned number, const char *pair)
 {
-	const char *value = strchr(pair, '=');
+	const char *value = value_of(pair);
 
-	value = value != NULL ? value + 1 : pair;
 	switch (number) {
 	case 22:
 		diag_ISCSI_LOG_PROTOCOL_BAD_CHAP_A_VAL(ctx, value);
@@ -133,6 +140,7 @@ static void
 report_violation(const struct diag_ctx *ctx, const struct sess_event *ev)
 {
 	unsigned number = guide_number[ev->login.violation];
+	char name[LIMIT_KEY_NAME_BYTES + 1];
 
 	switch (number) {
 	case 0:
@@ -149,10 +157,11 @@ report_violation(const struct diag_ctx *ctx, const struct sess_event *ev)
 		diag_ISCSI_LOG_LOGIN_NO_CHAP_SECRET(ctx);
 		break;
 	case 36:
-		diag_ISCSI_LOG_INCOR_KEY_REDI(ctx, ev->login.culprit);
+		name_of(ev->login.culprit, name, sizeof name);
+		diag_ISCSI_LOG_INCOR_KEY_REDI(ctx, name);
 		break;
 	case 40:
-		diag_ISCSI_LOG_INCOR_TGT_ADDR_REDI(ctx, ev->login.culprit);
+		diag_ISCSI_LOG_INCOR_TGT_ADDR_REDI(ctx, value_of(ev->login.culprit));
 		break;
 	default:
 		report_keys(ctx, number, ev->login.culprit, ev->login.proposed);

@@ -198,9 +198,10 @@ pinged(void *user, const struct seat_ping *ping)
 void
 op_session_nop(struct driver *d, struct ipc_call *call)
 {
-	struct session *s = find(d, call);
+	/* Before the call may be answered, and gone. */
 	int64_t cid = ipc_call_arg_int(call, "cid", 0);
 	int64_t bytes = ipc_call_arg_int(call, "size", PING_BYTES_DEFAULT);
+	struct session *s = find(d, call);
 	struct fault f = { 0 };
 
 	if (s == NULL)

@@ -37,7 +37,8 @@ start(const char *path, const struct fake_exchange *exchanges, size_t n, size_t 
 		alarm(PATIENCE_S);
 		do {
 			result = serve(listener, exchanges, per_connection);
-			exchanges += per_connection;
+			if (n > per_connection)
+				exchanges += per_connection;
 			n -= per_connection;
 		} while (result == 0 && n > 0);
 		_exit(result);

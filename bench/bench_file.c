@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <liburing.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,8 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include <liburing.h>
 
 static struct load {
 	struct io_uring ring;
@@ -125,7 +124,8 @@ main(int argc, char **argv)
 	l.size = (uint64_t)st.st_size;
 	CPU_ZERO(&cpus);
 	CPU_SET(strtoul(argv[6], NULL, 10), &cpus);
-	(void)sched_setaffinity(0, sizeof cpus, &cpus); /* a hint: the rows are comparable without */
+	(void)sched_setaffinity(
+	    0, sizeof cpus, &cpus); /* a hint: the rows are comparable without */
 	l.buf = calloc(l.qd, sizeof *l.buf);
 	for (unsigned i = 0; i < l.qd; i++) {
 		l.buf[i] = aligned_alloc(4096, l.bs < 4096 ? 4096 : l.bs);

@@ -262,6 +262,7 @@ is_released(int number, const char *file)
 	for (int i = 0; i < RELEASE_TRIES; i++) {
 		if (!is_on_file(number, file))
 			return true;
+		/* no-sleep-ok: the kernel tells nobody when a loop device is released. */
 		nanosleep(&(struct timespec){ .tv_nsec = RELEASE_NAP }, NULL);
 	}
 	return false;

@@ -9,7 +9,7 @@ TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 FILE_LINES, FUNCTION_LINES, SCRIPT_COLUMNS = 800, 70, 130
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|strtok|gets|atoi|alloca|system|popen)\s*\(")
 MARKS = re.compile(r"\b(TODO|FIXME|XXX)\b")
-# A line that must wait by the clock says why beside this word.
+# What must wait by the clock says why beside this word, on its line or the one before.
 SLEEPS = re.compile(r"\b(u|nano)?sleep *(\(|[0-9$])")
 SLEEP_OK = "no-sleep-ok"
 
@@ -61,9 +61,14 @@ def sizes():
 
 
 def matches(pattern, names, allowed=None):
-    return ["%s:%d: %s" % (name, number, line.strip()) for name in names
-            for number, line in enumerate(lines(name), 1)
-            if pattern.search(line) and not (allowed and allowed in line)]
+    found = []
+    for name in names:
+        before = ""
+        for number, line in enumerate(lines(name), 1):
+            if pattern.search(line) and not (allowed and allowed in before + line):
+                found.append("%s:%d: %s" % (name, number, line.strip()))
+            before = line
+    return found
 
 
 def shell_parses():

@@ -52,6 +52,7 @@ class Initiator:
         log = os.path.join(box.directory(), name + ".log")
         self.driver = self.daemon("iscsi_driverd", log)
         self.iswd = self.daemon("iswd", log)
+        self.helpers = {}  # daemons that were asked for with start_daemon(), by name
         self.log = log
 
     def program(self, name):
@@ -60,8 +61,8 @@ class Initiator:
             raise tap.Skip("%s is not in the build tree yet" % name)
         return path
 
-    def daemon(self, name, log):
-        return proc.Daemon(self.program(name), "--foreground", log=log, env=self.env, user=self.user)
+    def daemon(self, name, log, *words):
+        return proc.Daemon(self.program(name), "--foreground", *words, log=log, env=self.env, user=self.user)
 
     def path(self, *words):
         return os.path.join(self.root, *words)
@@ -81,7 +82,8 @@ class Initiator:
         """After a kill: iswd comes back by itself."""
         self.driver.start()
         proc.wait_for("the driver to answer", self.answers)
-        proc.wait_for("iswd to come back", lambda: self.has_daemon("iswd"))
+        for name in ["iswd"] + list(self.helpers):
+            proc.wait_for(name + " to come back", lambda name=name: self.has_daemon(name))
 
     def answers(self):
         if not self.driver.alive():
@@ -92,16 +94,24 @@ class Initiator:
         except OSError:
             return None
 
-    def start_daemon(self, name):
-        getattr(self, name).start()
+    def start_daemon(self, name, *words):
+        """iswd, or another daemon with these arguments; again after it was killed, with the same ones."""
+        if name != "iswd" and name not in self.helpers:
+            self.helpers[name] = self.daemon(name, self.log, *words)
+        daemon = self.helpers.get(name, self.iswd)
+        daemon.start()
         proc.wait_for(name + " to reach the driver", lambda: self.has_daemon(name))
+        return daemon
 
     def has_daemon(self, name):
         return any(d["name"] == name and d["running"] for d in self.request("driver.status")["daemons"])
 
+    def all(self):
+        return [self.driver, self.iswd] + list(self.helpers.values())
+
     def stop(self):
         """Ends everything the gentle way; a program that does not end, or ends badly (a leak, too), fails the test."""
-        for daemon in (self.driver, self.iswd):
+        for daemon in self.all():
             if daemon.alive():
                 daemon.kill(signal.SIGTERM, limit=30)
                 if daemon.process.returncode != 0:
@@ -115,7 +125,7 @@ class Initiator:
         if kind is None:
             self.stop()
             return
-        for daemon in (self.driver, self.iswd):
+        for daemon in self.all():
             daemon.kill()
 
     # -- asking it -------------------------------------------------------------------------------------------------------

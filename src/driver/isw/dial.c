@@ -10,10 +10,23 @@
 
 /* How long a dial waits for a daemon that is not connected (it may be starting). */
 #define DIAL_DAEMON_WAIT_US 2000000
-/* What an address of several gets at least, and what iswd may need to say that time is up. */
-#define DIAL_STEP_MS_MIN 1000
-#define DIAL_GRACE_US    1000000
-#define DIAL_ADDRESSES   16
+/*
+ * A name's addresses are tried in order, the next one when an attempt failed
+ * or was not successful for so long (RFC 8305, section 5); the first
+ * connection wins.  A dead address then costs a moment, not a time-out.
+ */
+#define DIAL_STAGGER_US 250000
+#define DIAL_ADDRESSES  16
+/* What iswd may need to say that time is up. */
+#define DIAL_GRACE_US 1000000
+
+/* One address of a dial. */
+struct attempt {
+	struct dial *d;
+	char *address; /* owned */
+	int64_t id;    /* of the request to iswd, while it is out */
+	bool is_out;
+};
 
 struct dial {
 	struct isw *w;
@@ -22,12 +35,12 @@ struct dial {
 	char host[LIMIT_HOST_BYTES + 1];
 	uint16_t port;
 	uint64_t deadline_us;
-	struct helper_server *asked; /* whose request `id` is; NULL: none is out */
-	int64_t id;
-	struct loop_timer daemon_wait, later;
-	char *addresses[DIAL_ADDRESSES]; /* of a name; owned */
-	size_t n_addresses, at;
-	struct dial_result result; /* of the latest address */
+	bool is_resolving;
+	int64_t resolve_id; /* while is_resolving */
+	struct loop_timer daemon_wait, stagger, later;
+	struct attempt attempt[DIAL_ADDRESSES];
+	size_t n, begun;           /* addresses; how many were begun with */
+	struct dial_result result; /* the latest failure, or the connection */
 };
 
 static const struct dial_error {
@@ -43,9 +56,17 @@ static void
 dial_free(struct dial *d)
 {
 	loop_timer_clear(d->w->loop, &d->daemon_wait);
+	loop_timer_clear(d->w->loop, &d->stagger);
 	loop_timer_clear(d->w->loop, &d->later);
-	for (size_t i = 0; i < d->n_addresses; i++)
-		free(d->addresses[i]);
+	if (d->is_resolving)
+		(void)helper_server_cancel(d->w->resolvd, d->resolve_id); /* not wanted any more */
+	for (size_t i = 0; i < d->n; i++) {
+		struct attempt *a = &d->attempt[i];
+
+		if (a->is_out)
+			(void)helper_server_cancel(d->w->iswd, a->id); /* likewise */
+		free(a->address);
+	}
 	free(d);
 }
 
@@ -83,7 +104,7 @@ fail_connect(struct dial *d, const char *address, int err, const char *why)
 	    d->port, why);
 }
 
-static void connect_next(struct dial *d);
+static void begin_next(struct dial *d);
 
 static void
 copy_string(char *to, size_t n, const json_t *result, const char *key)
@@ -93,12 +114,22 @@ copy_string(char *to, size_t n, const json_t *result, const char *key)
 	(void)snprintf(to, n, "%s", s != NULL ? s : "");
 }
 
+static bool
+any_out(const struct dial *d)
+{
+	for (size_t i = 0; i < d->begun; i++)
+		if (d->attempt[i].is_out)
+			return true;
+	return false;
+}
+
 static void
 connected(void *user, int err, const char *why, const json_t *result, int fd)
 {
-	struct dial *d = user;
+	struct attempt *a = user;
+	struct dial *d = a->d;
 
-	d->asked = NULL;
+	a->is_out = false;
 	loop_timer_clear(d->w->loop, &d->daemon_wait);
 	if (err == 0 && fd < 0) {
 		err = -EPROTO;
@@ -112,11 +143,10 @@ connected(void *user, int err, const char *why, const json_t *result, int fd)
 		finish(d);
 		return;
 	}
-	fail_connect(d, d->addresses[d->at], err, why);
-	d->at++;
-	if (d->at < d->n_addresses && loop_now_update(d->w->loop) < d->deadline_us)
-		connect_next(d);
-	else
+	fail_connect(d, a->address, err, why);
+	if (d->begun < d->n && loop_now_update(d->w->loop) < d->deadline_us)
+		begin_next(d);
+	else if (!any_out(d))
 		finish(d);
 }
 
@@ -134,43 +164,48 @@ later(struct loop_timer *t)
 	finish(LIST_ENTRY(t, struct dial, later));
 }
 
-/* Each address gets its share of the time that is left. */
 static void
-connect_next(struct dial *d)
+begin_next(struct dial *d)
 {
-	uint64_t now = loop_now_update(d->w->loop), left_ms;
-	json_t *args;
+	struct attempt *a = &d->attempt[d->begun++];
+	uint64_t now = loop_now_update(d->w->loop);
+	uint64_t left_ms = now < d->deadline_us ? (d->deadline_us - now) / 1000 : 0;
+	json_t *args = json_pack("{s:s, s:i, s:I}", "address", a->address, "port", (int)d->port,
+	    "timeout_ms", (json_int_t)(left_ms > 0 ? left_ms : 1));
 
-	left_ms = now < d->deadline_us ? (d->deadline_us - now) / 1000 : 0;
-	left_ms /= d->n_addresses - d->at;
-	if (left_ms < DIAL_STEP_MS_MIN)
-		left_ms = DIAL_STEP_MS_MIN;
 	d->w->connects++;
-	args = json_pack("{s:s, s:i, s:I}", "address", d->addresses[d->at], "port", (int)d->port,
-	    "timeout_ms", (json_int_t)left_ms);
-	d->id = args == NULL ? -ENOMEM
+	a->d = d;
+	a->id = args == NULL ? -ENOMEM
 			     : helper_server_request(d->w->iswd, "connect", args,
-				   now + left_ms * 1000 + DIAL_GRACE_US, connected, d);
-	if (d->id < 0) {
-		fail_later(d, "cannot ask iswd for a connection", (int)d->id);
+				   now + left_ms * 1000 + DIAL_GRACE_US, connected, a);
+	if (a->id < 0) {
+		fail_later(d, "cannot ask iswd for a connection", (int)a->id);
 		return;
 	}
-	d->asked = d->w->iswd;
+	a->is_out = true;
 	if (helper_server_pid(d->w->iswd) == 0)
 		loop_timer_set(d->w->loop, &d->daemon_wait, now + DIAL_DAEMON_WAIT_US);
+	if (d->begun < d->n)
+		loop_timer_set(d->w->loop, &d->stagger, now + DIAL_STAGGER_US);
 }
 
-/* Was the daemon there in time?  If it came meanwhile, the request is its own. */
+static void
+stagger(struct loop_timer *t)
+{
+	struct dial *d = LIST_ENTRY(t, struct dial, stagger);
+
+	if (d->begun < d->n && loop_now(d->w->loop) < d->deadline_us)
+		begin_next(d);
+}
+
+/* Was the daemon there in time?  If it came meanwhile, the requests are its own. */
 static void
 daemon_missing(struct loop_timer *t)
 {
 	struct dial *d = LIST_ENTRY(t, struct dial, daemon_wait);
 
-	if (d->asked == NULL || helper_server_pid(d->asked) != 0)
+	if (!any_out(d) || helper_server_pid(d->w->iswd) != 0)
 		return;
-	(void)helper_server_cancel(
-	    d->asked, d->id); /* it cannot have been answered: asked is set */
-	d->asked = NULL;
 	fail_connect(d, "", -ENOTCONN, "");
 	finish(d);
 }
@@ -184,17 +219,17 @@ resolved(void *user, int err, const char *why, const json_t *result, int fd)
 	size_t i;
 
 	(void)fd; /* -1: resolving hands none over */
-	d->asked = NULL;
+	d->is_resolving = false;
 	json_array_foreach(list, i, v)
 	{
 		const char *s = json_string_value(v);
 
-		if (s != NULL && d->n_addresses < DIAL_ADDRESSES &&
-		    addr_parse_host(s, &a) == ADDR_OK && addr_is_literal(&a))
-			d->addresses[d->n_addresses++] = call_strdup(a.host);
+		if (s != NULL && d->n < DIAL_ADDRESSES && addr_parse_host(s, &a) == ADDR_OK &&
+		    addr_is_literal(&a))
+			d->attempt[d->n++].address = call_strdup(a.host);
 	}
-	if (d->n_addresses > 0) {
-		connect_next(d);
+	if (d->n > 0) {
+		begin_next(d);
 		return;
 	}
 	d->w->resolves_failed++;
@@ -221,13 +256,13 @@ resolve(struct dial *d)
 	d->w->resolves++;
 	args = json_pack("{s:s, s:I}", "name", d->host, "timeout_ms",
 	    (json_int_t)((d->deadline_us - now) / 1000));
-	d->id = args == NULL ? -ENOMEM
-			     : helper_server_request(
-				   d->w->resolvd, "resolve", args, d->deadline_us, resolved, d);
-	if (d->id < 0)
-		fail_later(d, "cannot ask iscsi_resolvd", (int)d->id);
+	d->resolve_id = args == NULL ? -ENOMEM
+				     : helper_server_request(d->w->resolvd, "resolve", args,
+					   d->deadline_us, resolved, d);
+	if (d->resolve_id < 0)
+		fail_later(d, "cannot ask iscsi_resolvd", (int)d->resolve_id);
 	else
-		d->asked = d->w->resolvd;
+		d->is_resolving = true;
 }
 
 struct dial *
@@ -244,6 +279,7 @@ dial_start(struct isw *w, const char *host, uint16_t port, uint32_t timeout_ms, 
 	d->deadline_us = loop_now_update(w->loop) + (uint64_t)timeout_ms * 1000;
 	d->result.fd = -1;
 	d->daemon_wait.expired = daemon_missing;
+	d->stagger.expired = stagger;
 	d->later.expired = later;
 	if (addr_parse_host(host, &a) != ADDR_OK) {
 		fault_set(&d->result.fault, IPC_ERR_INVALID, "correct or remove it",
@@ -253,9 +289,9 @@ dial_start(struct isw *w, const char *host, uint16_t port, uint32_t timeout_ms, 
 	}
 	(void)snprintf(d->host, sizeof d->host, "%s", a.host); /* the same limit */
 	if (addr_is_literal(&a)) {
-		d->addresses[0] = call_strdup(a.host);
-		d->n_addresses = 1;
-		connect_next(d);
+		d->attempt[0].address = call_strdup(a.host);
+		d->n = 1;
+		begin_next(d);
 	} else {
 		resolve(d);
 	}
@@ -265,9 +301,6 @@ dial_start(struct isw *w, const char *host, uint16_t port, uint32_t timeout_ms, 
 void
 dial_cancel(struct dial *d)
 {
-	if (d == NULL)
-		return;
-	if (d->asked != NULL)
-		(void)helper_server_cancel(d->asked, d->id); /* answered or not: it is not wanted */
-	dial_free(d);
+	if (d != NULL)
+		dial_free(d);
 }

@@ -68,7 +68,14 @@ login_failed(struct nexus *n, const struct sess_event *ev)
 		    "the target refused the login: %s (status %02x%02x)", reason,
 		    ev->login.status_class, ev->login.status_detail);
 		break;
-	default: /* LOGIN_VIOLATION, and what cannot be an end */
+	case LOGIN_SEND:
+	case LOGIN_DONE:
+	case LOGIN_VERIFY: /* no failures */
+		break;
+	case LOGIN_VIOLATION:
+		/* Without a broken rule it is the connection that ended: closed() knows why. */
+		if (ev->login.violation == VIOLATION_NONE)
+			break;
 		d->end = NEXUS_REFUSED;
 		d->is_permanent = true;
 		fault_set(&d->fault, IPC_ERR_OFFLINE,
@@ -180,21 +187,25 @@ explain(struct nexus *n, int err, enum conn_result why)
 {
 	struct nexus_down *d = &n->down;
 
-	if (err != 0)
+	if (!d->was_online && (err != 0 || why == CONN_OK))
 		fault_set(&d->fault, IPC_ERR_OFFLINE,
-		    "check the network and look at the target's log", "the connection broke%s: %s",
-		    d->was_online ? "" : " during the login", strerror(-err));
+		    "check that address and port are those of an iSCSI portal, and look at the "
+		    "target's log",
+		    "the peer ended the connection during the iSCSI login%s%s",
+		    err != 0 ? ": " : "", err != 0 ? strerror(-err) : "");
+	else if (err != 0)
+		fault_set(&d->fault, IPC_ERR_OFFLINE,
+		    "check the network and look at the target's log", "the connection broke: %s",
+		    strerror(-err));
 	else if (why == CONN_LOGIN_TIMEOUT)
 		fault_set(&d->fault, IPC_ERR_TIMEOUT,
 		    "check that the port is an iSCSI portal and look at the target's log",
-		    "the peer accepted the connection but did not answer the login in %u seconds",
+		    "the peer accepted the connection but did not answer the iSCSI login in %u "
+		    "seconds",
 		    NEXUS_LOGIN_TIMEOUT_MS / 1000);
 	else if (why == CONN_OK)
-		fault_set(&d->fault, IPC_ERR_OFFLINE,
-		    d->was_online
-			? "look at the target's log"
-			: "check that the port is an iSCSI portal and look at the target's log",
-		    "the peer closed the connection%s", d->was_online ? "" : " during the login");
+		fault_set(&d->fault, IPC_ERR_OFFLINE, "look at the target's log",
+		    "the peer closed the connection");
 	else if (!d->was_online && is_not_iscsi(why))
 		fault_set(&d->fault, IPC_ERR_OFFLINE, "check address and port",
 		    "the peer does not speak iSCSI: %s", conn_result_text(why));

@@ -55,9 +55,9 @@ progress(struct scan *scan, enum stage stage, const char *what, bool ok, const s
 	LIST_EACH(node, tmp, &scan->calls)
 	{
 		struct asker *k = LIST_ENTRY(node, struct asker, link);
-		json_t *p = json_pack("{s:s, s:i, s:i, s:s?, s:o, s:s?}", "stage",
+		json_t *p = json_pack("{s:s, s:i, s:i, s:s, s:o, s:s?}", "stage",
 		    stage_names[stage], "done", (int)scan->stages[stage].done, "total",
-		    (int)scan->stages[stage].total, "what", what, "ok",
+		    (int)scan->stages[stage].total, "what", what != NULL ? what : "", "ok",
 		    what != NULL ? json_boolean(ok) : json_null(), "error",
 		    why != NULL && why->is_set ? why->message : NULL);
 

@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ pump(struct disk *d)
 	struct list *node;
 	struct io *io;
 
-	while (d->state == DISK_RUN && !list_empty(&d->waiting)) {
+	while (d->state == DISK_RUN && d->busy < d->depth && !list_empty(&d->waiting)) {
 		io = iopool_get(d->pool, d);
 		if (io == NULL)
 			return;
@@ -59,6 +60,29 @@ submit(struct blk_dev *b, struct blk_req *r)
 		list_push_back(&d->waiting, &r->link);
 		pump(d);
 	}
+}
+
+/*
+ * SAM-5, section 5.3.1: TASK SET FULL is there so that an initiator learns how
+ * much a unit takes.  One below what was out is where it is safe again; every
+ * `depth` good answers try one more, so that the queue finds its size anew
+ * when other initiators have gone.
+ */
+void
+disk_queue_full(struct disk *d)
+{
+	d->depth = d->busy > 1 ? d->busy - 1 : 1;
+	d->credit = 0;
+}
+
+void
+disk_queue_good(struct disk *d)
+{
+	if (d->depth == UINT_MAX || ++d->credit < d->depth)
+		return;
+	d->credit = 0;
+	if (++d->depth > LIMIT_TASKS_DEFAULT)
+		d->depth = UINT_MAX;
 }
 
 /* ---- requests end ---- */
@@ -189,6 +213,7 @@ disk_new(struct scsi_port *port, struct iopool *pool, const struct lun_info *inf
 	d->pool = pool;
 	d->ops = ops;
 	d->user = user;
+	d->depth = UINT_MAX;
 	list_init(&d->waiting);
 	list_init(&d->held);
 	list_init(&d->finished);

@@ -23,6 +23,8 @@ struct disk {
 	bool has_no_sync;       /* SYNCHRONIZE CACHE is not known, and no cache is */
 	bool has_no_write_same; /* the target refused it: zeros are written */
 	unsigned busy;          /* slots of the pool in use */
+	unsigned depth;         /* commands the unit gets at once: disk_queue_full() */
+	unsigned credit;        /* good answers since depth last grew */
 	struct list waiting;    /* blk_req.link: no slot yet */
 	struct list held;       /* io.link: to be sent again after the look */
 	struct list finished;   /* blk_req.link: done() is due */
@@ -41,6 +43,10 @@ void disk_finish(struct disk *d, struct blk_req *blk, int result);
 void disk_io_end(struct disk *d, struct io *io, int result);
 /* Hold io and have the unit looked at. */
 void disk_hold(struct disk *d, struct io *io);
+/* The unit said TASK SET FULL: it gets fewer commands at once from now on. */
+void disk_queue_full(struct disk *d);
+/* A command was answered GOOD: a queue that was cut grows back slowly. */
+void disk_queue_good(struct disk *d);
 /* A slot of the pool may be had. */
 void disk_slot_free(struct disk *d);
 /* Is another line about errors due?  Counts those that are not. */

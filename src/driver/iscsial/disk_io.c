@@ -293,6 +293,10 @@ handed_back(struct req *r)
 	struct disk *d = io->disk;
 	struct retry_verdict v = retry_judge(&io->retry, r, DISK_READY_WAITS);
 
+	if (r->result == REQ_DONE && r->status == SENSE_STATUS_TASK_SET_FULL)
+		disk_queue_full(d);
+	else if (v.step == RETRY_DONE)
+		disk_queue_good(d);
 	if (v.step == RETRY_DONE && !is_complete(r)) {
 		log_failure(d, r);
 		disk_io_end(d, io, -EIO);

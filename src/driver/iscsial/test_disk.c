@@ -563,10 +563,43 @@ the_target_limits_the_size_of_a_command(void **state)
 	end(&w);
 }
 
+static void
+a_full_queue_is_cut_and_grows_back(void **state)
+{
+	struct asked a[SLOTS], late;
+	struct world w;
+
+	(void)state;
+	start(&w, plain_info());
+	for (int i = 0; i < SLOTS; i++)
+		ask(&w, &a[i], BLK_READ, 0, 512, false);
+	assert_int_equal(w.f.n, SLOTS);
+	fake_port_req(&w.f, 0)->status = SENSE_STATUS_TASK_SET_FULL;
+	fake_port_answer(&w.f, 0);
+	ask(&w, &late, BLK_READ, 0, 512, false);
+	fake_port_good(&w.f, 0);
+	assert_int_equal(w.f.n, 2); /* three are in hand, which is all the unit takes now */
+	fake_port_good(&w.f, 0);
+	assert_int_equal(w.f.n, 2); /* the late one went out */
+	while (w.f.n < 3)
+		fake_port_turn(&w.f); /* until the refused one is tried again */
+	for (int i = 0; i < 3; i++)
+		fake_port_good(&w.f, 0);
+	/* Five good answers since: the queue is as long as it was. */
+	for (int i = 0; i < SLOTS; i++)
+		ask(&w, &a[i], BLK_READ, 0, 512, false);
+	assert_int_equal(w.f.n, SLOTS);
+	for (int i = 0; i < SLOTS; i++)
+		fake_port_good(&w.f, 0);
+	expect_end(&w, &late, 0);
+	end(&w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_full_queue_is_cut_and_grows_back),
 		cmocka_unit_test(a_read_goes_to_its_lun_and_blocks),
 		cmocka_unit_test(a_short_read_is_an_error),
 		cmocka_unit_test(a_large_disk_needs_sixteen_byte_commands),

@@ -10,11 +10,11 @@
 #include "driver/cut.h"
 #include "driver/iscsi/isid.h"
 #include "driver/iscsi/nexus.h"
+#include "driver/iscsi/redirect.h"
 #include "driver/iscsi/session.h"
 #include "driver/iscsi/settings.h"
 #include "sys/log.h"
 
-#define DISCOVERY_HOPS_MAX 4
 #define DISCOVERY_ROWS_MAX (LIMIT_SENDTARGETS_TARGETS * 4)
 
 struct discovery {
@@ -257,31 +257,20 @@ nexus_text_done(void *user, bool ok)
 		end(x);
 }
 
-static bool
-follow(struct discovery *x, const struct nexus_down *down)
-{
-	struct addr a;
-
-	if (down->end != NEXUS_MOVED || ++x->hops > DISCOVERY_HOPS_MAX ||
-	    addr_parse(down->redirect, &a) != ADDR_OK)
-		return false;
-	cut_copy(x->at.address, sizeof x->at.address, a.host);
-	x->at.port = a.has_port ? a.port : ADDR_PORT_DEFAULT;
-	return true;
-}
-
 static void
 nexus_down(void *user, const struct nexus_down *down)
 {
 	struct discovery *x = user;
+	struct fault why = down->fault;
 
 	loop_timer_clear(x->d->loop, &x->text_deadline);
 	if (x->is_over)
 		end(x);
-	else if (follow(x, down))
+	else if (down->end == NEXUS_MOVED &&
+		 redirect_follow(down->redirect, &x->hops, &x->at, &why))
 		dial(x);
 	else
-		fail(x, &down->fault);
+		fail(x, &why);
 }
 
 static const struct nexus_ops nexus_ops = {

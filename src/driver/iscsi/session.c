@@ -15,16 +15,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/addr.h"
 #include "driver/call.h"
 #include "driver/cut.h"
 #include "driver/iscsi/isid.h"
+#include "driver/iscsi/redirect.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsial/luns.h"
 #include "sys/log.h"
 
-/* Redirections in a row; a target that needs more sends us round in circles. */
-#define SESSION_HOPS_MAX 4
 /* Online for so long, a connection has proved itself: its loss is mended at once. */
 #define SESSION_STEADY_US 10000000
 /* A ping when nothing came for so long, so that a dead path is noticed. */
@@ -224,24 +222,9 @@ static bool
 follow(struct session *s, const struct nexus_down *down, struct fault *ret_why)
 {
 	struct registry_address to = { .tpgt = s->a.tpgt };
-	struct addr a;
-	enum addr_result r = addr_parse(down->redirect, &a);
 
-	if (r != ADDR_OK) {
-		fault_set(ret_why, IPC_ERR_OFFLINE, "look at the target's configuration",
-		    "the target has moved to \"%s\", but %s", down->redirect, addr_text(r));
+	if (!redirect_follow(down->redirect, &s->hops, &to, ret_why))
 		return false;
-	}
-	if (++s->hops > SESSION_HOPS_MAX) {
-		fault_set(ret_why, IPC_ERR_OFFLINE, "look at the target's configuration",
-		    "the target sent us on %u times in a row, last to %s", SESSION_HOPS_MAX,
-		    down->redirect);
-		return false;
-	}
-	cut_copy(to.address, sizeof to.address, a.host);
-	to.port = a.has_port ? a.port : ADDR_PORT_DEFAULT;
-	if (a.has_tpgt)
-		to.tpgt = a.tpgt;
 	s->at = to;
 	s->is_elsewhere = true;
 	log_note("%s: the target has moved to %s%s", session_label(s), down->redirect,

@@ -23,10 +23,13 @@ action=start
 force=
 while [ $# -gt 0 ]; do
 	case $1 in
-	--root) root=$2; shift ;;
+	--root) root=${FAKE_ROOT:-$2}; shift ;;
 	--force) force=1 ;;
 	--stop) action=stop ;;
 	--status) action=status ;;
+	--foreground) action=foreground ;;
+	-g) [ -e "$root/$name.enabled" ]; exit ;;
+	-H) [ "$2" = 255 ] && action=scan; shift ;;
 	*) echo "unexpected word $1" >>"$root/log" ;;
 	esac
 	shift
@@ -42,10 +45,22 @@ start)
 	[ ! -e "$root/$name.broken" ] || exit 1
 	[ ! -e "$root/$name.hangs" ] || exec sleep 1000
 	echo $PPID >"$root/$name.up" ;;
+scan)
+	echo "scan" >>"$root/log"
+	[ ! -e "$root/$name.broken" ] || exit 4 ;;
+foreground)
+	echo "run $name" >>"$root/log"
+	[ ! -e "$root/$name.broken" ] || exit 1
+	trap 'exit 0' TERM
+	sleep 1000 &
+	echo $! >>"$root/sleepers"
+	echo $$ >"$root/$name.up"
+	wait ;;
 stop)
 	echo "stop $name$force" >>"$root/log"
 	[ ! -e "$root/$name.hangs" ] || exec sleep 1000
 	[ ! -e "$root/$name.busy" ] || [ -n "$force" ] || { echo "c1t0d0 (/dev/loop0)"; exit 4; }
+	[ ! -e "$root/$name.signal" ] || kill "$(cat "$root/$name.up")"
 	rm -f "$root/$name.up" ;;
 esac
 EOF
@@ -130,6 +145,91 @@ want 1 "start iscsi_driverd," start
 install_fakes iswd
 want 5 "" start
 says "iscsi_driverd is not installed"
+
+echo "# islpd only where it is enabled; then a scan; each phase by itself"
+install_fakes iscsi_driverd iswd islpd ioscan
+want 0 "start iscsi_driverd,start iswd,scan," start
+install_fakes iscsi_driverd islpd ioscan
+touch "$tmp/root/islpd.enabled"
+want 0 "start iscsi_driverd,start islpd," start --phase 1
+install_fakes iscsi_driverd ioscan
+want 1 "" start --phase 2
+says "iscsi_driverd does not run"
+up iscsi_driverd
+want 0 "scan," start --phase 2
+touch "$tmp/root/ioscan.broken"
+want 0 "scan," start --phase 2
+says "not everything was found"
+want 2 "" start --phase 3
+
+echo "# systemd's units, where it has them and the root is the system's"
+install_fakes iscsi_driverd iswd
+mkdir "$tmp/systemd"
+cat >"$tmp/systemd/systemctl" <<EOF
+#!/bin/sh
+[ "\$1" != show ] || { echo loaded; exit 0; }
+echo "systemctl \$*" >>"$tmp/root/log"
+EOF
+chmod +x "$tmp/systemd/systemctl"
+(PATH=$tmp/systemd:$PATH; want 0 "start iscsi_driverd,start iswd," start; exit $failed) || failed=1
+up iscsi_driverd
+: >"$tmp/root/log"
+for action in start stop; do
+	PATH=$tmp/systemd:$PATH FAKE_ROOT=$tmp/root "$iscsi" $action --root / >"$tmp/out" 2>&1 ||
+		{ echo "FAIL: iscsi $action by systemd"; cat "$tmp/out"; failed=1; }
+done
+log=$(tr '\n' ',' <"$tmp/root/log")
+[ "$log" = "systemctl start openisw.target,stop iscsi_driverd,systemctl stop openisw.target," ] ||
+	{ echo "FAIL: by systemd: did \"$log\""; failed=1; }
+
+echo "# supervised: what dies is started again, what was stopped is not"
+# until_true COMMAND...: within a minute
+until_true()
+{
+	tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		if [ $tries -gt 600 ]; then
+			echo "FAIL: waited in vain for $*"
+			cat "$tmp/root/log" "$tmp/out"
+			failed=1
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+runs_of()
+{
+	[ "$(grep -c "^run $1\$" "$tmp/root/log")" -ge "$2" ] && [ -s "$tmp/root/$1.up" ]
+}
+install_fakes iscsi_driverd iswd
+touch "$tmp/root/log" "$tmp/root/iscsi_driverd.signal" "$tmp/root/iswd.signal"
+"$iscsi" supervise --root "$tmp/root" >"$tmp/out" 2>&1 &
+supervisor=$!
+until_true runs_of iscsi_driverd 1
+until_true runs_of iswd 1
+victim=$(cat "$tmp/root/iswd.up")
+rm "$tmp/root/iswd.up"
+kill -KILL "$victim"
+until_true runs_of iswd 2
+"$iscsi" stop --root "$tmp/root" >/dev/null || { echo "FAIL: stopping the supervised"; failed=1; }
+wait $supervisor || { echo "FAIL: the supervisor's exit status is $?"; failed=1; }
+says "iswd ended (exit status 137)"
+says "everything has ended"
+grep -q "ended (exit status 0)" "$tmp/out" && { echo "FAIL: what was stopped was missed"; failed=1; }
+runs_of iswd 3 && { echo "FAIL: what was stopped was started again"; failed=1; }
+
+echo "# the supervisor's own end is everybody's"
+"$iscsi" supervise --root "$tmp/root" >"$tmp/out" 2>&1 &
+supervisor=$!
+until_true runs_of iswd 3
+kill $supervisor
+wait $supervisor || { echo "FAIL: the supervisor's exit status is $?"; failed=1; }
+says "iscsi_driverd stopped"
+says "iswd stopped"
+while read -r pid; do
+	kill "$pid" 2>/dev/null
+done <"$tmp/root/sleepers"
 
 echo "# what hangs"
 export OPENISW_PATIENCE=1

@@ -1,0 +1,117 @@
+"""usage: test_units.py UNITS: the units say what ARCHITECTURE.md and iscsi(8) promise, and systemd takes them."""
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tests", "lib"))
+import tap  # noqa: E402 (found by the line above)
+
+UNITS = sys.argv[1]
+DAEMONS = ("iswd", "iscsi_resolvd", "islpd", "iradd")
+PROGRAMS = ("iscsi_driverd",) + DAEMONS
+# Each of these gives a service a mount namespace of its own, in which its mounts stay.
+NAMESPACING = """PrivateTmp PrivateDevices PrivateMounts ProtectSystem ProtectHome ProtectKernelTunables ProtectKernelModules
+ProtectKernelLogs ProtectControlGroups ProtectProc ReadWritePaths ReadOnlyPaths InaccessiblePaths ExecPaths NoExecPaths
+TemporaryFileSystem BindPaths BindReadOnlyPaths RootDirectory RootImage DynamicUser MountFlags StateDirectory
+MountAPIVFS""".split()
+
+
+def parse(name):
+    """{(section, key): [values]}; a repeated key adds, as systemd's lists do."""
+    settings, section = {}, None
+    for line in open(os.path.join(UNITS, name)):
+        line = line.strip()
+        if not line or line[0] in "#;":
+            continue
+        head = re.fullmatch(r"\[(\w+)\]", line)
+        if head:
+            section = head.group(1)
+            continue
+        key, equals, value = line.partition("=")
+        assert equals and section, "%s: %s" % (name, line)
+        settings.setdefault((section, key), []).append(value)
+    return settings
+
+
+def words(unit, section, key):
+    return " ".join(unit.get((section, key), [])).split()
+
+
+def one(unit, section, key):
+    values = unit.get((section, key), [None])
+    assert len(values) == 1, "%s= stands %d times" % (key, len(values))
+    return values[0]
+
+
+with tap.script() as t:
+    units = {os.path.basename(p): parse(os.path.basename(p)) for p in glob.glob(os.path.join(UNITS, "*.service"))}
+    target = parse("openisw.target")
+
+    with t.case("there is a unit for each program and for the scan, and the target wants them all"):
+        names = {p + ".service" for p in PROGRAMS} | {"openisw-scan.service"}
+        assert set(units) == names, sorted(units)
+        assert set(words(target, "Unit", "Wants")) == names, target
+        for name in names:
+            assert "openisw.target" in words(units[name], "Unit", "PartOf"), name + " does not stop with the target"
+
+    with t.case("programs say themselves when they are ready, and each is started again by itself"):
+        for p in PROGRAMS:
+            unit = units[p + ".service"]
+            assert one(unit, "Service", "Type") == "notify", p
+            assert re.fullmatch(r"/\S+/%s --foreground" % p, one(unit, "Service", "ExecStart")), p
+            assert one(unit, "Service", "Restart") == ("on-failure" if p == "iscsi_driverd" else "always"), p
+            assert one(unit, "Unit", "StartLimitIntervalSec") == "0", p + " is given up after some failures"
+            # A daemon's end must not take the driver along, nor another daemon.
+            for key in ("Requires", "BindsTo", "Requisite"):
+                assert not words(unit, "Unit", key), "%s: %s=" % (p, key)
+
+    with t.case("the driver comes before remote file systems, the scan between it and them, and all after the network to stop"):
+        for name, unit in units.items():
+            assert "remote-fs-pre.target" in words(unit, "Unit", "Before"), name
+            assert one(unit, "Unit", "DefaultDependencies") is None, name + " would not be stopped at shutdown"
+        driver, scan = units["iscsi_driverd.service"], units["openisw-scan.service"]
+        # An ordering target that nobody wants does not exist.
+        assert "remote-fs-pre.target" in words(driver, "Unit", "Wants")
+        assert "network.target" in words(driver, "Unit", "After")
+        assert "network-online.target" not in words(driver, "Unit", "After"), "the first phase is before the network"
+        for d in DAEMONS:
+            assert "iscsi_driverd.service" in words(units[d + ".service"], "Unit", "After"), d
+        assert "network-online.target" in words(scan, "Unit", "Wants")
+        assert set(words(scan, "Unit", "After")) >= {p + ".service" for p in PROGRAMS} | {"network-online.target"}
+        assert one(scan, "Service", "Type") == "oneshot"
+        assert one(scan, "Service", "ExecStart").endswith("/ioscan -H 255")
+        assert {"1", "4"} <= set(words(scan, "Service", "SuccessExitStatus")), "a missing target would fail the boot"
+
+    with t.case("nothing gives the driver a mount namespace or takes its devices away"):
+        for key in NAMESPACING + ["DevicePolicy", "DeviceAllow", "ProtectClock"]:
+            assert ("Service", key) not in units["iscsi_driverd.service"], key
+        assert "CAP_SYS_ADMIN" in words(units["iscsi_driverd.service"], "Service", "CapabilityBoundingSet")
+
+    with t.case("the driver cannot make an internet socket, and the daemons cannot administer the system"):
+        assert words(units["iscsi_driverd.service"], "Service", "RestrictAddressFamilies") == ["AF_UNIX"]
+        for d in DAEMONS:
+            unit = units[d + ".service"]
+            assert not {"CAP_SYS_ADMIN", "CAP_SYS_PTRACE"} & set(words(unit, "Service", "CapabilityBoundingSet")), d
+            assert one(unit, "Service", "ProtectSystem") == "strict", d
+            assert one(unit, "Service", "NoNewPrivileges") == "yes", d
+
+    with t.case("systemd itself has nothing to say against them"):
+        if not shutil.which("systemd-analyze"):
+            raise tap.Skip("systemd-analyze is not installed")
+        with tempfile.TemporaryDirectory() as work:
+            # The programs and pages that the units name are looked for, too: those of the build stand in.
+            for path in glob.glob(os.path.join(UNITS, "*.service")) + [os.path.join(UNITS, "openisw.target")]:
+                text = open(path).read()
+                text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.M)
+                text = re.sub(r"^Documentation=.*\n", "", text, flags=re.M)
+                with open(os.path.join(work, os.path.basename(path)), "w") as f:
+                    f.write(text)
+            done = subprocess.run(["systemd-analyze", "verify", *glob.glob(os.path.join(work, "*"))],
+                                  capture_output=True, text=True, env=dict(os.environ, SYSTEMD_UNIT_PATH=work + ":"))
+            mine = [line for line in (done.stdout + done.stderr).splitlines()
+                    if any(name in line for name in list(units) + ["openisw"])]
+            assert not mine, "\n".join(mine)

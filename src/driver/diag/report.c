@@ -39,7 +39,9 @@ name_of(const char *pair, char *name, size_t size)
 {
 	size_t n = strcspn(pair, "=");
 
-	snprintf(name, size, "%.*s", (int)n, pair);
+	n = n < size - 1 ? n : size - 1;
+	memcpy(name, pair, n);
+	name[n] = '\0';
 }
 
 static void

@@ -174,6 +174,7 @@ conn_deadline(const struct conn *c)
 	earliest(&at, c->tmf_pending || c->tmf_sent, c->tmf_deadline_us);
 	earliest(&at, c->text_pending || c->text_sent, c->text_deadline_us);
 	earliest(&at, c->logout_pending || c->logout_sent, c->logout_deadline_us);
+	earliest(&at, c->window_is_shut, c->window_deadline_us);
 	earliest(&at, idle_ping_wanted(c), idle_ping_at(c));
 	return at;
 }
@@ -210,7 +211,12 @@ conn_tick(struct conn *c, uint64_t now)
 	}
 	if ((c->text_pending || c->text_sent) && now >= c->text_deadline_us)
 		time_out(c, CONN_TEXT_TIMEOUT);
-	if ((c->tmf_pending || c->tmf_sent) && now >= c->tmf_deadline_us)
+	if (c->window_is_shut && now >= c->window_deadline_us && c->state != CONN_S_CLEANUP) {
+		c->counts.io_timeouts++;
+		(void)conn_break(c, CONN_REQUEST_TIMEOUT); /* the result is for receivers */
+	}
+	if ((c->tmf_pending || c->tmf_sent) && now >= c->tmf_deadline_us &&
+	    c->state != CONN_S_CLEANUP)
 		tmf_late(c);
 	if (idle_ping_wanted(c) && now >= idle_ping_at(c)) {
 		c->ping_pending = true;

@@ -118,6 +118,30 @@ min_u32(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
+/*
+ * A command waits, for the window or for a slot.  A slot comes free when its
+ * command is answered or late; a window that a target never opens again would
+ * let commands wait for ever, so it has a deadline of its own.
+ */
+static void
+flow_stop(struct conn *c, bool is_window)
+{
+	if (!c->flow_is_stopped)
+		c->counts.flow_stopped++;
+	c->flow_is_stopped = true;
+	if (is_window && !c->window_is_shut)
+		c->window_deadline_us = c->sess->now_us + c->sess->cfg.request_timeout_ms * 1000ull;
+	c->window_is_shut = is_window;
+}
+
+static void
+flow_resume(struct conn *c)
+{
+	c->counts.flow_resumed++;
+	c->flow_is_stopped = false;
+	c->window_is_shut = false;
+}
+
 /* The request whose command goes next, or NULL. */
 static struct req *
 next_request(struct conn *c)
@@ -127,11 +151,15 @@ next_request(struct conn *c)
 
 	if (list_empty(queue))
 		queue = s->held ? NULL : &s->waiting;
-	if (queue == NULL || list_empty(queue) || list_empty(&s->free))
+	if (queue == NULL || list_empty(queue))
 		return NULL;
 	/* RFC 7143, section 4.2.2.1: no command beyond MaxCmdSN. */
-	if (seq_lt(s->max_cmd_sn, s->cmd_sn))
+	if (list_empty(&s->free) || seq_lt(s->max_cmd_sn, s->cmd_sn)) {
+		flow_stop(c, !list_empty(&s->free));
 		return NULL;
+	}
+	if (c->flow_is_stopped)
+		flow_resume(c);
 	return LIST_ENTRY(list_pop(queue), struct req, link);
 }
 

@@ -38,6 +38,18 @@ login_done(struct conn *c)
 			 .kind = SESS_EV_ONLINE, .online = { .unknown_keys = s->unknown_keys } });
 }
 
+/* Those that the guide counts by name. */
+static void
+count_violation(struct conn *c, enum login_violation violation)
+{
+	if (violation == VIOLATION_TOO_MANY_ROUNDS)
+		c->counts.exchanges_abandoned++;
+	if (violation == VIOLATION_BAD_NSG || violation == VIOLATION_TRANSIT_UNASKED)
+		c->counts.bad_next_stages++;
+	if (violation == VIOLATION_NO_CHAP_SECRET)
+		c->counts.chap_secrets_missing++;
+}
+
 static enum conn_result
 login_failed(struct conn *c, enum login_step step)
 {
@@ -47,8 +59,7 @@ login_failed(struct conn *c, enum login_step step)
 	pdu_get_login_response(c->header, &pdu);
 	if (pdu.status_class != 0)
 		c->counts.login_exceptions++;
-	if (login_violation(c->login) == VIOLATION_TOO_MANY_ROUNDS)
-		c->counts.exchanges_abandoned++;
+	count_violation(c, login_violation(c->login));
 	if (step == LOGIN_REDIRECTED) {
 		if (pdu.status_detail == 2)
 			c->counts.redirects_permanent++;
@@ -177,6 +188,21 @@ text_in(struct conn *c)
 	return CONN_OK;
 }
 
+static void
+ping_ended(struct conn *c, uint32_t same)
+{
+	c->ping_sent = false;
+	if (c->ping_is_ours)
+		return;
+	sess_post(c->sess, &(struct sess_event){ .kind = SESS_EV_PING,
+			       .ping = {
+				   .bytes = c->ping_len,
+				   .bytes_same = same,
+				   .rtt_us = c->sess->now_us - c->ping_sent_us,
+				   .user = c->ping_user,
+			       } });
+}
+
 static enum conn_result
 ping_answered(struct conn *c, const struct pdu_nop_in *pdu)
 {
@@ -185,19 +211,10 @@ ping_answered(struct conn *c, const struct pdu_nop_in *pdu)
 
 	if (res != CONN_OK)
 		return res;
-	c->ping_sent = false;
-	if (c->ping_is_ours)
-		return CONN_OK;
 	while (
 	    same < c->ping_len && same < c->control_len && c->control[same] == c->ping_data[same])
 		same++;
-	sess_post(c->sess, &(struct sess_event){ .kind = SESS_EV_PING,
-			       .ping = {
-				   .bytes = c->ping_len,
-				   .bytes_same = same,
-				   .rtt_us = c->sess->now_us - c->ping_sent_us,
-				   .user = c->ping_user,
-			       } });
+	ping_ended(c, same);
 	return CONN_OK;
 }
 
@@ -325,12 +342,12 @@ reject_in(struct conn *c)
 	    c->sess, &(struct sess_event){ .kind = SESS_EV_REJECT, .reject_reason = pdu.reason });
 	/*
 	 * The PDU in question will get no other answer.  What matters least, a
-	 * ping that a target does not like, is taken as proof of life; anything
-	 * else starts the session over.
+	 * ping that a target does not like, is taken as proof of life, and for a
+	 * caller's as an answer without data; anything else starts the session over.
 	 */
 	if (c->control_len >= PDU_BHS_BYTES && pdu_opcode(c->control) == PDU_NOP_OUT) {
-		if (c->ping_sent && be_get32(c->control + 16) == c->ping_itt && c->ping_is_ours)
-			c->ping_sent = false;
+		if (c->ping_sent && be_get32(c->control + 16) == c->ping_itt)
+			ping_ended(c, 0);
 		return CONN_OK;
 	}
 	return CONN_REJECTED;

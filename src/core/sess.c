@@ -250,6 +250,17 @@ sess_submit(struct sess *s, struct req *r, uint64_t now)
 		s->conn->counts.ios_delayed++;
 }
 
+bool
+sess_can_ask(struct sess *s)
+{
+	struct conn_counts *counts = s->conn != NULL ? &s->conn->counts : &s->past;
+
+	if (sess_state(s) == SESS_ONLINE)
+		return true;
+	counts->requests_offline++;
+	return false;
+}
+
 int
 sess_ping(struct sess *s, uint32_t len, void *user, uint64_t now)
 {
@@ -257,7 +268,7 @@ sess_ping(struct sess *s, uint32_t len, void *user, uint64_t now)
 
 	if (len > LIMIT_PING_BYTES)
 		return -EINVAL;
-	if (sess_state(s) != SESS_ONLINE)
+	if (!sess_can_ask(s))
 		return -ENOTCONN;
 	if (c->ping_pending || c->ping_sent)
 		return -EBUSY;
@@ -280,7 +291,7 @@ sess_send_targets(struct sess *s, const char *what, uint64_t now)
 
 	if (n > LIMIT_ISCSI_NAME_BYTES)
 		return -EINVAL;
-	if (sess_state(s) != SESS_ONLINE)
+	if (!sess_can_ask(s))
 		return -ENOTCONN;
 	if (c->text_pending || c->text_sent)
 		return -EBUSY;
@@ -299,7 +310,7 @@ sess_logout(struct sess *s, uint64_t now)
 {
 	struct conn *c = s->conn;
 
-	if (sess_state(s) != SESS_ONLINE)
+	if (!sess_can_ask(s))
 		return -ENOTCONN;
 	if (c->logout_pending)
 		return 0;

@@ -93,7 +93,10 @@ struct conn {
 	uint32_t iov_first, iov_end;
 	struct iovec iov[CONN_IOV];
 	uint64_t tx_queued, tx_sent; /* stream positions */
-	struct list senders;         /* tasks with bursts to send, oldest first */
+	bool flow_is_stopped;        /* commands wait for a slot or for the window */
+	bool window_is_shut;         /* for the window */
+	uint64_t window_deadline_us;
+	struct list senders; /* tasks with bursts to send, oldest first */
 
 	/* Control exchanges under way. */
 	struct login *login;
@@ -172,6 +175,8 @@ struct sess {
 void sess_post(struct sess *s, const struct sess_event *ev);
 void sess_note_window(struct sess *s, uint32_t exp_cmd_sn, uint32_t max_cmd_sn);
 uint32_t sess_control_itt(struct sess *s);
+/* Whether a control request can go out now; it is counted when it cannot. */
+bool sess_can_ask(struct sess *s);
 
 /* conn.c: move the state; break with a reason (posts SESS_EV_CLOSE once). */
 void conn_fire(struct conn *c, enum conn_event ev);

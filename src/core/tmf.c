@@ -83,7 +83,7 @@ sess_tmf(struct sess *s, enum sess_tmf_function function, const uint8_t lun[8], 
 	struct task *t = NULL;
 
 	s->now_us = now;
-	if (sess_state(s) != SESS_ONLINE)
+	if (!sess_can_ask(s))
 		return -ENOTCONN;
 	if (tmf_busy(c))
 		return -EBUSY;
@@ -181,9 +181,10 @@ static void
 tmf_conclude(struct conn *c)
 {
 	struct sess *s = c->sess;
-	struct list again;
+	struct list again, again_probes;
 
 	list_init(&again);
+	list_init(&again_probes);
 	LIST_EACH(node, tmp, &s->active)
 	{
 		struct task *t = LIST_ENTRY(node, struct task, link);
@@ -192,7 +193,7 @@ tmf_conclude(struct conn *c)
 			continue;
 		if (c->tmf_is_ours && !t->timed_out && !t->req->is_once &&
 		    t->tx_end <= c->tx_sent) {
-			list_push_back(&again, &t->req->link);
+			list_push_back(t->req->is_probe ? &again_probes : &again, &t->req->link);
 			task_put(s, t);
 			continue;
 		}
@@ -200,6 +201,8 @@ tmf_conclude(struct conn *c)
 		task_answered(s, t);
 	}
 	list_splice_front(&s->waiting, &again);
+	/* Where ordinary requests are held, a probe must not wait among them. */
+	list_splice_front(&s->probes, &again_probes);
 }
 
 static void
@@ -265,13 +268,15 @@ tmf_in(struct conn *c)
 	    (pdu.response == RESPONSE_NO_TASK && c->tmf_function == SESS_TMF_ABORT_TASK)) {
 		tmf_conclude(c);
 		tmf_end(c, pdu.response, false);
-		if (c->tmf_is_ours)
-			tmf_recover(c);
+		tmf_recover(c);
 		return CONN_OK;
 	}
 	c->counts.tmfs_failed++;
 	tmf_end(c, pdu.response, false);
+	/* A command may have become late while somebody else's function was under way. */
 	if (c->tmf_is_ours)
 		tmf_escalate(c);
+	else
+		tmf_recover(c);
 	return CONN_OK;
 }

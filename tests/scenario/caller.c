@@ -25,6 +25,8 @@ config_word(struct world *w, const struct word *word)
 
 	if ((v = word_value(word, "slots")) != NULL)
 		cfg->slots = (uint16_t)words_number(w, v, 0);
+	else if ((v = word_value(word, "stat_sn")) != NULL) /* the target's first */
+		w->stat_sn = (uint32_t)words_number(w, v, 0);
 	else if ((v = word_value(word, "login_timeout")) != NULL)
 		cfg->login_timeout_ms = ms(w, v);
 	else if ((v = word_value(word, "request_timeout")) != NULL)
@@ -278,7 +280,6 @@ command_submit(struct world *w, const struct word *word, size_t n)
 		memcpy(q->req.data, world_pattern, q->req.data_len);
 	for (size_t i = 5; i < n; i++)
 		submit_word(w, &q->req, &word[i]);
-	world_start(w);
 	sess_submit(w->sess, &q->req, w->now);
 }
 
@@ -303,7 +304,6 @@ check_error(struct world *w, const struct word *last, int err)
 void
 command_ping(struct world *w, const struct word *word, size_t n)
 {
-	world_start(w);
 	check_error(w, &word[n - 1],
 	    sess_ping(w->sess, (uint32_t)words_number(w, word[1].text, 0), w, w->now));
 }
@@ -311,7 +311,6 @@ command_ping(struct world *w, const struct word *word, size_t n)
 void
 command_send_targets(struct world *w, const struct word *word, size_t n)
 {
-	world_start(w);
 	w->text_len = 0;
 	sendtargets_free(w->targets);
 	w->targets = NULL;
@@ -344,7 +343,6 @@ command_tmf(struct world *w, const struct word *word, size_t n)
 void
 command_logout(struct world *w, const struct word *word, size_t n)
 {
-	world_start(w);
 	check_error(w, &word[n - 1], sess_logout(w->sess, w->now));
 }
 

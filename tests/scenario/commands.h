@@ -5,7 +5,7 @@
 #include "world.h"
 
 /* word[0] is the command itself; n counts it too. */
-#define COMMAND(text, id, min) \
+#define COMMAND(text, id, ...) \
 	void command_##id(struct world *w, const struct word *word, size_t n);
 #include "commands.def"
 

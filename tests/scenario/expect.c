@@ -105,7 +105,6 @@ command_state(struct world *w, const struct word *word, size_t n)
 	int want = words_choice(w, "state", word[1].text, names);
 
 	(void)n;
-	world_start(w);
 	if (want >= 0 && sess_state(w->sess) != (enum sess_state)want)
 		world_fail(w, "expected state %s, got %s", names[want], names[sess_state(w->sess)]);
 }

@@ -19,8 +19,9 @@ static const struct {
 	const char *word;
 	void (*run)(struct world *w, const struct word *word, size_t n);
 	size_t words_min;
+	bool needs_session;
 } table[] = {
-#define COMMAND(text, id, min) { text, command_##id, min },
+#define COMMAND(text, id, min, session) { text, command_##id, min, session },
 #include "commands.def"
 };
 
@@ -35,6 +36,8 @@ commands_run(struct world *w, const struct line *line)
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		if (strcmp(table[i].word, line->word[0].text) != 0)
 			continue;
+		if (table[i].needs_session)
+			world_start(w);
 		if (line->words < table[i].words_min)
 			world_fail(w, "'%s' wants more words", table[i].word);
 		else

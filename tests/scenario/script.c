@@ -126,6 +126,8 @@ add_line(struct script *s, const char *path, struct line *line)
 		s->scenario = grow(s->scenario, s->scenarios + 1, sizeof *sc);
 		s->scenario[s->scenarios++] =
 		    (struct scenario){ .file = path, .name = line->word[1].text };
+		free(line->word[0].text);
+		free(line->word);
 		return true;
 	}
 	if (s->scenarios == 0 || strcmp(s->scenario[s->scenarios - 1].file, path) != 0) {

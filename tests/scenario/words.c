@@ -176,7 +176,7 @@ size_t
 words_keys(struct world *w, const struct word *word, size_t n, char *out)
 {
 	struct word list[64 + ANSWERS];
-	size_t listed = 0, len = 0;
+	size_t listed = 0, answers = 0, len = 0;
 
 	for (size_t i = 0; i < n && i < 64; i++) {
 		const char *text = word[i].text;
@@ -188,14 +188,14 @@ words_keys(struct world *w, const struct word *word, size_t n, char *out)
 				list[listed++] =
 				    (struct word){ .text = (char *)(uintptr_t)usual_answers[k],
 					    .len = strlen(usual_answers[k]) };
+			answers = listed;
 			continue;
 		}
 		text += gone;
-		while (at < ANSWERS && at < listed &&
-		       (key_len(list[at].text) != key_len(text) ||
-			   strncmp(list[at].text, text, key_len(text)) != 0))
+		while (at < answers && (key_len(list[at].text) != key_len(text) ||
+					   strncmp(list[at].text, text, key_len(text)) != 0))
 			at++;
-		if (at == ANSWERS || at == listed)
+		if (at == answers)
 			at = listed++;
 		list[at] = gone ? (struct word){ .text = (char *)(uintptr_t) "" } : word[i];
 	}

@@ -22,7 +22,7 @@ uint64_t words_lun(struct world *w, const char *text);
 /*
  * Key=Value words as text with NULs; ANSWERS stands for what a target answers
  * to our usual offer, -Key takes one out, and a key that comes again replaces
- * the first.  Returns the length; `out` has WORLD_TEXT * 8 bytes.
+ * theirs.  Returns the length; `out` has WORLD_TEXT * 8 bytes.
  */
 size_t words_keys(struct world *w, const struct word *word, size_t n, char *out);
 /* The index of `text` in a NULL-terminated list, or -1 with a failure. */

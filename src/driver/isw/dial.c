@@ -204,10 +204,16 @@ daemon_missing(struct loop_timer *t)
 {
 	struct dial *d = LIST_ENTRY(t, struct dial, daemon_wait);
 
-	if (!any_out(d) || helper_server_pid(d->w->iswd) != 0)
-		return;
-	fail_connect(d, "", -ENOTCONN, "");
-	finish(d);
+	if (d->is_resolving && helper_server_pid(d->w->resolvd) == 0) {
+		fault_set(&d->result.fault, IPC_ERR_NOTRUNNING,
+		    "start it, or use an address instead of the name",
+		    "iscsi_resolvd is not running, so the host name %s cannot be resolved",
+		    d->host);
+		finish(d);
+	} else if (any_out(d) && helper_server_pid(d->w->iswd) == 0) {
+		fail_connect(d, "", -ENOTCONN, "");
+		finish(d);
+	}
 }
 
 static void
@@ -220,6 +226,7 @@ resolved(void *user, int err, const char *why, const json_t *result, int fd)
 
 	(void)fd; /* -1: resolving hands none over */
 	d->is_resolving = false;
+	loop_timer_clear(d->w->loop, &d->daemon_wait);
 	json_array_foreach(list, i, v)
 	{
 		const char *s = json_string_value(v);
@@ -245,14 +252,6 @@ resolve(struct dial *d)
 	uint64_t now = loop_now(d->w->loop);
 	json_t *args;
 
-	if (d->w->resolvd == NULL || helper_server_pid(d->w->resolvd) == 0) {
-		fault_set(&d->result.fault, IPC_ERR_NOTRUNNING,
-		    "start it, or use an address instead of the name",
-		    "iscsi_resolvd is not running, so the host name %s cannot be resolved",
-		    d->host);
-		loop_timer_set(d->w->loop, &d->later, now);
-		return;
-	}
 	d->w->resolves++;
 	args = json_pack("{s:s, s:I}", "name", d->host, "timeout_ms",
 	    (json_int_t)((d->deadline_us - now) / 1000));
@@ -263,6 +262,8 @@ resolve(struct dial *d)
 		fail_later(d, "cannot ask iscsi_resolvd", (int)d->resolve_id);
 	else
 		d->is_resolving = true;
+	if (d->is_resolving && helper_server_pid(d->w->resolvd) == 0)
+		loop_timer_set(d->w->loop, &d->daemon_wait, now + DIAL_DAEMON_WAIT_US);
 }
 
 struct dial *

@@ -11,8 +11,7 @@
 
 struct isw {
 	struct loop *loop;
-	struct helper_server *iswd;    /* borrowed, as all three */
-	struct helper_server *resolvd; /* NULL: names cannot be resolved */
+	struct helper_server *iswd, *resolvd; /* borrowed, as the loop */
 	/* For statistics. */
 	uint64_t connects, connects_failed, resolves, resolves_failed;
 };

@@ -121,24 +121,25 @@ ipc_parse(const char *line, size_t len, json_t **ret_object, char *why, size_t w
 int
 ipc_print(const json_t *object, size_t bytes_max, char **ret_line, size_t *ret_len)
 {
-	char *line = json_dumps(object, JSON_COMPACT), *longer;
-	size_t len;
+	/* Measured first and written into memory of ours: jansson's may be wiped when freed
+	 * (iradd). */
+	size_t len = json_dumpb(object, NULL, 0, JSON_COMPACT);
+	char *line;
 
+	if (len == 0)
+		return -ENOMEM;
+	if (len > bytes_max)
+		return -EMSGSIZE;
+	line = malloc(len + 2);
 	if (line == NULL)
 		return -ENOMEM;
-	len = strlen(line);
-	if (len > bytes_max) {
-		free(line);
-		return -EMSGSIZE;
-	}
-	longer = realloc(line, len + 2);
-	if (longer == NULL) {
+	if (json_dumpb(object, line, len, JSON_COMPACT) != len) {
 		free(line);
 		return -ENOMEM;
 	}
-	longer[len] = '\n';
-	longer[len + 1] = '\0';
-	*ret_line = longer;
+	line[len] = '\n';
+	line[len + 1] = '\0';
+	*ret_line = line;
 	*ret_len = len + 1;
 	return 0;
 }

@@ -83,7 +83,7 @@ discover_free(struct discover *d)
 static bool
 append(json_t *list, json_t *item, size_t *left)
 {
-	size_t n = item != NULL ? json_dumpb(item, NULL, 0, JSON_COMPACT) : 0;
+	size_t n = item != NULL ? json_dumpb(item, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) : 0;
 
 	if (n == 0 || n + 1 > *left) {
 		json_decref(item);

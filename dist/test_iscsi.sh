@@ -149,6 +149,15 @@ says "iscsi_driverd is not installed"
 echo "# islpd only where it is enabled; then a scan; each phase by itself"
 install_fakes iscsi_driverd iswd islpd ioscan
 want 0 "start iscsi_driverd,start iswd,scan," start
+for p in iscsi_driverd iswd; do up $p; done
+want 0 "" status
+says "islpd is not running (start on boot is disabled)"
+touch "$tmp/root/islpd.enabled"
+want 1 "" status
+up islpd
+rm "$tmp/root/islpd.enabled"
+want 0 "" status
+want 0 "stop iscsi_driverd,stop islpd,stop iswd," stop
 install_fakes iscsi_driverd islpd ioscan
 touch "$tmp/root/islpd.enabled"
 want 0 "start iscsi_driverd,start islpd," start --phase 1

@@ -111,6 +111,7 @@ up()
 
 echo "# the driver first, then what is installed; again, nothing; stop: the driver, then backward"
 install_fakes iscsi_driverd iswd iscsi_resolvd iradd
+touch "$tmp/root/iradd.enabled"
 want 3 "" status
 want 0 "start iscsi_driverd,start iswd,start iscsi_resolvd,start iradd," start
 for p in iscsi_driverd iswd iscsi_resolvd iradd; do up $p; done
@@ -136,6 +137,7 @@ want 0 "stop iscsi_driverd1,stop iradd,stop iscsi_resolvd,stop iswd," stop --for
 
 echo "# what does not start"
 install_fakes iscsi_driverd iswd iradd
+touch "$tmp/root/iradd.enabled"
 touch "$tmp/root/iswd.broken"
 want 1 "start iscsi_driverd,start iswd,start iradd," start
 says "iswd did not start"
@@ -146,8 +148,8 @@ install_fakes iswd
 want 5 "" start
 says "iscsi_driverd is not installed"
 
-echo "# islpd only where it is enabled; then a scan; each phase by itself"
-install_fakes iscsi_driverd iswd islpd ioscan
+echo "# islpd and iradd only where they are enabled; then a scan; each phase by itself"
+install_fakes iscsi_driverd iswd islpd iradd ioscan
 want 0 "start iscsi_driverd,start iswd,scan," start
 for p in iscsi_driverd iswd; do up $p; done
 want 0 "" status

@@ -24,6 +24,7 @@
 struct discover {
 	struct loop *loop;
 	const struct config *config;
+	struct lookup_pool *names;
 	struct list requests;
 	unsigned n_requests;
 };
@@ -36,7 +37,7 @@ struct request {
 };
 
 struct discover *
-discover_new(struct loop *loop, const struct config *config)
+discover_new(struct loop *loop, const struct config *config, struct lookup_pool *names)
 {
 	struct discover *d = calloc(1, sizeof *d);
 
@@ -44,6 +45,7 @@ discover_new(struct loop *loop, const struct config *config)
 		return NULL;
 	d->loop = loop;
 	d->config = config;
+	d->names = names;
 	list_init(&d->requests);
 	return d;
 }
@@ -276,7 +278,8 @@ start(struct discover *d, struct helper_call *call, const struct scopes *scopes,
 	q->call = call;
 	list_push_back(&d->requests, &q->link);
 	d->n_requests++;
-	q->run = run_new(d->loop, d->config, scopes, name, (unsigned)timeout_ms, run_over, q);
+	q->run =
+	    run_new(d->loop, d->config, d->names, scopes, name, (unsigned)timeout_ms, run_over, q);
 	if (q->run == NULL)
 		answer_error(q, -ENOMEM, "islpd is out of memory");
 	else

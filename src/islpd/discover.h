@@ -7,11 +7,13 @@
 
 #include "ipc/helper.h"
 #include "islpd/config.h"
+#include "names/lookup.h"
 
 struct discover;
 
-/* config is borrowed.  NULL: no memory. */
-struct discover *discover_new(struct loop *loop, const struct config *config);
+/* config and names are borrowed.  NULL: no memory. */
+struct discover *discover_new(
+    struct loop *loop, const struct config *config, struct lookup_pool *names);
 /* Requests that are open are answered with -ECANCELED.  NULL is fine. */
 void discover_free(struct discover *d);
 /* A helper_handler; user is the struct discover. */

@@ -1,6 +1,7 @@
 /* islpd: discovers iSCSI targets by SLP for iscsi_driverd. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "ipc/helper_main.h"
 #include "islpd/boot.h"
@@ -8,6 +9,9 @@
 #include "sys/instance.h"
 
 #define WHY_BYTES 1024
+/* A name server that hangs costs a thread for about half a minute. */
+#define THREADS_MAX 8
+#define NAMES_MAX   CONFIG_AGENTS_MAX
 
 static struct {
 	struct boot boot;
@@ -16,6 +20,11 @@ static struct {
 	long port; /* 0: not given */
 } options;
 static struct config config;
+
+struct state {
+	struct lookup_pool *names;
+	struct discover *discover;
+};
 
 static bool
 configure(const struct paths *paths)
@@ -51,21 +60,38 @@ prepare(const struct paths *paths, int *ret_exit)
 	return configure(paths);
 }
 
+static void
+stop(void *state)
+{
+	struct state *s = state;
+
+	discover_free(s->discover);
+	lookup_pool_free(s->names);
+	free(s);
+}
+
 static int
 start(struct loop *loop, void **ret_state)
 {
-	struct discover *d = discover_new(loop, &config);
+	static const struct lookup_ops ops = { getaddrinfo, freeaddrinfo };
+	struct state *s = calloc(1, sizeof *s);
 
-	if (d == NULL)
+	if (s == NULL)
 		return -ENOMEM;
-	*ret_state = d;
+	s->names = lookup_pool_new(loop, &ops, THREADS_MAX, NAMES_MAX);
+	s->discover = s->names != NULL ? discover_new(loop, &config, s->names) : NULL;
+	if (s->discover == NULL) {
+		stop(s);
+		return -ENOMEM;
+	}
+	*ret_state = s;
 	return 0;
 }
 
 static void
-stop(void *state)
+handle(void *state, struct helper_call *call)
 {
-	discover_free(state);
+	discover_handle(((struct state *)state)->discover, call);
 }
 
 int
@@ -91,7 +117,7 @@ main(int argc, char **argv)
 		.n_opts = sizeof opts / sizeof opts[0],
 		.prepare = prepare,
 		.start = start,
-		.handle = discover_handle,
+		.handle = handle,
 		.stop = stop,
 	};
 

@@ -48,6 +48,8 @@ run_give_up_at(const struct run *r)
 static bool
 all_settled(const struct run *r)
 {
+	if (r->n_lookups > 0)
+		return false;
 	for (size_t i = 0; i < r->n_agents; i++)
 		if (r->agents[i]->state != AGENT_SETTLED)
 			return false;
@@ -75,6 +77,7 @@ end_everything(struct run *r)
 	loop_timer_clear(r->loop, &r->patience);
 	loop_work_cancel(&r->work);
 	mcast_cancel(&r->cast);
+	run_names_cancel(r);
 	for (size_t i = 0; i < r->n_agents; i++)
 		exchange_cancel(&r->agents[i]->x);
 	for (size_t i = 0; i < QUERIES; i++)
@@ -217,8 +220,8 @@ make_predicate(struct run *r, const char *name)
 }
 
 struct run *
-run_new(struct loop *loop, const struct config *config, const struct scopes *scopes,
-    const char *name, unsigned timeout_ms, run_done *done, void *user)
+run_new(struct loop *loop, const struct config *config, struct lookup_pool *names,
+    const struct scopes *scopes, const char *name, unsigned timeout_ms, run_done *done, void *user)
 {
 	struct run *r = calloc(1, sizeof *r);
 
@@ -226,6 +229,7 @@ run_new(struct loop *loop, const struct config *config, const struct scopes *sco
 		return NULL;
 	r->loop = loop;
 	r->config = config;
+	r->names = names;
 	r->scopes = *scopes;
 	r->done = done;
 	r->user = user;

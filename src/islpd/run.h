@@ -19,6 +19,7 @@
 #include "islpd/found.h"
 #include "islpd/notes.h"
 #include "islpd/scopes.h"
+#include "names/lookup.h"
 
 struct run;
 
@@ -30,11 +31,12 @@ struct run;
 typedef void run_done(void *user, struct run *r, int err);
 
 /*
- * name: an iSCSI name that alone is looked for, or NULL.  config is borrowed.
- * NULL: no memory.
+ * name: an iSCSI name that alone is looked for, or NULL.  names looks up those
+ * agents that are configured by name; it and config are borrowed.  NULL: no
+ * memory.
  */
-struct run *run_new(struct loop *loop, const struct config *config, const struct scopes *scopes,
-    const char *name, unsigned timeout_ms, run_done *done, void *user);
+struct run *run_new(struct loop *loop, const struct config *config, struct lookup_pool *names,
+    const struct scopes *scopes, const char *name, unsigned timeout_ms, run_done *done, void *user);
 /* Ends it where it is; done() is not called any more.  NULL is fine. */
 void run_free(struct run *r);
 

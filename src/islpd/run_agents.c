@@ -251,24 +251,32 @@ advert_done(struct exchange *x, int err)
 }
 
 void
+run_ask_advert(struct run *r, const struct endpoint *at)
+{
+	struct agent *a = agent_new(r, at);
+
+	if (a == NULL)
+		return;
+	a->x.reply = advert_reply;
+	a->x.done = advert_done;
+	ask(a, AGENT_ADVERT, SURL_DA, "", "");
+}
+
+void
 run_ask_configured(struct run *r)
 {
 	for (size_t i = 0; i < r->config->n_agents; i++) {
 		const struct config_agent *c = &r->config->agents[i];
 		struct endpoint at;
-		struct agent *a;
 
-		if (!endpoint_set(&at, c->host, c->port != 0 ? c->port : r->config->port)) {
-			notes_add(&r->notes, "the agent %s cannot be asked: %s", c->host,
-			    "its address is none of this host's networks");
-			continue;
-		}
-		a = agent_new(r, &at);
-		if (a == NULL)
-			continue;
-		a->x.reply = advert_reply;
-		a->x.done = advert_done;
-		ask(a, AGENT_ADVERT, SURL_DA, "", "");
+		if (!c->is_literal)
+			run_ask_named(r, c);
+		else if (endpoint_set(&at, c->host, c->port != 0 ? c->port : r->config->port))
+			run_ask_advert(r, &at);
+		else
+			notes_add(&r->notes,
+			    "the agent %s cannot be asked: this host has no such interface",
+			    c->host);
 	}
 }
 

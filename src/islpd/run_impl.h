@@ -46,9 +46,20 @@ struct query {
 	size_t target;
 };
 
+/* A configured agent whose name is being looked up. */
+struct named {
+	struct run *run;
+	struct lookup_waiter waiter;
+	const struct config_agent *agent;
+	bool busy;
+};
+
 struct run {
 	struct loop *loop;
 	const struct config *config;
+	struct lookup_pool *names;
+	struct named named[CONFIG_AGENTS_MAX];
+	size_t n_lookups; /* of them, that are busy */
 	run_done *done;
 	void *user;
 	enum stage stage;
@@ -78,9 +89,15 @@ uint64_t run_give_up_at(const struct run *r);
 
 /* run_agents.c: ask those who are configured, and send what is multicast. */
 void run_ask_configured(struct run *r);
+void run_ask_advert(struct run *r, const struct endpoint *at);
 void run_find_directories(struct run *r);
 /* For r->uncovered. */
 void run_find_services(struct run *r);
+
+/* run_names.c: an agent that is configured by its name. */
+void run_ask_named(struct run *r, const struct config_agent *c);
+/* Nobody waits for names any more; those that were waited for are noted. */
+void run_names_cancel(struct run *r);
 
 /* run_attrs.c: ask for attributes that are not known yet.  True while some are being asked for. */
 bool run_attrs(struct run *r);

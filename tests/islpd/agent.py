@@ -3,6 +3,7 @@
 It shares no code with islpd.  Each agent has an address of its own on one port, answers by UDP and TCP, and can listen to
 multicast.  `hook(agent, request, reply)` may return other datagrams to send instead of the one that would be right.
 """
+import contextlib
 import select
 import socket
 import struct
@@ -148,7 +149,7 @@ class Agent:
             threading.Thread(target=self.serve_connection, args=(c, peer), daemon=True).start()
 
     def serve_connection(self, c, peer):
-        with c:
+        with c, contextlib.suppress(OSError):   # the user agent may have lost patience with a lie
             raw = b""
             while len(raw) < 5 or len(raw) < int.from_bytes(raw[2:5], "big"):
                 got = c.recv(65536)

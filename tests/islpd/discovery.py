@@ -61,6 +61,12 @@ def unicast(t):
             equal(names(r), ["a"])
             equal(r["agents"][0]["address"], "[::1]:%d" % PORT)
 
+    with t.case("agents are configured by name, too; one that does not exist is said"):
+        with da(1, services=[url("a")]), Islpd("--da", "localhost", "--da", "agent.invalid", *ONLY) as i:
+            r = i.discover(LONG)
+            equal(names(r), ["a"])
+            noted(r, "the agent agent.invalid cannot be asked: ")
+
     with t.case("a service agent that is configured is asked itself"):
         with da(2, directory=False, services=[url("a")]), Islpd("--da", "127.0.0.2", *ONLY) as i:
             r = i.discover(LONG)

@@ -239,6 +239,21 @@ sess_fail_all(struct sess *s, uint64_t now, enum req_result result)
 }
 
 void
+sess_fail_unsent(struct sess *s, const uint8_t lun[8], uint64_t now, enum req_result result)
+{
+	s->now_us = now;
+	LIST_EACH(node, tmp, &s->waiting)
+	{
+		struct req *r = LIST_ENTRY(node, struct req, link);
+
+		if (memcmp(r->lun, lun, sizeof r->lun) != 0)
+			continue;
+		list_remove(&r->link);
+		task_give_back(s, r, result);
+	}
+}
+
+void
 sess_submit(struct sess *s, struct req *r, uint64_t now)
 {
 	assert(r->dir == REQ_NONE || r->data != NULL || r->data_len == 0);

@@ -175,6 +175,12 @@ int sess_connected(struct sess *s, uint64_t now);
 void sess_disconnected(struct sess *s, uint64_t now);
 /* Let ordinary requests out (see above).  Requires SESS_ONLINE. */
 void sess_release(struct sess *s);
+/*
+ * Hand back, with this result, the ordinary requests to this LUN that are not
+ * on their way to the target: those that wait, also since a connection was
+ * lost.  For a LUN that turned out to be another one before sess_release().
+ */
+void sess_fail_unsent(struct sess *s, const uint8_t lun[8], uint64_t now, enum req_result result);
 /* Hand every request back with this result; requires SESS_OFFLINE. */
 void sess_fail_all(struct sess *s, uint64_t now, enum req_result result);
 /*

@@ -231,6 +231,35 @@ lost_connection_resends_in_order_only_after_release(void **state)
 	peer_request_free(once);
 }
 
+static void
+requests_to_a_replaced_lun_are_taken_back_before_the_release(void **state)
+{
+	struct peer *p = peer_online(PEER_KEYS);
+	struct req *sent = peer_request(p, REQ_WRITE, 512), *waiting, *other;
+	const uint8_t lun[8] = { 0, 3 };
+
+	(void)state;
+	(void)peer_expect(p, 0x01);
+	sess_disconnected(p->sess, p->now);
+	peer_login(p, PEER_KEYS);
+	waiting = peer_request(p, REQ_WRITE, 512);
+	other = calloc(1, sizeof *other);
+	other->lun[1] = 4;
+	sess_submit(p->sess, other, p->now);
+	sess_fail_unsent(p->sess, lun, p->now, REQ_OFFLINE);
+	peer_drain(p);
+	assert_int_equal(p->n_done, 2);
+	assert_int_equal(sent->result, REQ_OFFLINE);
+	peer_assert_done(p, waiting, REQ_OFFLINE);
+	sess_release(p->sess);
+	assert_int_equal(peer_expect(p, 0x01).bhs[9], 4);
+	peer_expect_nothing(p);
+	peer_free(p);
+	peer_request_free(sent);
+	peer_request_free(waiting);
+	peer_request_free(other);
+}
+
 static struct req *
 slow_request(struct peer *p, uint8_t lun)
 {
@@ -417,6 +446,7 @@ main(void)
 		cmocka_unit_test(a_web_server_is_recognised_by_its_first_bytes),
 		cmocka_unit_test(digest_errors_close_the_connection),
 		cmocka_unit_test(lost_connection_resends_in_order_only_after_release),
+		cmocka_unit_test(requests_to_a_replaced_lun_are_taken_back_before_the_release),
 		cmocka_unit_test(late_command_is_aborted_and_comes_back_timed_out),
 		cmocka_unit_test(failed_abort_resets_the_lun_and_sends_the_others_again),
 		cmocka_unit_test(target_that_answers_nothing_is_given_up_in_bounded_time),

@@ -340,6 +340,16 @@ nexus_submit(struct nexus *n, struct req *r)
 }
 
 void
+nexus_fail_unsent(struct nexus *n, const uint8_t lun[8])
+{
+	sess_fail_unsent(n->sess, lun, loop_now(n->loop), REQ_OFFLINE);
+	if (link_is_attached(n->link))
+		link_kick(n->link);
+	else
+		drain(n);
+}
+
+void
 nexus_fail_all(struct nexus *n)
 {
 	sess_fail_all(n->sess, loop_now(n->loop), REQ_OFFLINE);

@@ -83,6 +83,8 @@ bool nexus_is_attached(const struct nexus *n);
 /* The LUNs are the same: let requests out. */
 void nexus_release(struct nexus *n);
 void nexus_submit(struct nexus *n, struct req *r);
+/* As sess_fail_unsent(), REQ_OFFLINE. */
+void nexus_fail_unsent(struct nexus *n, const uint8_t lun[8]);
 /* Hand every request back REQ_OFFLINE; only while not attached. */
 void nexus_fail_all(struct nexus *n);
 

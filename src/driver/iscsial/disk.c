@@ -292,6 +292,11 @@ disk_off(struct disk *d, int err)
 	d->off_err = err;
 	fail_waiting(d, err);
 	let_go(d, err);
+	/*
+	 * Commands that waited for the session, for instance since the last
+	 * connection was lost, would go to whatever has this LUN now.
+	 */
+	d->port->fail_unsent(d->port, d->info.wire);
 }
 
 void

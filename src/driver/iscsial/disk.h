@@ -55,7 +55,8 @@ bool disk_update(struct disk *d, const struct lun_info *info);
 void disk_pause(struct disk *d);
 /*
  * No I/O from now on: what waits and what comes fails with err (-EIO, -ENXIO).
- * Commands that are under way end as they end.
+ * Commands that are on their way to the target end as they end; those that
+ * wait for the session are taken back.
  */
 void disk_off(struct disk *d, int err);
 /*

@@ -20,10 +20,27 @@ submit(struct scsi_port *p, struct req *r)
 	f->out[f->n++] = r;
 }
 
+static void
+fail_unsent(struct scsi_port *p, const uint8_t lun[8])
+{
+	struct fake_port *f = LIST_ENTRY(p, struct fake_port, port);
+
+	while (f->unsent > 0) {
+		struct req *r = fake_port_req(f, f->n - f->unsent);
+
+		assert(memcmp(r->lun, lun, 8) == 0);
+		f->unsent--;
+		r->result = REQ_OFFLINE;
+		fake_port_answer(f, f->n - f->unsent - 1);
+	}
+}
+
 void
 fake_port_init(struct fake_port *f)
 {
-	*f = (struct fake_port){ .port = { .loop = loop_new(), .submit = submit } };
+	*f = (struct fake_port){
+		.port = { .loop = loop_new(), .submit = submit, .fail_unsent = fail_unsent }
+	};
 	assert(f->port.loop != NULL);
 }
 

@@ -12,6 +12,7 @@ struct fake_port {
 	struct scsi_port port;
 	struct req *out[FAKE_PORT_MAX]; /* n of them wait for an answer, in the order they came */
 	size_t n;
+	size_t unsent; /* the last so many of them have not left */
 	struct loop_msg stop;
 };
 

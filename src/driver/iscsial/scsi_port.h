@@ -12,6 +12,11 @@ struct scsi_port {
 	struct loop *loop;
 	/* Never hands r back from inside the call. */
 	void (*submit)(struct scsi_port *p, struct req *r);
+	/*
+	 * Requests to this LUN that are not on their way to the target come back
+	 * REQ_OFFLINE: the unit is not the one they are meant for.
+	 */
+	void (*fail_unsent)(struct scsi_port *p, const uint8_t lun[8]);
 };
 
 #endif

@@ -154,6 +154,12 @@ port_submit(struct scsi_port *p, struct req *r)
 	nexus_submit(LIST_ENTRY(p, struct seat, port)->nexus, r);
 }
 
+static void
+port_fail_unsent(struct scsi_port *p, const uint8_t lun[8])
+{
+	nexus_fail_unsent(LIST_ENTRY(p, struct seat, port)->nexus, lun);
+}
+
 /* Requests may flow: tell it. */
 static void
 release(struct seat *s)
@@ -655,7 +661,9 @@ seat_new(const struct seat_cfg *cfg)
 	s->loop = cfg->worker;
 	s->ops = cfg->ops;
 	s->user = cfg->user;
-	s->port = (struct scsi_port){ .loop = cfg->worker, .submit = port_submit };
+	s->port = (struct scsi_port){
+		.loop = cfg->worker, .submit = port_submit, .fail_unsent = port_fail_unsent
+	};
 	s->nexus_cfg = cfg->nexus;
 	cut_copy(s->label, sizeof s->label, cfg->nexus.label);
 	s->closing_timer.expired = closing_timer;

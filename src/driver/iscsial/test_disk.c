@@ -595,10 +595,30 @@ a_full_queue_is_cut_and_grows_back(void **state)
 	end(&w);
 }
 
+static void
+a_replaced_unit_gets_nothing_that_waited_for_the_session(void **state)
+{
+	struct asked sent, unsent;
+	struct world w;
+
+	(void)state;
+	start(&w, plain_info());
+	ask(&w, &sent, BLK_WRITE, 0, 512, false);
+	ask(&w, &unsent, BLK_WRITE, 512, 512, false);
+	w.f.unsent = 1;
+	disk_off(w.d, -EIO);
+	expect_end(&w, &unsent, -EIO);
+	assert_int_equal(sent.done, 0);
+	fake_port_good(&w.f, 0);
+	expect_end(&w, &sent, 0);
+	end(&w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_replaced_unit_gets_nothing_that_waited_for_the_session),
 		cmocka_unit_test(a_full_queue_is_cut_and_grows_back),
 		cmocka_unit_test(a_read_goes_to_its_lun_and_blocks),
 		cmocka_unit_test(a_short_read_is_an_error),

@@ -1,11 +1,11 @@
 /*
- * Scenario scripts (*.scn): lines of words.
+ * Scenario scripts (*.scn): lines of words; README.md has the commands.
  *
  *   # a comment
  *   scenario "name"
  *   	command word key=value key="a text with \0, \n, \xNN" key={a*9000}
  *
- * A scenario reaches to the next one; the README describes the commands.
+ * A scenario reaches to the next one.
  */
 #ifndef SCENARIO_SCRIPT_H
 #define SCENARIO_SCRIPT_H

@@ -59,10 +59,18 @@ control_fail(struct ipc_call *call, const struct fault *f, json_t *extra)
 	ipc_call_error(call, f->code, f->message, f->next, extra);
 }
 
-json_t *
-control_in_use(json_t *list)
+void
+control_busy(struct ipc_call *call, json_t *in_use, const char *what)
 {
-	return json_pack("{s:o}", "in_use", list);
+	size_t n = json_array_size(in_use);
+	char next[128];
+	struct fault f;
+
+	(void)snprintf(next, sizeof next, "unmount or close %s first, or force the %s",
+	    n == 1 ? "it" : "them", what); /* `what` is a word of ours */
+	fault_set(
+	    &f, IPC_ERR_BUSY, next, n == 1 ? "%zu disk is in use" : "%zu disks are in use", n);
+	control_fail(call, &f, json_pack("{s:o}", "in_use", in_use));
 }
 
 static bool

@@ -13,8 +13,11 @@ void control_close(struct driver *d);
 
 /* Answer with a fault; `extra` as in ipc_call_error(). */
 void control_fail(struct ipc_call *call, const struct fault *f, json_t *extra);
-/* {"in_use": list}; takes the reference of `list`. */
-json_t *control_in_use(json_t *list);
+/*
+ * Answer BUSY: these disks (the reference of `in_use` is taken) are in use.
+ * `what` stands in "…, or force the <what>".
+ */
+void control_busy(struct ipc_call *call, json_t *in_use, const char *what);
 /*
  * Arguments "address", "port" and "tpgt" as a portal; false: the call was
  * answered with INVALID.

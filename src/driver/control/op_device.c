@@ -17,12 +17,28 @@
 
 struct batch {
 	struct later later; /* first: freed as one */
-	json_t *devices, *notes;
+	json_t *devices;    /* by hardware path */
+	json_t *notes;
 	struct fault fault; /* of the first that failed */
 	unsigned left;      /* jobs that are due; the last one frees this */
 	bool is_answered;
 	struct loop_timer patience;
 };
+
+/* They were done in any order; they are told in the tree's. */
+static json_t *
+in_order(const struct batch *b)
+{
+	const struct tree *t = &b->later.d->tree;
+	json_t *list = json_array(), *o;
+
+	for (size_t i = 0; i < t->n; i++) {
+		o = json_object_get(b->devices, t->nodes[i]->hw_path);
+		if (o != NULL)
+			(void)json_array_append(list, o); /* no memory: one less */
+	}
+	return list;
+}
 
 static void
 answer(struct batch *b)
@@ -37,9 +53,9 @@ answer(struct batch *b)
 		control_fail(call, &b->fault, NULL);
 	} else if (ipc_call_op(call) == IPC_OP_device_install) {
 		ipc_call_reply(
-		    call, json_pack("{s:O, s:O}", "devices", b->devices, "notes", b->notes));
+		    call, json_pack("{s:o, s:O}", "devices", in_order(b), "notes", b->notes));
 	} else {
-		ipc_call_reply(call, json_pack("{s:O}", "devices", b->devices));
+		ipc_call_reply(call, json_pack("{s:o}", "devices", in_order(b)));
 	}
 }
 
@@ -71,7 +87,7 @@ batch_new(struct driver *d, struct ipc_call *call)
 
 	b->later.d = d;
 	b->later.call = call;
-	b->devices = json_array();
+	b->devices = json_object();
 	b->notes = json_array();
 	b->left = 1;
 	b->patience.expired = impatient;
@@ -129,8 +145,7 @@ installed(void *user, const struct devfile_result *r)
 		if (!b->fault.is_set)
 			b->fault = r->fault;
 	} else if (r->node != NULL) {
-		(void)json_array_append_new(
-		    b->devices, show(b->later.d, r->node, r->is_made)); /* no memory: one less */
+		control_set(b->devices, r->node->hw_path, show(b->later.d, r->node, r->is_made));
 		if (r->note[0] != '\0')
 			add_note(b, r->note);
 	}
@@ -181,7 +196,7 @@ removed(void *user, const struct devfile_result *r)
 	} else if (r->node != NULL) {
 		o = json_pack("{s:s, s:s, s:b}", "name", r->node->name, "hw_path", r->node->hw_path,
 		    "removed", 1);
-		(void)json_array_append_new(b->devices, o); /* no memory: one less */
+		control_set(b->devices, r->node->hw_path, o);
 	}
 	one_less(b);
 }
@@ -204,7 +219,6 @@ remove_counted(void *user)
 	bool is_forced = ipc_call_arg_bool(call, "force", false);
 	json_t *in_use = json_array();
 	struct hwpath top = { HWPATH_AT_ROOT, { HWPATH_ROOT } };
-	struct fault f;
 
 	(void)hwpath_parse(
 	    ipc_call_arg_string(call, "hw_path", "255"), &top); /* it was checked before */
@@ -213,9 +227,7 @@ remove_counted(void *user)
 			(void)json_array_append_new(
 			    in_use, json_string(d->tree.nodes[i]->name)); /* no memory: one less */
 	if (json_array_size(in_use) > 0) {
-		fault_set(&f, IPC_ERR_BUSY, "unmount or close them first, or force the removal",
-		    "%zu disks are in use", json_array_size(in_use));
-		control_fail(call, &f, control_in_use(in_use));
+		control_busy(call, in_use, "removal");
 		b->is_answered = true;
 		loop_timer_clear(d->loop, &b->patience);
 		one_less(b);

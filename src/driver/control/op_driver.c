@@ -99,12 +99,9 @@ stop_counted(void *user)
 	struct driver *d = l->d;
 	struct hwpath top = hwpath_hba();
 	json_t *in_use = usage_list(d, &top);
-	struct fault f;
 
 	if (in_use != NULL && !ipc_call_arg_bool(l->call, "force", false)) {
-		fault_set(&f, IPC_ERR_BUSY, "unmount or close them first, or force the stop",
-		    "%zu disks are in use", json_array_size(in_use));
-		control_fail(l->call, &f, control_in_use(in_use));
+		control_busy(l->call, in_use, "stop");
 	} else {
 		json_decref(in_use);
 		ipc_call_reply(l->call, NULL);

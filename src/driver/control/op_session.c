@@ -147,7 +147,6 @@ logout_counted(void *user)
 	struct session *s = find(l->d, l->call);
 	struct hwpath top = { HWPATH_AT_SESSION, { HWPATH_ROOT, 0, 0 } };
 	json_t *in_use;
-	struct fault f;
 
 	if (s == NULL) {
 		later_free(l);
@@ -156,9 +155,7 @@ logout_counted(void *user)
 	top.part[2] = s->instance;
 	in_use = usage_list(l->d, &top);
 	if (in_use != NULL && !ipc_call_arg_bool(l->call, "force", false)) {
-		fault_set(&f, IPC_ERR_BUSY, "unmount or close them first, or force the logout",
-		    "%zu disks of session %u are in use", json_array_size(in_use), s->instance);
-		control_fail(l->call, &f, control_in_use(in_use));
+		control_busy(l->call, in_use, "logout");
 		later_free(l);
 		return;
 	}

@@ -136,11 +136,7 @@ closed(void *user, struct driver *d, uint32_t instance)
 static void
 refuse(struct removal *r, json_t *in_use)
 {
-	struct fault f;
-
-	fault_set(&f, IPC_ERR_BUSY, "unmount or close them first, or force the removal",
-	    "%zu disks of %s are in use", json_array_size(in_use), r->name);
-	control_fail(r->later.call, &f, control_in_use(in_use));
+	control_busy(r->later.call, in_use, "removal");
 	json_decref(r->removed);
 	later_free(&r->later);
 }
@@ -182,13 +178,25 @@ remove_counted(void *user)
 	one_closed(r);
 }
 
+static void
+no_address(struct ipc_call *call, const struct removal *r)
+{
+	char address[LIMIT_ADDRESS_BYTES + 16];
+	struct fault f;
+
+	session_address_text(&r->a, address);
+	fault_set(&f, IPC_ERR_NOTFOUND, "list them: iscsiutil -p -O", "%s has no address %s",
+	    r->name, address);
+	control_fail(call, &f, NULL);
+}
+
 void
 op_target_remove(struct driver *d, struct ipc_call *call)
 {
 	struct registry_target *list;
 	struct removal *r;
 	struct fault f;
-	size_t n;
+	size_t n, n_known;
 
 	r = call_alloc(sizeof *r);
 	r->later.d = d;
@@ -213,9 +221,13 @@ op_target_remove(struct driver *d, struct ipc_call *call)
 			if (!r->has_address ||
 			    registry_address_same(&list[i].addresses[k].a, &r->a))
 				note_removed(r, &list[i].addresses[k].a);
+	n_known = n;
 	registry_targets_free(list, n);
 	if (json_array_size(r->removed) == 0) {
-		not_found(call, r->name);
+		if (n_known > 0)
+			no_address(call, r);
+		else
+			not_found(call, r->name);
 		json_decref(r->removed);
 		later_free(&r->later);
 		return;

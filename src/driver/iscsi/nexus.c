@@ -398,15 +398,3 @@ nexus_sess(const struct nexus *n)
 {
 	return n->sess;
 }
-
-uint32_t
-nexus_requests(const struct nexus *n)
-{
-	return sess_requests(n->sess);
-}
-
-struct loop *
-nexus_loop(const struct nexus *n)
-{
-	return n->loop;
-}

@@ -98,7 +98,5 @@ int nexus_ping(struct nexus *n, uint32_t len, void *user);
 
 /* What the login gave; valid while online. */
 const struct sess *nexus_sess(const struct nexus *n);
-uint32_t nexus_requests(const struct nexus *n);
-struct loop *nexus_loop(const struct nexus *n);
 
 #endif

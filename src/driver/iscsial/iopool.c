@@ -66,9 +66,3 @@ iopool_forget(struct iopool *p, struct disk *d)
 	(void)p;
 	list_remove(&d->pool_link);
 }
-
-unsigned
-iopool_used(const struct iopool *p)
-{
-	return p->used;
-}

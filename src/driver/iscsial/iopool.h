@@ -41,6 +41,5 @@ struct io *iopool_get(struct iopool *p, struct disk *d);
 void iopool_put(struct iopool *p, struct io *io);
 /* The disk waits no more (it has nothing left, or ends). */
 void iopool_forget(struct iopool *p, struct disk *d);
-unsigned iopool_used(const struct iopool *p);
 
 #endif

@@ -15,6 +15,7 @@
 #include "driver/driver.h"
 #include "driver/iscsial/usage.h"
 #include "ipc/client.h"
+#include "sys/confine.h"
 #include "sys/daemon.h"
 #include "sys/instance.h"
 #include "sys/log.h"
@@ -88,6 +89,29 @@ prepare(void)
 	write_oom_score();
 }
 
+/*
+ * What targets send is taken apart here.  Root stays root, to mount and to make
+ * devices; whose disks fusermount3 mounts, which is set-user-ID, cannot forbid
+ * new privileges, and then the kernel filters system calls for CAP_SYS_ADMIN
+ * only.
+ */
+static int
+confine(struct process *p)
+{
+	const struct confine_cfg cfg = {
+		.keep_user = true, .keep_caps = CONFINE_CAPS_ALL, .may_gain = geteuid() != 0
+	};
+	char note[CONFINE_NOTE_BYTES];
+	int err = confine_enter(confine_find(PROGRAM), &cfg, note);
+
+	if (err < 0)
+		daemon_failed(
+		    &p->daemon, PROGRAM, "cannot give up what it does not need: %s", note);
+	else if (note[0] != '\0')
+		log_info("not everything could be given up: %s", note);
+	return err;
+}
+
 /* ---- running ---- */
 
 static void
@@ -133,6 +157,8 @@ serve(struct process *p, const struct options *o)
 		return INSTANCE_EXIT_FAILED;
 	}
 	prepare();
+	if (confine(p) < 0)
+		return INSTANCE_EXIT_FAILED;
 	if (!driver_init(&p->driver, &cfg, &why)) {
 		daemon_failed(&p->daemon, PROGRAM, "%s; %s", why.message, why.next);
 		return INSTANCE_EXIT_FAILED;

@@ -1,0 +1,51 @@
+"""Every program of a running initiator has given up what it does not need; what that means each profile's unit test tries."""
+import os
+import pwd
+
+import proc
+import tap
+from initiator import Initiator
+
+DAEMONS = ("iswd", "iscsi_resolvd", "islpd", "iradd")
+CAP_NET_RAW = 1 << 13
+
+
+def status(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+
+def user_of(daemon):
+    for name in ("openisw-" + daemon, "nobody"):
+        try:
+            return pwd.getpwnam(name).pw_uid
+        except KeyError:
+            pass
+    raise tap.Skip("no user called nobody")
+
+
+with tap.script() as t:
+    if os.geteuid() != 0:
+        raise tap.Skip("only root has something to give up")
+    with Initiator() as initiator:
+        t.show_on_failure(initiator)
+        pids = {"iscsi_driverd": initiator.driver.pid, "iswd": initiator.iswd.pid}
+        others = {name: initiator.daemon(name, initiator.log) for name in DAEMONS if name != "iswd"}
+        for name, daemon in others.items():
+            daemon.start()
+            proc.wait_for(name, lambda name=name: initiator.has_daemon(name))
+            pids[name] = daemon.pid
+        for name, pid in pids.items():
+            with t.case("%s has its system calls filtered and can gain no privileges" % name):
+                s = status(pid)
+                assert s["Seccomp"].strip() == "2" and s["NoNewPrivs"].strip() == "1", s
+        for name in DAEMONS:
+            with t.case("%s is another user without capabilities, and the driver knows it nevertheless" % name):
+                s = status(pids[name])
+                assert set(s["Uid"].split()) == {str(user_of(name))}, s["Uid"]
+                assert "0" not in s["Gid"].split() and not s["Groups"].strip(), (s["Gid"], s["Groups"])
+                allowed = CAP_NET_RAW if name == "iswd" else 0
+                for key in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"):
+                    assert int(s[key], 16) & ~allowed == 0, "%s %s" % (key, s[key])
+        for daemon in others.values():
+            daemon.stop()

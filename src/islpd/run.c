@@ -105,8 +105,9 @@ conclude_notes(struct run *r)
 	}
 	for (size_t i = 0; i < SURL_FAULTS; i++)
 		if (r->bad_urls[i] > 0)
-			notes_add(&r->notes, "%u URLs are left out: %s (the first: %s)",
-			    r->bad_urls[i], surl_text((enum surl_result)i), r->examples[i]);
+			notes_add(&r->notes, "%u URL%s left out: %s (the first: %s)",
+			    r->bad_urls[i], r->bad_urls[i] == 1 ? "" : "s",
+			    surl_text((enum surl_result)i), r->examples[i]);
 	scopes_text(&r->scopes, scopes);
 	if (answered == 0)
 		notes_add(&r->notes,

@@ -1,6 +1,8 @@
 """islpd against agents that were written for the tests: what is found, by which way, and which lies are survived."""
+import os
+import re
+import socket
 import struct
-import threading
 import time
 
 import agent
@@ -9,10 +11,11 @@ import net
 import proc
 import tap
 from agent import SRV_RPLY, SRV_RQST, ATTR_RQST, ATTR_RPLY, TYPE, Agent, entry, message, text
-from link import Islpd
+from link import PROGRAM, Islpd
 
 NAME = "iqn.2001-04.com.example:"
 PORT = net.free_port()
+MANUAL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "islpd", "islpd.8")
 ONLY = ("--port", PORT, "--no-multicast")
 # Time limits: generous where the answer should come at once, short where somebody is silent on purpose.
 LONG, SHORT = 20000, 1500
@@ -194,7 +197,7 @@ def lies(t):
 
     with t.case("a reply from another address is not heard"):
         def forge(a, q, right):
-            with box.socket.socket(box.socket.AF_INET, box.socket.SOCK_DGRAM) as s:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
                 s.bind(("127.0.0.66", PORT))
                 s.sendto(message(SRV_RPLY, q.xid, good), q.peer)
             return [right]
@@ -219,7 +222,7 @@ def lies(t):
         with da(2, services=bad + [url("a")], mtu=60000), Islpd("--da", "127.0.0.2", *ONLY) as i:
             r = i.discover(LONG)
             equal(names(r), ["a"])
-            noted(r, "3 URLs are left out: the name in the URL is no valid iSCSI name")
+            noted(r, "3 URLs left out: the name in the URL is no valid iSCSI name")
             noted(r, "\"%s\", says 127.0.0.2:%d" % (TYPE + "://0.0.0.0/" + NAME + "a", PORT))
 
     with t.case("attributes that contradict the URL, or rule TCP out, leave the target out"):
@@ -252,6 +255,20 @@ def requests(t):
                 assert not a["ok"] and a["error"]["code"] == "EINVAL" and a["error"]["message"], (args, a)
             i.send("verify")
             equal(i.receive()["error"]["code"], "EOPNOTSUPP")
+
+    with t.case("the shortest time limit is kept, too"):
+        with da(2, hook=lambda *_: []), Islpd("--da", "127.0.0.2", *ONLY) as i:
+            begin = time.monotonic()
+            equal(i.discover(1)["targets"], [])
+            assert time.monotonic() - begin < 1, "it took too long"
+
+    with t.case("the manual has the options of the usage, and no others"):
+        usage = proc.run(PROGRAM, "--help").out
+        with open(MANUAL) as f:
+            manual = f.read()
+        listed = set(re.findall(r"^\.It Fl (\w|-[\w-]+)", manual, re.M)) | set(re.findall(r" , Fl (-[\w-]+)", manual))
+        options = set(re.findall(r"^  -(\w)\b", usage, re.M)) | {"-" + w for w in re.findall(r"--([\w-]+)", usage)}
+        equal(sorted(listed), sorted(options))
 
     with t.case("discoveries go on side by side up to a limit, and end when they are cancelled"):
         with da(2, hook=lambda *_: []), Islpd("--da", "127.0.0.2", *ONLY) as i:
@@ -316,11 +333,12 @@ def multicast(t):
         one = there(11, services=[url("a"), url("b")])
         two = there(12, services=[url("b"), url("c")])
         with one, two, Islpd(*ask) as i:
-            r = i.discover(SHORT)
+            r = i.discover(4000)
             equal(names(r), ["a", "b", "c"])
             equal(sorted(x["address"] for x in r["agents"]), ["10.9.0.11:%d" % PORT, "10.9.0.12:%d" % PORT])
             asked = [q for q in one.asked(SRV_RQST, "service:directory-agent") if q.multicast]
-            equal([sorted(q.responders.split(",")) for q in asked], [[""], ["10.9.0.11", "10.9.0.12"]])
+            equal(asked[0].responders, "")
+            equal(sorted(asked[-1].responders.split(",")), ["10.9.0.11", "10.9.0.12"])
             equal(len({q.xid for q in asked}), 1)
             equal(asked[0].scopes, "default")
             # With directory agents for all scopes, nobody asks service agents.
@@ -333,14 +351,14 @@ def multicast(t):
             seen.append(q)
             return [right if len(seen) > 1 else None]
         with there(11, services=[url("a")], hook=deaf), Islpd(*ask) as i:
-            equal(names(i.discover(3000)), ["a"])
+            equal(names(i.discover(4000)), ["a"])
 
     with t.case("directory agents that go down, have other scopes or lie about what they are are not asked"):
         def lie(_, q, right):
             return [right.replace(b"service:directory-agent", b"service:directory-agenx")]
         with there(11, boot_time=0, services=[url("a")]), there(12, hook=lie, services=[url("b")]) as b, \
                 there(13, services=[url("c")]) as c, Islpd(*ask) as i:
-            r = i.discover(SHORT)
+            r = i.discover(4000)
             equal(names(r), ["c"])
             noted(r, "10.9.0.11:%d is not asked: it is going down" % PORT)
             assert not b.asked(SRV_RQST, TYPE)
@@ -349,7 +367,7 @@ def multicast(t):
         many = [url("disk%03d" % n, "192.0.2.9") for n in range(100)]
         with there(11, directory=False, services=[url("a")], attrs={url("a"): "(portal-group=5)"}), \
                 there(12, directory=False, services=many) as b, Islpd(*ask) as i:
-            r = i.discover(3000)
+            r = i.discover(4000)
             equal(len(r["targets"]), 101)
             equal([x["tpgt"] for x in r["targets"] if x["name"] == NAME + "a"], [5])
             equal([x["directory"] for x in r["agents"]], [False, False])
@@ -358,13 +376,13 @@ def multicast(t):
     with t.case("service agents are asked only for scopes that no directory agent serves"):
         with there(11, scopes=("x",), services=[url("a")]), \
                 there(12, scopes=("x", "y"), directory=False, services=[url("b")]) as sa, Islpd(*ask) as i:
-            r = i.discover(3000, scopes=["x", "y"])
+            r = i.discover(4000, scopes=["x", "y"])
             equal(names(r), ["a", "b"])
             equal({q.scopes for q in sa.asked(SRV_RQST, TYPE)}, {"y"})
 
     with t.case("a configured agent that is dead does not keep others from being found"):
         with there(11, services=[url("a")]), there(12, hook=lambda *_: []), Islpd("--da", "10.9.0.12", *ask) as i:
-            equal(names(i.discover(3000)), ["a"])
+            equal(names(i.discover(4000)), ["a"])
 
     with t.case("a configured agent that serves all scopes makes multicast needless"):
         with there(11, services=[url("a")]), there(12, services=[url("b")]) as b, Islpd("--da", "10.9.0.11", *ask) as i:
@@ -373,13 +391,13 @@ def multicast(t):
 
     with t.case("agents are found by IPv6 multicast, with IPv6 addresses as previous responders"):
         with Agent("fd09::11", PORT, interface="slp0", services=[url("a")]) as a, Islpd(*ask) as i:
-            r = i.discover(SHORT)
+            r = i.discover(4000)
             equal(names(r), ["a"])
             equal(r["agents"][0]["address"], "[fd09::11]:%d" % PORT)
             responders = [q.responders for q in a.asked(SRV_RQST, "service:directory-agent") if q.multicast]
             assert "" in responders and "fd09::11" in responders, responders
         with Agent("fd09::12", PORT, interface="slp0", directory=False, services=[url("b")]), Islpd(*ask) as i:
-            equal(names(i.discover(3000)), ["b"])
+            equal(names(i.discover(4000)), ["b"])
 
     with t.case("a flood of forged answers is survived"):
         def flood(a, q, right):
@@ -388,7 +406,7 @@ def multicast(t):
             return [message(SRV_RPLY, n, struct.pack(">HH", 0, 1) + entry(url("evil"))) for n in range(1, 500)
                     if n != q.xid] + [right]
         with there(11, services=[url("a")], hook=flood), Islpd(*ask) as i:
-            equal(names(i.discover(3000)), ["a"])
+            equal(names(i.discover(4000)), ["a"])
 
 
 with tap.script() as t:

@@ -58,8 +58,7 @@
 /* The longest anybody may wait for a connection, or for a name's addresses. */
 #define LIMIT_CONNECT_MS 600000
 #define LIMIT_RESOLVE_MS 600000
-/* RADIUS servers in a row, questions to them that are not answered yet, and how long one may take.
- */
+/* RADIUS servers in a row; questions to them that are open; and how long one may take. */
 #define LIMIT_RADIUS_SERVERS 8
 #define LIMIT_VERIFIES       1024
 #define LIMIT_VERIFY_MS      600000

@@ -296,7 +296,8 @@ async_in(struct conn *c)
 		ev.async.sense_len = (uint16_t)(n < c->control_len - 2 ? n : c->control_len - 2);
 	}
 	sess_post(c->sess, &ev);
-	if (pdu.async_event == 2 || pdu.async_event == 3)
+	/* Parameter1 of event 2 names the connection it is about. */
+	if ((pdu.async_event == 2 && pdu.parameter1 == c->cid) || pdu.async_event == 3)
 		c->sess->time2wait_s = pdu.parameter2;
 	if (pdu.async_event == 5)
 		tmf_terminated(c, pdu.lun);

@@ -259,6 +259,7 @@ sess_submit(struct sess *s, struct req *r, uint64_t now)
 	assert(r->dir == REQ_NONE || r->data != NULL || r->data_len == 0);
 	s->now_us = now;
 	r->submit_us = now;
+	r->slot = SLOT_WAITING;
 	s->requests++;
 	list_push_back(r->is_probe ? &s->probes : &s->waiting, &r->link);
 	if (list_empty(&s->free) && s->conn != NULL)

@@ -207,7 +207,9 @@ int sess_logout(struct sess *s, uint64_t now);
  * lun is not used with target resets.  Ends in SESS_EV_TMF; where the response
  * is "function complete" the affected requests are handed back REQ_ABORTED
  * before that.  A request that was not sent yet is handed back at once, and
- * the event says so with response 0.  Errors as sess_ping().
+ * the event says so with response 0; one that the target has answered already
+ * keeps its answer, and the event says response 1.  Errors as sess_ping();
+ * -EBUSY also while many events wait for sess_next().
  */
 int sess_tmf(struct sess *s, enum sess_tmf_function function, const uint8_t lun[8], struct req *r,
     void *user, uint64_t now);

@@ -32,6 +32,10 @@ struct burst {
 	uint32_t data_sn;
 };
 
+/* req.slot of a request that has no slot: it waits to be sent, or it is over. */
+#define SLOT_WAITING UINT32_MAX
+#define SLOT_OVER    (UINT32_MAX - 1)
+
 /* A task slot. */
 struct task {
 	struct req *req; /* NULL: free */

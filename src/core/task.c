@@ -46,6 +46,8 @@ task_find(struct sess *s, uint32_t itt)
 void
 task_put(struct sess *s, struct task *t)
 {
+	if (t->req->slot != SLOT_OVER)
+		t->req->slot = SLOT_WAITING;
 	t->req = NULL;
 	list_remove(&t->send_link);
 	list_remove(&t->link);
@@ -57,6 +59,7 @@ task_give_back(struct sess *s, struct req *r, enum req_result result)
 {
 	r->result = result;
 	r->done_us = s->now_us;
+	r->slot = SLOT_OVER;
 	list_push_back(&s->done, &r->link);
 }
 

@@ -75,6 +75,26 @@ task_of(struct sess *s, const struct req *r)
 	return t != NULL && t->req == r && !t->answered ? t : NULL;
 }
 
+/* It waits to be sent; or it was answered, and its end is on its way to the caller. */
+static int
+abort_unsent(struct sess *s, struct req *r, void *user)
+{
+	bool is_waiting = r->slot == SLOT_WAITING;
+
+	/* The caller has not looked at what happened for a while. */
+	if (s->events >= SESS_EVENTS / 2)
+		return -EBUSY;
+	if (is_waiting) {
+		list_remove(&r->link);
+		task_give_back(s, r, REQ_ABORTED);
+	}
+	sess_post(s, &(struct sess_event){ .kind = SESS_EV_TMF,
+			 .tmf = { .function = SESS_TMF_ABORT_TASK,
+			     .response = is_waiting ? RESPONSE_COMPLETE : RESPONSE_NO_TASK,
+			     .user = user } });
+	return 0;
+}
+
 int
 sess_tmf(struct sess *s, enum sess_tmf_function function, const uint8_t lun[8], struct req *r,
     void *user, uint64_t now)
@@ -89,13 +109,8 @@ sess_tmf(struct sess *s, enum sess_tmf_function function, const uint8_t lun[8], 
 		return -EBUSY;
 	if (function == SESS_TMF_ABORT_TASK) {
 		t = task_of(s, r);
-		if (t == NULL) {
-			list_remove(&r->link);
-			task_give_back(s, r, REQ_ABORTED);
-			sess_post(s, &(struct sess_event){ .kind = SESS_EV_TMF,
-					 .tmf = { .function = function, .user = user } });
-			return 0;
-		}
+		if (t == NULL)
+			return abort_unsent(s, r, user);
 		tmf_begin_abort(c, t);
 	} else
 		tmf_begin(c, function, function < SESS_TMF_TARGET_WARM_RESET ? lun : NULL);

@@ -12,24 +12,18 @@
 
 #include "core/scsi/cdb.h"
 #include "driver/call.h"
-#include "driver/cut.h"
 #include "driver/iscsial/probe_cmd.h"
+#include "driver/iscsial/probe_steps.h"
 
-#define PROBE_VISITORS     16
-#define PROBE_BUFFER_BYTES 4096
-/* SCSI-2 counts the allocation length of INQUIRY in one byte. */
-#define PROBE_PAGE_BYTES 255
+#define PROBE_VISITORS   16
 #define PROBE_LIST_BYTES 4096
 #define PROBE_LIST_MAX   (8 + 8 * LIMIT_LUNS)
 
 struct visitor {
 	struct probe_cmd cmd;
 	struct probe *p;
-	struct lun_info *info; /* NULL: has no LUN */
 	size_t step;
-	uint16_t alloc; /* of this step: grows once when the page is longer */
-	struct vpd_pages pages;
-	uint8_t buf[PROBE_BUFFER_BYTES];
+	struct probe_visit v;
 };
 
 struct probe {
@@ -47,261 +41,6 @@ struct probe {
 };
 
 static void visit(struct visitor *v);
-
-/* ---- the steps of a visit ---- */
-
-static void
-build_inquiry(struct visitor *v)
-{
-	v->cmd.req.data_len = INQUIRY_ALLOC_BYTES;
-	cdb_inquiry(v->cmd.req.cdb, INQUIRY_ALLOC_BYTES);
-}
-
-static void
-take_inquiry(struct visitor *v, size_t n)
-{
-	struct lun_info *i = v->info;
-
-	if (!inquiry_parse(v->buf, n, &i->inquiry)) {
-		fault_set(&i->fault, IPC_ERR_OFFLINE, "look at the target's log",
-		    "LUN %u answered INQUIRY with %zu bytes, too few to tell what it is", i->number,
-		    n);
-		return;
-	}
-	i->is_present = inquiry_is_present(&i->inquiry);
-	i->is_disk = i->is_present && strcmp(inquiry_class(i->inquiry.type), "disk") == 0;
-}
-
-static bool
-want_pages(const struct visitor *v)
-{
-	return v->info->is_present;
-}
-
-static void
-build_page(struct visitor *v, uint8_t page)
-{
-	v->cmd.req.data_len = v->alloc;
-	cdb_inquiry_vpd(v->cmd.req.cdb, page, v->alloc);
-}
-
-static void
-build_pages(struct visitor *v)
-{
-	build_page(v, VPD_SUPPORTED);
-}
-
-static void
-take_pages(struct visitor *v, size_t n)
-{
-	if (vpd_pages(v->buf, n, &v->pages) != VPD_OK)
-		memset(&v->pages, 0, sizeof v->pages);
-}
-
-static bool
-want_serial(const struct visitor *v)
-{
-	return want_pages(v) && vpd_has(&v->pages, VPD_SERIAL);
-}
-
-static void
-build_serial(struct visitor *v)
-{
-	build_page(v, VPD_SERIAL);
-}
-
-static void
-take_serial(struct visitor *v, size_t n)
-{
-	char serial[VPD_SERIAL_BYTES];
-
-	if (vpd_serial(v->buf, n, serial) == VPD_OK)
-		cut_copy(v->info->id.serial, sizeof v->info->id.serial, serial);
-}
-
-static bool
-want_name(const struct visitor *v)
-{
-	return want_pages(v) && vpd_has(&v->pages, VPD_IDENTIFICATION);
-}
-
-static void
-build_name(struct visitor *v)
-{
-	build_page(v, VPD_IDENTIFICATION);
-}
-
-static void
-take_name(struct visitor *v, size_t n)
-{
-	char name[VPD_DESIGNATOR_BYTES];
-
-	if (vpd_designator(v->buf, n, name) == VPD_OK)
-		cut_copy(v->info->id.designator, sizeof v->info->id.designator, name);
-}
-
-static bool
-want_disk(const struct visitor *v)
-{
-	return v->info->is_disk;
-}
-
-static void
-build_ready(struct visitor *v)
-{
-	v->cmd.req.dir = REQ_NONE;
-	v->cmd.req.data_len = 0;
-	cdb_test_unit_ready(v->cmd.req.cdb);
-}
-
-static void
-take_nothing(struct visitor *v, size_t n)
-{
-	(void)v;
-	(void)n;
-}
-
-static void
-build_capacity_16(struct visitor *v)
-{
-	v->cmd.req.data_len = CAPACITY_16_BYTES;
-	cdb_read_capacity_16(v->cmd.req.cdb, CAPACITY_16_BYTES);
-}
-
-static void
-take_capacity(struct visitor *v, enum capacity_result r)
-{
-	struct lun_info *i = v->info;
-
-	i->is_sized = r == CAPACITY_OK;
-	if (i->is_sized) {
-		i->id.size_bytes = i->capacity.bytes;
-		fault_clear(&i->fault);
-	} else {
-		fault_set(&i->fault, IPC_ERR_OFFLINE, "look at the target's configuration",
-		    "LUN %u cannot be used: %s", i->number, capacity_result_text(r));
-	}
-}
-
-static void
-take_capacity_16(struct visitor *v, size_t n)
-{
-	take_capacity(v, capacity_parse_16(v->buf, n, &v->info->capacity));
-}
-
-static bool
-want_capacity_10(const struct visitor *v)
-{
-	return want_disk(v) && !v->info->is_sized;
-}
-
-static void
-build_capacity_10(struct visitor *v)
-{
-	v->cmd.req.data_len = CAPACITY_10_BYTES;
-	cdb_read_capacity_10(v->cmd.req.cdb);
-}
-
-static void
-take_capacity_10(struct visitor *v, size_t n)
-{
-	take_capacity(v, capacity_parse_10(v->buf, n, &v->info->capacity));
-}
-
-static void
-build_mode_10(struct visitor *v)
-{
-	v->cmd.req.data_len = PROBE_PAGE_BYTES;
-	cdb_mode_sense_10(v->cmd.req.cdb, MODE_PAGE_CACHING, PROBE_PAGE_BYTES);
-}
-
-static void
-take_mode_10(struct visitor *v, size_t n)
-{
-	v->info->has_mode = mode_parse_10(v->buf, n, &v->info->mode);
-}
-
-static bool
-want_mode_6(const struct visitor *v)
-{
-	return want_disk(v) && !v->info->has_mode;
-}
-
-static void
-build_mode_6(struct visitor *v)
-{
-	v->cmd.req.data_len = 192;
-	cdb_mode_sense_6(v->cmd.req.cdb, MODE_PAGE_ALL, 192);
-}
-
-static void
-take_mode_6(struct visitor *v, size_t n)
-{
-	v->info->has_mode = mode_parse_6(v->buf, n, &v->info->mode);
-}
-
-static bool
-want_limits(const struct visitor *v)
-{
-	return want_disk(v) && vpd_has(&v->pages, VPD_BLOCK_LIMITS);
-}
-
-static void
-build_limits(struct visitor *v)
-{
-	build_page(v, VPD_BLOCK_LIMITS);
-}
-
-static void
-take_limits(struct visitor *v, size_t n)
-{
-	struct vpd_limits limits;
-
-	if (vpd_limits(v->buf, n, &limits) == VPD_OK)
-		v->info->limits = limits;
-}
-
-static bool
-want_provision(const struct visitor *v)
-{
-	return want_disk(v) && vpd_has(&v->pages, VPD_PROVISIONING);
-}
-
-static void
-build_provision(struct visitor *v)
-{
-	build_page(v, VPD_PROVISIONING);
-}
-
-static void
-take_provision(struct visitor *v, size_t n)
-{
-	struct vpd_provisioning provision;
-
-	if (vpd_provisioning(v->buf, n, &provision) == VPD_OK)
-		v->info->provision = provision;
-}
-
-static const struct step {
-	bool (*want)(const struct visitor *v); /* NULL: always */
-	void (*build)(struct visitor *v);
-	void (*take)(struct visitor *v, size_t n); /* n bytes came */
-	bool is_page;
-} steps[] = {
-	{ NULL, build_inquiry, take_inquiry, false },
-	{ want_pages, build_pages, take_pages, true },
-	{ want_serial, build_serial, take_serial, true },
-	{ want_name, build_name, take_name, true },
-	{ want_disk, build_ready, take_nothing, false },
-	{ want_disk, build_capacity_16, take_capacity_16, false },
-	{ want_capacity_10, build_capacity_10, take_capacity_10, false },
-	{ want_disk, build_mode_10, take_mode_10, false },
-	{ want_mode_6, build_mode_6, take_mode_6, false },
-	{ want_limits, build_limits, take_limits, true },
-	{ want_provision, build_provision, take_provision, true },
-};
-#define STEPS        (sizeof steps / sizeof *steps)
-#define STEP_INQUIRY 0
 
 /* ---- walking ---- */
 
@@ -340,31 +79,32 @@ take_lun(struct visitor *v)
 	struct probe *p = v->p;
 
 	if (p->done == NULL || p->next >= p->result.n) {
-		v->info = NULL;
+		v->v.info = NULL;
 		one_less(p);
 		return;
 	}
-	v->info = &p->result.luns[p->next++];
+	v->v.info = &p->result.luns[p->next++];
 	v->step = 0;
-	v->alloc = PROBE_PAGE_BYTES;
-	memset(&v->pages, 0, sizeof v->pages);
-	memcpy(v->cmd.req.lun, v->info->wire, sizeof v->cmd.req.lun);
+	v->v.alloc = PROBE_PAGE_BYTES;
+	memset(&v->v.pages, 0, sizeof v->v.pages);
+	memcpy(v->cmd.req.lun, v->v.info->wire, sizeof v->cmd.req.lun);
 	visit(v);
 }
 
 static void
 visit(struct visitor *v)
 {
-	while (v->step < STEPS && steps[v->step].want != NULL && !steps[v->step].want(v))
+	while (v->step < probe_steps_n && probe_steps[v->step].want != NULL &&
+	       !probe_steps[v->step].want(&v->v))
 		v->step++;
-	if (v->step == STEPS) {
+	if (v->step == probe_steps_n) {
 		take_lun(v);
 		return;
 	}
 	v->cmd.req.dir = REQ_READ;
-	v->cmd.req.data = v->buf;
-	steps[v->step].build(v);
-	if (v->step == STEP_INQUIRY)
+	v->cmd.req.data = v->v.buf;
+	probe_steps[v->step].build(&v->v);
+	if (probe_steps[v->step].cost == PROBE_ENDS)
 		v->p->result.inquiries++;
 	probe_cmd_start(&v->cmd);
 }
@@ -372,28 +112,28 @@ visit(struct visitor *v)
 static void
 command_failed(struct visitor *v)
 {
+	enum probe_cost cost = probe_steps[v->step].cost;
+	struct lun_info *i = v->v.info;
 	char why[400];
-	struct lun_info *i = v->info;
 
-	if (v->step == STEP_INQUIRY)
+	if (cost == PROBE_ENDS)
 		v->p->result.inquiries_failed++;
 	if (v->cmd.req.result == REQ_OFFLINE)
 		fault_set(&v->p->result.fault, IPC_ERR_OFFLINE, "scan again",
 		    "the connection was lost while the LUNs were probed");
-	/* A page or mode the target does not know is no fault; a unit that is not ready is. */
-	if (v->step == STEP_INQUIRY ||
-	    (steps[v->step].build == build_ready && v->cmd.verdict.action != SENSE_UNSUPPORTED) ||
-	    steps[v->step].build == build_capacity_10)
+	if (cost == PROBE_FAULT_IF_KNOWN && v->cmd.verdict.action == SENSE_UNSUPPORTED)
+		cost = PROBE_COSTS_NOTHING;
+	if (cost != PROBE_COSTS_NOTHING)
 		fault_set(&i->fault, IPC_ERR_OFFLINE, "look at the target's log", "LUN %u: %s",
 		    i->number, retry_describe(why, sizeof why, &v->cmd.req));
-	v->step = v->step == STEP_INQUIRY ? STEPS : v->step + 1;
+	v->step = cost == PROBE_ENDS ? probe_steps_n : v->step + 1;
 }
 
 static void
 command_done(struct probe_cmd *c, bool is_ok)
 {
 	struct visitor *v = LIST_ENTRY(c, struct visitor, cmd);
-	size_t n = c->req.data_got < sizeof v->buf ? c->req.data_got : sizeof v->buf, whole;
+	size_t n = c->req.data_got < sizeof v->v.buf ? c->req.data_got : sizeof v->v.buf, whole;
 
 	if (v->p->done == NULL) {
 		one_less(v->p);
@@ -402,16 +142,16 @@ command_done(struct probe_cmd *c, bool is_ok)
 	if (!is_ok) {
 		command_failed(v);
 	} else {
-		whole = steps[v->step].is_page ? vpd_page_bytes(v->buf, n) : 0;
-		if (whole > v->alloc && v->alloc == PROBE_PAGE_BYTES) {
-			v->alloc = (uint16_t)(whole < sizeof v->buf ? whole : sizeof v->buf);
+		whole = probe_steps[v->step].is_page ? vpd_page_bytes(v->v.buf, n) : 0;
+		if (whole > v->v.alloc && v->v.alloc == PROBE_PAGE_BYTES) {
+			v->v.alloc = (uint16_t)(whole < sizeof v->v.buf ? whole : sizeof v->v.buf);
 			visit(v);
 			return;
 		}
-		steps[v->step].take(v, n);
+		probe_steps[v->step].take(&v->v, n);
 		v->step++;
 	}
-	v->alloc = PROBE_PAGE_BYTES;
+	v->v.alloc = PROBE_PAGE_BYTES;
 	visit(v);
 }
 
@@ -426,6 +166,7 @@ start_visits(struct probe *p)
 		struct visitor *v = &p->visitors[i];
 
 		v->p = p;
+		v->v.req = &v->cmd.req;
 		probe_cmd_init(&v->cmd, p->port, command_done);
 		take_lun(v);
 	}

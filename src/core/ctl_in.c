@@ -44,7 +44,9 @@ count_violation(struct conn *c, enum login_violation violation)
 {
 	if (violation == VIOLATION_TOO_MANY_ROUNDS)
 		c->counts.exchanges_abandoned++;
-	if (violation == VIOLATION_BAD_NSG || violation == VIOLATION_TRANSIT_UNASKED)
+	/* The guide's message 20. */
+	if (violation == VIOLATION_BAD_NSG || violation == VIOLATION_BAD_CSG ||
+	    violation == VIOLATION_TRANSIT_UNASKED)
 		c->counts.bad_next_stages++;
 	if (violation == VIOLATION_NO_CHAP_SECRET)
 		c->counts.chap_secrets_missing++;

@@ -94,6 +94,8 @@ main(int argc, char **argv)
 	unsigned number = 0, failed = 0;
 	char why[2200];
 
+	/* What was said so far is seen also when an assertion of the core ends the program. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	log_set_level(LOG_LVL_CRIT);
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--trace") == 0)

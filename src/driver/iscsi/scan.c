@@ -9,6 +9,7 @@
 #include "driver/iscsi/discovery.h"
 #include "driver/iscsi/session.h"
 #include "driver/iscsi/settings.h"
+#include "driver/iscsi/slp.h"
 #include "driver/iscsial/luns.h"
 #include "sys/log.h"
 
@@ -43,7 +44,8 @@ struct item {
 	struct scan *scan;
 	enum stage stage;
 	struct registry_address a;   /* STAGE_DISCOVERY */
-	struct discovery *discovery; /* the same */
+	struct discovery *discovery; /* the same, unless it is SLP's */
+	struct slp *slp;             /* the same */
 	char what[LIMIT_ISCSI_NAME_BYTES + LIMIT_ADDRESS_BYTES + 32];
 };
 
@@ -225,12 +227,12 @@ visit_session(struct scan *scan, const char *target, const struct registry_addre
 /* ---- discovery ---- */
 
 static void
-keep(struct scan *scan, const struct discovered *f)
+keep(struct scan *scan, const struct discovered *f, enum registry_source source)
 {
 	bool is_new = false;
 
-	if (registry_target_seen(scan->d->reg, f->name, NULL, REGISTRY_SENDTARGETS, &f->a,
-		(int64_t)time(NULL), &is_new) != 0)
+	if (registry_target_seen(
+		scan->d->reg, f->name, NULL, source, &f->a, (int64_t)time(NULL), &is_new) != 0)
 		log_err(
 		    "target %s is not kept: %s", f->name, registry_error(scan->d->reg)->message);
 	else if (is_new)
@@ -239,20 +241,13 @@ keep(struct scan *scan, const struct discovered *f)
 }
 
 static void
-discovered(void *user, const struct discovery_result *r)
+take_found(struct item *i, const struct discovery_result *r, enum registry_source source)
 {
-	struct item *i = user;
 	struct scan *scan = i->scan;
-	struct portal *p = discovery_portal(scan->d, &i->a);
 	bool in_one = registry_begin(scan->d->reg) == 0;
 
-	i->discovery = NULL;
-	p->is_scanned = true;
-	p->when = time(NULL);
-	p->targets = r->n_targets;
-	p->fault = r->fault;
 	for (size_t k = 0; k < r->n; k++)
-		keep(scan, &r->found[k]);
+		keep(scan, &r->found[k], source);
 	if (in_one && registry_commit(scan->d->reg) != 0)
 		log_err(
 		    "what discovery found is not kept: %s", registry_error(scan->d->reg)->message);
@@ -261,6 +256,41 @@ discovered(void *user, const struct discovery_result *r)
 	if (r->fault.is_set)
 		log_warn("discovery at %s: %s", i->what, r->fault.message);
 	item_end(i, &r->fault);
+}
+
+static void
+discovered(void *user, const struct discovery_result *r)
+{
+	struct item *i = user;
+	struct portal *p = discovery_portal(i->scan->d, &i->a);
+
+	i->discovery = NULL;
+	p->is_scanned = true;
+	p->when = time(NULL);
+	p->targets = r->n_targets;
+	p->fault = r->fault;
+	take_found(i, r, REGISTRY_SENDTARGETS);
+}
+
+static void
+slp_discovered(void *user, const struct discovery_result *r)
+{
+	struct item *i = user;
+
+	i->slp = NULL;
+	take_found(i, r, REGISTRY_SLP);
+}
+
+static void
+visit_slp(struct scan *scan)
+{
+	struct item *i;
+
+	if (!slp_is_there(scan->d))
+		return;
+	i = item_new(scan, STAGE_DISCOVERY);
+	cut_copy(i->what, sizeof i->what, "SLP");
+	i->slp = slp_start(scan->d, slp_discovered, i);
 }
 
 static void
@@ -325,6 +355,7 @@ scan_start(struct driver *d, struct ipc_call *call)
 	LIST_EACH(node, tmp, &d->sessions)
 	LIST_ENTRY(node, struct session, link)->scan = NULL;
 	visit_portals(scan);
+	visit_slp(scan);
 	visit_targets(scan);
 	one_less(scan);
 }
@@ -347,6 +378,7 @@ scan_stop(struct driver *d)
 		if (i->stage != STAGE_DISCOVERY)
 			continue;
 		discovery_cancel(i->discovery);
+		slp_cancel(i->slp);
 		item_end(i, &why);
 	}
 	one_less(scan);

@@ -1,0 +1,154 @@
+#include "driver/iscsi/slp.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/addr.h"
+#include "core/iname.h"
+#include "driver/call.h"
+#include "driver/cut.h"
+#include "driver/iscsi/settings.h"
+#include "sys/log.h"
+
+/* What islpd may need to say that time is up. */
+#define SLP_GRACE_US 2000000
+
+struct slp {
+	struct driver *d;
+	discovery_done *done;
+	void *user;
+	int64_t id; /* of the request to islpd; -1: none is out */
+	struct loop_timer later;
+	struct discovery_result result;
+};
+
+static struct helper_server *
+islpd(const struct driver *d)
+{
+	return d->daemons[DRIVER_islpd];
+}
+
+bool
+slp_is_there(const struct driver *d)
+{
+	return helper_server_pid(islpd(d)) != 0;
+}
+
+static void
+finish(struct slp *x)
+{
+	x->done(x->user, &x->result);
+	loop_timer_clear(x->d->loop, &x->later);
+	free(x->result.found);
+	free(x);
+}
+
+static void
+later(struct loop_timer *t)
+{
+	finish(LIST_ENTRY(t, struct slp, later));
+}
+
+/* One target of the answer; what is malformed is left out and said. */
+static bool
+take(const json_t *v, struct discovered *ret)
+{
+	const char *name = json_string_value(json_object_get(v, "name"));
+	const char *address = json_string_value(json_object_get(v, "address"));
+	json_int_t port = json_integer_value(json_object_get(v, "port"));
+	json_int_t tpgt = json_integer_value(json_object_get(v, "tpgt"));
+	struct addr a;
+
+	if (name == NULL || address == NULL || iname_check(name, strlen(name)) != INAME_OK ||
+	    addr_parse_host(address, &a) != ADDR_OK || port < 1 || port > UINT16_MAX || tpgt < 0 ||
+	    tpgt > UINT16_MAX) {
+		log_warn("islpd told of a target that makes no sense; it is left out");
+		return false;
+	}
+	memset(ret, 0, sizeof *ret);
+	cut_copy(ret->name, sizeof ret->name, name);
+	cut_copy(ret->a.address, sizeof ret->a.address, a.host);
+	ret->a.port = (uint16_t)port;
+	ret->a.tpgt = (uint16_t)tpgt;
+	return true;
+}
+
+static void
+log_notes(const json_t *result)
+{
+	const json_t *notes = json_object_get(result, "notes"), *v;
+	size_t i;
+
+	json_array_foreach(notes, i, v)
+	{
+		if (json_is_string(v))
+			log_note("islpd: %s", json_string_value(v));
+	}
+}
+
+static void
+answered(void *user, int err, const char *why, const json_t *result, int fd)
+{
+	struct slp *x = user;
+	const json_t *targets = json_object_get(result, "targets"), *v;
+	size_t i, n = json_array_size(targets);
+
+	(void)fd; /* -1: discovering hands none over */
+	x->id = -1;
+	if (err != 0)
+		fault_set(&x->result.fault, err == -ETIMEDOUT ? IPC_ERR_TIMEOUT : IPC_ERR_OFFLINE,
+		    "look at islpd's log; 'iscsiutil -l' shows the scopes that are asked for",
+		    "SLP discovery failed: %s", why);
+	if (n > LIMIT_SENDTARGETS_TARGETS)
+		n = LIMIT_SENDTARGETS_TARGETS;
+	x->result.found = n > 0 ? call_alloc(n * sizeof *x->result.found) : NULL;
+	json_array_foreach(targets, i, v)
+	{
+		if (i < n)
+			x->result.n += take(v, &x->result.found[x->result.n]);
+	}
+	x->result.n_targets = x->result.n;
+	log_notes(result);
+	finish(x);
+}
+
+struct slp *
+slp_start(struct driver *d, discovery_done *done, void *user)
+{
+	struct slp *x = call_alloc(sizeof *x);
+	char *scopes = settings_value(d->reg, NULL, REGISTRY_KEY_slp_scopes);
+	json_t *args = json_pack("{s:s, s:i}", "scopes",
+	    scopes != NULL && scopes[0] != '\0' ? scopes : "default", "timeout_ms", SLP_TIMEOUT_MS);
+
+	free(scopes);
+	x->d = d;
+	x->done = done;
+	x->user = user;
+	x->later.expired = later;
+	x->id = args == NULL
+		    ? -ENOMEM
+		    : helper_server_request(islpd(d), "discover", args,
+			  loop_now_update(d->loop) + SLP_TIMEOUT_MS * 1000ull + SLP_GRACE_US,
+			  answered, x);
+	if (x->id < 0) {
+		fault_set(&x->result.fault, IPC_ERR_INTERNAL, "scan again",
+		    "islpd cannot be asked: %s", strerror((int)-x->id));
+		x->id = -1;
+		loop_timer_set(d->loop, &x->later, loop_now(d->loop));
+	}
+	return x;
+}
+
+void
+slp_cancel(struct slp *x)
+{
+	if (x == NULL)
+		return;
+	if (x->id >= 0)
+		(void)helper_server_cancel(
+		    islpd(x->d), x->id); /* answered or not: it is not wanted */
+	loop_timer_clear(x->d->loop, &x->later);
+	free(x->result.found);
+	free(x);
+}

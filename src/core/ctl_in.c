@@ -85,6 +85,7 @@ login_failed(struct conn *c, enum login_step step)
 			     .reason = s->login_reason,
 			     .culprit = s->login_culprit,
 			     .proposed = s->login_proposed,
+			     .chap_algorithm = login_chap_algorithm(c->login),
 			 } });
 	return CONN_LOGIN_FAILED;
 }

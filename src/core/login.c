@@ -322,6 +322,12 @@ login_violation(const struct login *l)
 	return l->violation;
 }
 
+unsigned
+login_chap_algorithm(const struct login *l)
+{
+	return l->chap.algorithm;
+}
+
 const char *
 login_culprit(const struct login *l)
 {

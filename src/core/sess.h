@@ -96,10 +96,11 @@ struct sess_event {
 			uint8_t nsg, our_csg, our_nsg;  /* the response's, and our last request's */
 			enum login_violation violation; /* VIOLATION_NONE unless LOGIN_VIOLATION */
 			/* These are valid until the next sess_connected(). */
-			const char *redirect; /* TargetAddress value, or NULL */
-			const char *reason;   /* a sentence */
-			const char *culprit;  /* login_culprit() */
-			const char *proposed; /* login_proposed() */
+			const char *redirect;    /* TargetAddress value, or NULL */
+			const char *reason;      /* a sentence */
+			const char *culprit;     /* login_culprit() */
+			const char *proposed;    /* login_proposed() */
+			unsigned chap_algorithm; /* that the target chose, or 0 */
 		} login;
 		struct chap_query verify; /* its pointers are valid until sess_verified() */
 		struct req *req;

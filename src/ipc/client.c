@@ -178,7 +178,7 @@ ipc_request(struct ipc_client *c, enum ipc_op op, json_t *args, ipc_progress *pr
 		    ret_err, IPC_ERR_INTERNAL, "Free some memory.", "There is no memory left.");
 	w.until_ms = clock_ms() + w.patience_ms;
 	err = send_all(&w, line, len);
-	free(line);
+	ipc_wipe(line, len);
 	return err < 0 ? err : wait_answer(&w, ret_result);
 }
 

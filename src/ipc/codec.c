@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,9 +25,31 @@ ipc_lines_init(struct ipc_lines *l, size_t bytes_max)
 }
 
 void
+ipc_wipe(void *p, size_t n)
+{
+	if (p == NULL)
+		return;
+	explicit_bzero(p, n);
+	free(p);
+}
+
+static void
+json_free_wiped(void *p)
+{
+	if (p != NULL)
+		ipc_wipe(p, malloc_usable_size(p));
+}
+
+void
+ipc_wipe_json(void)
+{
+	json_set_alloc_funcs(malloc, json_free_wiped);
+}
+
+void
 ipc_lines_fini(struct ipc_lines *l)
 {
-	free(l->buf);
+	ipc_wipe(l->buf, l->cap);
 	*l = (struct ipc_lines){ .bytes_max = l->bytes_max };
 }
 
@@ -39,10 +62,13 @@ ipc_lines_room(struct ipc_lines *l, size_t *ret_n)
 	}
 	if (l->len == l->cap) {
 		size_t cap = l->cap == 0 ? LINE_BYTES_FIRST : l->cap * 2;
-		char *bigger = realloc(l->buf, cap);
+		char *bigger = malloc(cap);
 
 		if (bigger == NULL)
 			return NULL;
+		if (l->buf != NULL)
+			memcpy(bigger, l->buf, l->cap);
+		ipc_wipe(l->buf, l->cap);
 		l->buf = bigger;
 		l->cap = cap;
 	}

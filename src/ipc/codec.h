@@ -10,6 +10,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/*
+ * Requests may carry secrets.  What is read and printed here is wiped before
+ * its memory is freed; after ipc_wipe_json() all values of JSON are, too.  A
+ * program calls it before it uses JSON at all.
+ */
+void ipc_wipe_json(void);
+/* n bytes of memory: wipe and free().  NULL is fine. */
+void ipc_wipe(void *p, size_t n);
+
 /* Bytes that have come and are not a whole line yet.  Empty, it holds no memory. */
 struct ipc_lines {
 	char *buf;

@@ -11,6 +11,7 @@
 
 #include "driver/call.h"
 #include "driver/control/control.h"
+#include "driver/cut.h"
 #include "driver/iscsi/discovery.h"
 #include "driver/iscsi/scan.h"
 #include "driver/iscsi/session.h"
@@ -71,6 +72,27 @@ keep_name(struct driver *d, struct fault *ret_fault)
 	else if (made.made)
 		log_note("initiator name %s, made for this host", made.name);
 	return true;
+}
+
+/*
+ * The level that an administrator set, or the guide's; and the event log.  A
+ * driver without a log of events is better than none.
+ */
+static void
+open_events(struct driver *d, bool is_level_given)
+{
+	char *level = settings_value(d->reg, NULL, REGISTRY_KEY_debug_level);
+	enum log_level kept;
+	int err;
+
+	if (!is_level_given && log_level_parse(level, &kept))
+		log_set_level(kept);
+	free(level);
+	err = event_log_open(d->loop, d->paths.events, &d->events);
+	if (err == 0)
+		diag_init(&(struct diag_cfg){ .sink = event_log_sink, .user = d->events });
+	else
+		log_err("events are not kept: %s: %s", d->paths.events, strerror(-err));
 }
 
 static bool
@@ -151,7 +173,14 @@ start_helpers(struct driver *d, struct fault *ret_fault)
 	}
 	d->isw = (struct isw){ .loop = d->loop,
 		.iswd = d->daemons[DRIVER_iswd],
-		.resolvd = d->daemons[DRIVER_resolvd] };
+		.resolvd = d->daemons[DRIVER_resolvd],
+		.stats = &d->stats };
+	if (gethostname(d->host_name, sizeof d->host_name - 1) != 0)
+		cut_copy(d->host_name, sizeof d->host_name, "localhost");
+	d->verify = (struct verify_cfg){ .loop = d->loop,
+		.iradd = d->daemons[DRIVER_iradd],
+		.reg = d->reg,
+		.default_nas = d->host_name };
 	return true;
 }
 
@@ -186,8 +215,10 @@ driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fa
 {
 	list_init(&d->sessions);
 	list_init(&d->portals);
+	list_init(&d->followers);
 	tree_init(&d->tree);
-	d->started = time(NULL);
+	d->started = d->stats_base.cleared = d->swd_base.cleared = d->discovery_base.cleared =
+	    time(NULL);
 	d->export = export_find(cfg->export);
 	if (d->export == NULL) {
 		fault_set(ret_fault, IPC_ERR_INVALID, "use fuse or null",
@@ -203,6 +234,7 @@ driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fa
 	if (!open_registry(d, ret_fault) || !start_workers(d, cfg->workers, ret_fault) ||
 	    !start_helpers(d, ret_fault) || !control_open(d, ret_fault))
 		return false;
+	open_events(d, cfg->is_level_given);
 	devfile_start(d, open_known);
 	return true;
 }
@@ -298,6 +330,8 @@ driver_fini(struct driver *d)
 		return;
 	for (unsigned i = 0; i < d->n_workers; i++)
 		worker_free(d->workers[i]);
+	diag_init(NULL);
+	event_log_close(d->events);
 	loopdev_free(d->loopdev);
 	loop_free(d->loop);
 }

@@ -5,10 +5,14 @@
 #ifndef DRIVER_DRIVER_H
 #define DRIVER_DRIVER_H
 
+#include <limits.h>
 #include <time.h>
 
+#include "driver/diag/event_log.h"
+#include "driver/diag/stat.h"
 #include "driver/iscsial/tree.h"
 #include "driver/isw/dial.h"
+#include "driver/isw/verify.h"
 #include "engine/worker.h"
 #include "export/export.h"
 #include "export/loopdev.h"
@@ -46,6 +50,17 @@ struct driver {
 	struct list portals;  /* portal.link: what is known of discovery addresses */
 	struct tree tree;
 	struct scan *scan; /* the one under way, or NULL */
+	/*
+	 * Statistics: of the driver, and of all discovery sessions together, which
+	 * are too short-lived to have their own.
+	 */
+	struct stat_block stats, discovery_stats;
+	struct conn_counts discovery_core;
+	struct stat_base stats_base, swd_base, discovery_base;
+	struct event_log *events; /* NULL: it could not be opened */
+	struct list followers;    /* of events.get */
+	struct verify_cfg verify;
+	char host_name[HOST_NAME_MAX + 1];
 	bool is_stopping;
 	bool is_stop_forced;
 };
@@ -54,6 +69,7 @@ struct driver_cfg {
 	const char *root; /* NULL: the environment's, or / */
 	unsigned workers; /* 1..DRIVER_WORKERS_MAX */
 	const char *export;
+	bool is_level_given; /* the log's level stays as it is */
 };
 
 /*

@@ -15,6 +15,7 @@
 #include "driver/driver.h"
 #include "driver/iscsial/usage.h"
 #include "ipc/client.h"
+#include "ipc/codec.h"
 #include "sys/confine.h"
 #include "sys/daemon.h"
 #include "sys/instance.h"
@@ -30,8 +31,9 @@ struct options {
 	const char *root, *export;
 	bool foreground, stop, force, status;
 	long workers;
-	enum log_level level;
+	enum log_level level; /* NOT_GIVEN: the administrator's (iscsiutil -b), or the default */
 };
+#define NOT_GIVEN ((enum log_level)0xff)
 
 struct process {
 	struct driver driver;
@@ -145,7 +147,9 @@ static int
 serve(struct process *p, const struct options *o)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
-	struct driver_cfg cfg = { .workers = (unsigned)o->workers, .export = o->export };
+	struct driver_cfg cfg = { .workers = (unsigned)o->workers,
+		.export = o->export,
+		.is_level_given = o->level != NOT_GIVEN };
 	struct fault why = { 0 };
 	int err;
 
@@ -287,15 +291,14 @@ int
 main(int argc, char **argv)
 {
 	static struct process p = { .daemon.ready_fd = -1 };
-	struct options o = {
-		.level = LOG_LVL_NOTE, .export = "fuse", .workers = workers_default()
-	};
+	struct options o = { .level = NOT_GIVEN, .export = "fuse", .workers = workers_default() };
 	const struct opt opts[] = {
 		OPT_ROW_ROOT(o.root),
 		{ 'f', "foreground", OPT_FLAG, &o.foreground, NULL,
 		    "stay in the foreground and log there" },
 		{ 'd', "debug", OPT_LEVEL, &o.level, "LEVEL",
-		    "log messages up to this level (default: note)" },
+		    "log messages up to this level, whatever iscsiutil -b said (default: err in "
+		    "the system's log, note in the foreground)" },
 		{ 0, "workers", OPT_INT, &o.workers, "N",
 		    "threads that move data (default: one a processor, at most 4)", 1,
 		    DRIVER_WORKERS_MAX },
@@ -316,6 +319,7 @@ main(int argc, char **argv)
 		.n_opts = sizeof opts / sizeof opts[0] };
 	int operand, ret;
 
+	ipc_wipe_json();
 	switch (opt_parse(&program, argc, argv, &operand)) {
 	case OPT_DONE:
 		return INSTANCE_EXIT_OK;
@@ -329,7 +333,11 @@ main(int argc, char **argv)
 		fprintf(stderr, PROGRAM ": the root cannot be used: %s\n", strerror(-ret));
 		return INSTANCE_EXIT_FAILED;
 	}
-	log_init(PROGRAM, o.foreground ? LOG_TO_STDERR : LOG_TO_SYSLOG, o.level);
+	/* The guide, table C-1: "by default, messages [...] less than or equal to LVL_ERR". */
+	log_init(PROGRAM, o.foreground ? LOG_TO_STDERR : LOG_TO_SYSLOG,
+	    o.level != NOT_GIVEN ? o.level
+	    : o.foreground       ? LOG_LVL_NOTE
+				 : LOG_LVL_ERR);
 	if (o.status)
 		ret = instance_status(PROGRAM, p.driver.paths.driver_pid);
 	else if (o.stop)

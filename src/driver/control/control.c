@@ -48,6 +48,7 @@ control_open(struct driver *d, struct fault *ret_fault)
 void
 control_close(struct driver *d)
 {
+	control_end_followers(d);
 	ipc_server_free(d->dev_iscsi);
 	ipc_server_free(d->dev_isw);
 	d->dev_iscsi = d->dev_isw = NULL;

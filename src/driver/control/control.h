@@ -10,6 +10,8 @@
 /* False with *ret_fault. */
 bool control_open(struct driver *d, struct fault *ret_fault);
 void control_close(struct driver *d);
+/* Whoever follows the event log is told that it ends. */
+void control_end_followers(struct driver *d);
 
 /* Answer with a fault; `extra` as in ipc_call_error(). */
 void control_fail(struct ipc_call *call, const struct fault *f, json_t *extra);

@@ -17,12 +17,15 @@ static json_t *
 show_address(struct driver *d, const char *name, const struct registry_address *a)
 {
 	const struct session *s = session_find_address(d, name, a);
+	struct registry_scope scope = { REGISTRY_TARGET_ADDRESS, name, a };
 	json_t *o = json_pack("{s:s, s:i, s:i, s:o, s:o, s:s?}", "address", a->address, "port",
 	    a->port, "tpgt", a->tpgt, "session_instance",
 	    s != NULL ? json_integer(s->instance) : json_null(), "state",
 	    s != NULL ? json_string(sstate_word(s->state)) : json_null(), "last_error",
 	    s != NULL && s->last.is_set ? s->last.message : NULL);
 
+	if (o != NULL)
+		settings_show(d->reg, &scope, o);
 	return o;
 }
 

@@ -18,6 +18,7 @@ struct event_log {
 	int fd;
 	off_t size;
 	atomic_uint_least64_t lost;
+	struct list watches;
 };
 
 /* A line on its way to the loop's thread. */
@@ -48,6 +49,7 @@ event_log_open(struct loop *loop, const char *path, struct event_log **ret_log)
 
 	if (log == NULL)
 		return -ENOMEM;
+	list_init(&log->watches);
 	log->loop = loop;
 	log->path = strdup(path);
 	err = log->path != NULL ? open_file(log) : -ENOMEM;
@@ -69,6 +71,19 @@ event_log_close(struct event_log *log)
 		(void)close(log->fd); /* every line was written before */
 	free(log->path);
 	free(log);
+}
+
+void
+event_log_watch(struct event_log *log, struct event_watch *w)
+{
+	list_push_back(&log->watches, &w->link);
+}
+
+void
+event_log_unwatch(struct event_log *log, struct event_watch *w)
+{
+	(void)log; /* a list's node knows its list */
+	list_remove(&w->link);
 }
 
 uint64_t
@@ -113,6 +128,12 @@ write_line(struct loop_msg *m)
 		atomic_fetch_add(&log->lost, 1);
 	else
 		log->size += n;
+	LIST_EACH(node, tmp, &log->watches)
+	{
+		struct event_watch *w = LIST_ENTRY(node, struct event_watch, link);
+
+		w->line(w, l->text, l->len - 1);
+	}
 	free(l);
 }
 

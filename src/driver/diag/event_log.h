@@ -26,6 +26,14 @@ int event_log_open(struct loop *loop, const char *path, struct event_log **ret_l
 void event_log_close(struct event_log *log);
 /* A diag_cfg.sink with the log as its user. */
 void event_log_sink(void *log, const struct diag_event *ev);
+/* Somebody who wants to see each line as it is written, on the loop's thread; embedded. */
+struct event_watch {
+	void (*line)(struct event_watch *w, const char *text, size_t len); /* no newline */
+	struct list link;
+};
+void event_log_watch(struct event_log *log, struct event_watch *w);
+/* Harmless where it does not watch.  Not from inside line(). */
+void event_log_unwatch(struct event_log *log, struct event_watch *w);
 /* Messages that could not be kept: no memory, or the file could not be written. */
 uint64_t event_log_lost(const struct event_log *log);
 

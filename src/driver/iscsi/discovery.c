@@ -32,6 +32,10 @@ struct discovery {
 	size_t room, bytes;
 	char last_name[LIMIT_ISCSI_NAME_BYTES + 1];
 	char peer_host[LIMIT_HOST_BYTES + 1]; /* the literal address that answered */
+	char about[LIMIT_ADDRESS_BYTES + 16];
+	struct verify *verify;
+	unsigned verify_stamp;
+	bool md5_only, was_online;
 	bool is_over; /* the answer is complete, or it is no use to wait for it */
 };
 
@@ -48,12 +52,28 @@ label(const struct discovery *x)
 	return text;
 }
 
+static struct account
+make_account(struct discovery *x)
+{
+	session_address_text(&x->a, x->about);
+	return (struct account){ .about = { -1, NULL, x->about },
+		.session = &x->d->discovery_stats,
+		.driver = &x->d->stats };
+}
+
 static void
 discovery_free(struct discovery *x)
 {
+	struct conn_counts counts;
+
 	loop_timer_clear(x->d->loop, &x->text_deadline);
 	loop_timer_clear(x->d->loop, &x->finish);
 	dial_cancel(x->dial);
+	verify_cancel(x->verify);
+	if (x->nexus != NULL) {
+		sess_counts(nexus_sess(x->nexus), &counts);
+		stat_add_core(&x->d->discovery_core, &counts);
+	}
 	nexus_free(x->nexus);
 	sendtargets_free(x->parser);
 	free(x->result.found);
@@ -66,6 +86,8 @@ finish(struct loop_timer *t)
 {
 	struct discovery *x = LIST_ENTRY(t, struct discovery, finish);
 
+	if (!x->was_online)
+		stat_add(&x->d->stats, STAT_TRANSPORT_GLOBAL_discovery_failed);
 	x->done(x->user, &x->result);
 	discovery_free(x);
 }
@@ -155,6 +177,7 @@ add_own_address(struct discovery *x, const char *name)
 static void
 drain(struct discovery *x)
 {
+	struct account account = make_account(x);
 	struct sendtargets_record r;
 
 	while (sendtargets_next(x->parser, &r) != SENDTARGETS_END) {
@@ -173,6 +196,8 @@ drain(struct discovery *x)
 		case SENDTARGETS_STRAY_ADDRESS:
 		case SENDTARGETS_BAD_TEXT:
 		case SENDTARGETS_TOO_MANY:
+			stat_add(&x->d->stats, STAT_TRANSPORT_GLOBAL_send_targets_parse);
+			report_sendtargets(&account.about, &r);
 			log_warn("%s: the portal sent \"%s\": %s", label(x),
 			    r.culprit != NULL ? r.culprit : "",
 			    r.reason != NULL ? r.reason : "it is passed over");
@@ -191,6 +216,7 @@ took_too_long(struct loop_timer *t)
 
 	fault_set(&why, IPC_ERR_TIMEOUT, "look at the target's log",
 	    "the portal did not answer SendTargets in %u seconds", DISCOVERY_TEXT_US / 1000000);
+	stat_add(&x->d->stats, STAT_TRANSPORT_GLOBAL_send_targets_failed);
 	fail(x, &why);
 }
 
@@ -202,6 +228,9 @@ nexus_online(void *user)
 	struct discovery *x = user;
 	struct fault why = { 0 };
 
+	x->was_online = true;
+	stat_add(&x->d->stats, STAT_TRANSPORT_GLOBAL_discovery_opened);
+	stat_add(&x->d->stats, STAT_TRANSPORT_GLOBAL_send_targets);
 	nexus_release(x->nexus);
 	if (nexus_send_targets(x->nexus) != 0) {
 		fault_set(&why, IPC_ERR_INTERNAL, "try again", "SendTargets could not be sent");
@@ -244,6 +273,7 @@ nexus_text_done(void *user, bool ok)
 	if (!ok) {
 		fault_set(&why, IPC_ERR_OFFLINE, "look at the target's log",
 		    "the portal did not answer SendTargets");
+		stat_add(&x->d->stats, STAT_TRANSPORT_GLOBAL_send_targets_failed);
 		fail(x, &why);
 		return;
 	}
@@ -264,16 +294,42 @@ nexus_down(void *user, const struct nexus_down *down)
 	struct fault why = down->fault;
 
 	loop_timer_clear(x->d->loop, &x->text_deadline);
-	if (x->is_over)
+	if (x->is_over) {
 		end(x);
-	else if (down->end == NEXUS_MOVED &&
-		 redirect_follow(down->redirect, &x->hops, &x->at, &why))
+	} else if (down->end == NEXUS_MOVED &&
+		   redirect_follow(down->redirect, &x->hops, &x->at, &why)) {
 		dial(x);
-	else
+	} else if (down->chap_again && !x->md5_only) {
+		x->md5_only = true;
+		dial(x);
+	} else {
 		fail(x, &why);
+	}
+}
+
+static void
+verified(void *user, const struct verify_result *r)
+{
+	struct discovery *x = user;
+
+	x->verify = NULL;
+	if (r->timed_out)
+		stat_add(&x->d->discovery_stats, STAT_SWD_CONNECTION_auth_timeouts);
+	nexus_verified(x->nexus, x->verify_stamp, r->ok, &r->fault);
+}
+
+static void
+nexus_verify(void *user, const struct nexus_query *q)
+{
+	struct discovery *x = user;
+
+	verify_cancel(x->verify);
+	x->verify_stamp = q->stamp;
+	x->verify = verify_start(&x->d->verify, q, verified, x);
 }
 
 static const struct nexus_ops nexus_ops = {
+	.verify = nexus_verify,
 	.online = nexus_online,
 	.down = nexus_down,
 	.text = nexus_text,
@@ -297,17 +353,18 @@ dialed(void *user, const struct dial_result *r)
 {
 	struct discovery *x = user;
 	struct registry_scope scope = { REGISTRY_DISCOVERY, NULL, &x->a };
-	struct nexus_cfg cfg = { .label = label(x), .slots = 1 };
+	struct nexus_cfg cfg = { .label = label(x), .slots = 1, .account = make_account(x) };
 	struct nexus_login *login;
 	struct fault why = r->fault;
 
 	x->dial = NULL;
 	if (r->fd < 0) {
+		account_dial(&cfg.account, x->at.address, r->err, r->is_name);
 		fail(x, &why);
 		return;
 	}
 	keep_peer(x, r->peer);
-	login = settings_login(x->d->reg, &scope, &why);
+	login = settings_login(x->d->reg, &scope, x->md5_only, &why);
 	if (login != NULL && x->nexus == NULL) {
 		isid_discovery(cfg.isid, x->d->isid_random, x->d->discovery_serial++);
 		x->nexus = nexus_new(x->d->loop, &cfg, login, &nexus_ops, x);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driver/cut.h"
 #include "driver/iscsi/login_advice.h"
 #include "sys/log.h"
 
@@ -25,7 +26,21 @@ struct nexus {
 	struct nexus_down down; /* what is known so far of the end of this connection */
 	struct loop_work failed_attach;
 	int attach_err;
+	struct account account;
+	unsigned stamp;       /* counts logins */
+	bool is_asking;       /* a verdict is due for this login */
+	struct fault unasked; /* set: why there was none */
+	bool is_logging_out, is_dropped;
 };
+
+void
+nexus_login_free(struct nexus_login *login)
+{
+	if (login == NULL)
+		return;
+	explicit_bzero(login, sizeof *login);
+	free(login);
+}
 
 static void
 take_login(struct nexus *n, struct nexus_login *login)
@@ -36,12 +51,26 @@ take_login(struct nexus *n, struct nexus_login *login)
 		.target_name = login->target_name[0] != '\0' ? login->target_name : NULL,
 		.expected_tpgt = login->expected_tpgt,
 		.offer = login->offer,
+		.chap = login->has_chap ? &login->chap.cfg : NULL,
 	};
 	if (n->sess != NULL)
 		sess_configure(n->sess, &n->cfg);
 	if (n->login != login)
-		free(n->login);
+		nexus_login_free(n->login);
 	n->login = login;
+}
+
+/* Did the login fail in a way that another CHAP algorithm may mend? */
+static bool
+is_chap_failure(const struct sess_event *ev)
+{
+	/* 0201 is an authentication failure; a response of unexpected length is 0200 to some. */
+	if (ev->login.step == LOGIN_REFUSED)
+		return ev->login.status_class == 2 && ev->login.status_detail <= 1;
+	return ev->login.step == LOGIN_VIOLATION &&
+	       (ev->login.violation == VIOLATION_CHAP_R ||
+		   ev->login.violation == VIOLATION_CHAP_WRONG ||
+		   ev->login.violation == VIOLATION_CHAP_NO_HASH);
 }
 
 static void
@@ -64,8 +93,7 @@ login_failed(struct nexus *n, const struct sess_event *ev)
 		advice = login_advice_for(ev->login.status_class, ev->login.status_detail);
 		d->end = NEXUS_REFUSED;
 		d->is_permanent = advice.is_permanent;
-		fault_set(&d->fault, IPC_ERR_OFFLINE, advice.next,
-		    "the target refused the login: %s (status %02x%02x)", reason,
+		fault_set(&d->fault, IPC_ERR_OFFLINE, advice.next, "%s (status %02x%02x)", reason,
 		    ev->login.status_class, ev->login.status_detail);
 		break;
 	case LOGIN_SEND:
@@ -78,11 +106,17 @@ login_failed(struct nexus *n, const struct sess_event *ev)
 			break;
 		d->end = NEXUS_REFUSED;
 		d->is_permanent = true;
-		fault_set(&d->fault, IPC_ERR_OFFLINE,
-		    "look for a newer release of the target's software, and report it",
+		fault_set(&d->fault, IPC_ERR_OFFLINE, login_advice_violation(ev->login.violation),
 		    "the login failed: %s", reason);
+		/* RADIUS was not asked, so the target is not to blame; it may be asked soon. */
+		if (ev->login.violation == VIOLATION_CHAP_WRONG && n->unasked.is_set) {
+			d->is_permanent = false;
+			d->fault = n->unasked;
+		}
 		break;
 	}
+	d->chap_again = is_chap_failure(ev) && ev->login.chap_algorithm != 0 &&
+			ev->login.chap_algorithm != CHAP_MD5;
 }
 
 static const char *
@@ -120,13 +154,39 @@ async(struct nexus *n, const struct sess_event *ev)
 }
 
 static void
+verify(struct nexus *n, const struct sess_event *ev)
+{
+	const struct chap_query *q = &ev->verify;
+	struct nexus_query copy = { .stamp = n->stamp, .identifier = q->identifier };
+
+	/* Both are ours to choose and MD5's length: RADIUS is asked with nothing else. */
+	if (n->ops->verify == NULL || q->challenge_len > sizeof copy.challenge ||
+	    q->response_len > sizeof copy.response) {
+		sess_verified(n->sess, false, loop_now(n->loop));
+		return;
+	}
+	memcpy(copy.challenge, q->challenge, q->challenge_len);
+	copy.challenge_len = q->challenge_len;
+	memcpy(copy.response, q->response, q->response_len);
+	copy.response_len = q->response_len;
+	cut_copy(copy.name, sizeof copy.name, q->name);
+	n->is_asking = true;
+	n->ops->verify(n->user, &copy);
+}
+
+static void
 link_event(void *user, const struct sess_event *ev)
 {
 	struct nexus *n = user;
 
+	/* Where nobody gave a verdict the target is not to blame. */
+	if (ev->kind != SESS_EV_LOGIN_FAILED || !n->unasked.is_set)
+		account_event(&n->account, ev);
 	switch (ev->kind) {
 	case SESS_EV_ONLINE:
 		n->down.was_online = true;
+		/* The login is over, and the next one brings its own. */
+		chapcfg_wipe(&n->login->chap);
 		n->ops->online(n->user);
 		break;
 	case SESS_EV_LOGIN_FAILED:
@@ -165,8 +225,8 @@ link_event(void *user, const struct sess_event *ev)
 		log_warn(
 		    "%s: the target rejected a PDU, reason 0x%02x", n->label, ev->reject_reason);
 		break;
-	case SESS_EV_VERIFY: /* CHAP is not offered, so nobody can be asked */
-		sess_verified(n->sess, false, loop_now(n->loop));
+	case SESS_EV_VERIFY:
+		verify(n, ev);
 		break;
 	case SESS_EV_REQ:   /* the link's */
 	case SESS_EV_CLOSE: /* comes as closed() */
@@ -214,10 +274,21 @@ explain(struct nexus *n, int err, enum conn_result why)
 		    conn_result_text(why));
 }
 
-static void
-link_closed(void *user, int err, enum conn_result why)
+static enum account_phase
+phase(const struct nexus *n)
 {
-	struct nexus *n = user;
+	if (n->is_dropped)
+		return ACCOUNT_OURS;
+	if (n->down.end == NEXUS_LOGGED_OUT)
+		return ACCOUNT_DONE;
+	if (n->is_logging_out)
+		return ACCOUNT_LOGOUT;
+	return n->down.was_online ? ACCOUNT_ACTIVE : ACCOUNT_LOGIN;
+}
+
+static void
+end(struct nexus *n, int err, enum conn_result why)
+{
 	struct nexus_down d;
 
 	if (n->down.end != NEXUS_LOGGED_OUT && !n->down.fault.is_set)
@@ -227,6 +298,16 @@ link_closed(void *user, int err, enum conn_result why)
 	n->ops->down(n->user, &d);
 }
 
+static void
+link_closed(void *user, int err, enum conn_result why)
+{
+	struct nexus *n = user;
+
+	account_closed(&n->account, phase(n), err, why);
+	n->is_asking = false;
+	end(n, err, why);
+}
+
 static const struct link_ops link_ops = { .event = link_event, .closed = link_closed };
 
 static void
@@ -234,7 +315,8 @@ attach_failed(struct loop_work *w)
 {
 	struct nexus *n = LIST_ENTRY(w, struct nexus, failed_attach);
 
-	link_closed(n, n->attach_err, CONN_OK);
+	account_no_login(&n->account, n->attach_err);
+	end(n, n->attach_err, CONN_OK);
 }
 
 struct nexus *
@@ -244,7 +326,7 @@ nexus_new(struct loop *loop, const struct nexus_cfg *cfg, struct nexus_login *lo
 	struct nexus *n = calloc(1, sizeof *n);
 
 	if (n == NULL) {
-		free(login);
+		nexus_login_free(login);
 		return NULL;
 	}
 	n->loop = loop;
@@ -252,6 +334,7 @@ nexus_new(struct loop *loop, const struct nexus_cfg *cfg, struct nexus_login *lo
 	n->user = user;
 	loop_work_init(&n->failed_attach, attach_failed);
 	(void)snprintf(n->label, sizeof n->label, "%s", cfg->label);
+	n->account = cfg->account;
 	n->cfg.slots = cfg->slots;
 	n->cfg.login_timeout_ms = NEXUS_LOGIN_TIMEOUT_MS;
 	n->cfg.request_timeout_ms = NEXUS_REQUEST_TIMEOUT_MS;
@@ -294,7 +377,7 @@ nexus_free(struct nexus *n)
 		drain(n);
 		sess_free(n->sess);
 	}
-	free(n->login);
+	nexus_login_free(n->login);
 	free(n);
 }
 
@@ -307,11 +390,30 @@ nexus_attach(struct nexus *n, int fd, struct nexus_login *login)
 	if (login != NULL)
 		take_login(n, login);
 	n->down = (struct nexus_down){ 0 };
+	n->is_asking = n->is_logging_out = n->is_dropped = false;
+	fault_clear(&n->unasked);
+	n->stamp++;
 	err = link_attach(n->link, fd);
 	if (err != 0) {
 		n->attach_err = err;
 		loop_defer(n->loop, &n->failed_attach);
 	}
+}
+
+void
+nexus_verified(struct nexus *n, unsigned stamp, bool ok, const struct fault *why)
+{
+	struct stat_block *stats = n->account.session;
+
+	if (stamp != n->stamp || !n->is_asking) {
+		stat_add(stats, nexus_is_attached(n) ? STAT_TRANSPORT_SESSION_auth_wrong_stamp
+						     : STAT_TRANSPORT_SESSION_auth_no_connection);
+		return;
+	}
+	n->is_asking = false;
+	n->unasked = *why;
+	sess_verified(n->sess, ok, loop_now_update(n->loop));
+	link_kick(n->link);
 }
 
 bool
@@ -356,13 +458,25 @@ nexus_fail_all(struct nexus *n)
 	drain(n);
 }
 
+/* A control request was queued, or not. */
+static int
+queued(struct nexus *n, int err)
+{
+	account_request(&n->account, err);
+	if (err == 0)
+		link_kick(n->link);
+	return err;
+}
+
 int
 nexus_logout(struct nexus *n)
 {
-	int err = sess_logout(n->sess, loop_now(n->loop));
+	int err = queued(n, sess_logout(n->sess, loop_now(n->loop)));
 
-	if (err == 0)
-		link_kick(n->link);
+	if (err == 0) {
+		n->is_logging_out = true;
+		stat_add(n->account.session, STAT_TRANSPORT_SESSION_logouts);
+	}
 	return err;
 }
 
@@ -370,27 +484,24 @@ void
 nexus_drop(struct nexus *n, const struct fault *why)
 {
 	n->down.fault = *why;
+	n->is_dropped = true;
 	link_detach(n->link);
 }
 
 int
 nexus_send_targets(struct nexus *n)
 {
-	int err = sess_send_targets(n->sess, "All", loop_now(n->loop));
+	int err = queued(n, sess_send_targets(n->sess, "All", loop_now(n->loop)));
 
-	if (err == 0)
-		link_kick(n->link);
+	if (err != 0)
+		stat_add(n->account.session, STAT_TRANSPORT_SESSION_send_targets_send);
 	return err;
 }
 
 int
 nexus_ping(struct nexus *n, uint32_t len, void *user)
 {
-	int err = sess_ping(n->sess, len, user, loop_now(n->loop));
-
-	if (err == 0)
-		link_kick(n->link);
-	return err;
+	return queued(n, sess_ping(n->sess, len, user, loop_now(n->loop)));
 }
 
 const struct sess *

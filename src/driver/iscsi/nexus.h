@@ -10,7 +10,9 @@
 #ifndef ISCSI_NEXUS_H
 #define ISCSI_NEXUS_H
 
+#include "driver/diag/account.h"
 #include "driver/fault.h"
+#include "driver/iscsi/chapcfg.h"
 #include "engine/link.h"
 
 /* What the next login says of us.  Heap, owned by whoever has it. */
@@ -20,7 +22,11 @@ struct nexus_login {
 	char target_name[LIMIT_ISCSI_NAME_BYTES + 1]; /* "": a discovery session */
 	int32_t expected_tpgt;
 	struct neg_offer offer;
+	bool has_chap; /* only where AuthMethod offers it */
+	struct chapcfg chap;
 };
+/* Wipes its secrets.  NULL is fine. */
+void nexus_login_free(struct nexus_login *login);
 
 enum nexus_end {
 	NEXUS_LOST,    /* the connection broke, or the peer broke the protocol */
@@ -35,6 +41,7 @@ struct nexus_down {
 	bool is_permanent;      /* trying the same again would not help */
 	bool redirect_for_good; /* NEXUS_MOVED: 0102, not 0101 */
 	bool was_online;
+	bool chap_again; /* it failed after the target had chosen another algorithm than MD5 */
 	char redirect[LIMIT_ADDRESS_BYTES + 1];
 	struct fault fault; /* not set after a logout that we asked for */
 };
@@ -46,6 +53,22 @@ struct nexus_ping {
 	void *user;
 };
 
+/*
+ * Somebody who knows the target's secret must say whether its response is
+ * right (CHAP_BI without a local secret).  A copy: it may go to another thread.
+ */
+struct nexus_query {
+	unsigned stamp; /* which login asks */
+	uint8_t identifier;
+	size_t challenge_len;
+	uint8_t challenge[CHAPCFG_CHALLENGE_BYTES];
+	uint8_t response[CHAP_DIGEST_MAX];
+	size_t response_len;
+	char name[CHAP_NAME_MAX + 1];
+};
+/* RADIUS is asked, and answers, within this: part of the login's time. */
+#define NEXUS_VERIFY_MS 12000
+
 /* None of these may free the nexus, except down(). */
 struct nexus_ops {
 	void (*online)(void *user);
@@ -55,6 +78,8 @@ struct nexus_ops {
 	void (*ping)(void *user, const struct nexus_ping *ping);  /* or NULL */
 	/* The target says that its LUNs are not what they were (unit attention 3F/0E). */
 	void (*luns_changed)(void *user); /* or NULL */
+	/* nexus_verified() is the answer; or NULL: nobody can be asked. */
+	void (*verify)(void *user, const struct nexus_query *q);
 };
 
 struct nexus_cfg {
@@ -62,6 +87,7 @@ struct nexus_cfg {
 	uint8_t isid[6];
 	uint16_t slots;
 	uint32_t nop_interval_ms;
+	struct account account; /* what it points to is borrowed */
 };
 
 struct nexus;
@@ -78,6 +104,8 @@ void nexus_free(struct nexus *n);
  * as down().
  */
 void nexus_attach(struct nexus *n, int fd, struct nexus_login *login);
+/* The verdict on a query, or (why->is_set) that there is none; harmless when that login is over. */
+void nexus_verified(struct nexus *n, unsigned stamp, bool ok, const struct fault *why);
 bool nexus_is_online(const struct nexus *n);
 bool nexus_is_attached(const struct nexus *n);
 /* The LUNs are the same: let requests out. */

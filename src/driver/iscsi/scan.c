@@ -342,6 +342,7 @@ scan_start(struct driver *d, struct ipc_call *call)
 		list_push_back(&scan->calls, &k->link);
 		return;
 	}
+	stat_add(&d->stats, STAT_TRANSPORT_GLOBAL_ioscans);
 	d->scan = scan = call_alloc(sizeof *scan);
 	scan->d = d;
 	list_init(&scan->calls);

@@ -62,14 +62,32 @@ session_label(const struct session *s)
 
 /* ---- states ---- */
 
+/* The guide has three states, and counts by them. */
+static enum stat_id
+by_word(const char *word, enum stat_id online, enum stat_id transient, enum stat_id offline)
+{
+	return strcmp(word, "online") == 0      ? online
+	       : strcmp(word, "transient") == 0 ? transient
+						: offline;
+}
+
 /* False: the event has no row; nothing happened. */
 static bool
 go(struct session *s, enum sstate_event ev)
 {
+	const char *before = sstate_word(s->state);
 	enum sstate to;
 
-	if (!sstate_next(s->state, ev, &to))
+	if (!sstate_next(s->state, ev, &to)) {
+		stat_add(&s->stats, by_word(before, STAT_TRANSPORT_SESSION_unexpected_online,
+					STAT_TRANSPORT_SESSION_unexpected_transient,
+					STAT_TRANSPORT_SESSION_unexpected_offline));
 		return false;
+	}
+	if (strcmp(before, sstate_word(to)) != 0)
+		stat_add(&s->stats,
+		    by_word(sstate_word(to), STAT_TRANSPORT_SESSION_to_online,
+			STAT_TRANSPORT_SESSION_to_transient, STAT_TRANSPORT_SESSION_to_offline));
 	log_debug("session %u: %s -> %s", s->instance, sstate_name(s->state), sstate_name(to));
 	s->state = to;
 	return true;
@@ -92,11 +110,20 @@ tell(struct session *s)
 
 /* ---- a try ---- */
 
+/* What messages say it is about, and where events are counted. */
+static struct account
+make_account(struct session *s)
+{
+	return (struct account){ .about = { (int32_t)s->instance, s->target, s->about },
+		.session = &s->stats,
+		.driver = &s->d->stats };
+}
+
 static struct nexus_login *
 make_login(struct session *s, struct fault *ret_fault)
 {
 	struct registry_scope scope = { REGISTRY_TARGET_ADDRESS, s->target, &s->a };
-	struct nexus_login *login = settings_login(s->d->reg, &scope, ret_fault);
+	struct nexus_login *login = settings_login(s->d->reg, &scope, s->md5_only, ret_fault);
 
 	if (login == NULL)
 		return NULL;
@@ -111,11 +138,13 @@ static void
 dialed(void *user, const struct dial_result *r)
 {
 	struct session *s = user;
+	struct account account = make_account(s);
 	struct nexus_login *login;
 	struct fault why = { 0 };
 
 	s->dial = NULL;
 	if (r->fd < 0) {
+		account_dial(&account, s->at.address, r->err, r->is_name);
 		lost(s, &r->fault, false);
 		return;
 	}
@@ -146,6 +175,8 @@ static void
 dial(struct session *s)
 {
 	choose_address(s);
+	if (s->has_login)
+		stat_add(&s->stats, STAT_TRANSPORT_SESSION_reopen_opens);
 	s->dial = dial_start(&s->d->isw, s->at.address, s->at.port, SESSION_CONNECT_MS, dialed, s);
 }
 
@@ -194,7 +225,10 @@ lost(struct session *s, const struct fault *why, bool try_at_once)
 
 	if (!go(s, SSTATE_EV_LOST))
 		return;
+	verify_cancel(s->verify);
+	s->verify = NULL;
 	if (was_online) {
+		stat_add(&s->stats, STAT_TRANSPORT_SESSION_reopens);
 		loop_timer_set(s->d->loop, &s->give_up, now + SESSION_REPLACEMENT_US);
 		if (now - s->online_us >= SESSION_STEADY_US)
 			backoff_reset(&s->backoff);
@@ -203,6 +237,8 @@ lost(struct session *s, const struct fault *why, bool try_at_once)
 		loop_timer_set(s->d->loop, &s->retry, now);
 		return;
 	}
+	if (!was_online)
+		stat_add(&s->d->stats, STAT_TRANSPORT_GLOBAL_normal_failed);
 	s->last = *why;
 	log_lost(s, why, &before);
 	/* The next try takes the other way where there are two. */
@@ -243,10 +279,39 @@ seat_down(void *user, const struct nexus_down *down)
 
 	if (!why.is_set)
 		fault_set(&why, IPC_ERR_OFFLINE, "", "the target ended the session");
+	/* Some targets number the algorithms their own way: MD5 is the one that all agree on. */
+	if (!down->was_online)
+		s->md5_only = down->chap_again;
+	if (down->chap_again)
+		log_info("%s: once more, with MD5 as the only CHAP algorithm", session_label(s));
 	/* What would be refused again is tried seldom. */
 	if (down->is_permanent && s->backoff.tries < 6)
 		s->backoff.tries = 6;
-	lost(s, &why, is_followed);
+	lost(s, &why, is_followed || down->chap_again);
+}
+
+/* ---- the target must prove who it is ---- */
+
+static void
+verified(void *user, const struct verify_result *r)
+{
+	struct session *s = user;
+
+	s->verify = NULL;
+	if (r->timed_out)
+		stat_add(&s->stats, STAT_SWD_CONNECTION_auth_timeouts);
+	if (s->seat != NULL)
+		seat_verified(s->seat, s->verify_stamp, r->ok, &r->fault);
+}
+
+static void
+seat_verify(void *user, const struct nexus_query *q)
+{
+	struct session *s = user;
+
+	verify_cancel(s->verify);
+	s->verify_stamp = q->stamp;
+	s->verify = verify_start(&s->d->verify, q, verified, s);
 }
 
 /* ---- online ---- */
@@ -261,6 +326,17 @@ keep_alias(struct session *s)
 }
 
 static void
+tell_redirected(struct session *s)
+{
+	struct account account = make_account(s);
+	char to[LIMIT_ADDRESS_BYTES + 16];
+
+	session_address_text(&s->at, to);
+	stat_add(&s->stats, STAT_TRANSPORT_SESSION_redirects);
+	diag_ISCSI_LOG_REDIRECT_OCCURRED(&account.about, s->about, to);
+}
+
+static void
 seat_online(void *user, const struct seat_login *login)
 {
 	struct session *s = user;
@@ -268,6 +344,9 @@ seat_online(void *user, const struct seat_login *login)
 	if (!go(s, SSTATE_EV_RELEASED))
 		return;
 	loop_timer_clear(s->d->loop, &s->give_up);
+	stat_add(&s->d->stats, STAT_TRANSPORT_GLOBAL_normal_opened);
+	if (s->hops > 0)
+		tell_redirected(s);
 	/* The original address works again: the permanent redirection was not for good. */
 	if (!s->is_elsewhere && s->skip_redirect)
 		(void)registry_redirect_remove(
@@ -275,6 +354,7 @@ seat_online(void *user, const struct seat_login *login)
 	s->skip_redirect = false;
 	s->hops = 0;
 	s->login = *login;
+	s->is_reopened = s->has_login;
 	s->has_login = true;
 	s->keep = true;
 	s->online_us = loop_now_update(s->d->loop);
@@ -295,6 +375,8 @@ seat_gone(void *user)
 	struct session *s = user;
 	struct list closers, *node;
 
+	if (s->seat != NULL)
+		stat_add_core(&s->core_before, seat_final_counts(s->seat));
 	seat_free(s->seat);
 	s->seat = NULL;
 	s->is_probed = s->is_probing = false;
@@ -335,6 +417,7 @@ seat_luns_changed(void *user)
 }
 
 static const struct seat_ops seat_ops = {
+	.verify = seat_verify,
 	.online = seat_online,
 	.down = seat_down,
 	.changed = seat_changed,
@@ -397,6 +480,7 @@ session_get(
 		return s;
 	err = registry_session_instance(d->reg, target, a, &instance);
 	if (err == -ENOSPC) {
+		diag_ISCSI_LOG_MAX_SSNS_OVERFLOW(&(struct diag_ctx){ -1, target, a->address });
 		fault_set(ret_fault, IPC_ERR_INTERNAL,
 		    "remove targets that are not needed any more",
 		    "Attempt to allocate more than the maximum number of sessions (%u)",
@@ -420,6 +504,7 @@ session_get(
 	s->a = *a;
 	isid_normal(s->isid, d->isid_random, instance);
 	s->state = SSTATE_CLOSED;
+	s->stats_base.cleared = time(NULL);
 	s->retry.expired = retry;
 	s->give_up.expired = give_up;
 	s->keep = luns_known(d, instance);
@@ -454,6 +539,8 @@ take_seat(struct session *s)
 		.user = s,
 	};
 
+	session_address_text(&s->a, s->about);
+	cfg.nexus.account = make_account(s);
 	d->next_worker = (d->next_worker + 1) % d->n_workers;
 	(void)snprintf(label, sizeof label, "session %u", s->instance);
 	(void)snprintf(dir, sizeof dir, "%s/%u", d->paths.disks, s->instance);
@@ -488,9 +575,12 @@ session_open(struct session *s, session_opened *opened, void *user)
 	bool is_closing = s->state == SSTATE_LOGOUT || s->is_gone_posted || s->d->is_stopping;
 	struct wait *w;
 
-	if (s->state == SSTATE_ONLINE)
+	stat_add(&s->stats, STAT_TRANSPORT_SESSION_opens);
+	if (s->state == SSTATE_ONLINE) {
+		if (s->is_reopened)
+			stat_add(&s->stats, STAT_TRANSPORT_SESSION_reopen_opens_aborted);
 		return SESSION_IS_ONLINE;
-
+	}
 	if (is_closing || !begin(s)) {
 		if (is_closing)
 			fault_set(&s->last, IPC_ERR_OFFLINE, "try again when it is closed",
@@ -540,7 +630,9 @@ session_close(struct session *s, session_closed *closed, void *user)
 		w->user = user;
 		list_push_back(&s->closers, &w->link);
 	}
+	stat_add(&s->stats, STAT_TRANSPORT_SESSION_closes);
 	if (s->state == SSTATE_CLOSED) {
+		stat_add(&s->stats, STAT_TRANSPORT_SESSION_reopen_closes_aborted);
 		/* It was closed all the time: the closers are told as if it had been open. */
 		if (!s->is_gone_posted)
 			call_post(s->d->loop, closed_later, s);
@@ -551,6 +643,8 @@ session_close(struct session *s, session_closed *closed, void *user)
 		return; /* it is being closed */
 	dial_cancel(s->dial);
 	s->dial = NULL;
+	verify_cancel(s->verify);
+	s->verify = NULL;
 	loop_timer_clear(s->d->loop, &s->retry);
 	loop_timer_clear(s->d->loop, &s->give_up);
 	if (!s->last.is_set)

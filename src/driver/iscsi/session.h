@@ -54,7 +54,18 @@ struct session {
 	uint64_t online_us;
 	time_t opened;
 
-	struct fault last;   /* why it is not online; not set: it is, or nobody tried */
+	struct fault last; /* why it is not online; not set: it is, or nobody tried */
+	/* What it counts: the driver's part, and the core's of seats that are gone. */
+	struct stat_block stats;
+	struct conn_counts core_before;
+	struct stat_base stats_base;
+	char about[LIMIT_ADDRESS_BYTES +
+		   16];        /* its address, for messages; the seat's while there is one */
+	struct verify *verify; /* iradd is asked */
+	unsigned verify_stamp; /* for which login */
+	bool is_reopened;      /* it had been online before */
+	bool md5_only;         /* the target failed after it had chosen another CHAP algorithm */
+
 	struct list waiters; /* of session_open() */
 	struct list closers; /* of session_close() */
 };

@@ -1,25 +1,21 @@
 #include "driver/iscsi/settings.h"
 
+#include <sys/random.h>
+
+#include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "driver/call.h"
+#include "driver/chaphash.h"
 #include "driver/cut.h"
 #include "sys/log.h"
 
-/* Registry keys that are lists of a login key's values. */
-static const struct list_key {
-	enum registry_key key;
-	enum key_id login_key;
-} list_keys[] = {
-	{ REGISTRY_KEY_auth_method, KEY_auth_method },
-	{ REGISTRY_KEY_header_digest, KEY_header_digest },
-	{ REGISTRY_KEY_data_digest, KEY_data_digest },
-};
+/* The guide's three keys, which have members of their own in answers. */
+static const enum key_id list_keys[] = { KEY_auth_method, KEY_header_digest, KEY_data_digest };
 #define LIST_KEYS (sizeof list_keys / sizeof *list_keys)
-
-#define CHAP_METHOD_DEFAULT "CHAP_UNI"
 
 void
 settings_fault(const struct registry *r, struct fault *ret_fault)
@@ -41,42 +37,131 @@ settings_value(struct registry *r, const struct registry_scope *scope, enum regi
 	return value;
 }
 
-/* Only what we can do is offered; a value that is not understood costs its key's default. */
-static void
-apply(struct registry *r, const struct registry_scope *scope, const struct list_key *k,
-    struct neg_offer *offer)
+enum registry_key
+settings_registry_key(enum key_id key)
 {
-	char *value = settings_value(r, scope, k->key);
-	enum neg_parse p = NEG_PARSE_OK;
+	static const enum registry_key keys[] = {
+#define KEY_NUM(id, ...)  [KEY_##id] = REGISTRY_KEY_##id,
+#define KEY_BOOL(id, ...) [KEY_##id] = REGISTRY_KEY_##id,
+#define KEY_LIST(id, ...) [KEY_##id] = REGISTRY_KEY_##id,
+#include "core/keys.def"
+	};
 
-	if (value[0] != '\0')
-		p = neg_parse_value(k->login_key, value, offer);
-	if (p != NEG_PARSE_OK)
-		log_warn("the configured %s \"%s\" is not used: %s", registry_key_name(k->key),
-		    value, neg_parse_text(p));
+	assert(key < sizeof keys / sizeof *keys);
+	return keys[key];
+}
+
+/* Values of one level; the caller frees them. */
+static void
+read_level(struct registry *r, const struct registry_scope *scope, enum keys_level level,
+    char *values[KEYS_LEVELS][KEY_COUNT])
+{
+	for (size_t k = 0; k < neg_param_count(); k++)
+		if (registry_get(
+			r, scope, settings_registry_key((enum key_id)k), &values[level][k]) != 0)
+			values[level][k] = NULL;
+}
+
+void
+settings_keys(struct registry *r, const struct registry_scope *scope, struct keys_effective *ret)
+{
+	char *values[KEYS_LEVELS][KEY_COUNT] = { 0 };
+	struct keys_config config;
+
+	read_level(r, NULL, KEYS_GLOBAL, values);
+	if (scope != NULL && scope->target != NULL) {
+		struct registry_scope target = { REGISTRY_TARGET, scope->target, NULL };
+
+		read_level(r, &target, KEYS_TARGET, values);
+	}
+	if (scope != NULL && scope->address != NULL)
+		read_level(r, scope, KEYS_ADDRESS, values);
+	for (int i = 0; i < KEYS_LEVELS; i++)
+		for (int k = 0; k < KEY_COUNT; k++)
+			config.value[i][k] = values[i][k];
+	keys_merge(&config, ret);
+	for (int i = 0; i < KEYS_LEVELS; i++)
+		for (int k = 0; k < KEY_COUNT; k++)
+			free(values[i][k]);
+}
+
+/* Heap text that may be a secret. */
+static void
+wipe(char *value)
+{
+	explicit_bzero(value, strlen(value));
 	free(value);
 }
 
-struct nexus_login *
-settings_login(struct registry *r, const struct registry_scope *scope, struct fault *ret_fault)
+static bool
+set_chap(struct registry *r, const struct registry_scope *scope, bool md5_only,
+    struct nexus_login *login)
 {
-	struct nexus_login *login = call_alloc(sizeof *login);
+	uint8_t random[CHAPCFG_RANDOM_BYTES];
+	struct chapcfg_how how = { .ops = &chaphash_ops,
+		.is_available = chaphash_is_available,
+		.md5_only = md5_only,
+		.random = random };
+	char *method = settings_value(r, scope, REGISTRY_KEY_chap_method),
+	     *name = settings_value(r, scope, REGISTRY_KEY_chap_name),
+	     *secret = settings_value(r, scope, REGISTRY_KEY_chap_secret),
+	     *algorithms = settings_value(r, scope, REGISTRY_KEY_chap_algorithms),
+	     *target_name = settings_value(r, scope, REGISTRY_KEY_target_chap_name),
+	     *target_secret = settings_value(r, scope, REGISTRY_KEY_target_chap_secret);
+	const struct chapcfg_values values = { .method = method,
+		.name = name,
+		.initiator_name = login->initiator_name,
+		.secret = secret,
+		.algorithms = algorithms,
+		.target_name = target_name,
+		.target_secret = target_secret };
+
+	/* A challenge that somebody could foresee proves nothing. */
+	login->has_chap = getrandom(random, sizeof random, 0) == sizeof random;
+	if (login->has_chap)
+		chapcfg_init(&login->chap, &values, &how);
+	free(method);
+	free(name);
+	wipe(secret);
+	free(algorithms);
+	free(target_name);
+	wipe(target_secret);
+	return login->has_chap;
+}
+
+struct nexus_login *
+settings_login(
+    struct registry *r, const struct registry_scope *scope, bool md5_only, struct fault *ret_fault)
+{
+	struct nexus_login *login;
+	struct keys_effective keys;
 	char *value;
 
 	if (registry_get(r, NULL, REGISTRY_KEY_initiator_name, &value) != 0) {
 		settings_fault(r, ret_fault);
-		free(login);
 		return NULL;
 	}
+	login = call_alloc(sizeof *login);
 	cut_copy(login->initiator_name, sizeof login->initiator_name, value);
 	free(value);
 	value = settings_value(r, NULL, REGISTRY_KEY_initiator_alias);
 	cut_copy(login->initiator_alias, sizeof login->initiator_alias, value);
 	free(value);
 	login->expected_tpgt = -1;
-	neg_offer_default(&login->offer);
-	for (size_t i = 0; i < LIST_KEYS; i++)
-		apply(r, scope, &list_keys[i], &login->offer);
+	settings_keys(r, scope, &keys);
+	login->offer = keys.offer;
+	for (size_t k = 0; k < neg_param_count(); k++)
+		if (keys.is_bad[k])
+			log_warn("a configured value of %s is not used: this release does not "
+				 "know it",
+			    neg_key_info((enum key_id)k)->name);
+	if (neg_list_has(&login->offer.auth_method, NEG_AUTH_CHAP) &&
+	    !set_chap(r, scope, md5_only, login)) {
+		fault_set(ret_fault, IPC_ERR_INTERNAL, "try again",
+		    "there are no random bytes for a CHAP challenge");
+		nexus_login_free(login);
+		return NULL;
+	}
 	return login;
 }
 
@@ -95,46 +180,81 @@ split(const char *list)
 	return array;
 }
 
-/* A list key with its default where it is not set. */
+/* Every key as it is offered, with the level it comes from; and what this scope itself has. */
+static void
+show_keys(const struct registry_scope *scope, const struct keys_effective *e, json_t *to)
+{
+	enum keys_level own = scope == NULL            ? KEYS_GLOBAL
+			      : scope->address != NULL ? KEYS_ADDRESS
+						       : KEYS_TARGET;
+	json_t *keys = json_object(), *configured = json_object();
+	char text[256];
+
+	for (size_t k = 0; k < neg_param_count(); k++) {
+		const char *name = neg_key_info((enum key_id)k)->name;
+
+		if (!neg_format_offer(&e->offer, (enum key_id)k, text, sizeof text))
+			continue;
+		(void)json_object_set_new(keys, name,
+		    json_pack("{s:s, s:s}", "value", text, "from",
+			keys_level_name(e->from[k]))); /* no memory: one less, as below */
+		if (e->from[k] == own)
+			(void)json_object_set_new(configured, name, json_string(text));
+	}
+	(void)json_object_set_new(to, "keys", keys);
+	(void)json_object_set_new(to, "configured", configured);
+}
+
 static void
 show_list(
-    struct registry *r, const struct registry_scope *scope, const struct list_key *k, json_t *to)
+    const struct registry_scope *scope, const struct keys_effective *e, enum key_id key, json_t *to)
 {
-	char *value = settings_value(r, scope, k->key);
-	char text[256], flag[64];
-	struct neg_offer offer;
-	bool is_default = value[0] == '\0';
+	const char *name = registry_key_name(settings_registry_key(key));
+	char text[256] = "", flag[64];
 
-	neg_offer_default(&offer);
-	if (is_default && neg_format_offer(&offer, k->login_key, text, sizeof text)) {
-		free(value);
-		value = call_strdup(text);
-	}
-	(void)json_object_set_new(to, registry_key_name(k->key), split(value));
+	(void)neg_format_offer(&e->offer, key, text, sizeof text); /* two words always fit */
+	(void)json_object_set_new(to, name, split(text));
 	if (scope == NULL) {
-		(void)snprintf(flag, sizeof flag, "%s_is_default", registry_key_name(k->key));
-		(void)json_object_set_new(to, flag, json_boolean(is_default));
+		(void)snprintf(flag, sizeof flag, "%s_is_default", name); /* fits */
+		(void)json_object_set_new(to, flag, json_boolean(e->from[key] == KEYS_DEFAULT));
 	}
+}
+
+static void
+show_text(struct registry *r, const struct registry_scope *scope, enum registry_key key,
+    const char *dflt, json_t *to)
+{
+	char *value = settings_value(r, scope, key);
+
+	(void)json_object_set_new(
+	    to, registry_key_name(key), json_string(value[0] != '\0' ? value : dflt));
 	free(value);
+}
+
+/* Only whether there is one. */
+static void
+show_secret(struct registry *r, const struct registry_scope *scope, enum registry_key key,
+    const char *member, json_t *to)
+{
+	char *value = settings_value(r, scope, key);
+
+	(void)json_object_set_new(to, member, json_boolean(value[0] != '\0'));
+	wipe(value);
 }
 
 void
 settings_show(struct registry *r, const struct registry_scope *scope, json_t *to)
 {
-	char *value;
+	struct keys_effective e;
 
+	settings_keys(r, scope, &e);
 	for (size_t i = 0; i < LIST_KEYS; i++)
-		show_list(r, scope, &list_keys[i], to);
-	value = settings_value(r, scope, REGISTRY_KEY_chap_method);
-	(void)json_object_set_new(to, registry_key_name(REGISTRY_KEY_chap_method),
-	    json_string(value[0] != '\0' ? value : CHAP_METHOD_DEFAULT));
-	free(value);
-	value = settings_value(r, scope, REGISTRY_KEY_chap_name);
-	(void)json_object_set_new(
-	    to, registry_key_name(REGISTRY_KEY_chap_name), json_string(value));
-	free(value);
-	value = settings_value(r, scope, REGISTRY_KEY_chap_secret);
-	(void)json_object_set_new(to, "chap_secret_set", json_boolean(value[0] != '\0'));
-	explicit_bzero(value, strlen(value));
-	free(value);
+		show_list(scope, &e, list_keys[i], to);
+	show_text(r, scope, REGISTRY_KEY_chap_method, CHAPCFG_METHOD_DEFAULT, to);
+	show_text(r, scope, REGISTRY_KEY_chap_name, "", to);
+	show_text(r, scope, REGISTRY_KEY_chap_algorithms, "", to);
+	show_text(r, scope, REGISTRY_KEY_target_chap_name, "", to);
+	show_secret(r, scope, REGISTRY_KEY_chap_secret, "chap_secret_set", to);
+	show_secret(r, scope, REGISTRY_KEY_target_chap_secret, "target_chap_secret_set", to);
+	show_keys(scope, &e, to);
 }

@@ -126,6 +126,8 @@ start_export(struct bay *b, struct fault *ret_fault)
 	if (b->pool == NULL)
 		b->pool = iopool_new(b->slots);
 	if (b->pool == NULL) {
+		stat_add(b->port->account.session, STAT_SWD_CONNECTION_io_alloc);
+		stat_add(b->port->account.session, STAT_SWD_CONNECTION_io_streams);
 		fault_set(
 		    ret_fault, IPC_ERR_INTERNAL, "free some memory", "out of memory for disks");
 		return false;
@@ -268,6 +270,19 @@ bay_count(const struct bay *b)
 	LIST_EACH(node, tmp, &b->berths)
 	n += LIST_ENTRY(node, struct berth, link)->is_exported;
 	return n;
+}
+
+struct disk *
+bay_disk(const struct bay *b, size_t n)
+{
+	LIST_EACH(node, tmp, &b->berths)
+	{
+		struct berth *h = LIST_ENTRY(node, struct berth, link);
+
+		if (h->is_exported && n-- == 0)
+			return h->disk;
+	}
+	return NULL;
 }
 
 unsigned

@@ -40,6 +40,9 @@ size_t bay_count(const struct bay *b);
 /* Who has it open; 0 for a LUN that is not shown. */
 unsigned bay_openers(const struct bay *b, uint32_t lun);
 
+/* The n-th disk that is shown, or NULL behind the last. */
+struct disk *bay_disk(const struct bay *b, size_t n);
+
 /*
  * After a login: see that every disk is still the unit it was.  Those that
  * are not are taken off.  checked() follows, unless bay_uncheck() comes first:

@@ -52,7 +52,7 @@ submit(struct blk_dev *b, struct blk_req *r)
 	if (d->state == DISK_OFF) {
 		disk_finish(d, r, d->off_err);
 	} else if (d->is_failing) {
-		d->counts.failed_offline++;
+		disk_failed_offline(d);
 		disk_finish(d, r, -EIO);
 	} else if (disk_io_trivial(d, r, &result)) {
 		disk_finish(d, r, result);
@@ -331,4 +331,24 @@ struct disk_counts
 disk_counts(const struct disk *d)
 {
 	return d->counts;
+}
+
+const struct disk_latency *
+disk_latency(const struct disk *d)
+{
+	return &d->latency;
+}
+
+void
+disk_clear_counts(struct disk *d)
+{
+	memset(&d->counts, 0, sizeof d->counts);
+	memset(&d->latency, 0, sizeof d->latency);
+}
+
+void
+disk_failed_offline(struct disk *d)
+{
+	d->counts.failed_offline++;
+	stat_add(d->port->account.driver, STAT_TRANSPORT_GLOBAL_ios_offline);
 }

@@ -14,6 +14,7 @@
 #ifndef ISCSIAL_DISK_H
 #define ISCSIAL_DISK_H
 
+#include "base/hist.h"
 #include "driver/iscsial/iopool.h"
 #include "driver/iscsial/lun_info.h"
 #include "driver/iscsial/scsi_port.h"
@@ -33,6 +34,11 @@ struct disk_counts {
 	uint64_t reads, writes, flushes, discards, zeroes, bytes_read, bytes_written, errors,
 	    retries;
 	uint64_t failed_offline; /* the guide: I/Os that failed due to the session being offline */
+};
+
+/* How long commands took, in microseconds. */
+struct disk_latency {
+	struct hist reads, writes;
 };
 
 /*
@@ -67,5 +73,8 @@ void disk_fail_fast(struct disk *d, bool fail);
 /* Commands under way and requests waiting: none. */
 bool disk_is_idle(const struct disk *d);
 struct disk_counts disk_counts(const struct disk *d);
+const struct disk_latency *disk_latency(const struct disk *d);
+/* Begin to count anew. */
+void disk_clear_counts(struct disk *d);
 
 #endif

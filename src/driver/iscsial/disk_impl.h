@@ -31,6 +31,7 @@ struct disk {
 	struct list pool_link;  /* iopool's */
 	struct loop_work deliver, ask;
 	struct disk_counts counts;
+	struct disk_latency latency;
 	/* The log of errors: at most so many in so long. */
 	uint64_t log_since_us;
 	unsigned logged, suppressed;
@@ -49,6 +50,8 @@ void disk_queue_full(struct disk *d);
 void disk_queue_good(struct disk *d);
 /* A slot of the pool may be had. */
 void disk_slot_free(struct disk *d);
+/* A request ends because the session has been offline for too long. */
+void disk_failed_offline(struct disk *d);
 /* Is another line about errors due?  Counts those that are not. */
 bool disk_may_log(struct disk *d);
 

@@ -297,6 +297,9 @@ handed_back(struct req *r)
 		disk_queue_full(d);
 	else if (v.step == RETRY_DONE)
 		disk_queue_good(d);
+	if (v.step == RETRY_DONE && !io->is_sync && r->dir != REQ_NONE)
+		hist_add(r->dir == REQ_READ ? &d->latency.reads : &d->latency.writes,
+		    r->done_us - r->submit_us);
 	if (v.step == RETRY_DONE && !is_complete(r)) {
 		log_failure(d, r);
 		disk_io_end(d, io, -EIO);
@@ -327,7 +330,7 @@ handed_back(struct req *r)
 		if (v.action == SENSE_UNSUPPORTED && unsupported(io))
 			break;
 		if (r->result == REQ_OFFLINE)
-			d->counts.failed_offline++;
+			disk_failed_offline(d);
 		if (v.action != SENSE_UNSUPPORTED || end_of(io, &v) == -EIO)
 			log_failure(d, r);
 		disk_io_end(d, io, end_of(io, &v));

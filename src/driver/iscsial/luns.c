@@ -402,6 +402,9 @@ probed(void *user, struct probe_result *r)
 	v->s = s;
 	s->is_probed = true;
 	v->result.unclaimed = r->unclaimed;
+	if (r->n == 0 && r->unclaimed == 0)
+		diag_ISCSI_LOG_NO_LUNS_CONFIGURED(
+		    &(struct diag_ctx){ (int32_t)s->instance, s->target, s->about });
 	/* One wait for the disk instead of one a node; each write stands for itself if this fails.
 	 */
 	in_one = registry_begin(v->d->reg) == 0;

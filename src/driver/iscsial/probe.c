@@ -104,8 +104,10 @@ visit(struct visitor *v)
 	v->cmd.req.dir = REQ_READ;
 	v->cmd.req.data = v->v.buf;
 	probe_steps[v->step].build(&v->v);
-	if (probe_steps[v->step].cost == PROBE_ENDS)
+	if (probe_steps[v->step].cost == PROBE_ENDS) {
 		v->p->result.inquiries++;
+		stat_add(v->p->port->account.driver, STAT_TRANSPORT_GLOBAL_inquiries);
+	}
 	probe_cmd_start(&v->cmd);
 }
 
@@ -116,8 +118,11 @@ command_failed(struct visitor *v)
 	struct lun_info *i = v->v.info;
 	char why[400];
 
-	if (cost == PROBE_ENDS)
+	if (cost == PROBE_ENDS) {
 		v->p->result.inquiries_failed++;
+		stat_add(v->p->port->account.driver, STAT_TRANSPORT_GLOBAL_inquiries_failed);
+		account_probe(&v->p->port->account, &v->cmd.req, true);
+	}
 	if (v->cmd.req.result == REQ_OFFLINE)
 		fault_set(&v->p->result.fault, IPC_ERR_OFFLINE, "scan again",
 		    "the connection was lost while the LUNs were probed");
@@ -195,6 +200,7 @@ ask_list(struct probe *p, uint32_t bytes)
 	p->list_cmd.req.data_len = bytes;
 	cdb_report_luns(p->list_cmd.req.cdb, bytes);
 	p->result.report_luns++;
+	stat_add(p->port->account.driver, STAT_TRANSPORT_GLOBAL_report_luns);
 	probe_cmd_start(&p->list_cmd);
 }
 
@@ -205,6 +211,10 @@ list_luns(struct probe *p, const uint32_t *numbers, const struct luns_report *re
 	size_t n = 0;
 
 	p->result.unclaimed = report->unclaimed;
+	stat_add_n(
+	    p->port->account.driver, STAT_TRANSPORT_GLOBAL_unclaimed_luns, report->unclaimed);
+	if (report->unclaimed > 0)
+		diag_ISCSI_LOG_INV_LUN_ADDR_TYPE(&p->port->account.about);
 	p->result.primary = report->primary;
 	for (uint32_t i = 0; i < report->claimed; i++) {
 		luns[n].number = numbers[i];
@@ -224,6 +234,8 @@ list_failed(struct probe *p)
 	char why[400];
 
 	p->result.report_luns_failed++;
+	stat_add(p->port->account.driver, STAT_TRANSPORT_GLOBAL_report_luns_failed);
+	account_probe(&p->port->account, &p->list_cmd.req, false);
 	/* The guide, appendix B: "lack of support for this command is not an error". */
 	if (p->list_cmd.verdict.action == SENSE_UNSUPPORTED) {
 		set_luns(p, &lun0, 1);

@@ -6,10 +6,12 @@
 #define ISCSIAL_SCSI_PORT_H
 
 #include "core/req.h"
+#include "driver/diag/account.h"
 #include "engine/loop.h"
 
 struct scsi_port {
 	struct loop *loop;
+	struct account account; /* where events are counted; zeros: nowhere */
 	/* Never hands r back from inside the call. */
 	void (*submit)(struct scsi_port *p, struct req *r);
 	/*

@@ -171,7 +171,26 @@ nexus_luns_changed(void *user)
 	seat_to_main(seat_job_new(user, NULL), main_luns_changed);
 }
 
+static void
+main_verify(void *arg)
+{
+	struct job *j = arg;
+
+	j->seat->ops->verify(j->seat->user, &j->query);
+	free(j);
+}
+
+static void
+nexus_verify(void *user, const struct nexus_query *q)
+{
+	struct job *j = seat_job_new(user, NULL);
+
+	j->query = *q;
+	seat_to_main(j, main_verify);
+}
+
 static const struct nexus_ops nexus_ops = {
+	.verify = nexus_verify,
 	.online = nexus_online,
 	.down = nexus_went_down,
 	.ping = nexus_ponged,
@@ -217,7 +236,7 @@ on_attach(void *arg)
 	}
 	if (s->closing != SEAT_OPEN || s->nexus == NULL) {
 		close(j->fd);
-		free(login);
+		nexus_login_free(login);
 		if (s->closing == SEAT_OPEN) {
 			j->login = NULL;
 			fault_set(&j->down.fault, IPC_ERR_INTERNAL, "free some memory",
@@ -278,6 +297,8 @@ closing_timer(struct loop_timer *t)
 
 	if (s->closing == SEAT_LOGGING_OUT)
 		s->closing = SEAT_DRAINING;
+	if (s->nexus != NULL)
+		sess_counts(nexus_sess(s->nexus), &s->final);
 	nexus_free(s->nexus);
 	s->nexus = NULL;
 	if (!bay_is_idle(s->bay)) {
@@ -328,9 +349,10 @@ seat_new(const struct seat_cfg *cfg)
 	s->loop = cfg->worker;
 	s->ops = cfg->ops;
 	s->user = cfg->user;
-	s->port = (struct scsi_port){
-		.loop = cfg->worker, .submit = port_submit, .fail_unsent = port_fail_unsent
-	};
+	s->port = (struct scsi_port){ .loop = cfg->worker,
+		.account = cfg->nexus.account,
+		.submit = port_submit,
+		.fail_unsent = port_fail_unsent };
 	s->nexus_cfg = cfg->nexus;
 	cut_copy(s->label, sizeof s->label, cfg->nexus.label);
 	s->closing_timer.expired = closing_timer;

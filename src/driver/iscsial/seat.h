@@ -9,6 +9,7 @@
 #define ISCSIAL_SEAT_H
 
 #include "driver/iscsi/nexus.h"
+#include "driver/iscsial/disk.h"
 #include "driver/iscsial/lun_info.h"
 #include "driver/iscsial/probe.h"
 #include "export/export.h"
@@ -25,6 +26,19 @@ struct seat_ping {
 	struct fault fault;
 	uint32_t bytes, bytes_same;
 	uint64_t rtt_us;
+};
+
+/* What the session and its disks counted. */
+struct seat_lun_counts {
+	uint32_t lun;
+	char name[32];
+	struct disk_counts counts;
+	struct disk_latency latency;
+};
+struct seat_counts {
+	struct conn_counts core;
+	struct seat_lun_counts *luns; /* n of them */
+	size_t n;
 };
 
 /* A disk to show, and how that went. */
@@ -52,6 +66,8 @@ struct seat_ops {
 	void (*replaced)(void *user, uint32_t lun, const struct fault *why);
 	/* The target says that it has other LUNs now. */
 	void (*luns_changed)(void *user);
+	/* As nexus_ops; seat_verified() is the answer. */
+	void (*verify)(void *user, const struct nexus_query *q);
 	/* The answer to seat_close(): everything is gone but the seat itself; seat_free() it. */
 	void (*gone)(void *user);
 };
@@ -94,6 +110,14 @@ void seat_hide(struct seat *s, uint32_t lun);
 /* As seat_show(): who has these open. */
 void seat_count_openers(struct seat *s, struct seat_openers *list, size_t n,
     void (*done)(void *user, struct seat_openers *list, size_t n), void *user);
+/* The verdict on a query, nexus_verified(). */
+void seat_verified(struct seat *s, unsigned stamp, bool ok, const struct fault *why);
+/* *c is valid during the call. */
+void seat_counts(struct seat *s, void (*done)(void *user, const struct seat_counts *c), void *user);
+/* The disks begin to count anew. */
+void seat_clear_counts(struct seat *s);
+/* In gone(): what the session counted in its life. */
+const struct conn_counts *seat_final_counts(const struct seat *s);
 void seat_ping(struct seat *s, uint32_t bytes,
     void (*done)(void *user, const struct seat_ping *ping), void *user);
 /* `t` is the seat's until done(). */

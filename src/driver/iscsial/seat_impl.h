@@ -1,4 +1,5 @@
-/* Between seat.c (login, disks, the end) and seat_jobs.c (what is asked); nobody else includes it.
+/* Between seat.c (login, disks, the end) and seat_jobs.c, seat_ask.c (what is asked); nobody else
+ * includes it.
  */
 #ifndef ISCSIAL_SEAT_IMPL_H
 #define ISCSIAL_SEAT_IMPL_H
@@ -23,6 +24,7 @@ struct seat {
 	struct loop_timer closing_timer;
 	struct list probes; /* jobs */
 	struct job *ping;   /* under way */
+	struct conn_counts final;
 };
 
 /* A message to the worker and its answer. */
@@ -48,6 +50,12 @@ struct job {
 	uint32_t bytes;
 	struct seat_ping pong;
 	void (*pinged)(void *user, const struct seat_ping *ping);
+	/* verify, seat_verified */
+	struct nexus_query query;
+	bool ok;
+	/* seat_counts */
+	struct seat_counts counts;
+	void (*told)(void *user, const struct seat_counts *c);
 	/* seat_trace */
 	struct seat_trace *trace;
 	void (*traced)(void *user, const struct seat_trace *t);

@@ -77,8 +77,6 @@ finish(struct dial *d)
 	dial_done *done = d->done;
 	void *user = d->user;
 
-	if (r.fd < 0)
-		d->w->connects_failed++;
 	dial_free(d);
 	done(user, &r);
 }
@@ -89,6 +87,7 @@ fail_connect(struct dial *d, const char *address, int err, const char *why)
 	const char *next = "look at iswd's log";
 	enum ipc_error_code code = IPC_ERR_OFFLINE;
 
+	d->result.err = err;
 	if (err == -ENOTCONN) {
 		fault_set(&d->result.fault, IPC_ERR_NOTRUNNING, "start it: iscsi start",
 		    "iswd is not running, so no connection can be opened");
@@ -154,6 +153,7 @@ connected(void *user, int err, const char *why, const json_t *result, int fd)
 static void
 fail_later(struct dial *d, const char *what, int err)
 {
+	d->result.err = err;
 	fault_set(&d->result.fault, IPC_ERR_INTERNAL, "try again", "%s: %s", what, strerror(-err));
 	loop_timer_set(d->w->loop, &d->later, loop_now(d->w->loop));
 }
@@ -173,7 +173,7 @@ begin_next(struct dial *d)
 	json_t *args = json_pack("{s:s, s:i, s:I}", "address", a->address, "port", (int)d->port,
 	    "timeout_ms", (json_int_t)(left_ms > 0 ? left_ms : 1));
 
-	d->w->connects++;
+	stat_add(d->w->stats, STAT_SWD_GLOBAL_opens);
 	a->d = d;
 	a->id = args == NULL ? -ENOMEM
 			     : helper_server_request(d->w->iswd, "connect", args,
@@ -209,6 +209,8 @@ daemon_missing(struct loop_timer *t)
 		    "start it, or use an address instead of the name",
 		    "iscsi_resolvd is not running, so the host name %s cannot be resolved",
 		    d->host);
+		d->result.is_name = true;
+		d->result.err = -ENOTCONN;
 		finish(d);
 	} else if (any_out(d) && helper_server_pid(d->w->iswd) == 0) {
 		fail_connect(d, "", -ENOTCONN, "");
@@ -239,7 +241,8 @@ resolved(void *user, int err, const char *why, const json_t *result, int fd)
 		begin_next(d);
 		return;
 	}
-	d->w->resolves_failed++;
+	d->result.is_name = true;
+	d->result.err = err != 0 ? err : -ENOENT;
 	fault_set(&d->result.fault, err == -ETIMEDOUT ? IPC_ERR_TIMEOUT : IPC_ERR_NOTFOUND,
 	    "check the name and this host's resolver, or use an address",
 	    "cannot resolve the host name %s: %s", d->host, err != 0 ? why : "it has no address");
@@ -252,7 +255,6 @@ resolve(struct dial *d)
 	uint64_t now = loop_now(d->w->loop);
 	json_t *args;
 
-	d->w->resolves++;
 	args = json_pack("{s:s, s:I}", "name", d->host, "timeout_ms",
 	    (json_int_t)((d->deadline_us - now) / 1000));
 	d->resolve_id = args == NULL ? -ENOMEM
@@ -285,6 +287,7 @@ dial_start(struct isw *w, const char *host, uint16_t port, uint32_t timeout_ms, 
 	if (addr_parse_host(host, &a) != ADDR_OK) {
 		fault_set(&d->result.fault, IPC_ERR_INVALID, "correct or remove it",
 		    "%s is neither an address nor a host name", host);
+		d->result.err = -EINVAL;
 		loop_timer_set(w->loop, &d->later, loop_now(w->loop));
 		return d;
 	}

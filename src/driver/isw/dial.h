@@ -5,6 +5,7 @@
 #ifndef ISW_DIAL_H
 #define ISW_DIAL_H
 
+#include "driver/diag/stat.h"
 #include "driver/fault.h"
 #include "engine/loop.h"
 #include "ipc/helper.h"
@@ -12,8 +13,7 @@
 struct isw {
 	struct loop *loop;
 	struct helper_server *iswd, *resolvd; /* borrowed, as the loop */
-	/* For statistics. */
-	uint64_t connects, connects_failed, resolves, resolves_failed;
+	struct stat_block *stats;             /* the driver's; may be NULL */
 };
 
 struct dial;
@@ -22,6 +22,8 @@ struct dial_result {
 	int fd;                   /* connected, non-blocking, the callee's; -1: see fault */
 	char local[80], peer[80]; /* "127.0.0.1:40000", "[::1]:3260"; "" where not known */
 	struct fault fault;
+	int err;      /* negative errno where fd is -1 */
+	bool is_name; /* the host name was not resolved, so nobody was asked for a connection */
 };
 /* Called once, never from inside dial_start(). */
 typedef void dial_done(void *user, const struct dial_result *r);

@@ -31,7 +31,8 @@ struct cmdline_option {
 	const char *name; /* NULL: only the letter; else arg is NONE or TEXT */
 	enum cmdline_role role;
 	enum cmdline_arg arg;
-	const char *arg_name; /* "tcp-port"; NULL for CMDLINE_NONE */
+	const char *arg_name; /* "tcp-port"; of a list "nas-host nas-secret", "key value ..."; NULL
+				 for CMDLINE_NONE */
 	long min, max;        /* of a number */
 	const char *help;     /* one line, no full stop */
 };

@@ -7,6 +7,7 @@
 
 static void put_row(FILE *out, const struct label *row, const json_t *object);
 static void put_words(FILE *out, const struct label *row, const json_t *object);
+static void put_pairs(FILE *out, const struct label *row, const json_t *object);
 
 void
 label_put(FILE *out, const char *label, const char *value)
@@ -48,6 +49,9 @@ put_row(FILE *out, const struct label *row, const json_t *object)
 	case LABEL_WORDS:
 		put_words(out, row, object);
 		break;
+	case LABEL_PAIRS:
+		put_pairs(out, row, object);
+		break;
 	case LABEL_SECRET:
 		label_put(out, row->label, result_is_true(object, row->key) ? "set" : "not set");
 		break;
@@ -71,4 +75,25 @@ put_words(FILE *out, const struct label *row, const json_t *object)
 	free(value);
 	free(flag);
 	free(words);
+}
+
+static void
+put_pairs(FILE *out, const struct label *row, const json_t *object)
+{
+	json_t *pairs = json_object_get(object, row->key), *value;
+	const char *key, *gap = "";
+	char *text = NULL;
+	size_t len;
+	FILE *f = say_need(open_memstream(&text, &len));
+
+	json_object_foreach(pairs, key, value)
+	{
+		if (!json_is_string(value))
+			continue;
+		fprintf(f, "%s%s=%s", gap, key, json_string_value(value));
+		gap = " ";
+	}
+	say_need(fclose(f) == 0 ? text : NULL);
+	label_put(out, row->label, text);
+	free(text);
 }

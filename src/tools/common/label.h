@@ -13,6 +13,7 @@ enum label_kind {
 	LABEL_TEXT,
 	LABEL_NUMBER, /* nothing where there is none */
 	LABEL_WORDS,  /* a list; "(default)" where "<key>_is_default" says so */
+	LABEL_PAIRS,  /* an object's strings: "MaxBurstLength=65536 DataDigest=CRC32C,None" */
 	LABEL_SECRET, /* a truth: set or not set */
 	LABEL_TRUTH,  /* yes or no */
 	LABEL_BLANK,  /* an empty line */

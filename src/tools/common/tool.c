@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ipc/codec.h"
 #include "tools/common/say.h"
 
 int
@@ -12,6 +13,7 @@ tool_main(const struct cmdline_tool *tool, tool_run *run, int argc, char **argv)
 	enum status status = STATUS_USAGE;
 	struct cmdline line;
 
+	ipc_wipe_json();
 	say_init(tool->name, stderr);
 	switch (cmdline_parse(&line, tool, argc, argv, stdout)) {
 	case CMDLINE_GO:

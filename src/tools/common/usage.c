@@ -60,18 +60,33 @@ usage_manual(FILE *out, FILE *page, const struct cmdline_tool *tool)
 	return ferror(page) || fflush(out) != 0 || ferror(out) ? -1 : 0;
 }
 
+/* An argument's name may be several words, one for each argument. */
+static void
+put_words(FILE *out, const char *words)
+{
+	while (*words != '\0') {
+		int n = (int)strcspn(words, " ");
+
+		fprintf(out, strncmp(words, "...", 3) == 0 ? " %.*s" : " <%.*s>", n, words);
+		words += n + (words[n] == ' ');
+	}
+}
+
 /* "-S [ssn_inst]"; `needed`: the form needs what is optional elsewhere. */
 static void
 put_option(FILE *out, const struct cmdline_option *o, bool needed, enum style style)
 {
 	char buf[32];
 	bool maybe = o->arg == CMDLINE_NUMBER_MAYBE && !needed;
-	const char *more = o->arg == CMDLINE_LIST ? " ..." : "";
+	bool is_one = o->arg_name == NULL || strchr(o->arg_name, ' ') == NULL;
+	const char *more = o->arg == CMDLINE_LIST && is_one ? " ..." : "";
 
 	cmdline_option_name(o, buf);
 	if (style == PLAIN) {
 		fputs(buf, out);
-		if (o->arg_name != NULL)
+		if (!is_one)
+			put_words(out, o->arg_name);
+		else if (o->arg_name != NULL)
 			fprintf(out, maybe ? " [<%s>]" : " <%s>%s", o->arg_name, more);
 		return;
 	}
@@ -150,7 +165,11 @@ put_options(FILE *out, const struct cmdline_tool *t)
 
 		put_option(f, &t->options[i], false, PLAIN);
 		say_need(fclose(f) == 0 ? left : NULL);
-		fprintf(out, "  %-22s %s\n", left, t->options[i].help);
+		/* What is longer than its column has the line for itself. */
+		if (len > 21)
+			fprintf(out, "  %s\n%25s%s\n", left, "", t->options[i].help);
+		else
+			fprintf(out, "  %-22s %s\n", left, t->options[i].help);
 		free(left);
 	}
 }

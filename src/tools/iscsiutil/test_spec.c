@@ -32,67 +32,93 @@ parse(const char *text)
 
 #define O(id) CMDLINE_BIT(OPT_##id)
 
+static const struct {
+	const char *text;
+	enum form form;
+	uint64_t given;
+} good_lines[] = {
+	{ "", FORM_usage, 0 },
+	{ "/dev/iscsi", FORM_driver, 0 },
+	{ "/dev/isw", FORM_driver, 0 },
+	{ "-i -N iqn.x", FORM_name, O(i) | O(N) },
+	{ "/dev/iscsi -i -N iqn.x -A alias", FORM_name, O(i) | O(N) | O(A) },
+	{ "-A alias -Niqn.x -i", FORM_name, O(i) | O(N) | O(A) },
+	{ "-iN iqn.x", FORM_name, O(i) | O(N) },
+	{ "-l", FORM_initiator, O(l) },
+	{ "/dev/iscsi -l", FORM_initiator, O(l) },
+	{ "-l /dev/iscsi", FORM_initiator, O(l) },
+	{ "-a -I 192.1.1.110", FORM_add, O(a) | O(I) },
+	{ "-a -I 192.1.1.110 -P 5001", FORM_add, O(a) | O(I) | O(P) },
+	{ "-a -I target.hp.com -M 3", FORM_add, O(a) | O(I) | O(M) },
+	{ "-M 0 -P65535 -aI::1", FORM_add, O(a) | O(I) | O(P) | O(M) },
+	{ "/dev/iscsi -d -I 192.1.1.110 -P 5001 -M 3", FORM_del, O(d) | O(I) | O(P) | O(M) },
+	{ "-p", FORM_show, O(p) },
+	{ "-p -D", FORM_show, O(p) | O(D) },
+	{ "-pD", FORM_show, O(p) | O(D) },
+	{ "-Dp", FORM_show, O(p) | O(D) },
+	{ "-p -O", FORM_show, O(p) | O(O) },
+	{ "-pO", FORM_show, O(p) | O(O) },
+	{ "-p -T iqn.x", FORM_show, O(p) | O(T) },
+	{ "-pTiqn.x", FORM_show, O(p) | O(T) },
+	{ "-p -S", FORM_sessions, O(p) | O(S) },
+	{ "-pS", FORM_sessions, O(p) | O(S) },
+	{ "-p -S 3", FORM_sessions, O(p) | O(S) },
+	{ "-pS3", FORM_sessions, O(p) | O(S) },
+	{ "-pVS", FORM_sessions, O(p) | O(V) | O(S) },
+	{ "-pSV", FORM_sessions, O(p) | O(V) | O(S) },
+	{ "-pVS 3", FORM_sessions, O(p) | O(V) | O(S) },
+	{ "-V -S 3 -p", FORM_sessions, O(p) | O(V) | O(S) },
+	{ "-p -S 3 -C", FORM_conns, O(p) | O(S) | O(C) },
+	{ "-p -S 3 -C 0 -V", FORM_conns, O(p) | O(S) | O(C) | O(V) },
+	{ "-pVS3C0", FORM_conns, O(p) | O(S) | O(C) | O(V) },
+	{ "-pC -S 3", FORM_conns, O(p) | O(S) | O(C) },
+	{ "-n -S 0", FORM_nop, O(n) | O(S) },
+	{ "/dev/iscsi -n -S 0 -C 0 -L 4096", FORM_nop, O(n) | O(S) | O(C) | O(L) },
+	{ "-nS0L0", FORM_nop, O(n) | O(S) | O(L) },
+	{ "-d -T iqn.x", FORM_del_name, O(d) | O(T) },
+	{ "-d -T iqn.x --force", FORM_del_name, O(d) | O(T) | O(force) },
+	{ "-d -T iqn.x -I 192.1.1.1 -P 5 -M 2", FORM_del_addr, O(d) | O(T) | O(I) | O(P) | O(M) },
+	{ "-d -S 4", FORM_logout, O(d) | O(S) },
+	{ "-t headerdigest None CRC32C", FORM_keys, O(t) },
+	{ "-t datadigest CRC32C None -I 192.1.1.58 -M 2", FORM_keys, O(t) | O(I) | O(M) },
+	{ "/dev/iscsi -t bothdigest CRC32C -I 1.1.1.1 -M 2 -T iqn.x", FORM_keys,
+	    O(t) | O(I) | O(M) | O(T) },
+	{ "-u -H CHAP_UNI", FORM_auth, O(u) | O(H) },
+	{ "-u -H CHAP_UNI -I 192.1.1.10 -M 3", FORM_auth, O(u) | O(H) | O(I) | O(M) },
+	{ "-u -N name -T iqn.x -I 1.1.1.1 -P 5000 -M 1", FORM_auth,
+	    O(u) | O(N) | O(T) | O(I) | O(P) | O(M) },
+	{ "-u -W -", FORM_auth, O(u) | O(W) },
+	{ "-uW secret --target-secret - --target-name x --algorithms MD5", FORM_auth,
+	    O(u) | O(W) | O(target_secret) | O(target_name) | O(algorithms) },
+	{ "-u -R nas secret radius", FORM_radius, O(u) | O(R) },
+	{ "-g -F a,b", FORM_slp, O(g) | O(F) },
+	{ "-g -F iscsi-scope1, iscsi-scope2", FORM_slp, O(g) | O(F) },
+	{ "/dev/iscsi -b 7", FORM_level, O(b) },
+	{ "-s", FORM_stats, O(s) },
+	{ "/dev/isw -s -G", FORM_stats, O(s) | O(G) },
+	{ "/dev/isw -c -G", FORM_clear, O(c) | O(G) },
+	{ "-s -G -S", FORM_stats_ssn, O(s) | O(G) | O(S) },
+	{ "-sS0", FORM_stats_ssn, O(s) | O(S) },
+	{ "-s -S 0 -C", FORM_stats_con, O(s) | O(S) | O(C) },
+	{ "-s -S 0 -C 0 --metrics", FORM_stats_con, O(s) | O(S) | O(C) | O(metrics) },
+	{ "-s --metrics", FORM_stats, O(s) | O(metrics) },
+	{ "-c", FORM_clear, O(c) },
+	{ "-c -S 3", FORM_clear_ssn, O(c) | O(S) },
+	{ "--events --follow", FORM_events, O(events) | O(follow) },
+	{ "--explain C12", FORM_explain, O(explain) },
+	{ "-dS4 --force", FORM_logout, O(d) | O(S) | O(force) },
+};
+
 static void
 every_line_of_the_guide_is_understood(void **state)
 {
-	static const struct {
-		const char *text;
-		enum form form;
-		uint64_t given;
-	} rows[] = {
-		{ "", FORM_usage, 0 },
-		{ "/dev/iscsi", FORM_driver, 0 },
-		{ "/dev/isw", FORM_driver, 0 },
-		{ "-i -N iqn.x", FORM_name, O(i) | O(N) },
-		{ "/dev/iscsi -i -N iqn.x -A alias", FORM_name, O(i) | O(N) | O(A) },
-		{ "-A alias -Niqn.x -i", FORM_name, O(i) | O(N) | O(A) },
-		{ "-iN iqn.x", FORM_name, O(i) | O(N) },
-		{ "-l", FORM_initiator, O(l) },
-		{ "/dev/iscsi -l", FORM_initiator, O(l) },
-		{ "-l /dev/iscsi", FORM_initiator, O(l) },
-		{ "-a -I 192.1.1.110", FORM_add, O(a) | O(I) },
-		{ "-a -I 192.1.1.110 -P 5001", FORM_add, O(a) | O(I) | O(P) },
-		{ "-a -I target.hp.com -M 3", FORM_add, O(a) | O(I) | O(M) },
-		{ "-M 0 -P65535 -aI::1", FORM_add, O(a) | O(I) | O(P) | O(M) },
-		{ "/dev/iscsi -d -I 192.1.1.110 -P 5001 -M 3", FORM_del,
-		    O(d) | O(I) | O(P) | O(M) },
-		{ "-p", FORM_show, O(p) },
-		{ "-p -D", FORM_show, O(p) | O(D) },
-		{ "-pD", FORM_show, O(p) | O(D) },
-		{ "-Dp", FORM_show, O(p) | O(D) },
-		{ "-p -O", FORM_show, O(p) | O(O) },
-		{ "-pO", FORM_show, O(p) | O(O) },
-		{ "-p -T iqn.x", FORM_show, O(p) | O(T) },
-		{ "-pTiqn.x", FORM_show, O(p) | O(T) },
-		{ "-p -S", FORM_sessions, O(p) | O(S) },
-		{ "-pS", FORM_sessions, O(p) | O(S) },
-		{ "-p -S 3", FORM_sessions, O(p) | O(S) },
-		{ "-pS3", FORM_sessions, O(p) | O(S) },
-		{ "-pVS", FORM_sessions, O(p) | O(V) | O(S) },
-		{ "-pSV", FORM_sessions, O(p) | O(V) | O(S) },
-		{ "-pVS 3", FORM_sessions, O(p) | O(V) | O(S) },
-		{ "-V -S 3 -p", FORM_sessions, O(p) | O(V) | O(S) },
-		{ "-p -S 3 -C", FORM_conns, O(p) | O(S) | O(C) },
-		{ "-p -S 3 -C 0 -V", FORM_conns, O(p) | O(S) | O(C) | O(V) },
-		{ "-pVS3C0", FORM_conns, O(p) | O(S) | O(C) | O(V) },
-		{ "-pC -S 3", FORM_conns, O(p) | O(S) | O(C) },
-		{ "-n -S 0", FORM_nop, O(n) | O(S) },
-		{ "/dev/iscsi -n -S 0 -C 0 -L 4096", FORM_nop, O(n) | O(S) | O(C) | O(L) },
-		{ "-nS0L0", FORM_nop, O(n) | O(S) | O(L) },
-		{ "-d -T iqn.x", FORM_del_name, O(d) | O(T) },
-		{ "-d -T iqn.x --force", FORM_del_name, O(d) | O(T) | O(force) },
-		{ "-d -T iqn.x -I 192.1.1.1 -P 5 -M 2", FORM_del_addr,
-		    O(d) | O(T) | O(I) | O(P) | O(M) },
-		{ "-d -S 4", FORM_logout, O(d) | O(S) },
-		{ "-dS4 --force", FORM_logout, O(d) | O(S) | O(force) },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (parse(rows[i].text) != CMDLINE_GO)
-			fail_msg("iscsiutil %s is refused", rows[i].text);
-		if (line.form != &iscsiutil_spec.forms[rows[i].form] || line.given != rows[i].given)
-			fail_msg("iscsiutil %s is misunderstood", rows[i].text);
+	for (size_t i = 0; i < sizeof(good_lines) / sizeof(good_lines[0]); i++) {
+		if (parse(good_lines[i].text) != CMDLINE_GO)
+			fail_msg("iscsiutil %s is refused", good_lines[i].text);
+		if (line.form != &iscsiutil_spec.forms[good_lines[i].form] ||
+		    line.given != good_lines[i].given)
+			fail_msg("iscsiutil %s is misunderstood", good_lines[i].text);
 	}
 }
 
@@ -123,7 +149,10 @@ lines_that_make_no_sense_are_refused(void **state)
 		"-a -I x -M 65536", "-a -I x -M -1", "-n -S 0 -L 4097", "-n -S 0 -L -1", "-p -S -1",
 		"-p -S x", "-p -S 2147483648", "-p -S 0 -C 65536", "-a -I", "-a -I -P 5", "-i -N",
 		"-p -T", "-a -I x -I y", "-a -I x --force", "-d -S", "-d -T x -P 5", "-z", "-p -s",
-		"--nope", "-l extra -p", "/dev/iscsi /dev/isw", "-l --json=x" };
+		"-t", "-t -T x", "-u -R", "-u -V", "-H CHAP_UNI", "-u -R a b c -W x", "-g", "-F x",
+		"-b", "-b 8", "-b x", "-s -C 0", "-s -D", "-s -p", "-c -C 0", "--follow",
+		"--events x y", "--explain", "--nope", "-l extra -p", "/dev/iscsi /dev/isw",
+		"-l --json=x" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -1,0 +1,176 @@
+/* events.get and events.explain: the event log as it is, as it grows, and what it means. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "driver/control/control.h"
+#include "driver/control/later.h"
+#include "driver/control/ops.h"
+#include "driver/diag/event_read.h"
+
+#define EVENTS_DEFAULT 1000
+/* So many are no more than a client's queue may hold (LIMIT_IPC_QUEUE_BYTES). */
+#define EVENTS_MAX 4000
+/* A client hears at least so often that the log is followed. */
+#define EVENTS_HEARTBEAT_US (IPC_PROGRESS_MS / 4 * 1000)
+
+/* Somebody who waits for what happens next. */
+struct follower {
+	struct later later; /* first: freed as one */
+	struct list link;   /* driver.followers */
+	struct event_watch watch;
+	struct loop_timer heartbeat;
+};
+
+static void
+tell(void *user, const char *text, size_t len)
+{
+	struct ipc_call *call = user;
+	json_t *event = json_loadb(text, len, 0, NULL);
+
+	/* A line that is no JSON was not ours, or the disk's fault. */
+	if (event != NULL)
+		ipc_call_progress(call, json_pack("{s:o}", "event", event));
+}
+
+static void
+follower_end(struct follower *f)
+{
+	struct driver *d = f->later.d;
+
+	loop_timer_clear(d->loop, &f->heartbeat);
+	event_log_unwatch(d->events, &f->watch);
+	list_remove(&f->link);
+	ipc_call_reply(f->later.call, NULL);
+	later_free(&f->later);
+}
+
+static void
+heartbeat(struct loop_timer *t)
+{
+	struct follower *f = LIST_ENTRY(t, struct follower, heartbeat);
+	struct loop *loop = f->later.d->loop;
+
+	if (!ipc_call_is_wanted(f->later.call)) {
+		follower_end(f);
+		return;
+	}
+	ipc_call_progress(f->later.call, json_pack("{s:n}", "event"));
+	loop_timer_set(loop, t, loop_now(loop) + EVENTS_HEARTBEAT_US);
+}
+
+static void
+happened(struct event_watch *w, const char *text, size_t len)
+{
+	tell(LIST_ENTRY(w, struct follower, watch)->later.call, text, len);
+}
+
+static void
+follow(struct driver *d, struct ipc_call *call)
+{
+	struct follower *f = call_alloc(sizeof *f);
+
+	f->later.d = d;
+	f->later.call = call;
+	f->watch.line = happened;
+	f->heartbeat.expired = heartbeat;
+	list_push_back(&d->followers, &f->link);
+	event_log_watch(d->events, &f->watch);
+	loop_timer_set(d->loop, &f->heartbeat, loop_now_update(d->loop) + EVENTS_HEARTBEAT_US);
+}
+
+void
+control_end_followers(struct driver *d)
+{
+	while (!list_empty(&d->followers))
+		follower_end(LIST_ENTRY(d->followers.next, struct follower, link));
+}
+
+void
+op_events_get(struct driver *d, struct ipc_call *call)
+{
+	int64_t last = ipc_call_arg_int(call, "last", EVENTS_DEFAULT);
+	struct fault f = { 0 };
+	int err;
+
+	if (last < 0 || last > EVENTS_MAX) {
+		fault_set(&f, IPC_ERR_INVALID, "give a number in this range",
+		    "last is from 0 to %d, not %lld", EVENTS_MAX, (long long)last);
+	} else if (d->events == NULL) {
+		fault_set(&f, IPC_ERR_INTERNAL, "look at the driver's log, and restart it",
+		    "events are not kept: %s could not be opened", d->paths.events);
+	} else {
+		err = event_read_last(d->paths.events, (size_t)last, tell, call);
+		if (err != 0)
+			fault_set(&f, IPC_ERR_INTERNAL, "look at the file's permissions",
+			    "the event log %s cannot be read: %s", d->paths.events, strerror(-err));
+	}
+	if (f.is_set)
+		control_fail(call, &f, NULL);
+	else if (ipc_call_arg_bool(call, "follow", false))
+		follow(d, call);
+	else
+		ipc_call_reply(call, NULL);
+}
+
+/* ---- events.explain ---- */
+
+static json_t *
+explain(enum diag_id id)
+{
+	const struct diag_info *i = diag_info(id);
+	const char appendix[] = { i->appendix, '\0' };
+
+	return json_pack("{s:s, s:s, s:i, s:i, s:s, s:s, s:s, s:s}", "id", i->id, "appendix",
+	    appendix, "number", (int)i->number, "level", (int)i->level, "level_name",
+	    log_level_name(i->level), "text", i->text, "cause", i->cause, "action", i->action);
+}
+
+/* By identifier, or "C12" for appendix C's twelfth. */
+static bool
+find(const char *name, enum diag_id *ret_id)
+{
+	char *end;
+	unsigned long number;
+
+	if (diag_find(name, ret_id))
+		return true;
+	if (!isalpha((unsigned char)name[0]) || !isdigit((unsigned char)name[1]))
+		return false;
+	number = strtoul(name + 1, &end, 10);
+	for (int i = 0; *end == '\0' && i < DIAG_COUNT; i++) {
+		const struct diag_info *row = diag_info((enum diag_id)i);
+
+		if (row->appendix == toupper((unsigned char)name[0]) && row->number == number) {
+			*ret_id = (enum diag_id)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+void
+op_events_explain(struct driver *d, struct ipc_call *call)
+{
+	const char *name = ipc_call_arg_string(call, "id", NULL);
+	json_t *list = json_array();
+	enum diag_id id;
+	struct fault f = { 0 };
+
+	(void)d;
+	if (name != NULL && !find(name, &id))
+		fault_set(&f, IPC_ERR_NOTFOUND, "list them: iscsiutil --explain all",
+		    "there is no message \"%s\"", name);
+	else if (name != NULL)
+		(void)json_array_append_new(list, explain(id)); /* no memory: one less */
+	else
+		for (int i = 0; i < DIAG_COUNT; i++)
+			(void)json_array_append_new(list, explain((enum diag_id)i)); /* as above */
+	if (f.is_set) {
+		control_fail(call, &f, NULL);
+		json_decref(list);
+		return;
+	}
+	ipc_call_reply(call, json_pack("{s:o}", "messages", list));
+}

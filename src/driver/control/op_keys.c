@@ -1,0 +1,78 @@
+/* keys.set: a login key at one of its levels (the guide, appendix A). */
+#include <string.h>
+
+#include "driver/control/ops.h"
+#include "driver/control/scope.h"
+#include "driver/iscsi/keys.h"
+#include "driver/iscsi/settings.h"
+
+static bool
+store(struct driver *d, const struct scope *s, const struct keys_change *c)
+{
+	if (registry_begin(d->reg) != 0)
+		return false;
+	for (unsigned i = 0; i < c->n; i++)
+		if (registry_set(d->reg, &s->scope, settings_registry_key(c->key[i]),
+			c->is_unset ? NULL : c->value) != 0) {
+			registry_rollback(d->reg);
+			return false;
+		}
+	return registry_commit(d->reg) == 0;
+}
+
+/* What works, and is hardly meant. */
+static json_t *
+warnings(struct driver *d, const struct scope *s, const struct keys_change *c)
+{
+	json_t *list = json_array();
+	struct keys_effective e;
+	char *secret;
+
+	settings_keys(d->reg, &s->scope, &e);
+	if (c->key[0] == KEY_first_burst && !c->is_unset &&
+	    e.offer.first_burst < strtoul(c->value, NULL, 0))
+		(void)json_array_append_new(list,
+		    json_sprintf("FirstBurstLength may not exceed MaxBurstLength: %u is offered",
+			e.offer.first_burst)); /* no memory: one less, as below */
+	if (c->key[0] != KEY_auth_method || !neg_list_has(&e.offer.auth_method, NEG_AUTH_CHAP))
+		return list;
+	secret = settings_value(d->reg, &s->scope, REGISTRY_KEY_chap_secret);
+	if (secret[0] == '\0')
+		(void)json_array_append_new(list,
+		    json_string("no CHAP secret is configured for this: a target that chooses "
+				"CHAP cannot be logged in to; set one with iscsiutil -u -W -"));
+	explicit_bzero(secret, strlen(secret));
+	free(secret);
+	return list;
+}
+
+void
+op_keys_set(struct driver *d, struct ipc_call *call)
+{
+	const char *key = ipc_call_arg_string(call, "key", "");
+	const char *values = ipc_call_arg_string(call, "values", "");
+	char why[KEYS_WHY_BYTES];
+	struct keys_change c;
+	struct fault f = { 0 };
+	json_t *names;
+	struct scope s;
+
+	if (!keys_parse(key, values, &c, why)) {
+		fault_set(&f, IPC_ERR_INVALID, "give one of these, or default", "%s", why);
+		control_fail(call, &f, NULL);
+		return;
+	}
+	if (!scope_get(d, call, &s))
+		return;
+	if (!store(d, &s, &c)) {
+		settings_fault(d->reg, &f);
+		control_fail(call, &f, NULL);
+		return;
+	}
+	names = json_array();
+	for (unsigned i = 0; i < c.n; i++)
+		(void)json_array_append_new(names, json_string(neg_key_info(c.key[i])->name));
+	ipc_call_reply(call, json_pack("{s:o, s:s?, s:s, s:o, s:i}", "keys", names, "value",
+				 c.is_unset ? NULL : c.value, "scope", scope_name(&s), "warnings",
+				 warnings(d, &s, &c), "active_sessions", scope_sessions(d, &s)));
+}

@@ -1,0 +1,379 @@
+/* stats.get and stats.clear: what every session has counted is asked of its worker, and shown
+ * together. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hist.h"
+#include "driver/control/control.h"
+#include "driver/control/later.h"
+#include "driver/control/ops.h"
+#include "driver/iscsi/session.h"
+
+/* Less than the client's patience in messages.def. */
+#define STATS_PATIENCE_US 5000000
+
+struct collection {
+	struct later later; /* first: freed as one */
+	json_t *sessions;
+	unsigned left; /* answers that are due, and one while asking; the last one frees this */
+	bool is_clear, with_connections, is_answered;
+	struct loop_timer patience;
+};
+
+/* One session that was asked. */
+struct asked {
+	struct collection *c;
+	uint32_t instance;
+};
+
+/* ---- what a choice is ---- */
+
+static bool
+is_isw(const struct ipc_call *call)
+{
+	return strcmp(ipc_call_arg_string(call, "device", "iscsi"), "isw") == 0;
+}
+
+/* ---- printing ---- */
+
+static json_t *
+show_values(const struct stat_values *v, enum stat_section section)
+{
+	json_t *o = json_object();
+
+	for (int i = 0; i < STAT_COUNT; i++) {
+		const struct stat_info *s = stat_info((enum stat_id)i);
+
+		if (s->section == section)
+			control_set(o, s->id,
+			    s->kind == STAT_KIND_TIME ? control_time((time_t)v->n[i])
+						      : json_integer((json_int_t)v->n[i]));
+	}
+	return o;
+}
+
+static json_t *
+show_table(enum stat_section section)
+{
+	static const char *const kinds[] = { [STAT_KIND_CORE] = "counter",
+		[STAT_KIND_DRIVER] = "counter",
+		[STAT_KIND_TIME] = "time" };
+	json_t *rows = json_array();
+
+	for (int i = 0; i < STAT_COUNT; i++) {
+		const struct stat_info *s = stat_info((enum stat_id)i);
+
+		if (s->section == section)
+			(void)json_array_append_new(
+			    rows, json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", s->id, "name",
+				      s->name, "class", s->class, "description", s->description,
+				      "kind", kinds[s->kind])); /* no memory: one less */
+	}
+	return json_pack("{s:s, s:o}", "title", stat_section_title(section), "rows", rows);
+}
+
+static json_t *
+show_latency(const struct hist *h, uint64_t bytes)
+{
+	uint64_t n = hist_count(h);
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "count", (json_int_t)n,
+	    "bytes", (json_int_t)bytes, "sum_us", (json_int_t)h->sum, "mean_us",
+	    (json_int_t)(n > 0 ? h->sum / n : 0), "p50_us", (json_int_t)hist_permille(h, 500),
+	    "p99_us", (json_int_t)hist_permille(h, 990), "p999_us",
+	    (json_int_t)hist_permille(h, 999), "max_us", (json_int_t)h->max);
+}
+
+static json_t *
+show_lun(const struct seat_lun_counts *l)
+{
+	const struct disk_counts *c = &l->counts;
+
+	return json_pack("{s:I, s:s, s:o, s:o, s:I, s:I, s:I, s:I}", "lun", (json_int_t)l->lun,
+	    "name", l->name, "reads", show_latency(&l->latency.reads, c->bytes_read), "writes",
+	    show_latency(&l->latency.writes, c->bytes_written), "flushes", (json_int_t)c->flushes,
+	    "discards", (json_int_t)(c->discards + c->zeroes), "errors", (json_int_t)c->errors,
+	    "retries", (json_int_t)c->retries);
+}
+
+static void
+show_luns(const struct seat_counts *counts, json_t *to)
+{
+	static struct disk_latency total; /* too large for a stack; only the main loop is here */
+	uint64_t bytes_read = 0, bytes_written = 0;
+	json_t *luns = json_array();
+
+	total = (struct disk_latency){ 0 };
+	for (size_t i = 0; counts != NULL && i < counts->n; i++) {
+		const struct seat_lun_counts *l = &counts->luns[i];
+
+		hist_merge(&total.reads, &l->latency.reads);
+		hist_merge(&total.writes, &l->latency.writes);
+		bytes_read += l->counts.bytes_read;
+		bytes_written += l->counts.bytes_written;
+		(void)json_array_append_new(luns, show_lun(l)); /* no memory: one less */
+	}
+	control_set(to, "luns", luns);
+	control_set(to, "total",
+	    json_pack("{s:o, s:o}", "reads", show_latency(&total.reads, bytes_read), "writes",
+		show_latency(&total.writes, bytes_written)));
+}
+
+static void
+add_values(struct collection *c, json_t *o, const struct stat_values *v)
+{
+	control_set(o, "values", show_values(v, STAT_TRANSPORT_SESSION));
+	if (c->with_connections)
+		control_set(o, "connections",
+		    json_pack(
+			"[{s:i, s:o}]", "cid", 0, "values", show_values(v, STAT_SWD_CONNECTION)));
+	(void)json_array_append_new(c->sessions, o); /* no memory: one less */
+}
+
+/* ---- a session ---- */
+
+static void
+clear_session(struct session *s, const struct conn_counts *core)
+{
+	time_t now = time(NULL);
+
+	stat_clear(&s->stats_base, STAT_TRANSPORT_SESSION, &s->stats, core, now);
+	stat_clear(&s->stats_base, STAT_SWD_CONNECTION, &s->stats, core, now);
+	if (s->seat != NULL)
+		seat_clear_counts(s->seat);
+}
+
+/* counts NULL: it has no seat. */
+static void
+take_session(struct collection *c, struct session *s, const struct seat_counts *counts)
+{
+	struct conn_counts core = s->core_before;
+	struct stat_values v;
+	json_t *o;
+
+	if (counts != NULL)
+		stat_add_core(&core, &counts->core);
+	if (c->is_clear) {
+		clear_session(s, &core);
+		return;
+	}
+	stat_values(&v, &s->stats, &core, &s->stats_base);
+	o = json_pack("{s:i, s:s, s:s, s:s, s:i, s:i}", "instance", (int)s->instance, "type",
+	    "Normal", "target_name", s->target, "address", s->a.address, "port", s->a.port, "tpgt",
+	    s->a.tpgt);
+	if (o == NULL)
+		return;
+	show_luns(counts, o);
+	add_values(c, o, &v);
+}
+
+/* Discovery sessions are too many and too short to be shown one by one. */
+static void
+take_discovery(struct collection *c)
+{
+	struct driver *d = c->later.d;
+	struct stat_values v;
+	json_t *o;
+
+	if (c->is_clear) {
+		time_t now = time(NULL);
+
+		stat_clear(&d->discovery_base, STAT_TRANSPORT_SESSION, &d->discovery_stats,
+		    &d->discovery_core, now);
+		stat_clear(&d->discovery_base, STAT_SWD_CONNECTION, &d->discovery_stats,
+		    &d->discovery_core, now);
+		return;
+	}
+	stat_values(&v, &d->discovery_stats, &d->discovery_core, &d->discovery_base);
+	o = json_pack("{s:n, s:s, s:s}", "instance", "type", "Discovery", "target_name", "");
+	if (o != NULL)
+		add_values(c, o, &v);
+}
+
+/* ---- the answer ---- */
+
+static json_t *
+show_global(struct collection *c)
+{
+	struct driver *d = c->later.d;
+	bool isw = is_isw(c->later.call);
+	enum stat_section section = isw ? STAT_SWD_GLOBAL : STAT_TRANSPORT_GLOBAL;
+	struct stat_values v;
+
+	if (!ipc_call_arg_bool(c->later.call, "global", false))
+		return json_null();
+	stat_values(&v, &d->stats, NULL, isw ? &d->swd_base : &d->stats_base);
+	return json_pack("{s:s, s:o, s:o}", "section", stat_section_id(section), "cleared",
+	    control_time(isw ? d->swd_base.cleared : d->stats_base.cleared), "values",
+	    show_values(&v, section));
+}
+
+static int
+by_instance(const void *a, const void *b)
+{
+	json_t *const *x = a, *const *y = b;
+	const json_t *i = json_object_get(*x, "instance"), *k = json_object_get(*y, "instance");
+	json_int_t m = json_is_integer(i) ? json_integer_value(i) : -1;
+	json_int_t n = json_is_integer(k) ? json_integer_value(k) : -1;
+
+	return m < n ? -1 : m > n;
+}
+
+/* Workers answer in any order. */
+static json_t *
+sorted(json_t *list)
+{
+	size_t n = json_array_size(list);
+	json_t **rows = calloc(n + 1, sizeof(json_t *)), *out = json_array();
+
+	for (size_t i = 0; rows != NULL && i < n; i++)
+		rows[i] = json_array_get(list, i);
+	if (rows != NULL)
+		qsort(rows, n, sizeof(json_t *), by_instance);
+	for (size_t i = 0; i < n; i++)
+		(void)json_array_append(
+		    out, rows != NULL ? rows[i] : json_array_get(list, i)); /* as above */
+	free(rows);
+	return out;
+}
+
+static void
+answer(struct collection *c)
+{
+	json_t *tables;
+
+	if (c->is_answered)
+		return;
+	c->is_answered = true;
+	loop_timer_clear(c->later.d->loop, &c->patience);
+	if (c->is_clear) {
+		ipc_call_reply(c->later.call, NULL);
+		return;
+	}
+	tables = json_object();
+	for (int i = 0; i < STAT_SECTIONS; i++)
+		control_set(tables, stat_section_id((enum stat_section)i),
+		    show_table((enum stat_section)i));
+	ipc_call_reply(c->later.call,
+	    json_pack("{s:o, s:o, s:o, s:o}", "time", control_time(time(NULL)), "tables", tables,
+		"global", show_global(c), "sessions", sorted(c->sessions)));
+}
+
+static void
+one_less(struct collection *c)
+{
+	if (--c->left > 0)
+		return;
+	answer(c);
+	json_decref(c->sessions);
+	later_free(&c->later);
+}
+
+/* A worker that does not answer has a session that cannot be shown; the others can. */
+static void
+impatient(struct loop_timer *t)
+{
+	answer(LIST_ENTRY(t, struct collection, patience));
+}
+
+static void
+counted(void *user, const struct seat_counts *counts)
+{
+	struct asked *a = user;
+	struct session *s = session_find(a->c->later.d, a->instance);
+
+	if (s != NULL && !a->c->is_answered)
+		take_session(a->c, s, counts);
+	one_less(a->c);
+	free(a);
+}
+
+static void
+ask_session(struct collection *c, struct session *s)
+{
+	struct asked *a;
+
+	if (s->seat == NULL) {
+		if (s->has_login || s->core_before.pdus_sent > 0 || c->is_clear)
+			take_session(c, s, NULL);
+		return;
+	}
+	a = call_alloc(sizeof *a);
+	a->c = c;
+	a->instance = s->instance;
+	c->left++;
+	seat_counts(s->seat, counted, a);
+}
+
+/* ---- the operations ---- */
+
+static bool
+check(struct driver *d, struct ipc_call *call, bool *ret_sessions, int64_t *ret_instance)
+{
+	const char *device = ipc_call_arg_string(call, "device", "iscsi");
+	struct fault f = { 0 };
+
+	*ret_instance = ipc_call_arg_int(call, "instance", -1);
+	*ret_sessions =
+	    ipc_call_arg_bool(call, "sessions", false) || ipc_call_arg_given(call, "instance");
+	if (strcmp(device, "iscsi") != 0 && strcmp(device, "isw") != 0)
+		fault_set(
+		    &f, IPC_ERR_INVALID, "ask for iscsi or isw", "there is no driver of that name");
+	else if (strcmp(device, "isw") == 0 && *ret_sessions)
+		fault_set(&f, IPC_ERR_INVALID, "ask the transport driver",
+		    "the interface driver has global statistics only");
+	else if (ipc_call_arg_given(call, "instance") &&
+		 (*ret_instance < 0 || *ret_instance >= LIMIT_SESSIONS ||
+		     session_find(d, (uint32_t)*ret_instance) == NULL))
+		fault_set(&f, IPC_ERR_NOTFOUND, "list them: iscsiutil -p -S",
+		    "there is no session %lld", (long long)*ret_instance);
+	if (f.is_set)
+		control_fail(call, &f, NULL);
+	return !f.is_set;
+}
+
+static void
+collect(struct driver *d, struct ipc_call *call, bool is_clear)
+{
+	struct collection *c;
+	int64_t instance;
+	bool sessions;
+
+	if (!check(d, call, &sessions, &instance))
+		return;
+	c = call_alloc(sizeof *c);
+	c->later.d = d;
+	c->later.call = call;
+	c->is_clear = is_clear;
+	c->with_connections = ipc_call_arg_bool(call, "connections", false);
+	c->sessions = json_array();
+	c->patience.expired = impatient;
+	loop_timer_set(d->loop, &c->patience, loop_now_update(d->loop) + STATS_PATIENCE_US);
+	c->left = 1;
+	if (is_clear && ipc_call_arg_bool(call, "global", false))
+		stat_clear(is_isw(call) ? &d->swd_base : &d->stats_base,
+		    is_isw(call) ? STAT_SWD_GLOBAL : STAT_TRANSPORT_GLOBAL, &d->stats, NULL,
+		    time(NULL));
+	if (sessions && instance < 0)
+		take_discovery(c);
+	LIST_EACH(node, tmp, &d->sessions)
+	{
+		struct session *s = LIST_ENTRY(node, struct session, link);
+
+		if (sessions && (instance < 0 || s->instance == instance))
+			ask_session(c, s);
+	}
+	one_less(c);
+}
+
+void
+op_stats_get(struct driver *d, struct ipc_call *call)
+{
+	collect(d, call, false);
+}
+
+void
+op_stats_clear(struct driver *d, struct ipc_call *call)
+{
+	collect(d, call, true);
+}

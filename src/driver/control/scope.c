@@ -1,0 +1,159 @@
+#include "driver/control/scope.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/iname.h"
+#include "driver/cut.h"
+#include "driver/iscsi/session.h"
+#include "driver/iscsi/settings.h"
+
+/* Of n addresses, step bytes apart: the one that is meant, or NULL. */
+static const struct registry_address *
+pick(const void *list, size_t n, size_t step, const struct registry_address *wanted, bool any_tpgt)
+{
+	const struct registry_address *found = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct registry_address *a = (const void *)((const char *)list + i * step);
+		struct registry_address same = *wanted;
+
+		if (registry_address_same(a, wanted))
+			return a;
+		same.tpgt = a->tpgt;
+		if (!any_tpgt || !registry_address_same(a, &same))
+			continue;
+		if (found != NULL)
+			return NULL; /* there are several */
+		found = a;
+	}
+	return found;
+}
+
+static bool
+find_discovery(struct driver *d, struct scope *s, bool any_tpgt, struct fault *ret_fault)
+{
+	char text[LIMIT_ADDRESS_BYTES + 16];
+	const struct registry_address *a;
+	struct registry_address *list;
+	size_t n;
+
+	if (registry_discovery_list(d->reg, &list, &n) != 0) {
+		settings_fault(d->reg, ret_fault);
+		return false;
+	}
+	a = pick(list, n, sizeof *list, &s->address, any_tpgt);
+	if (a != NULL) {
+		s->address = *a;
+	} else {
+		session_address_text(&s->address, text);
+		fault_set(ret_fault, IPC_ERR_NOTFOUND,
+		    "list them with iscsiutil -pD, add it with iscsiutil -a -I; an operational "
+		    "target's address needs -T",
+		    "%s is not a discovery target address", text);
+	}
+	free(list);
+	return a != NULL;
+}
+
+static bool
+find_target(struct driver *d, struct scope *s, bool any_tpgt, struct fault *ret_fault)
+{
+	const struct registry_address *a = NULL;
+	char text[LIMIT_ADDRESS_BYTES + 16];
+	struct registry_target *list;
+	bool is_known;
+	size_t n;
+
+	if (registry_target_list(d->reg, s->target, &list, &n) != 0) {
+		settings_fault(d->reg, ret_fault);
+		return false;
+	}
+	is_known = n > 0;
+	if (is_known && s->scope.level == REGISTRY_TARGET_ADDRESS && list[0].n_addresses > 0)
+		a = pick(&list[0].addresses[0].a, list[0].n_addresses, sizeof list[0].addresses[0],
+		    &s->address, any_tpgt);
+	if (a != NULL)
+		s->address = *a;
+	registry_targets_free(list, n);
+	if (!is_known) {
+		fault_set(ret_fault, IPC_ERR_NOTFOUND,
+		    "list them: iscsiutil -p -O; ioscan finds new ones",
+		    "%s is not an operational target", s->target);
+		return false;
+	}
+	if (s->scope.level == REGISTRY_TARGET || a != NULL)
+		return true;
+	session_address_text(&s->address, text);
+	fault_set(ret_fault, IPC_ERR_NOTFOUND, "list them: iscsiutil -p -T NAME",
+	    "%s is not an address of %s", text, s->target);
+	return false;
+}
+
+bool
+scope_get(struct driver *d, struct ipc_call *call, struct scope *ret)
+{
+	const char *target = ipc_call_arg_string(call, "target", NULL);
+	bool has_address = ipc_call_arg_given(call, "address");
+	bool any_tpgt = !ipc_call_arg_given(call, "tpgt");
+	struct fault f = { 0 };
+	enum iname_result r;
+
+	memset(ret, 0, sizeof *ret);
+	if (has_address && !control_address(call, &ret->address))
+		return false;
+	ret->scope.level = target != NULL ? has_address ? REGISTRY_TARGET_ADDRESS : REGISTRY_TARGET
+			   : has_address  ? REGISTRY_DISCOVERY
+					  : REGISTRY_GLOBAL;
+	if (has_address)
+		ret->scope.address = &ret->address;
+	if (target == NULL) {
+		if (!has_address || find_discovery(d, ret, any_tpgt, &f))
+			return true;
+		control_fail(call, &f, NULL);
+		return false;
+	}
+	ret->scope.target = ret->target;
+	r = iname_normalise(target, ret->target);
+	if (r == INAME_OK && find_target(d, ret, any_tpgt, &f))
+		return true;
+	if (!f.is_set)
+		fault_set(&f, IPC_ERR_INVALID, "list them: iscsiutil -p -O",
+		    "\"%s\" is not an iSCSI name: %s", target, iname_text(r));
+	control_fail(call, &f, NULL);
+	return false;
+}
+
+const char *
+scope_name(const struct scope *s)
+{
+	switch (s->scope.level) {
+	case REGISTRY_GLOBAL:
+		return "global";
+	case REGISTRY_DISCOVERY:
+		return "discovery";
+	case REGISTRY_TARGET:
+		return "target";
+	case REGISTRY_TARGET_ADDRESS:
+		return "address";
+	}
+	return "";
+}
+
+int
+scope_sessions(const struct driver *d, const struct scope *s)
+{
+	int n = 0;
+
+	if (s->scope.level == REGISTRY_DISCOVERY)
+		return 0;
+	LIST_EACH(node, tmp, &d->sessions)
+	{
+		const struct session *x = LIST_ENTRY(node, struct session, link);
+
+		n += x->state == SSTATE_ONLINE &&
+		     (s->scope.target == NULL || strcmp(x->target, s->target) == 0) &&
+		     (s->scope.address == NULL || registry_address_same(&x->a, &s->address));
+	}
+	return n;
+}

@@ -1,0 +1,107 @@
+#include "driver/diag/account.h"
+
+#include <errno.h>
+
+#include "core/req.h"
+
+static void
+violation(const struct account *a, enum login_violation v)
+{
+	switch ((int)v) {
+	case VIOLATION_NO_CHAP_SECRET:
+		stat_add(a->session, STAT_TRANSPORT_SESSION_no_chap_secret);
+		break;
+	case VIOLATION_BAD_NSG:
+	case VIOLATION_BAD_CSG:
+	case VIOLATION_TRANSIT_UNASKED:
+		stat_add(a->session, STAT_TRANSPORT_SESSION_bad_next_stage);
+		break;
+	case VIOLATION_CHAP_NR_MISSING:
+	case VIOLATION_CHAP_NR_OTHER:
+	case VIOLATION_CHAP_R:
+	case VIOLATION_CHAP_REFLECTED:
+	case VIOLATION_CHAP_OWN_RESPONSE:
+	case VIOLATION_CHAP_WRONG_NAME:
+	case VIOLATION_CHAP_WRONG:
+		stat_add(a->session, STAT_SWD_CONNECTION_auth_failures);
+		break;
+	}
+}
+
+void
+account_event(const struct account *a, const struct sess_event *ev)
+{
+	report_event(&a->about, ev);
+	if (ev->kind == SESS_EV_LOGIN_FAILED && ev->login.step == LOGIN_VIOLATION)
+		violation(a, ev->login.violation);
+}
+
+void
+account_closed(const struct account *a, enum account_phase phase, int err, enum conn_result why)
+{
+	/* The other side, or the network, ended it; CONN_OK is an end that nobody announced. */
+	bool is_theirs = err != 0 || why == CONN_OK;
+
+	stat_add(a->driver, STAT_SWD_GLOBAL_closes);
+	if (phase == ACCOUNT_LOGIN) {
+		report_closed(
+		    &a->about, false, err == 0 && why == CONN_OK ? -ECONNRESET : err, why);
+		if (is_theirs)
+			stat_add(a->session, STAT_SWD_CONNECTION_closes_login);
+	} else if (phase == ACCOUNT_ACTIVE && is_theirs) {
+		stat_add(a->session, STAT_SWD_CONNECTION_closes_active);
+		stat_add(a->session, STAT_TRANSPORT_SESSION_dead_events);
+	} else if (phase == ACCOUNT_LOGOUT && is_theirs) {
+		stat_add(a->session, STAT_SWD_CONNECTION_closes_logout);
+	} else if (phase == ACCOUNT_DONE && err != 0) {
+		stat_add(a->session, STAT_SWD_CONNECTION_fin_timeouts);
+	}
+}
+
+void
+account_no_login(const struct account *a, int err)
+{
+	stat_add(a->driver, STAT_SWD_GLOBAL_closes);
+	if (err != -ENOMEM && err != -ENOBUFS)
+		return;
+	report_no_memory(&a->about, err);
+	stat_add(a->session, STAT_TRANSPORT_SESSION_login_alloc);
+	stat_add(a->session, STAT_SWD_CONNECTION_login_send_alloc);
+	stat_add(a->session,
+	    err == -ENOBUFS ? STAT_SWD_CONNECTION_pdu_streams : STAT_SWD_CONNECTION_pdu_alloc);
+}
+
+void
+account_dial(const struct account *a, const char *host, int err, bool is_name)
+{
+	stat_add(a->session, STAT_TRANSPORT_SESSION_open_failures);
+	if (is_name) {
+		stat_add(a->session, STAT_TRANSPORT_SESSION_resolve_failures);
+		diag_ISCSI_LOG_SSN_RESOLV_FAIL(&a->about, host);
+		return;
+	}
+	stat_add(a->session, STAT_SWD_CONNECTION_iswd_failures);
+	if (err == -ETIMEDOUT)
+		stat_add(a->session, STAT_SWD_CONNECTION_open_timeouts);
+	if (err == -EHOSTUNREACH || err == -ENETUNREACH) {
+		stat_add(a->session, STAT_TRANSPORT_SESSION_route_failures);
+		diag_ISCSI_LOG_SSN_ROUTE_FAIL(&a->about, host);
+	}
+}
+
+void
+account_probe(const struct account *a, const struct req *r, bool is_inquiry)
+{
+	/* What SCSI said, what happened below it, and the target's response code. */
+	if (is_inquiry)
+		diag_ISCSI_LOG_SCSI_INQ_FAILED(&a->about, r->status, r->result, r->response);
+	else
+		diag_ISCSI_LOG_REPORTLUNS_FAILED(&a->about, r->status, r->result, r->response);
+}
+
+void
+account_request(const struct account *a, int err)
+{
+	if (err == -ENOTCONN)
+		stat_add(a->session, STAT_SWD_CONNECTION_pdu_offline);
+}

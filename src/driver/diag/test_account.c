@@ -1,0 +1,148 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "driver/diag/account.h"
+
+static struct stat_block session, driver;
+static struct account a;
+static enum diag_id said[16];
+static unsigned n_said;
+
+static void
+sink(void *user, const struct diag_event *ev)
+{
+	(void)user;
+	if (n_said < 16)
+		said[n_said++] = ev->id;
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	memset(&session, 0, sizeof session);
+	memset(&driver, 0, sizeof driver);
+	n_said = 0;
+	a = (struct account){ .about = { .session = 1 }, .session = &session, .driver = &driver };
+	log_init("test", LOG_TO_STDERR, LOG_LVL_PANIC);
+	diag_init(&(struct diag_cfg){ .sink = sink });
+	return 0;
+}
+
+#define COUNT(id) atomic_load(&session.n[STAT_##id])
+
+static void
+violate(enum login_violation v)
+{
+	account_event(&a,
+	    &(struct sess_event){ .kind = SESS_EV_LOGIN_FAILED,
+		.login = {
+		    .step = LOGIN_VIOLATION, .violation = v, .culprit = "K=V", .proposed = "" } });
+}
+
+static void
+violations_are_said_and_counted(void **state)
+{
+	(void)state;
+	violate(VIOLATION_NO_CHAP_SECRET);
+	assert_int_equal(COUNT(TRANSPORT_SESSION_no_chap_secret), 1);
+	assert_int_equal(said[0], DIAG_ISCSI_LOG_LOGIN_NO_CHAP_SECRET);
+	violate(VIOLATION_BAD_NSG);
+	assert_int_equal(COUNT(TRANSPORT_SESSION_bad_next_stage), 1);
+	assert_int_equal(said[1], DIAG_ISCSI_LOG_PROTOCOL_BAD_TGT_NSG);
+	violate(VIOLATION_CHAP_WRONG);
+	assert_int_equal(COUNT(SWD_CONNECTION_auth_failures), 1);
+	assert_int_equal(said[2], DIAG_ISCSI_LOG_PROTOCOL_BAD_CHAP_R_VAL);
+}
+
+static void
+a_close_is_counted_by_how_far_the_connection_had_come(void **state)
+{
+	(void)state;
+	account_closed(&a, ACCOUNT_LOGIN, 0, CONN_OK);
+	assert_int_equal(COUNT(SWD_CONNECTION_closes_login), 1);
+	assert_int_equal(n_said, 1);
+	assert_int_equal(said[0], DIAG_ISW_LOG_CLOSED_ON_LOGIN);
+	account_closed(&a, ACCOUNT_LOGIN, 0, CONN_LOGIN_FAILED);
+	assert_int_equal(COUNT(SWD_CONNECTION_closes_login), 1);
+	account_closed(&a, ACCOUNT_ACTIVE, -ECONNRESET, CONN_OK);
+	assert_int_equal(COUNT(SWD_CONNECTION_closes_active), 1);
+	assert_int_equal(COUNT(TRANSPORT_SESSION_dead_events), 1);
+	account_closed(&a, ACCOUNT_ACTIVE, 0, CONN_STATSN_HOLE);
+	assert_int_equal(COUNT(SWD_CONNECTION_closes_active), 1);
+	account_closed(&a, ACCOUNT_LOGOUT, -ECONNRESET, CONN_OK);
+	assert_int_equal(COUNT(SWD_CONNECTION_closes_logout), 1);
+	account_closed(&a, ACCOUNT_DONE, -ECONNRESET, CONN_OK);
+	assert_int_equal(COUNT(SWD_CONNECTION_fin_timeouts), 1);
+	account_closed(&a, ACCOUNT_OURS, 0, CONN_OK);
+	account_closed(&a, ACCOUNT_DONE, 0, CONN_OK);
+	assert_int_equal(COUNT(SWD_CONNECTION_closes_active), 1);
+	assert_int_equal(COUNT(SWD_CONNECTION_fin_timeouts), 1);
+	assert_int_equal(atomic_load(&driver.n[STAT_SWD_GLOBAL_closes]), 8);
+	assert_int_equal(n_said, 1);
+}
+
+static void
+a_login_without_memory_is_said_and_counted(void **state)
+{
+	(void)state;
+	account_no_login(&a, -ENOMEM);
+	account_no_login(&a, -ENOBUFS);
+	account_no_login(&a, -EBADF);
+	assert_int_equal(COUNT(TRANSPORT_SESSION_login_alloc), 2);
+	assert_int_equal(COUNT(SWD_CONNECTION_login_send_alloc), 2);
+	assert_int_equal(COUNT(SWD_CONNECTION_pdu_alloc), 1);
+	assert_int_equal(COUNT(SWD_CONNECTION_pdu_streams), 1);
+	assert_int_equal(n_said, 2);
+	assert_int_equal(said[0], DIAG_ISCSI_LOG_PROTOCOL_ALLOC_KEYS_CB);
+	assert_int_equal(said[1], DIAG_ISCSI_LOG_PROTOCOL_ALLOC_ACROSS_FAIL);
+}
+
+static void
+a_connection_that_was_not_made_is_counted_by_its_reason(void **state)
+{
+	(void)state;
+	account_dial(&a, "array", -ENOENT, true);
+	account_dial(&a, "192.0.2.1", -ENETUNREACH, false);
+	account_dial(&a, "192.0.2.1", -ETIMEDOUT, false);
+	account_dial(&a, "192.0.2.1", -ECONNREFUSED, false);
+	assert_int_equal(COUNT(TRANSPORT_SESSION_open_failures), 4);
+	assert_int_equal(COUNT(TRANSPORT_SESSION_resolve_failures), 1);
+	assert_int_equal(COUNT(TRANSPORT_SESSION_route_failures), 1);
+	assert_int_equal(COUNT(SWD_CONNECTION_iswd_failures), 3);
+	assert_int_equal(COUNT(SWD_CONNECTION_open_timeouts), 1);
+	assert_int_equal(n_said, 2);
+	assert_int_equal(said[0], DIAG_ISCSI_LOG_SSN_RESOLV_FAIL);
+	assert_int_equal(said[1], DIAG_ISCSI_LOG_SSN_ROUTE_FAIL);
+}
+
+static void
+a_request_of_an_offline_connection_is_counted(void **state)
+{
+	(void)state;
+	account_request(&a, 0);
+	account_request(&a, -EBUSY);
+	account_request(&a, -ENOTCONN);
+	assert_int_equal(COUNT(SWD_CONNECTION_pdu_offline), 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(violations_are_said_and_counted, setup),
+		cmocka_unit_test_setup(
+		    a_close_is_counted_by_how_far_the_connection_had_come, setup),
+		cmocka_unit_test_setup(a_login_without_memory_is_said_and_counted, setup),
+		cmocka_unit_test_setup(
+		    a_connection_that_was_not_made_is_counted_by_its_reason, setup),
+		cmocka_unit_test_setup(a_request_of_an_offline_connection_is_counted, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,144 @@
+#include "driver/isw/verify.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/call.h"
+#include "driver/iscsi/settings.h"
+
+/* iradd itself needs a moment to say that time is up. */
+#define VERIFY_GRACE_US 1000000
+
+struct verify {
+	const struct verify_cfg *cfg;
+	verify_done *done;
+	void *user;
+	int64_t id; /* > 0: a request is out */
+	struct loop_timer later;
+	struct verify_result result;
+};
+
+static void
+finish(struct verify *v)
+{
+	struct verify_result r = v->result;
+	verify_done *done = v->done;
+	void *user = v->user;
+
+	loop_timer_clear(v->cfg->loop, &v->later);
+	free(v);
+	done(user, &r);
+}
+
+static void
+later(struct loop_timer *t)
+{
+	finish(LIST_ENTRY(t, struct verify, later));
+}
+
+static void
+answered(void *user, int err, const char *why, const json_t *result, int fd)
+{
+	struct verify *v = user;
+	const char *verdict = json_string_value(json_object_get(result, "verdict"));
+
+	(void)fd; /* -1: a verdict has none */
+	v->id = 0;
+	if (err == 0 && verdict != NULL && strcmp(verdict, "accept") == 0)
+		v->result.ok = true;
+	else if (err == 0 && verdict != NULL && strcmp(verdict, "reject") == 0)
+		v->result.ok = false;
+	else if (err == -ETIMEDOUT) {
+		v->result.timed_out = true;
+		fault_set(&v->result.fault, IPC_ERR_TIMEOUT,
+		    "check the RADIUS server, the way to it, and that it knows this host and the "
+		    "NAS secret",
+		    "the target could not be verified: no RADIUS server answered in time");
+	} else {
+		fault_set(&v->result.fault, IPC_ERR_OFFLINE,
+		    "look at iradd's log and at the RADIUS server's",
+		    "the target could not be verified: %s",
+		    err != 0 ? why : "iradd gave no verdict");
+	}
+	finish(v);
+}
+
+/* Bytes as hexadecimal digits. */
+static json_t *
+hex(const uint8_t *bytes, size_t n)
+{
+	static const char digit[] = "0123456789abcdef";
+	char text[2 * CHAP_BINARY_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		text[2 * i] = digit[bytes[i] >> 4];
+		text[2 * i + 1] = digit[bytes[i] & 15];
+	}
+	return json_stringn(text, 2 * n);
+}
+
+static json_t *
+question(const struct verify_cfg *cfg, const struct nexus_query *q)
+{
+	char *server = settings_value(cfg->reg, NULL, REGISTRY_KEY_radius_server);
+	char *nas = settings_value(cfg->reg, NULL, REGISTRY_KEY_nas_hostname);
+	char *secret = settings_value(cfg->reg, NULL, REGISTRY_KEY_nas_secret);
+	json_t *args = NULL;
+
+	if (server[0] != '\0' && secret[0] != '\0')
+		args = json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:i}", "server", server,
+		    "nas", nas[0] != '\0' ? nas : cfg->default_nas, "nas_secret", secret, "name",
+		    q->name, "identifier", (int)q->identifier, "challenge",
+		    hex(q->challenge, q->challenge_len), "response",
+		    hex(q->response, q->response_len), "timeout_ms", NEXUS_VERIFY_MS);
+	explicit_bzero(secret, strlen(secret));
+	free(secret);
+	free(nas);
+	free(server);
+	return args;
+}
+
+struct verify *
+verify_start(
+    const struct verify_cfg *cfg, const struct nexus_query *q, verify_done *done, void *user)
+{
+	struct verify *v = call_alloc(sizeof *v);
+	uint64_t now = loop_now_update(cfg->loop);
+	json_t *args;
+
+	v->cfg = cfg;
+	v->done = done;
+	v->user = user;
+	v->later.expired = later;
+	args = question(cfg, q);
+	if (args == NULL)
+		fault_set(&v->result.fault, IPC_ERR_OFFLINE,
+		    "configure the server with 'iscsiutil -u -R', or the target's own secret with "
+		    "'iscsiutil -u --target-secret -'",
+		    "the target could not be verified: no RADIUS server is configured");
+	else if (helper_server_pid(cfg->iradd) == 0)
+		fault_set(&v->result.fault, IPC_ERR_NOTRUNNING, "start it: iscsi start",
+		    "the target could not be verified: iradd is not running");
+	else
+		v->id = helper_server_request(cfg->iradd, "verify", json_incref(args),
+		    now + NEXUS_VERIFY_MS * 1000 + VERIFY_GRACE_US, answered, v);
+	json_decref(args);
+	if (v->id < 0)
+		fault_set(&v->result.fault, IPC_ERR_INTERNAL, "try again",
+		    "the target could not be verified: %s", strerror((int)-v->id));
+	if (v->id <= 0)
+		loop_timer_set(cfg->loop, &v->later, now);
+	return v;
+}
+
+void
+verify_cancel(struct verify *v)
+{
+	if (v == NULL)
+		return;
+	if (v->id > 0)
+		(void)helper_server_cancel(v->cfg->iradd, v->id); /* it is not wanted any more */
+	loop_timer_clear(v->cfg->loop, &v->later);
+	free(v);
+}

@@ -1,0 +1,28 @@
+/* What the ways to use iscsiutil share: asking the driver about a line. */
+#ifndef ISCSIUTIL_ASK_H
+#define ISCSIUTIL_ASK_H
+
+#include <jansson.h>
+
+#include "tools/common/call.h"
+#include "tools/iscsiutil/spec.h"
+
+/*
+ * Which driver the line is for; the guide's /dev/isw has a version and
+ * statistics only.  Everything else is answered with STATUS_USAGE and a
+ * sentence.
+ */
+enum status ask_device(const struct cmdline *line, enum call_device *ret_device);
+/*
+ * Connect, ask, and print the answer where JSON is wanted.  Takes the
+ * reference of `args`; with args_ok false nothing is asked.
+ */
+enum status ask_driver(const struct cmdline *line, enum ipc_op op, json_t *args, bool args_ok,
+    enum call_device device, json_t **ret_result);
+/* -I, -P and -M. */
+bool ask_put_portal(json_t *args, const struct cmdline *line);
+bool ask_wants_json(const struct cmdline *line);
+/* Says that there is no such session. */
+enum status ask_no_session(long instance);
+
+#endif

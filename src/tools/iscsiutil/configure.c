@@ -1,0 +1,173 @@
+/* What iscsiutil configures beside names and addresses: -t, -u, -g, -b (the guide, chapter 4,
+ * appendices A and C). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/common/args.h"
+#include "tools/common/result.h"
+#include "tools/common/say.h"
+#include "tools/iscsiutil/ask.h"
+#include "tools/iscsiutil/run.h"
+#include "tools/iscsiutil/secret.h"
+
+static enum status configure(
+    const struct cmdline *line, enum ipc_op op, json_t *args, bool args_ok);
+static char *join(char *const *words, int n);
+static bool put_scope(json_t *args, const struct cmdline *line);
+static bool put_joined(json_t *args, const char *key, char *const *words, int n);
+
+enum status
+run_keys(const struct cmdline *line)
+{
+	const struct cmdline_value *t = &line->values[OPT_t];
+	json_t *args;
+	bool ok;
+
+	if (t->list_count < 2) {
+		say_problem("write iscsiutil -t <login-key> <login-val> ..., for example "
+			    "-t headerdigest CRC32C None; 'default' takes the setting away",
+		    "-t %s needs a value, which is missing", t->list[0]);
+		return STATUS_USAGE;
+	}
+	args = say_need(json_object());
+	ok = args_put_text(args, "key", t->list[0]) &&
+	     put_joined(args, "values", t->list + 1, t->list_count - 1) && put_scope(args, line);
+	return configure(line, IPC_OP_keys_set, args, ok);
+}
+
+enum status
+run_auth(const struct cmdline *line)
+{
+	const struct cmdline_value *secret = &line->values[OPT_W];
+	const struct cmdline_value *target_secret = &line->values[OPT_target_secret];
+	const uint64_t settings = CMDLINE_BIT(OPT_H) | CMDLINE_BIT(OPT_N) | CMDLINE_BIT(OPT_W) |
+				  CMDLINE_BIT(OPT_target_name) | CMDLINE_BIT(OPT_target_secret) |
+				  CMDLINE_BIT(OPT_algorithms);
+	json_t *args;
+	bool ok;
+
+	if ((line->given & settings) == 0) {
+		say_problem("add -H, -N, -W, -R, --target-name, --target-secret or --algorithms",
+		    "-u says that authentication is to be configured, but not what");
+		return STATUS_USAGE;
+	}
+	args = say_need(json_object());
+	ok = args_put(args, "method", line, OPT_H) && args_put(args, "name", line, OPT_N) &&
+	     args_put(args, "target_name", line, OPT_target_name) &&
+	     args_put(args, "algorithms", line, OPT_algorithms) && put_scope(args, line) &&
+	     (!secret->given || secret_put(args, "secret", secret->text, "CHAP secret")) &&
+	     (!target_secret->given ||
+		 secret_put(args, "target_secret", target_secret->text, "target's CHAP secret"));
+	return configure(line, IPC_OP_auth_set, args, ok);
+}
+
+enum status
+run_radius(const struct cmdline *line)
+{
+	const struct cmdline_value *r = &line->values[OPT_R];
+	json_t *args;
+	bool ok;
+
+	if (r->list_count != 3) {
+		say_problem("write iscsiutil -u -R <nas-hostname> <nas-secret> "
+			    "<radius-server-hostname>; - for the secret asks for it",
+		    "-R takes three words, not %d", r->list_count);
+		return STATUS_USAGE;
+	}
+	args = say_need(json_object());
+	ok = args_put_text(args, "nas_hostname", r->list[0]) &&
+	     args_put_text(args, "server", r->list[2]) &&
+	     secret_put(args, "nas_secret", r->list[1], "NAS secret");
+	return configure(line, IPC_OP_radius_set, args, ok);
+}
+
+enum status
+run_slp(const struct cmdline *line)
+{
+	const struct cmdline_value *f = &line->values[OPT_F];
+	json_t *args = say_need(json_object());
+
+	return configure(
+	    line, IPC_OP_slp_set, args, put_joined(args, "scopes", f->list, f->list_count));
+}
+
+enum status
+run_level(const struct cmdline *line)
+{
+	json_t *args = say_need(json_object());
+
+	return configure(line, IPC_OP_log_level, args, args_put(args, "level", line, OPT_b));
+}
+
+/* The driver's answer may have warnings, and sessions that the change does not reach yet. */
+static enum status
+configure(const struct cmdline *line, enum ipc_op op, json_t *args, bool args_ok)
+{
+	json_t *result, *warning;
+	enum status status = ask_driver(line, op, args, args_ok, CALL_ISCSI, &result);
+	json_int_t n;
+	size_t i;
+
+	if (status != STATUS_OK)
+		return status;
+	n = result_number(result, "active_sessions");
+	if (!ask_wants_json(line)) {
+		json_array_foreach(json_object_get(result, "warnings"), i, warning)
+		{
+			if (json_is_string(warning))
+				say_note("warning: %s", json_string_value(warning));
+		}
+		if (n > 0)
+			say_note("this counts from the next login: %lld session%s %s logged in "
+				 "with what was configured before",
+			    (long long)n, n == 1 ? "" : "s", n == 1 ? "is" : "are");
+	}
+	json_decref(result);
+	return STATUS_OK;
+}
+
+static bool
+put_scope(json_t *args, const struct cmdline *line)
+{
+	if (!line->values[OPT_I].given &&
+	    (line->values[OPT_P].given || line->values[OPT_M].given)) {
+		say_problem("add -I <ip-address>", "-P and -M belong to an address");
+		return false;
+	}
+	return args_put(args, "target", line, OPT_T) && ask_put_portal(args, line);
+}
+
+static bool
+put_joined(json_t *args, const char *key, char *const *words, int n)
+{
+	char *text = join(words, n);
+	bool ok = args_put_text(args, key, text);
+
+	free(text);
+	return ok;
+}
+
+/* Words and lists with commas, in any mixture, as one list: "a, b ,c" is "a,b,c". */
+static char *
+join(char *const *words, int n)
+{
+	const char *comma = "";
+	char *text = NULL;
+	size_t len;
+	FILE *f = say_need(open_memstream(&text, &len));
+
+	for (int i = 0; i < n; i++) {
+		const char *p = words[i] + strspn(words[i], " ,");
+
+		while (*p != '\0') {
+			size_t word = strcspn(p, " ,");
+
+			fprintf(f, "%s%.*s", comma, (int)word, p);
+			comma = ",";
+			p += word;
+			p += strspn(p, " ,");
+		}
+	}
+	say_need(fclose(f) == 0 ? text : NULL);
+	return text;
+}

@@ -1,0 +1,187 @@
+/*
+ * Statistics as OpenMetrics text.  All samples of one name stand together, so
+ * the tables' rows are the outer loop and the sessions the inner one.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tools/common/result.h"
+#include "tools/common/say.h"
+#include "tools/iscsiutil/stats.h"
+
+#define PREFIX "openisw_"
+
+static void
+put_escaped(FILE *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '\n')
+			fputs("\\n", out);
+		else if (*text == '"' || *text == '\\')
+			fprintf(out, "\\%c", *text);
+		else if ((unsigned char)*text >= 0x20 && *text != 0x7f)
+			fputc(*text, out);
+	}
+}
+
+static void
+put_head(FILE *out, const char *family, const char *type, const char *help)
+{
+	fprintf(out, "# TYPE " PREFIX "%s %s\n# HELP " PREFIX "%s ", family, type, family);
+	put_escaped(out, help);
+	fputc('\n', out);
+}
+
+/* {session="0",target="iqn…",cid="0"}; `lun` and `quantile` may be NULL. */
+static void
+put_labels(FILE *out, const json_t *session, const char *lun, const char *quantile)
+{
+	const char *comma = "";
+
+	if (session == NULL)
+		return;
+	fputc('{', out);
+	if (json_is_integer(json_object_get(session, "instance"))) {
+		fprintf(out, "session=\"%lld\",target=\"",
+		    (long long)result_number(session, "instance"));
+		put_escaped(out, result_text(session, "target_name"));
+		fputc('"', out);
+	} else {
+		fputs("session=\"discovery\"", out);
+	}
+	comma = ",";
+	if (lun != NULL) {
+		fprintf(out, "%slun=\"", comma);
+		put_escaped(out, lun);
+		fputc('"', out);
+	}
+	if (quantile != NULL)
+		fprintf(out, "%squantile=\"%s\"", comma, quantile);
+	fputc('}', out);
+}
+
+/* "2026-01-01T00:00:00Z" as seconds since 1970; 0 where it is none. */
+static long long
+seconds(const char *text)
+{
+	struct tm tm = { 0 };
+
+	return strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm) != NULL ? (long long)timegm(&tm) : 0;
+}
+
+static void
+put_sample(
+    FILE *out, const char *family, const json_t *values, const char *id, const json_t *session)
+{
+	const json_t *v = json_object_get(values, id);
+
+	fprintf(out, PREFIX "%s%s", family, json_is_string(v) ? "" : "_total");
+	put_labels(out, session, NULL, NULL);
+	fprintf(out, " %lld\n",
+	    json_is_string(v) ? seconds(json_string_value(v)) : (long long)json_integer_value(v));
+}
+
+/* Whose values of a section there are: the global ones (session NULL), or a session's. */
+static const json_t *
+values_of(const json_t *result, const json_t *session, const char *section)
+{
+	const json_t *global = json_object_get(result, "global");
+
+	if (session == NULL)
+		return strcmp(result_text(global, "section"), section) == 0
+			   ? json_object_get(global, "values")
+			   : NULL;
+	if (strcmp(section, "transport_session") == 0)
+		return json_object_get(session, "values");
+	if (strcmp(section, "swd_connection") == 0)
+		return json_object_get(
+		    json_array_get(json_object_get(session, "connections"), 0), "values");
+	return NULL;
+}
+
+static void
+put_row(FILE *out, const json_t *result, const char *section, const json_t *row)
+{
+	const char *id = result_text(row, "id");
+	bool is_time = strcmp(result_text(row, "kind"), "time") == 0, has_head = false;
+	const json_t *sessions = json_object_get(result, "sessions");
+	char *family = say_format("%s_%s%s", section, id, is_time ? "_timestamp_seconds" : "");
+
+	for (size_t i = 0; i <= json_array_size(sessions); i++) {
+		const json_t *session = i > 0 ? json_array_get(sessions, i - 1) : NULL;
+		const json_t *values = values_of(result, session, section);
+
+		if (json_object_get(values, id) == NULL)
+			continue;
+		if (!has_head)
+			put_head(
+			    out, family, is_time ? "gauge" : "counter", result_text(row, "name"));
+		has_head = true;
+		put_sample(out, family, values, id, session);
+	}
+	free(family);
+}
+
+static void
+put_latency(FILE *out, const json_t *sessions, const char *op, const char *word)
+{
+	static const struct {
+		const char *quantile, *key;
+	} quantiles[] = { { "0.5", "p50_us" }, { "0.99", "p99_us" }, { "0.999", "p999_us" } };
+	char *family = say_format("lun_%s_latency_seconds", word);
+	const json_t *session, *lun;
+	size_t i, k;
+
+	put_head(out, family, "summary", "How long commands of a LUN took.");
+	json_array_foreach(sessions, i, session)
+	    json_array_foreach(json_object_get(session, "luns"), k, lun)
+	{
+		const json_t *l = json_object_get(lun, op);
+		const char *name = result_text(lun, "name");
+
+		for (size_t q = 0; q < 3; q++) {
+			fprintf(out, PREFIX "%s", family);
+			put_labels(out, session, name, quantiles[q].quantile);
+			fprintf(out, " %.6f\n", (double)result_number(l, quantiles[q].key) / 1e6);
+		}
+		fprintf(out, PREFIX "%s_count", family);
+		put_labels(out, session, name, NULL);
+		fprintf(
+		    out, " %lld\n" PREFIX "%s_sum", (long long)result_number(l, "count"), family);
+		put_labels(out, session, name, NULL);
+		fprintf(out, " %.6f\n", (double)result_number(l, "sum_us") / 1e6);
+	}
+	free(family);
+	family = say_format("lun_%s_bytes", word);
+	put_head(out, family, "counter", "Bytes that commands of a LUN moved.");
+	json_array_foreach(sessions, i, session)
+	    json_array_foreach(json_object_get(session, "luns"), k, lun)
+	{
+		fprintf(out, PREFIX "%s_total", family);
+		put_labels(out, session, result_text(lun, "name"), NULL);
+		fprintf(
+		    out, " %lld\n", (long long)result_number(json_object_get(lun, op), "bytes"));
+	}
+	free(family);
+}
+
+void
+metrics_show(FILE *out, const json_t *result)
+{
+	json_t *tables = json_object_get(result, "tables"), *table, *row;
+	const json_t *sessions = json_object_get(result, "sessions");
+	const char *section;
+	size_t i;
+
+	json_object_foreach(tables, section, table)
+	{
+		json_array_foreach(json_object_get(table, "rows"), i, row)
+		    put_row(out, result, section, row);
+	}
+	if (json_array_size(sessions) > 0) {
+		put_latency(out, sessions, "reads", "read");
+		put_latency(out, sessions, "writes", "write");
+	}
+	fputs("# EOF\n", out);
+}

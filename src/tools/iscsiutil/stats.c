@@ -1,0 +1,225 @@
+#include "tools/iscsiutil/stats.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/common/args.h"
+#include "tools/common/label.h"
+#include "tools/common/result.h"
+#include "tools/common/say.h"
+#include "tools/common/table.h"
+#include "tools/iscsiutil/ask.h"
+#include "tools/iscsiutil/run.h"
+
+/* Where the colon stands: behind the guide's longest name. */
+#define NAME_WIDTH 95
+
+/* One block of statistics, in the order of its table. */
+static void
+show_values(FILE *out, const json_t *tables, const char *section, const json_t *values)
+{
+	const json_t *table = json_object_get(tables, section), *row;
+	size_t i;
+
+	say_text(out, result_text(table, "title"));
+	fputc('\n', out);
+	json_array_foreach(json_object_get(table, "rows"), i, row)
+	{
+		const json_t *v = json_object_get(values, result_text(row, "id"));
+		const char *name = result_text(row, "name");
+
+		fprintf(out, "%-*s: ", NAME_WIDTH, name);
+		if (json_is_integer(v))
+			fprintf(out, "%lld", (long long)json_integer_value(v));
+		else
+			say_text(out, json_is_string(v) ? json_string_value(v) : "");
+		fputc('\n', out);
+	}
+}
+
+static void
+add_latency(struct table *t, const char *lun, const char *op, const json_t *l)
+{
+	static const char *const columns[] = { "count", "bytes", "mean_us", "p50_us", "p99_us",
+		"p999_us", "max_us" };
+	char text[7][24];
+	const char *cells[9] = { lun, op };
+
+	for (size_t i = 0; i < 7; i++) {
+		(void)snprintf(text[i], sizeof(text[i]), "%lld",
+		    (long long)result_number(l, columns[i])); /* fits */
+		cells[i + 2] = text[i];
+	}
+	table_row(t, cells);
+}
+
+static void
+show_luns(FILE *out, const json_t *session)
+{
+	static const struct table_column columns[] = {
+		{ "LUN", 4, 2, false },
+		{ "I/O", 6, 2, false },
+		{ "Count", 5, 2, true },
+		{ "Bytes", 5, 2, true },
+		{ "Mean(us)", 8, 2, true },
+		{ "p50", 5, 2, true },
+		{ "p99", 5, 2, true },
+		{ "p99.9", 5, 2, true },
+		{ "Max", 5, 2, true },
+	};
+	const json_t *luns = json_object_get(session, "luns"), *lun;
+	struct table *t;
+	size_t i;
+
+	if (json_array_size(luns) == 0)
+		return;
+	t = table_new(columns, sizeof(columns) / sizeof(columns[0]));
+	json_array_foreach(luns, i, lun)
+	{
+		add_latency(t, result_text(lun, "name"), "reads", json_object_get(lun, "reads"));
+		add_latency(t, "", "writes", json_object_get(lun, "writes"));
+	}
+	if (json_array_size(luns) > 1) {
+		const json_t *all = json_object_get(session, "total");
+
+		add_latency(t, "all", "reads", json_object_get(all, "reads"));
+		add_latency(t, "", "writes", json_object_get(all, "writes"));
+	}
+	fputc('\n', out);
+	table_print(t, out);
+	table_free(t);
+}
+
+static void
+show_session(FILE *out, const json_t *tables, const json_t *session)
+{
+	const json_t *connection;
+	char text[24] = "";
+	size_t i;
+
+	if (json_is_integer(json_object_get(session, "instance")))
+		(void)snprintf(text, sizeof(text), "%lld",
+		    (long long)result_number(session, "instance")); /* fits */
+	label_put(out, "Session Instance", text);
+	label_put(out, "Session Type", result_text(session, "type"));
+	label_put(out, "Target iSCSI Name", result_text(session, "target_name"));
+	show_values(out, tables, "transport_session", json_object_get(session, "values"));
+	show_luns(out, session);
+	json_array_foreach(json_object_get(session, "connections"), i, connection)
+	{
+		(void)snprintf(text, sizeof(text), "%lld",
+		    (long long)result_number(connection, "cid")); /* fits */
+		fputc('\n', out);
+		label_put(out, "Connection ID", text);
+		show_values(out, tables, "swd_connection", json_object_get(connection, "values"));
+	}
+}
+
+void
+stats_show(FILE *out, const json_t *result)
+{
+	const json_t *tables = json_object_get(result, "tables");
+	const json_t *global = json_object_get(result, "global"), *session;
+	bool is_first = !json_is_object(global);
+	size_t i;
+
+	if (!is_first)
+		show_values(
+		    out, tables, result_text(global, "section"), json_object_get(global, "values"));
+	json_array_foreach(json_object_get(result, "sessions"), i, session)
+	{
+		if (!is_first)
+			fputc('\n', out);
+		is_first = false;
+		show_session(out, tables, session);
+	}
+}
+
+/* ---- asking ---- */
+
+static bool
+put_true(json_t *args, const char *key)
+{
+	say_need(json_object_set_new(args, key, json_true()) == 0 ? args : NULL);
+	return true;
+}
+
+/* -G, -S and the device; without either -G or -S, all that the device has. */
+static bool
+put_choice(json_t *args, const struct cmdline *line, enum call_device device)
+{
+	bool is_isw = device == CALL_ISW, has_g = line->values[OPT_G].given;
+	bool has_s = line->values[OPT_S].given;
+
+	return args_put_text(args, "device", is_isw ? "isw" : "iscsi") &&
+	       (!(has_g || !has_s) || put_true(args, "global")) &&
+	       (!(has_s || (!has_g && !is_isw)) || put_true(args, "sessions")) &&
+	       args_put(args, "instance", line, OPT_S);
+}
+
+static enum status
+run_stats_of(const struct cmdline *line, bool with_connections)
+{
+	const struct cmdline_value *cid = &line->values[OPT_C];
+	json_t *result, *args = say_need(json_object());
+	enum call_device device = CALL_ISCSI;
+	enum status status = ask_device(line, &device);
+	bool ok = status == STATUS_OK && put_choice(args, line, device);
+
+	if (with_connections)
+		put_true(args, "connections");
+	status = ask_driver(line, IPC_OP_stats_get, args, ok, device, &result);
+	if (status != STATUS_OK)
+		return status;
+	if (cid->has_arg && cid->number != 0) {
+		say_problem("give 0, or leave the number out",
+		    "session %ld has no connection %ld: a session has one connection, 0",
+		    line->values[OPT_S].number, cid->number);
+		status = STATUS_NOT_FOUND;
+	} else if (line->values[OPT_metrics].given) {
+		metrics_show(stdout, result);
+	} else if (!ask_wants_json(line)) {
+		stats_show(stdout, result);
+	}
+	json_decref(result);
+	return status;
+}
+
+enum status
+run_stats(const struct cmdline *line)
+{
+	/* A collector wants all of it. */
+	return run_stats_of(line, line->values[OPT_metrics].given && !line->values[OPT_G].given);
+}
+
+enum status
+run_stats_ssn(const struct cmdline *line)
+{
+	return run_stats_of(line, false);
+}
+
+enum status
+run_stats_con(const struct cmdline *line)
+{
+	return run_stats_of(line, true);
+}
+
+enum status
+run_clear(const struct cmdline *line)
+{
+	json_t *result, *args = say_need(json_object());
+	enum call_device device = CALL_ISCSI;
+	enum status status = ask_device(line, &device);
+	bool ok = status == STATUS_OK && put_choice(args, line, device);
+
+	status = ask_driver(line, IPC_OP_stats_clear, args, ok, device, &result);
+	if (status == STATUS_OK)
+		json_decref(result);
+	return status;
+}
+
+enum status
+run_clear_ssn(const struct cmdline *line)
+{
+	return run_clear(line);
+}

@@ -1,0 +1,13 @@
+/* Displays of statistics: the driver's answer to stats.get (doc/control-protocol.md). */
+#ifndef ISCSIUTIL_STATS_H
+#define ISCSIUTIL_STATS_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+/* The guide's tables, "name : value", and what is known of each LUN. */
+void stats_show(FILE *out, const json_t *result);
+/* OpenMetrics text, version 1.0.0. */
+void metrics_show(FILE *out, const json_t *result);
+
+#endif

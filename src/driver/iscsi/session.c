@@ -241,8 +241,8 @@ lost(struct session *s, const struct fault *why, bool try_at_once)
 		stat_add(&s->d->stats, STAT_TRANSPORT_GLOBAL_normal_failed);
 	s->last = *why;
 	log_lost(s, why, &before);
-	/* The next try takes the other way where there are two. */
-	s->skip_redirect = s->is_elsewhere;
+	/* The next try takes the other way where there are two, unless this one had worked. */
+	s->skip_redirect = s->is_elsewhere && !was_online;
 	s->hops = 0;
 	if (s->keep) {
 		/* Without random bytes the tries are merely less spread. */

@@ -73,6 +73,9 @@ say_keys(char why[KEYS_WHY_BYTES], const char *name)
 	for (size_t k = 0; k < neg_param_count() && n < KEYS_WHY_BYTES; k++)
 		n += snprintf(why + n, (size_t)(KEYS_WHY_BYTES - n), ", %s",
 		    neg_key_info((enum key_id)k)->name);
+	for (int t = 0; t < TIMER_COUNT && n < KEYS_WHY_BYTES; t++)
+		n += snprintf(why + n, (size_t)(KEYS_WHY_BYTES - n), ", %s",
+		    timers_info((enum timer_id)t)->name);
 }
 
 /* What the key takes, behind a sentence that says what is wrong. */
@@ -155,6 +158,22 @@ rewrite(const struct key_info *k, const char *values, struct keys_change *c, uns
 	}
 }
 
+static bool
+parse_timer(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
+{
+	const struct timer_info *t = timers_info(c->timer);
+	uint32_t s;
+
+	if (!timers_parse(c->timer, values, &s)) {
+		(void)snprintf(why, KEYS_WHY_BYTES,
+		    "%s cannot be \"%.60s\": it takes seconds, from %u to %u", t->name, values,
+		    t->min, t->max); /* the room is for this */
+		return false;
+	}
+	(void)snprintf(c->value, sizeof c->value, "%u", s); /* a number fits */
+	return true;
+}
+
 bool
 keys_parse(
     const char *name, const char *values, struct keys_change *ret, char ret_why[KEYS_WHY_BYTES])
@@ -165,12 +184,18 @@ keys_parse(
 	enum neg_parse p;
 	unsigned n;
 
-	if (!find_keys(name, &c)) {
+	if (!find_keys(name, &c) && !timers_find(name, &c.timer)) {
 		say_keys(ret_why, name);
 		return false;
 	}
 	if (strcasecmp(values, "default") == 0) {
 		c.is_unset = true;
+		*ret = c;
+		return true;
+	}
+	if (c.n == 0) {
+		if (!parse_timer(values, &c, ret_why))
+			return false;
 		*ret = c;
 		return true;
 	}

@@ -8,6 +8,7 @@
 #define ISCSI_KEYS_H
 
 #include "core/neg.h"
+#include "driver/iscsi/timers.h"
 
 /* Where a value comes from; a later one counts before an earlier one. */
 enum keys_level { KEYS_DEFAULT, KEYS_GLOBAL, KEYS_TARGET, KEYS_ADDRESS, KEYS_LEVELS };
@@ -32,18 +33,19 @@ void keys_merge(const struct keys_config *config, struct keys_effective *ret);
 /* Lists of the guide's keys have no more values than this. */
 #define KEYS_VALUES_MAX  2
 #define KEYS_VALUE_BYTES 64
-#define KEYS_WHY_BYTES   400
+#define KEYS_WHY_BYTES   600
 
 /* What a user wants. */
 struct keys_change {
 	enum key_id key[2]; /* n of them: "bothdigest" is two */
-	unsigned n;
+	unsigned n;         /* 0: it is `timer` */
+	enum timer_id timer;
 	bool is_unset; /* "default": back to the level above */
 	char value[KEYS_VALUE_BYTES];
 };
 
 /*
- * A key's name and its values, separated by commas, both in any case.  False
+ * A key's or a time limit's name and its values, separated by commas, both in any case.  False
  * with a sentence that says what is wrong and what would be right.
  */
 bool keys_parse(

@@ -10,10 +10,6 @@
 #include "driver/iscsi/login_advice.h"
 #include "sys/log.h"
 
-#define NEXUS_LOGIN_TIMEOUT_MS   15000
-#define NEXUS_REQUEST_TIMEOUT_MS 30000
-#define NEXUS_NOP_TIMEOUT_MS     15000
-
 struct nexus {
 	struct loop *loop;
 	const struct nexus_ops *ops;
@@ -53,6 +49,12 @@ take_login(struct nexus *n, struct nexus_login *login)
 		.offer = login->offer,
 		.chap = login->has_chap ? &login->chap.cfg : NULL,
 	};
+	n->cfg.login_timeout_ms = login->timers.s[TIMER_login] * 1000;
+	n->cfg.request_timeout_ms = login->timers.s[TIMER_command] * 1000;
+	n->cfg.abort_timeout_ms = login->timers.s[TIMER_abort] * 1000;
+	n->cfg.reset_timeout_ms = login->timers.s[TIMER_reset] * 1000;
+	n->cfg.nop_timeout_ms = login->timers.s[TIMER_nop] * 1000;
+	n->cfg.nop_interval_ms = login->timers.s[TIMER_nop_interval] * 1000;
 	if (n->sess != NULL)
 		sess_configure(n->sess, &n->cfg);
 	if (n->login != login)
@@ -262,7 +264,7 @@ explain(struct nexus *n, int err, enum conn_result why)
 		    "check that the port is an iSCSI portal and look at the target's log",
 		    "the peer accepted the connection but did not answer the iSCSI login in %u "
 		    "seconds",
-		    NEXUS_LOGIN_TIMEOUT_MS / 1000);
+		    n->cfg.login_timeout_ms / 1000);
 	else if (why == CONN_OK)
 		fault_set(&d->fault, IPC_ERR_OFFLINE, "look at the target's log",
 		    "the peer closed the connection");
@@ -305,6 +307,7 @@ link_closed(void *user, int err, enum conn_result why)
 
 	account_closed(&n->account, phase(n), err, why);
 	n->is_asking = false;
+	n->down.time2wait_s = sess_time2wait(n->sess);
 	end(n, err, why);
 }
 
@@ -336,10 +339,6 @@ nexus_new(struct loop *loop, const struct nexus_cfg *cfg, struct nexus_login *lo
 	(void)snprintf(n->label, sizeof n->label, "%s", cfg->label);
 	n->account = cfg->account;
 	n->cfg.slots = cfg->slots;
-	n->cfg.login_timeout_ms = NEXUS_LOGIN_TIMEOUT_MS;
-	n->cfg.request_timeout_ms = NEXUS_REQUEST_TIMEOUT_MS;
-	n->cfg.nop_timeout_ms = NEXUS_NOP_TIMEOUT_MS;
-	n->cfg.nop_interval_ms = cfg->nop_interval_ms;
 	memcpy(n->cfg.isid, cfg->isid, sizeof n->cfg.isid);
 	take_login(n, login);
 	n->sess = sess_new(&n->cfg);

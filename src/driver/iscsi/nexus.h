@@ -13,6 +13,7 @@
 #include "driver/diag/account.h"
 #include "driver/fault.h"
 #include "driver/iscsi/chapcfg.h"
+#include "driver/iscsi/timers.h"
 #include "engine/link.h"
 
 /* What the next login says of us.  Heap, owned by whoever has it. */
@@ -22,6 +23,7 @@ struct nexus_login {
 	char target_name[LIMIT_ISCSI_NAME_BYTES + 1]; /* "": a discovery session */
 	int32_t expected_tpgt;
 	struct neg_offer offer;
+	struct timers timers;
 	bool has_chap; /* only where AuthMethod offers it */
 	struct chapcfg chap;
 };
@@ -41,7 +43,8 @@ struct nexus_down {
 	bool is_permanent;      /* trying the same again would not help */
 	bool redirect_for_good; /* NEXUS_MOVED: 0102, not 0101 */
 	bool was_online;
-	bool chap_again; /* it failed after the target had chosen another algorithm than MD5 */
+	uint16_t time2wait_s; /* the target asked not to come back before (11.9.1, 11.15.3) */
+	bool chap_again;      /* it failed after the target had chosen another algorithm than MD5 */
 	char redirect[LIMIT_ADDRESS_BYTES + 1];
 	struct fault fault; /* not set after a logout that we asked for */
 };
@@ -86,7 +89,6 @@ struct nexus_cfg {
 	const char *label; /* for the log: "session 3"; copied */
 	uint8_t isid[6];
 	uint16_t slots;
-	uint32_t nop_interval_ms;
 	struct account account; /* what it points to is borrowed */
 };
 

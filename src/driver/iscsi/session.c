@@ -25,8 +25,6 @@
 
 /* Online for so long, a connection has proved itself: its loss is mended at once. */
 #define SESSION_STEADY_US 10000000
-/* A ping when nothing came for so long, so that a dead path is noticed. */
-#define SESSION_NOP_INTERVAL_MS 15000
 
 struct wait {
 	struct list link;
@@ -189,6 +187,20 @@ retry(struct loop_timer *t)
 		dial(s);
 }
 
+/* From now on so long I/O waits; without a limit, for ever. */
+static void
+arm_give_up(struct session *s)
+{
+	struct registry_scope scope = { REGISTRY_TARGET_ADDRESS, s->target, &s->a };
+	struct timers timers;
+
+	settings_timers(s->d->reg, &scope, &timers);
+	s->replacement_s = timers.s[TIMER_replacement];
+	if (s->replacement_s > 0)
+		loop_timer_set(s->d->loop, &s->give_up,
+		    loop_now_update(s->d->loop) + s->replacement_s * 1000000ull);
+}
+
 static void
 give_up(struct loop_timer *t)
 {
@@ -197,7 +209,7 @@ give_up(struct loop_timer *t)
 	if (!go(s, SSTATE_EV_GIVE_UP))
 		return;
 	log_err("%s: offline for %u seconds: its I/O fails until it is back", session_label(s),
-	    SESSION_REPLACEMENT_US / 1000000);
+	    s->replacement_s);
 	seat_give_up(s->seat);
 	luns_offline(s);
 }
@@ -229,7 +241,7 @@ lost(struct session *s, const struct fault *why, bool try_at_once)
 	s->verify = NULL;
 	if (was_online) {
 		stat_add(&s->stats, STAT_TRANSPORT_SESSION_reopens);
-		loop_timer_set(s->d->loop, &s->give_up, now + SESSION_REPLACEMENT_US);
+		arm_give_up(s);
 		if (now - s->online_us >= SESSION_STEADY_US)
 			backoff_reset(&s->backoff);
 	}
@@ -245,9 +257,15 @@ lost(struct session *s, const struct fault *why, bool try_at_once)
 	s->skip_redirect = s->is_elsewhere && !was_online;
 	s->hops = 0;
 	if (s->keep) {
+		uint64_t wait_us;
+
 		/* Without random bytes the tries are merely less spread. */
 		(void)getrandom(&random, sizeof random, GRND_NONBLOCK);
-		loop_timer_set(s->d->loop, &s->retry, now + backoff_next_us(&s->backoff, random));
+		wait_us = backoff_next_us(&s->backoff, random);
+		if (wait_us < s->time2wait_s * 1000000ull)
+			wait_us = s->time2wait_s * 1000000ull;
+		s->time2wait_s = 0;
+		loop_timer_set(s->d->loop, &s->retry, now + wait_us);
 	}
 	tell(s);
 	if (!s->keep)
@@ -284,6 +302,7 @@ seat_down(void *user, const struct nexus_down *down)
 		s->md5_only = down->chap_again;
 	if (down->chap_again)
 		log_info("%s: once more, with MD5 as the only CHAP algorithm", session_label(s));
+	s->time2wait_s = down->time2wait_s;
 	/* What would be refused again is tried seldom. */
 	if (down->is_permanent && s->backoff.tries < 6)
 		s->backoff.tries = 6;
@@ -532,9 +551,7 @@ take_seat(struct session *s)
 		.worker = worker_loop(d->workers[d->next_worker]),
 		.export = d->export,
 		.dir = dir,
-		.nexus = { .label = label,
-		    .slots = SESSION_SLOTS,
-		    .nop_interval_ms = SESSION_NOP_INTERVAL_MS },
+		.nexus = { .label = label, .slots = SESSION_SLOTS },
 		.ops = &seat_ops,
 		.user = s,
 	};
@@ -558,8 +575,7 @@ begin(struct session *s)
 			    "out of memory for a session");
 			return false;
 		}
-		loop_timer_set(
-		    s->d->loop, &s->give_up, loop_now_update(s->d->loop) + SESSION_REPLACEMENT_US);
+		arm_give_up(s);
 	}
 	if (go(s, SSTATE_EV_OPEN)) {
 		loop_timer_clear(s->d->loop, &s->retry);

@@ -15,8 +15,6 @@
 
 /* A connection is made within this. */
 #define SESSION_CONNECT_MS 10000
-/* Lost for so long, I/O fails (replacement timeout). */
-#define SESSION_REPLACEMENT_US 120000000u
 /* Queue depth: commands of all disks of the session together. */
 #define SESSION_SLOTS LIMIT_TASKS_DEFAULT
 
@@ -32,8 +30,10 @@ struct session {
 	struct dial *dial; /* a connection is being made */
 	struct backoff backoff;
 	struct loop_timer retry, give_up;
-	bool keep;      /* it was online once: tried again for ever */
-	bool is_probed; /* its LUNs were looked at since it was opened */
+	uint32_t replacement_s; /* of give_up, as it was last armed; 0: for ever */
+	uint16_t time2wait_s;   /* what the target asked for when it announced the end */
+	bool keep;              /* it was online once: tried again for ever */
+	bool is_probed;         /* its LUNs were looked at since it was opened */
 	bool is_probing;
 	const void *scan;    /* the scan that visited it last; only compared */
 	bool is_dropped;     /* freed as soon as it is closed */

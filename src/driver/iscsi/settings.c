@@ -85,6 +85,51 @@ settings_keys(struct registry *r, const struct registry_scope *scope, struct key
 			free(values[i][k]);
 }
 
+static enum registry_key
+timer_key(enum timer_id id)
+{
+	static const enum registry_key keys[TIMER_COUNT] = {
+#define TIMER(id, ...) [TIMER_##id] = REGISTRY_KEY_timer_##id,
+#include "core/timers.def"
+	};
+
+	return keys[id];
+}
+
+enum registry_key
+settings_change_key(const struct keys_change *c, unsigned i)
+{
+	return c->n == 0 ? timer_key(c->timer) : settings_registry_key(c->key[i]);
+}
+
+/* A value of another release's that is out of range is passed over. */
+static uint32_t
+read_timer(struct registry *r, const struct registry_scope *scope, enum timer_id id,
+    enum registry_level *ret_level, bool *ret_is_default)
+{
+	static const struct registry_scope global = { REGISTRY_GLOBAL, NULL, NULL };
+	uint32_t s = timers_info(id)->default_s;
+	char *value;
+
+	*ret_is_default = registry_effective(r, scope != NULL ? scope : &global, timer_key(id),
+			      &value, ret_level) != 0;
+	if (*ret_is_default)
+		return s;
+	*ret_is_default = !timers_parse(id, value, &s);
+	free(value);
+	return s;
+}
+
+void
+settings_timers(struct registry *r, const struct registry_scope *scope, struct timers *ret)
+{
+	enum registry_level level;
+	bool is_default;
+
+	for (int i = 0; i < TIMER_COUNT; i++)
+		ret->s[i] = read_timer(r, scope, (enum timer_id)i, &level, &is_default);
+}
+
 /* Heap text that may be a secret. */
 static void
 wipe(char *value)
@@ -150,6 +195,7 @@ settings_login(
 	login->expected_tpgt = -1;
 	settings_keys(r, scope, &keys);
 	login->offer = keys.offer;
+	settings_timers(r, scope, &login->timers);
 	for (size_t k = 0; k < neg_param_count(); k++)
 		if (keys.is_bad[k])
 			log_warn("a configured value of %s is not used: this release does not "
@@ -206,6 +252,27 @@ show_keys(const struct registry_scope *scope, const struct keys_effective *e, js
 }
 
 static void
+show_timers(struct registry *r, const struct registry_scope *scope, json_t *to)
+{
+	static const char *const names[] = { [REGISTRY_GLOBAL] = "global",
+		[REGISTRY_DISCOVERY] = "address",
+		[REGISTRY_TARGET] = "target",
+		[REGISTRY_TARGET_ADDRESS] = "address" };
+	json_t *timers = json_object();
+
+	for (int i = 0; i < TIMER_COUNT; i++) {
+		enum registry_level level = REGISTRY_GLOBAL;
+		bool is_default;
+		uint32_t s = read_timer(r, scope, (enum timer_id)i, &level, &is_default);
+
+		(void)json_object_set_new(timers, timers_info((enum timer_id)i)->name,
+		    json_pack("{s:I, s:s}", "seconds", (json_int_t)s, "from",
+			is_default ? "default" : names[level])); /* no memory: one less */
+	}
+	(void)json_object_set_new(to, "timers", timers);
+}
+
+static void
 show_list(
     const struct registry_scope *scope, const struct keys_effective *e, enum key_id key, json_t *to)
 {
@@ -257,4 +324,5 @@ settings_show(struct registry *r, const struct registry_scope *scope, json_t *to
 	show_secret(r, scope, REGISTRY_KEY_chap_secret, "chap_secret_set", to);
 	show_secret(r, scope, REGISTRY_KEY_target_chap_secret, "target_chap_secret_set", to);
 	show_keys(scope, &e, to);
+	show_timers(r, scope, to);
 }

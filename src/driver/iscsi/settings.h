@@ -41,4 +41,9 @@ char *settings_value(struct registry *r, const struct registry_scope *scope, enu
 /* The registry failed: its sentence as a fault. */
 void settings_fault(const struct registry *r, struct fault *ret_fault);
 
+/* The registry's key of the i-th thing a user changes. */
+enum registry_key settings_change_key(const struct keys_change *c, unsigned i);
+/* The time limits that count for a scope (NULL: for all targets). */
+void settings_timers(struct registry *r, const struct registry_scope *scope, struct timers *ret);
+
 #endif

@@ -160,10 +160,37 @@ wrong_keys_and_values_are_explained(void **state)
 	assert_int_equal(c.n, 77);
 }
 
+static void
+time_limits_are_set_like_keys(void **state)
+{
+	static const char *const bad[] = { "", "-1", "86401", "12s", "0x10", "1,2",
+		"99999999999999999999" };
+	char why[KEYS_WHY_BYTES];
+	struct keys_change c;
+
+	(void)state;
+	assert_true(keys_parse("replacementtimeout", "0", &c, why));
+	assert_int_equal(c.n, 0);
+	assert_int_equal(c.timer, TIMER_replacement);
+	assert_string_equal(c.value, "0");
+	assert_true(keys_parse("NOPInterval", "007", &c, why));
+	assert_string_equal(c.value, "7");
+	assert_true(keys_parse("CommandTimeout", "default", &c, why));
+	assert_true(c.is_unset);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		assert_false(keys_parse("ReplacementTimeout", bad[i], &c, why));
+		assert_non_null(strstr(why, "from 0 to 86400"));
+	}
+	assert_false(keys_parse("LoginTimeout", "0", &c, why));
+	assert_false(keys_parse("NoSuchTimeout", "1", &c, why));
+	assert_non_null(strstr(why, "ReplacementTimeout"));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(time_limits_are_set_like_keys),
 		cmocka_unit_test(nothing_configured_is_the_guides_default),
 		cmocka_unit_test(address_counts_before_target_before_global),
 		cmocka_unit_test(a_value_of_another_release_costs_only_its_level),

@@ -88,7 +88,7 @@ run_initiator(const struct cmdline *line)
 	if (status != STATUS_OK)
 		return status;
 	if (!ask_wants_json(line))
-		show_initiator(stdout, result);
+		show_initiator(stdout, result, line->values[OPT_V].given);
 	json_decref(result);
 	return STATUS_OK;
 }

@@ -31,9 +31,11 @@ show_driver(FILE *out, const json_t *result)
 }
 
 void
-show_initiator(FILE *out, const json_t *result)
+show_initiator(FILE *out, const json_t *result, bool is_verbose)
 {
 	section(out, IN(INITIATOR), result);
+	if (is_verbose)
+		section(out, IN(OURS), result);
 }
 
 void

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 void show_driver(FILE *out, const json_t *result);
-void show_initiator(FILE *out, const json_t *result);
+void show_initiator(FILE *out, const json_t *result, bool is_verbose);
 void show_nop(FILE *out, const json_t *result);
 
 void show_discovery(FILE *out, const json_t *result);

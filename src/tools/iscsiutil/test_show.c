@@ -15,8 +15,21 @@ the_initiator_has_the_guides_labels_in_order(void **state)
 
 	(void)state;
 	golden_open(&g);
-	show_initiator(g.out, j);
+	show_initiator(g.out, j, false);
 	golden_check(&g, "initiator");
+	json_decref(j);
+}
+
+static void
+with_v_our_own_settings_follow(void **state)
+{
+	json_t *j = golden_load("initiator");
+	struct golden g;
+
+	(void)state;
+	golden_open(&g);
+	show_initiator(g.out, j, true);
+	golden_check(&g, "initiator-ours");
 	json_decref(j);
 }
 
@@ -122,6 +135,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_initiator_has_the_guides_labels_in_order),
+		cmocka_unit_test(with_v_our_own_settings_follow),
 		cmocka_unit_test(discovery_targets_show_their_last_scan),
 		cmocka_unit_test(operational_targets_show_each_address),
 		cmocka_unit_test(sessions_show_their_portal_and_keys),

@@ -45,6 +45,7 @@ static const struct {
 	{ "-A alias -Niqn.x -i", FORM_name, O(i) | O(N) | O(A) },
 	{ "-iN iqn.x", FORM_name, O(i) | O(N) },
 	{ "-l", FORM_initiator, O(l) },
+	{ "-lV", FORM_initiator, O(l) | O(V) },
 	{ "/dev/iscsi -l", FORM_initiator, O(l) },
 	{ "-l /dev/iscsi", FORM_initiator, O(l) },
 	{ "-a -I 192.1.1.110", FORM_add, O(a) | O(I) },
@@ -145,7 +146,7 @@ lines_that_make_no_sense_are_refused(void **state)
 {
 	static const char *const rows[] = { "-a", "-d", "-i", "-n", "-I x", "-D", "-V",
 		"-a -d -I x", "-al", "-pDO", "-pD -T x", "-pDV", "-pDS", "-pC", "-pSC", "-p -C 0",
-		"-nS", "-n -S 0 -C", "-lV", "-a -I x -P 0", "-a -I x -P 65536", "-a -I x -P http",
+		"-nS", "-n -S 0 -C", "-lD", "-a -I x -P 0", "-a -I x -P 65536", "-a -I x -P http",
 		"-a -I x -M 65536", "-a -I x -M -1", "-n -S 0 -L 4097", "-n -S 0 -L -1", "-p -S -1",
 		"-p -S x", "-p -S 2147483648", "-p -S 0 -C 65536", "-a -I", "-a -I -P 5", "-i -N",
 		"-p -T", "-a -I x -I y", "-a -I x --force", "-d -S", "-d -T x -P 5", "-z", "-p -s",

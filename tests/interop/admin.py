@@ -37,7 +37,7 @@ def keys(t, tgt, initiator):
         assert negotiated(initiator, "MaxBurstLength") != "65536"
         reopen(initiator)
         assert negotiated(initiator, "MaxBurstLength") == "65536"
-        assert re.search(r"^Configured Here +: MaxBurstLength=65536$", util("-l").out, re.MULTILINE)
+        assert re.search(r"^Configured Here +: MaxBurstLength=65536$", util("-lV").out, re.MULTILINE)
     with t.case("a target's key counts before the global one, an address's before the target's"):
         util("-t", "maxburstlength", "32768", "-T", NAME)
         util("-t", "immediatedata", "no", "-T", NAME)

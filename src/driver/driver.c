@@ -128,7 +128,7 @@ set_io_flusher(void *arg)
 static bool
 start_workers(struct driver *d, unsigned n, struct fault *ret_fault)
 {
-	char name[16];
+	char name[24];
 
 	for (unsigned i = 0; i < n; i++) {
 		(void)snprintf(name, sizeof name, "iscsi-io%u", i); /* fits */

@@ -23,6 +23,13 @@ def disk_path(initiator, node):
     return node["file"]
 
 
+def statistics(initiator):
+    """The numbers of the one session and its connection, by the guide's names."""
+    lines = initiator.command("iscsiutil", "-s", "-S", "0", "-C").out.splitlines()
+    return {name.strip(): int(value) for name, _, value in (line.rpartition(" : ") for line in lines)
+            if name.startswith("Number of")}
+
+
 def against(t, name, make, lun, again):
     if not have_fuse():
         raise tap.Skip("no /dev/fuse here")
@@ -34,7 +41,10 @@ def against(t, name, make, lun, again):
         initiator.discover(target)
         path = disk_path(initiator, initiator.disk("restart", lun))
 
+        kills = []
+
         def kill_and_start():
+            kills.append(target.daemon.pid)
             target.daemon.kill(signal.SIGKILL)
             target.start()
             if name == "tgt":
@@ -45,6 +55,14 @@ def against(t, name, make, lun, again):
         with t.case("%s: every byte acknowledged is in the target's file" % name, limit=120):
             writers.check_all(load, path)
             writers.check_all(load, backing)
+        with t.case("%s: iscsiutil -s tells how often it was so" % name):
+            n = statistics(initiator)
+            # A target may die again before the session was back.
+            assert 2 <= n["Number of session reopens"] <= len(kills), (n, len(kills))
+            assert n["Number of session state machine transitions to online state"] == n["Number of session reopens"] + 1, n
+            assert n["Number of session state machine transitions to offline state"] == 0, n
+            assert n["Number of I/Os issued on this connection"] >= sum(w.writes for w in load), n
+            assert n["Number of holes seen in the status sequencing"] == 0, n
 
 
 def tgt_again(tgt):

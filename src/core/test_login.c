@@ -134,7 +134,7 @@ static const struct script scripts[] = {
 		    "2|" },
 		{ '>', "13T",
 		    "MaxBurstLength=65536|DefaultTime2Wait=5|ImmediateData=Yes|InitialR2T=Yes|"
-		    "HeaderDigest=CRC32C|TaskReporting=Reject|iSCSIProtocolLevel=1|" },
+		    "HeaderDigest=CRC32C|TaskReporting=FastAbort|iSCSIProtocolLevel=2|" },
 		{ '<', "13T", "" } },
 	    LOGIN_DONE },
 	{ "inadmissible_proposals_are_rejected", quiet,

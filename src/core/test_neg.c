@@ -31,8 +31,8 @@ the_default_offer_is_the_guides(void **state)
 		{ KEY_data_pdu_in_order, "Yes", "Yes" },
 		{ KEY_data_seq_in_order, "Yes", "Yes" },
 		{ KEY_erl, "0", "0" },
-		{ KEY_task_reporting, "RFC3720,ResponseFence", "RFC3720" },
-		{ KEY_protocol_level, "1", "1" },
+		{ KEY_task_reporting, "FastAbort,ResponseFence,RFC3720", "RFC3720" },
+		{ KEY_protocol_level, "2", "1" },
 	};
 	struct neg_offer offer;
 	struct neg_params params;
@@ -105,7 +105,7 @@ offers_are_parsed_within_what_we_can_do(void **state)
 		{ KEY_header_digest, "None,CRC32C,None", NEG_PARSE_TWICE },
 		{ KEY_auth_method, "CHAP,None", NEG_PARSE_OK },
 		{ KEY_auth_method, "KRB5", NEG_PARSE_UNKNOWN_VALUE },
-		{ KEY_task_reporting, "FastAbort", NEG_PARSE_UNKNOWN_VALUE },
+		{ KEY_task_reporting, "FastAbort", NEG_PARSE_OK },
 		{ KEY_target_name, "iqn.2001-04.com.example", NEG_PARSE_NOT_SETTABLE },
 		{ KEY_of_marker, "No", NEG_PARSE_NOT_SETTABLE },
 	};

@@ -29,13 +29,14 @@ struct script {
 #define I_NAME "iqn.2026-01.com.example:initiator"
 #define T_NAME "iqn.2026-01.com.example:target"
 #define FIRST  "InitiatorName=" I_NAME "|TargetName=" T_NAME "|SessionType=Normal|AuthMethod=None|"
-#define OFFERS                                                                              \
-	"HeaderDigest=None,CRC32C|DataDigest=None,CRC32C|MaxConnections=1|"                 \
-	"InitialR2T=No|ImmediateData=Yes|MaxRecvDataSegmentLength=262144|"                  \
-	"MaxBurstLength=1048576|FirstBurstLength=262144|DefaultTime2Wait=2|"                \
-	"DefaultTime2Retain=20|MaxOutstandingR2T=8|DataPDUInOrder=Yes|"                     \
-	"DataSequenceInOrder=Yes|ErrorRecoveryLevel=0|TaskReporting=RFC3720,ResponseFence|" \
-	"iSCSIProtocolLevel=1|"
+#define OFFERS                                                                                \
+	"HeaderDigest=None,CRC32C|DataDigest=None,CRC32C|MaxConnections=1|"                   \
+	"InitialR2T=No|ImmediateData=Yes|MaxRecvDataSegmentLength=262144|"                    \
+	"MaxBurstLength=1048576|FirstBurstLength=262144|DefaultTime2Wait=2|"                  \
+	"DefaultTime2Retain=20|MaxOutstandingR2T=8|DataPDUInOrder=Yes|"                       \
+	"DataSequenceInOrder=Yes|ErrorRecoveryLevel=0|TaskReporting=FastAbort,ResponseFence," \
+	"RFC3720|"                                                                            \
+	"iSCSIProtocolLevel=2|"
 #define ANSWERS                                                                  \
 	"HeaderDigest=None|DataDigest=None|MaxConnections=1|InitialR2T=Yes|"     \
 	"ImmediateData=Yes|MaxRecvDataSegmentLength=8192|MaxBurstLength=262144|" \

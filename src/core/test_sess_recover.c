@@ -362,6 +362,44 @@ target_that_answers_nothing_is_given_up_in_bounded_time(void **state)
 	peer_request_free(slow);
 }
 
+#define FAST_KEYS                                                                                \
+	"HeaderDigest=None\nDataDigest=None\nMaxConnections=1\nDefaultTime2Wait=2\n"             \
+	"DefaultTime2Retain=0\nDataPDUInOrder=Yes\nDataSequenceInOrder=Yes\nErrorRecoveryLevel=" \
+	"0\nMaxRecvDataSegmentLength=8192\nMaxOutstandingR2T=1\nTaskReporting=FastAbort\n"       \
+	"iSCSIProtocolLevel=2\n" PEER_KEYS_BURSTS "InitialR2T=Yes\nImmediateData=No\n"
+
+/* RFC 7143, section 4.2.3.4: no Data-Out for affected tasks once the function is sent. */
+static void
+fast_abort_stops_the_data_of_affected_tasks(void **state)
+{
+	struct peer *p = peer_online(FAST_KEYS);
+	struct req *w = peer_request(p, REQ_WRITE, 65536), *slow = slow_request(p, 3);
+	uint32_t itt = peer_get32(peer_expect(p, 0x01).bhs, 16);
+	uint8_t async[48] = { 0x32, 0x80, [9] = 4, [36] = 5 };
+	struct peer_pdu tmf, nop;
+
+	(void)state;
+	assert_int_equal(sess_params(p->sess)->task_reporting, NEG_TASK_FAST_ABORT);
+	assert_int_equal(sess_params(p->sess)->protocol_level, 2);
+	(void)peer_expect(p, 0x01);
+	peer_tick(p, 100000);
+	tmf = peer_expect(p, 0x02);
+	tmf_response(p, &tmf, 5);
+	assert_int_equal(peer_expect(p, 0x02).bhs[1], 0x85);
+	peer_r2t(p, itt, 7, 0, 0, 65536);
+	peer_expect_nothing(p);
+	assert_int_equal(p->result, CONN_OK);
+	/* 11.9.1: the end of a LUN's tasks is acknowledged with a NOP-Out for that LUN. */
+	peer_put32(async, 16, 0xffffffff);
+	peer_answer(p, async, NULL, 0);
+	nop = peer_expect(p, 0x00);
+	assert_int_equal(nop.bhs[9], 4);
+	assert_int_equal(peer_get32(nop.bhs, 16), 0xffffffff);
+	peer_free(p);
+	peer_request_free(w);
+	peer_request_free(slow);
+}
+
 static void
 users_abort_and_reset_hand_requests_back_aborted(void **state)
 {
@@ -450,6 +488,7 @@ main(void)
 		cmocka_unit_test(late_command_is_aborted_and_comes_back_timed_out),
 		cmocka_unit_test(failed_abort_resets_the_lun_and_sends_the_others_again),
 		cmocka_unit_test(target_that_answers_nothing_is_given_up_in_bounded_time),
+		cmocka_unit_test(fast_abort_stops_the_data_of_affected_tasks),
 		cmocka_unit_test(users_abort_and_reset_hand_requests_back_aborted),
 		cmocka_unit_test(random_bytes_never_do_worse_than_close),
 	};

@@ -94,8 +94,33 @@ def compare_messages(t, appendix, guide, ours):
             assert ours[ident][3].endswith(".") and ours[ident][4].endswith("."), ident
 
 
+def code():
+    found = []
+    for folder, _, names in os.walk(os.path.join(TOP, "src", "driver")):
+        for name in names:
+            if name.endswith(".c") and not name.startswith("test_"):
+                with open(os.path.join(folder, name)) as f:
+                    found.append(f.read())
+    return "\n".join(found)
+
+
+def everything_is_raised(t):
+    text = code()
+    with t.case("every statistic that the driver counts is counted somewhere, or says that it stays zero"):
+        with open(os.path.join(DIAG, "stats.def")) as f:
+            rows = re.findall(r"^STAT\((\w+),\s*(\w+),\s*%s,\s*%s,\s*%s\)" % ((STRING,) * 3), f.read(), re.MULTILINE)
+        assert len(rows) > 30, len(rows)
+        idle = [row[:2] for row in rows
+                if not re.search(r"\bSTAT_%s_%s\b" % row[:2], text) and "stays zero" not in row[4]]
+        assert not idle, idle
+    with t.case("every message is said somewhere"):
+        silent = [ident for ident in our_messages() if "diag_%s(" % ident not in text]
+        assert not silent, silent
+
+
 def main():
     with tap.script() as t:
+        everything_is_raised(t)
         path = next((p for p in GUIDES if os.path.exists(p)), None)
         if path is None:
             with t.case("the guide's appendices are complete"):

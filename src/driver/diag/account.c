@@ -98,10 +98,3 @@ account_probe(const struct account *a, const struct req *r, bool is_inquiry)
 	else
 		diag_ISCSI_LOG_REPORTLUNS_FAILED(&a->about, r->status, r->result, r->response);
 }
-
-void
-account_request(const struct account *a, int err)
-{
-	if (err == -ENOTCONN)
-		stat_add(a->session, STAT_SWD_CONNECTION_pdu_offline);
-}

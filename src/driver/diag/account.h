@@ -35,7 +35,5 @@ void account_dial(const struct account *a, const char *host, int err, bool is_na
  */
 struct req;
 void account_probe(const struct account *a, const struct req *r, bool is_inquiry);
-/* A control request was asked for, and this came of it. */
-void account_request(const struct account *a, int err);
 
 #endif

@@ -64,6 +64,9 @@ counted(size_t i, const struct stat_block *block, const struct conn_counts *core
 {
 	if (info[i].kind == STAT_KIND_DRIVER)
 		return atomic_load_explicit(&block->n[i], memory_order_relaxed);
+	/* "Command not supported" has no row of its own in the guide. */
+	if (i == STAT_SWD_CONNECTION_reject_other && core != NULL)
+		return core->reject_other + core->reject_unsupported;
 	if (info[i].kind == STAT_KIND_CORE && core != NULL)
 		return *(const uint64_t *)(const void *)((const char *)core + info[i].core_offset);
 	return 0;

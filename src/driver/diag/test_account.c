@@ -121,16 +121,6 @@ a_connection_that_was_not_made_is_counted_by_its_reason(void **state)
 	assert_int_equal(said[1], DIAG_ISCSI_LOG_SSN_ROUTE_FAIL);
 }
 
-static void
-a_request_of_an_offline_connection_is_counted(void **state)
-{
-	(void)state;
-	account_request(&a, 0);
-	account_request(&a, -EBUSY);
-	account_request(&a, -ENOTCONN);
-	assert_int_equal(COUNT(SWD_CONNECTION_pdu_offline), 1);
-}
-
 int
 main(void)
 {
@@ -141,7 +131,6 @@ main(void)
 		cmocka_unit_test_setup(a_login_without_memory_is_said_and_counted, setup),
 		cmocka_unit_test_setup(
 		    a_connection_that_was_not_made_is_counted_by_its_reason, setup),
-		cmocka_unit_test_setup(a_request_of_an_offline_connection_is_counted, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

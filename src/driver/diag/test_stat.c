@@ -63,6 +63,9 @@ counts_of_an_earlier_connection_stay(void **state)
 	stat_add_core(&core, &earlier);
 	assert_int_equal(core.ios_issued, 7);
 	assert_int_equal(core.reject_other, 1);
+	core.reject_unsupported = 2;
+	stat_values(&v, &block, &core, &base);
+	assert_int_equal(v.n[STAT_SWD_CONNECTION_reject_other], 3);
 }
 
 static void

@@ -345,6 +345,7 @@ nexus_new(struct loop *loop, const struct nexus_cfg *cfg, struct nexus_login *lo
 	if (n->sess != NULL)
 		n->link = link_new(loop, n->sess, &link_ops, n);
 	if (n->link == NULL) {
+		account_no_login(&cfg->account, -ENOMEM);
 		nexus_free(n);
 		return NULL;
 	}
@@ -461,7 +462,6 @@ nexus_fail_all(struct nexus *n)
 static int
 queued(struct nexus *n, int err)
 {
-	account_request(&n->account, err);
 	if (err == 0)
 		link_kick(n->link);
 	return err;

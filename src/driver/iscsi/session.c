@@ -91,6 +91,15 @@ go(struct session *s, enum sstate_event ev)
 	return true;
 }
 
+/* Has it a row?  For what is asked of a session at any time, and is nothing unexpected. */
+static bool
+may_go(const struct session *s, enum sstate_event ev)
+{
+	enum sstate to;
+
+	return sstate_next(s->state, ev, &to);
+}
+
 static void
 tell(struct session *s)
 {
@@ -577,7 +586,7 @@ begin(struct session *s)
 		}
 		arm_give_up(s);
 	}
-	if (go(s, SSTATE_EV_OPEN)) {
+	if (may_go(s, SSTATE_EV_OPEN) && go(s, SSTATE_EV_OPEN)) {
 		loop_timer_clear(s->d->loop, &s->retry);
 		s->hops = 0;
 		dial(s);
@@ -655,7 +664,7 @@ session_close(struct session *s, session_closed *closed, void *user)
 		s->is_gone_posted = true;
 		return;
 	}
-	if (!go(s, SSTATE_EV_CLOSE))
+	if (!may_go(s, SSTATE_EV_CLOSE) || !go(s, SSTATE_EV_CLOSE))
 		return; /* it is being closed */
 	dial_cancel(s->dial);
 	s->dial = NULL;

@@ -73,6 +73,12 @@ leave_files(int keep)
 	if (keep > 3)
 		(void)close_range(3, (unsigned)keep - 1, UNSHARE_FILES);
 	(void)close_range((unsigned)keep + 1, ~0u, UNSHARE_FILES);
+	/*
+	 * The standard error is still that of whoever starts us; the process lets go
+	 * of it when it is ready (daemon_ready()), but of its own table's only.
+	 * Whoever reads it to its end, "iscsi start | cat", would wait for this thread.
+	 */
+	(void)dup2(STDOUT_FILENO, STDERR_FILENO); /* /dev/null, in the background */
 }
 
 static void

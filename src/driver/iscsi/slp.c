@@ -96,7 +96,11 @@ answered(void *user, int err, const char *why, const json_t *result, int fd)
 
 	(void)fd; /* -1: discovering hands none over */
 	x->id = -1;
-	if (err != 0)
+	/* Before the network is up there is nobody to ask, and nothing to complain of (the guide,
+	 * chapter 7). */
+	if (err == -ENETUNREACH)
+		log_debug("SLP discovery: %s", why);
+	else if (err != 0)
 		fault_set(&x->result.fault, err == -ETIMEDOUT ? IPC_ERR_TIMEOUT : IPC_ERR_OFFLINE,
 		    "look at islpd's log; 'iscsiutil -l' shows the scopes that are asked for",
 		    "SLP discovery failed: %s", why);

@@ -198,6 +198,25 @@ def events(t, tgt, initiator):
             assert out.code not in (0, 2), out
 
 
+def paths(t, initiator):
+    util = lambda *words, **how: initiator.command("iscsiutil", *words, **how)
+    with t.case("connections come from the configured address, through the configured interface"):
+        util("-t", "SourceAddress", "127.0.0.9", "-T", NAME)
+        util("-t", "Interface", "lo")
+        util("-d", "-S", "0")
+        initiator.request("scan", limit=100)
+        session = [s for s in initiator.request("session.list")["sessions"] if s["target_name"] == NAME][0]
+        assert session["connections"][0]["local"].startswith("127.0.0.9:"), session
+    with t.case("an interface that is not there is named, and default takes it away"):
+        util("-t", "Interface", "nowhere0")
+        failures = initiator.request("scan", limit=100)["failures"]
+        assert failures and "nowhere0" in str(failures) or "interface" in str(failures), failures
+        util("-t", "Interface", "default")
+        assert not initiator.request("scan", limit=100)["failures"]
+        refused = util("-t", "SourceAddress", "some.host", ok=None)
+        assert refused.code != 0 and "SourceAddress" in refused.err, refused
+
+
 def main():
     with tap.script() as t, Tgt() as tgt:
         tgt.lun(tgt.target("one"), 1)
@@ -207,6 +226,7 @@ def main():
             keys(t, tgt, initiator)
             statistics(t, tgt, initiator)
             events(t, tgt, initiator)
+            paths(t, initiator)
 
 
 main()

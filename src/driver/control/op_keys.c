@@ -11,7 +11,7 @@ store(struct driver *d, const struct scope *s, const struct keys_change *c)
 {
 	if (registry_begin(d->reg) != 0)
 		return false;
-	for (unsigned i = 0; i < c->n || i == 0; i++)
+	for (unsigned i = 0; i < c->n; i++)
 		if (registry_set(d->reg, &s->scope, settings_change_key(c, i),
 			c->is_unset ? NULL : c->value) != 0) {
 			registry_rollback(d->reg);
@@ -28,7 +28,7 @@ warnings(struct driver *d, const struct scope *s, const struct keys_change *c)
 	struct keys_effective e;
 	char *secret;
 
-	if (c->n == 0)
+	if (c->kind != KEYS_LOGIN)
 		return list;
 	settings_keys(d->reg, &s->scope, &e);
 	if (c->key[0] == KEY_first_burst && !c->is_unset &&
@@ -72,10 +72,8 @@ op_keys_set(struct driver *d, struct ipc_call *call)
 		return;
 	}
 	names = json_array();
-	if (c.n == 0)
-		(void)json_array_append_new(names, json_string(timers_info(c.timer)->name));
 	for (unsigned i = 0; i < c.n; i++)
-		(void)json_array_append_new(names, json_string(neg_key_info(c.key[i])->name));
+		(void)json_array_append_new(names, json_string(keys_change_name(&c, i)));
 	ipc_call_reply(call, json_pack("{s:o, s:s?, s:s, s:o, s:i}", "keys", names, "value",
 				 c.is_unset ? NULL : c.value, "scope", scope_name(&s), "warnings",
 				 warnings(d, &s, &c), "active_sessions", scope_sessions(d, &s)));

@@ -383,8 +383,12 @@ dialed(void *user, const struct dial_result *r)
 static void
 dial(struct discovery *x)
 {
-	x->dial =
-	    dial_start(&x->d->isw, x->at.address, x->at.port, DISCOVERY_CONNECT_MS, dialed, x);
+	struct registry_scope scope = { REGISTRY_DISCOVERY, NULL, &x->a };
+	struct dial_from from;
+
+	settings_from(x->d->reg, &scope, &from);
+	x->dial = dial_start(
+	    &x->d->isw, x->at.address, x->at.port, &from, DISCOVERY_CONNECT_MS, dialed, x);
 }
 
 struct discovery *

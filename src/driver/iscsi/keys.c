@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/addr.h"
+
 const char *
 keys_level_name(enum keys_level level)
 {
@@ -64,6 +66,41 @@ find_keys(const char *name, struct keys_change *c)
 	return false;
 }
 
+static const char *const path_names[KEYS_PATHS] = { "SourceAddress", "Interface" };
+
+/* Of any kind. */
+static bool
+find_change(const char *name, struct keys_change *c)
+{
+	if (find_keys(name, c))
+		return true;
+	c->n = 1;
+	c->kind = KEYS_TIMER;
+	if (timers_find(name, &c->timer))
+		return true;
+	c->kind = KEYS_PATH;
+	for (int i = 0; i < KEYS_PATHS; i++)
+		if (strcasecmp(path_names[i], name) == 0) {
+			c->path = (enum keys_path)i;
+			return true;
+		}
+	return false;
+}
+
+const char *
+keys_change_name(const struct keys_change *c, unsigned i)
+{
+	switch (c->kind) {
+	case KEYS_TIMER:
+		return timers_info(c->timer)->name;
+	case KEYS_PATH:
+		return path_names[c->path];
+	case KEYS_LOGIN:
+		break;
+	}
+	return neg_key_info(c->key[i])->name;
+}
+
 static void
 say_keys(char why[KEYS_WHY_BYTES], const char *name)
 {
@@ -76,6 +113,8 @@ say_keys(char why[KEYS_WHY_BYTES], const char *name)
 	for (int t = 0; t < TIMER_COUNT && n < KEYS_WHY_BYTES; t++)
 		n += snprintf(why + n, (size_t)(KEYS_WHY_BYTES - n), ", %s",
 		    timers_info((enum timer_id)t)->name);
+	for (int i = 0; i < KEYS_PATHS && n < KEYS_WHY_BYTES; i++)
+		n += snprintf(why + n, (size_t)(KEYS_WHY_BYTES - n), ", %s", path_names[i]);
 }
 
 /* What the key takes, behind a sentence that says what is wrong. */
@@ -174,6 +213,27 @@ parse_timer(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
 	return true;
 }
 
+static bool
+parse_path(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
+{
+	struct addr a;
+	bool ok;
+
+	if (c->path == KEYS_SOURCE_ADDRESS)
+		ok = addr_parse_host(values, &a) == ADDR_OK && addr_is_literal(&a);
+	else /* The kernel's rule for the name of an interface, and its length. */
+		ok = values[0] != '\0' && strlen(values) < 16 && strpbrk(values, "/ \t\n:") == NULL;
+	if (ok && strlen(values) < sizeof c->value) {
+		(void)snprintf(c->value, sizeof c->value, "%s", values); /* it fits */
+		return true;
+	}
+	(void)snprintf(why, KEYS_WHY_BYTES, "%s cannot be \"%.60s\": it takes %s",
+	    path_names[c->path], values,
+	    c->path == KEYS_SOURCE_ADDRESS ? "an IPv4 or IPv6 address of this host"
+					   : "the name of a network interface"); /* short */
+	return false;
+}
+
 bool
 keys_parse(
     const char *name, const char *values, struct keys_change *ret, char ret_why[KEYS_WHY_BYTES])
@@ -184,7 +244,7 @@ keys_parse(
 	enum neg_parse p;
 	unsigned n;
 
-	if (!find_keys(name, &c) && !timers_find(name, &c.timer)) {
+	if (!find_change(name, &c)) {
 		say_keys(ret_why, name);
 		return false;
 	}
@@ -193,8 +253,9 @@ keys_parse(
 		*ret = c;
 		return true;
 	}
-	if (c.n == 0) {
-		if (!parse_timer(values, &c, ret_why))
+	if (c.kind != KEYS_LOGIN) {
+		if (c.kind == KEYS_TIMER ? !parse_timer(values, &c, ret_why)
+					 : !parse_path(values, &c, ret_why))
 			return false;
 		*ret = c;
 		return true;

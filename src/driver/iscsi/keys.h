@@ -35,20 +35,30 @@ void keys_merge(const struct keys_config *config, struct keys_effective *ret);
 #define KEYS_VALUE_BYTES 64
 #define KEYS_WHY_BYTES   600
 
+/* Beside login keys and time limits: where connections come from. */
+enum keys_path { KEYS_SOURCE_ADDRESS, KEYS_INTERFACE, KEYS_PATHS };
+
+enum keys_kind { KEYS_LOGIN, KEYS_TIMER, KEYS_PATH };
+
 /* What a user wants. */
 struct keys_change {
-	enum key_id key[2]; /* n of them: "bothdigest" is two */
-	unsigned n;         /* 0: it is `timer` */
+	enum keys_kind kind;
+	enum key_id key[2]; /* KEYS_LOGIN: n of them, "bothdigest" is two */
+	unsigned n;         /* names that change: keys, or 1 */
 	enum timer_id timer;
+	enum keys_path path;
 	bool is_unset; /* "default": back to the level above */
 	char value[KEYS_VALUE_BYTES];
 };
 
 /*
- * A key's or a time limit's name and its values, separated by commas, both in any case.  False
- * with a sentence that says what is wrong and what would be right.
+ * The name of a key, a time limit or a path, and its values, separated by commas, both in any case.
+ * False with a sentence that says what is wrong and what would be right.
  */
 bool keys_parse(
     const char *name, const char *values, struct keys_change *ret, char ret_why[KEYS_WHY_BYTES]);
+
+/* "HeaderDigest", "NOPTimeout", "Interface": the i-th name that changes. */
+const char *keys_change_name(const struct keys_change *c, unsigned i);
 
 #endif

@@ -181,10 +181,15 @@ choose_address(struct session *s)
 static void
 dial(struct session *s)
 {
+	struct registry_scope scope = { REGISTRY_TARGET_ADDRESS, s->target, &s->a };
+	struct dial_from from;
+
 	choose_address(s);
 	if (s->has_login)
 		stat_add(&s->stats, STAT_TRANSPORT_SESSION_reopen_opens);
-	s->dial = dial_start(&s->d->isw, s->at.address, s->at.port, SESSION_CONNECT_MS, dialed, s);
+	settings_from(s->d->reg, &scope, &from);
+	s->dial =
+	    dial_start(&s->d->isw, s->at.address, s->at.port, &from, SESSION_CONNECT_MS, dialed, s);
 }
 
 static void

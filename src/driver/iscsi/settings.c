@@ -99,7 +99,16 @@ timer_key(enum timer_id id)
 enum registry_key
 settings_change_key(const struct keys_change *c, unsigned i)
 {
-	return c->n == 0 ? timer_key(c->timer) : settings_registry_key(c->key[i]);
+	switch (c->kind) {
+	case KEYS_TIMER:
+		return timer_key(c->timer);
+	case KEYS_PATH:
+		return c->path == KEYS_INTERFACE ? REGISTRY_KEY_interface
+						 : REGISTRY_KEY_source_address;
+	case KEYS_LOGIN:
+		break;
+	}
+	return settings_registry_key(c->key[i]);
 }
 
 /* A value of another release's that is out of range is passed over. */
@@ -118,6 +127,18 @@ read_timer(struct registry *r, const struct registry_scope *scope, enum timer_id
 	*ret_is_default = !timers_parse(id, value, &s);
 	free(value);
 	return s;
+}
+
+void
+settings_from(struct registry *r, const struct registry_scope *scope, struct dial_from *ret)
+{
+	char *source = settings_value(r, scope, REGISTRY_KEY_source_address);
+	char *interface = settings_value(r, scope, REGISTRY_KEY_interface);
+
+	cut_copy(ret->source, sizeof ret->source, source);
+	cut_copy(ret->interface, sizeof ret->interface, interface);
+	free(source);
+	free(interface);
 }
 
 void
@@ -325,4 +346,6 @@ settings_show(struct registry *r, const struct registry_scope *scope, json_t *to
 	show_secret(r, scope, REGISTRY_KEY_target_chap_secret, "target_chap_secret_set", to);
 	show_keys(scope, &e, to);
 	show_timers(r, scope, to);
+	show_text(r, scope, REGISTRY_KEY_source_address, "", to);
+	show_text(r, scope, REGISTRY_KEY_interface, "", to);
 }

@@ -9,6 +9,7 @@
 
 #include "driver/iscsi/keys.h"
 #include "driver/iscsi/nexus.h"
+#include "driver/isw/dial.h"
 #include "registry/registry.h"
 
 /*
@@ -45,5 +46,8 @@ void settings_fault(const struct registry *r, struct fault *ret_fault);
 enum registry_key settings_change_key(const struct keys_change *c, unsigned i);
 /* The time limits that count for a scope (NULL: for all targets). */
 void settings_timers(struct registry *r, const struct registry_scope *scope, struct timers *ret);
+
+/* Where connections to a scope come from. */
+void settings_from(struct registry *r, const struct registry_scope *scope, struct dial_from *ret);
 
 #endif

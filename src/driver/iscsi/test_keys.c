@@ -170,7 +170,7 @@ time_limits_are_set_like_keys(void **state)
 
 	(void)state;
 	assert_true(keys_parse("replacementtimeout", "0", &c, why));
-	assert_int_equal(c.n, 0);
+	assert_int_equal(c.kind, KEYS_TIMER);
 	assert_int_equal(c.timer, TIMER_replacement);
 	assert_string_equal(c.value, "0");
 	assert_true(keys_parse("NOPInterval", "007", &c, why));
@@ -186,10 +186,35 @@ time_limits_are_set_like_keys(void **state)
 	assert_non_null(strstr(why, "ReplacementTimeout"));
 }
 
+static void
+a_path_is_an_address_of_ours_or_an_interface(void **state)
+{
+	static const char *const bad_addresses[] = { "", "host.example.com", "1.2.3",
+		"1.2.3.4,5.6.7.8" };
+	static const char *const bad_interfaces[] = { "", "a/b", "sixteen-is-a-lot", "two words" };
+	char why[KEYS_WHY_BYTES];
+	struct keys_change c;
+
+	(void)state;
+	assert_true(keys_parse("sourceaddress", "192.0.2.7", &c, why));
+	assert_string_equal(keys_change_name(&c, 0), "SourceAddress");
+	assert_string_equal(c.value, "192.0.2.7");
+	assert_true(keys_parse("SourceAddress", "fe80::1%eth0", &c, why));
+	assert_true(keys_parse("INTERFACE", "bond0.12", &c, why));
+	assert_int_equal(c.path, KEYS_INTERFACE);
+	assert_true(keys_parse("Interface", "default", &c, why));
+	assert_true(c.is_unset);
+	for (size_t i = 0; i < 4; i++) {
+		assert_false(keys_parse("SourceAddress", bad_addresses[i], &c, why));
+		assert_false(keys_parse("Interface", bad_interfaces[i], &c, why));
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_path_is_an_address_of_ours_or_an_interface),
 		cmocka_unit_test(time_limits_are_set_like_keys),
 		cmocka_unit_test(nothing_configured_is_the_guides_default),
 		cmocka_unit_test(address_counts_before_target_before_global),

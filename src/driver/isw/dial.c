@@ -34,6 +34,7 @@ struct dial {
 	void *user;
 	char host[LIMIT_HOST_BYTES + 1];
 	uint16_t port;
+	struct dial_from from;
 	uint64_t deadline_us;
 	bool is_resolving;
 	int64_t resolve_id; /* while is_resolving */
@@ -164,14 +165,29 @@ later(struct loop_timer *t)
 	finish(LIST_ENTRY(t, struct dial, later));
 }
 
+static json_t *
+connect_args(const struct dial *d, const char *address, uint64_t timeout_ms)
+{
+	json_t *args = json_pack("{s:s, s:i, s:I}", "address", address, "port", (int)d->port,
+	    "timeout_ms", (json_int_t)timeout_ms);
+
+	/* No memory for one of these: iswd must not connect from anywhere instead. */
+	if (d->from.source[0] != '\0' &&
+	    json_object_set_new(args, "source", json_string(d->from.source)) != 0)
+		return NULL;
+	if (d->from.interface[0] != '\0' &&
+	    json_object_set_new(args, "interface", json_string(d->from.interface)) != 0)
+		return NULL;
+	return args;
+}
+
 static void
 begin_next(struct dial *d)
 {
 	struct attempt *a = &d->attempt[d->begun++];
 	uint64_t now = loop_now_update(d->w->loop);
 	uint64_t left_ms = now < d->deadline_us ? (d->deadline_us - now) / 1000 : 0;
-	json_t *args = json_pack("{s:s, s:i, s:I}", "address", a->address, "port", (int)d->port,
-	    "timeout_ms", (json_int_t)(left_ms > 0 ? left_ms : 1));
+	json_t *args = connect_args(d, a->address, left_ms > 0 ? left_ms : 1);
 
 	stat_add(d->w->stats, STAT_SWD_GLOBAL_opens);
 	a->d = d;
@@ -269,8 +285,8 @@ resolve(struct dial *d)
 }
 
 struct dial *
-dial_start(struct isw *w, const char *host, uint16_t port, uint32_t timeout_ms, dial_done *done,
-    void *user)
+dial_start(struct isw *w, const char *host, uint16_t port, const struct dial_from *from,
+    uint32_t timeout_ms, dial_done *done, void *user)
 {
 	struct dial *d = call_alloc(sizeof *d);
 	struct addr a;
@@ -279,6 +295,8 @@ dial_start(struct isw *w, const char *host, uint16_t port, uint32_t timeout_ms, 
 	d->done = done;
 	d->user = user;
 	d->port = port;
+	if (from != NULL)
+		d->from = *from;
 	d->deadline_us = loop_now_update(w->loop) + (uint64_t)timeout_ms * 1000;
 	d->result.fd = -1;
 	d->daemon_wait.expired = daemon_missing;

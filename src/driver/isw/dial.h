@@ -5,6 +5,7 @@
 #ifndef ISW_DIAL_H
 #define ISW_DIAL_H
 
+#include "base/limits.h"
 #include "driver/diag/stat.h"
 #include "driver/fault.h"
 #include "engine/loop.h"
@@ -18,6 +19,12 @@ struct isw {
 
 struct dial;
 
+/* Where a connection comes from; "": wherever the system's routes say. */
+struct dial_from {
+	char source[LIMIT_ADDRESS_BYTES + 1]; /* a literal address of this host */
+	char interface[16];                   /* the name of a network interface */
+};
+
 struct dial_result {
 	int fd;                   /* connected, non-blocking, the callee's; -1: see fault */
 	char local[80], peer[80]; /* "127.0.0.1:40000", "[::1]:3260"; "" where not known */
@@ -30,11 +37,12 @@ typedef void dial_done(void *user, const struct dial_result *r);
 
 /*
  * Connect to a portal: `host` is an IPv4 or IPv6 address (zone allowed), which
- * needs iswd only, or a name, whose addresses are tried in order.  All of it
+ * needs iswd only, or a name, whose addresses are tried in order.  `from` is
+ * copied; NULL: from anywhere.  All of it
  * ends within timeout_ms (and the moment iswd may need to say so).
  */
-struct dial *dial_start(struct isw *w, const char *host, uint16_t port, uint32_t timeout_ms,
-    dial_done *done, void *user);
+struct dial *dial_start(struct isw *w, const char *host, uint16_t port,
+    const struct dial_from *from, uint32_t timeout_ms, dial_done *done, void *user);
 /* done() will not be called.  NULL is fine. */
 void dial_cancel(struct dial *d);
 

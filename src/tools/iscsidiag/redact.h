@@ -18,7 +18,8 @@
 char *redact_text(const char *text);
 /*
  * A copy of the value with every text redacted, keys too, and every member
- * whose name announces a secret replaced, unless it is a truth (chap_secret_set).
+ * whose name announces a secret replaced, unless it is a truth (chap_secret_set)
+ * or a number under a name in words (a statistic).
  */
 json_t *redact_json(const json_t *value);
 

@@ -133,6 +133,7 @@ static const enum ipc_op ops[] = {
 #define STEP(id, ...)           OPS_##id
 #define ASK(id, title, op, ...) IPC_OP_##op,
 #define OPS_trace               IPC_OP_target_list,
+#define OPS_statistics          IPC_OP_stats_get,
 #define OPS_system
 #define OPS_programs
 #define OPS_processes
@@ -154,7 +155,14 @@ no_planted_secret_is_in_the_file(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < LEAKS; i++) {
-		x[i] = (struct fake_exchange){ ipc_op_row(ops[i])->name, "", { LEAK } };
+		/* Statistics: an answer that ends them, so that one request is all. */
+		x[i] = ops[i] == IPC_OP_stats_get ? (struct fake_exchange){ "stats.get",
+			"{'device':'iscsi','global':true,'sessions':true,'connections':true}",
+			{ "{'ok':false,'error':{'code':'INTERNAL','message':'nas_secret=" PLANTED
+			  "','next':''}}" } }
+						  : (struct fake_exchange){
+							    ipc_op_row(ops[i])->name, "", { LEAK }
+						    };
 	}
 	plant("etc/iscsi/initiatorname.iscsi", "InitiatorName=iqn.planted\nsecret=" PLANTED "\n");
 	plant("etc/openisw/islpd.conf", "da 192.0.2.1\npassword " PLANTED " " PLANTED "\n");

@@ -88,6 +88,22 @@ members_of_objects_are_taken_out_by_name(void **state)
 	json_decref(expected);
 }
 
+static void
+statistics_about_secrets_stay(void **state)
+{
+	json_t *in = json_pack("{s:i, s:s}", "failures due to no CHAP secret", 3, "the CHAP secret",
+		   SECRET_VALUE),
+	       *out = redact_json(in);
+
+	(void)state;
+	assert_int_equal(
+	    json_integer_value(json_object_get(out, "failures due to no CHAP secret")), 3);
+	assert_string_equal(
+	    json_string_value(json_object_get(out, "the CHAP secret")), REDACT_MARK);
+	json_decref(in);
+	json_decref(out);
+}
+
 int
 main(void)
 {
@@ -95,6 +111,7 @@ main(void)
 		cmocka_unit_test(values_of_secrets_are_taken_out_of_text),
 		cmocka_unit_test(prose_about_secrets_stays),
 		cmocka_unit_test(members_of_objects_are_taken_out_by_name),
+		cmocka_unit_test(statistics_about_secrets_stay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

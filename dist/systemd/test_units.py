@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tests", "lib"))
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 import tap  # noqa: E402 (found by the line above)
 
 UNITS = sys.argv[1]
@@ -68,6 +69,14 @@ with tap.script() as t:
             # A daemon's end must not take the driver along, nor another daemon.
             for key in ("Requires", "BindsTo", "Requisite"):
                 assert not words(unit, "Unit", key), "%s: %s=" % (p, key)
+
+    with t.case("daemons that are started where they were asked for look at the file that says so"):
+        rows = re.findall(r'^PATH_FILE\((\w+)_boot,\s*"([^"]+)"', open(os.path.join(TOP, "src", "sys", "paths.def")).read(), re.M)
+        assert len(rows) >= 2, rows
+        for name, path in rows:
+            assert one(units[name + ".service"], "Unit", "ConditionPathExists") == "/" + path, name
+        asked = {name for name, unit in units.items() if ("Unit", "ConditionPathExists") in unit}
+        assert asked == {name + ".service" for name, _ in rows}, asked
 
     with t.case("the driver comes before remote file systems, the scan between it and them, and all after the network to stop"):
         for name, unit in units.items():

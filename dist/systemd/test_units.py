@@ -108,6 +108,11 @@ with tap.script() as t:
             assert one(unit, "Service", "ProtectSystem") == "strict", d
             assert one(unit, "Service", "NoNewPrivileges") == "yes", d
 
+    with t.case("each daemon has a user of its own to become"):
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "openisw.sysusers")) as f:
+            users = {line.split()[1] for line in f if line.startswith("u ")}
+        assert users == {"openisw-" + p for p in PROGRAMS if p != "iscsi_driverd"}, users
+
     with t.case("systemd itself has nothing to say against them"):
         if not shutil.which("systemd-analyze"):
             raise tap.Skip("systemd-analyze is not installed")

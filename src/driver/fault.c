@@ -9,6 +9,7 @@ fault_set(struct fault *f, enum ipc_error_code code, const char *next, const cha
 	va_list ap;
 
 	f->is_set = true;
+	f->is_silent = false;
 	f->code = code;
 	va_start(ap, fmt);
 	/* A sentence that is too long is cut. */

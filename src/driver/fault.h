@@ -12,6 +12,7 @@
 
 struct fault {
 	bool is_set;
+	bool is_silent; /* there is no network yet: nothing to tell a person */
 	enum ipc_error_code code;
 	char message[512];
 	char next[256];

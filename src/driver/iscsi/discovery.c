@@ -359,7 +359,8 @@ dialed(void *user, const struct dial_result *r)
 
 	x->dial = NULL;
 	if (r->fd < 0) {
-		account_dial(&cfg.account, x->at.address, r->err, r->is_name);
+		if (!r->fault.is_silent)
+			account_dial(&cfg.account, x->at.address, r->err, r->is_name);
 		fail(x, &why);
 		return;
 	}

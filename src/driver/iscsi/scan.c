@@ -146,7 +146,7 @@ item_end(struct item *i, const struct fault *why)
 
 	scan->stages[i->stage].done++;
 	scan->stages[i->stage].failed += !ok;
-	if (!ok)
+	if (!ok && !why->is_silent)
 		add_failure(scan, i->stage, i->what, why);
 	progress(scan, i->stage, i->what, ok, why);
 	list_remove(&i->link);
@@ -253,7 +253,7 @@ take_found(struct item *i, const struct discovery_result *r, enum registry_sourc
 		    "what discovery found is not kept: %s", registry_error(scan->d->reg)->message);
 	for (size_t k = 0; k < r->n; k++)
 		visit_session(scan, r->found[k].name, &r->found[k].a);
-	if (r->fault.is_set)
+	if (r->fault.is_set && !r->fault.is_silent)
 		log_warn("discovery at %s: %s", i->what, r->fault.message);
 	item_end(i, &r->fault);
 }

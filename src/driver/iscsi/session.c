@@ -151,7 +151,8 @@ dialed(void *user, const struct dial_result *r)
 
 	s->dial = NULL;
 	if (r->fd < 0) {
-		account_dial(&account, s->at.address, r->err, r->is_name);
+		if (!r->fault.is_silent)
+			account_dial(&account, s->at.address, r->err, r->is_name);
 		lost(s, &r->fault, false);
 		return;
 	}
@@ -234,7 +235,7 @@ static void
 log_lost(const struct session *s, const struct fault *why, const struct fault *before)
 {
 	/* One line for an outage, not one for each try. */
-	if (before->is_set && strcmp(before->message, why->message) == 0)
+	if (why->is_silent || (before->is_set && strcmp(before->message, why->message) == 0))
 		log_debug("%s: %s", session_label(s), why->message);
 	else
 		log_warn("%s: %s; %s", session_label(s), why->message,

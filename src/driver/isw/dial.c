@@ -7,6 +7,7 @@
 
 #include "core/addr.h"
 #include "driver/call.h"
+#include "driver/isw/network.h"
 
 /* How long a dial waits for a daemon that is not connected (it may be starting). */
 #define DIAL_DAEMON_WAIT_US 2000000
@@ -102,6 +103,7 @@ fail_connect(struct dial *d, const char *address, int err, const char *why)
 		}
 	fault_set(&d->result.fault, code, next, "cannot connect to %s port %u: %s", address,
 	    d->port, why);
+	d->result.fault.is_silent = err == -ENETUNREACH && !network_is_up();
 }
 
 static void begin_next(struct dial *d);

@@ -16,7 +16,7 @@ NAME = PREFIX + "one"
 
 def reopen(initiator):
     for s in initiator.request("session.list")["sessions"]:
-        initiator.request("session.logout", instance=s["instance"])
+        initiator.logout(s["instance"])
     result = initiator.request("scan", limit=100)
     assert not result["failures"], result
 

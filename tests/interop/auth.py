@@ -24,7 +24,7 @@ def again(initiator, suffix):
     """Opens the session anew: what is configured counts from the next login."""
     for s in initiator.request("session.list")["sessions"]:
         if s["target_name"] == PREFIX + suffix:
-            initiator.request("session.logout", instance=s["instance"])
+            initiator.logout(s["instance"])
     result = initiator.request("scan", limit=100)
     return [f for f in result["failures"] if PREFIX + suffix in f["what"]]
 

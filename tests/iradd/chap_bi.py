@@ -24,7 +24,7 @@ def make(tgt, suffix, outgoing, password):
 
 def scan(initiator):
     for s in initiator.request("session.list")["sessions"]:
-        initiator.request("session.logout", instance=s["instance"])
+        initiator.logout(s["instance"])
     result = initiator.request("scan", limit=100)
     states = {s["target_name"]: s["state"] for s in initiator.request("session.list")["sessions"]}
     return states, {f["what"].split(" ")[0]: f["error"] + " " + f["next"] for f in result["failures"]}

@@ -148,6 +148,14 @@ class Initiator:
                     return answer["result"]
         raise proc.Failed("the driver hung up on " + op)
 
+    def logout(self, instance):
+        """Also where the session has just ended by itself, as one does whose login is refused."""
+        try:
+            self.request("session.logout", instance=instance)
+        except Refused as e:
+            if e.error["code"] != "NOTFOUND":
+                raise
+
     def command(self, name, *words, **how):
         """Runs iscsiutil, ioscan, insf or rmsf."""
         return proc.run(self.program(name), *words, env=self.env, user=self.user, **how)

@@ -329,6 +329,7 @@ nexus_new(struct loop *loop, const struct nexus_cfg *cfg, struct nexus_login *lo
 	struct nexus *n = calloc(1, sizeof *n);
 
 	if (n == NULL) {
+		account_no_login(&cfg->account, -ENOMEM);
 		nexus_login_free(login);
 		return NULL;
 	}

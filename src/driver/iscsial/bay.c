@@ -135,6 +135,8 @@ start_export(struct bay *b, struct fault *ret_fault)
 	err = b->ops_export->start(b->port->loop, b->dir, &b->export);
 	if (err == 0)
 		return true;
+	if (err == -ENOMEM)
+		stat_add(b->port->account.session, STAT_SWD_CONNECTION_io_streams);
 	b->export = NULL;
 	fault_set(ret_fault, IPC_ERR_INTERNAL,
 	    err == -ENOENT || err == -ENODEV || err == -EPERM || err == -EACCES
@@ -215,6 +217,10 @@ bay_show(struct bay *b, const struct lun_info *info, const char *name, struct fa
 	h->disk = disk_new(b->port, b->pool, info, name, &disk_ops, h);
 	err = h->disk != NULL ? b->ops_export->add(b->export, disk_blk(h->disk)) : -ENOMEM;
 	if (err != 0) {
+		if (err == -ENOMEM)
+			stat_add(b->port->account.session, h->disk == NULL
+							       ? STAT_SWD_CONNECTION_io_alloc
+							       : STAT_SWD_CONNECTION_io_streams);
 		disk_free(h->disk);
 		free(h);
 		fault_set(ret_fault, IPC_ERR_INTERNAL, "look at the driver's log",

@@ -1,6 +1,4 @@
 """islpd against agents that were written for the tests: what is found, by which way, and which lies are survived."""
-import os
-import re
 import socket
 import struct
 import time
@@ -15,7 +13,6 @@ from link import PROGRAM, Islpd
 
 NAME = "iqn.2001-04.com.example:"
 PORT = net.free_port()
-MANUAL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "islpd", "islpd.8")
 ONLY = ("--port", PORT, "--no-multicast")
 # Time limits: generous where the answer should come at once, short where somebody is silent on purpose.
 LONG, SHORT = 20000, 1500
@@ -261,14 +258,6 @@ def requests(t):
             begin = time.monotonic()
             equal(i.discover(1)["targets"], [])
             assert time.monotonic() - begin < 1, "it took too long"
-
-    with t.case("the manual has the options of the usage, and no others"):
-        usage = proc.run(PROGRAM, "--help").out
-        with open(MANUAL) as f:
-            manual = f.read()
-        listed = set(re.findall(r"^\.It Fl (\w|-[\w-]+)", manual, re.M)) | set(re.findall(r" , Fl (-[\w-]+)", manual))
-        options = set(re.findall(r"^  -(\w)\b", usage, re.M)) | {"-" + w for w in re.findall(r"--([\w-]+)", usage)}
-        equal(sorted(listed), sorted(options))
 
     with t.case("discoveries go on side by side up to a limit, and end when they are cancelled"):
         with da(2, hook=lambda *_: []), Islpd("--da", "127.0.0.2", *ONLY) as i:

@@ -61,11 +61,30 @@ main_luns_changed(void *arg)
 	free(j);
 }
 
+static void main_gone(void *arg);
+
+static void
+on_settle(void *arg)
+{
+	struct seat *s = arg;
+
+	call_post(s->main, main_gone, s);
+}
+
+/*
+ * What was asked meanwhile still lies in the worker's queue, and its answer in
+ * ours: the seat stays until nothing was asked for a whole turn of both.
+ */
 static void
 main_gone(void *arg)
 {
 	struct seat *s = arg;
 
+	if (s->settled != s->asked) {
+		s->settled = s->asked;
+		call_post(s->loop, on_settle, s);
+		return;
+	}
 	s->ops->gone(s->user);
 }
 
@@ -274,6 +293,7 @@ on_give_up(void *arg)
 void
 seat_give_up(struct seat *s)
 {
+	s->asked++;
 	call_post(s->loop, on_give_up, s);
 }
 
@@ -335,6 +355,7 @@ on_close(void *arg)
 void
 seat_close(struct seat *s)
 {
+	s->asked++;
 	call_post(s->loop, on_close, s);
 }
 

@@ -86,6 +86,7 @@ on_clear(void *arg)
 void
 seat_clear_counts(struct seat *s)
 {
+	s->asked++;
 	call_post(s->loop, on_clear, s);
 }
 

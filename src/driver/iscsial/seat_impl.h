@@ -13,6 +13,8 @@ struct seat {
 	struct loop *main, *loop;
 	const struct seat_ops *ops;
 	void *user;
+	unsigned asked,
+	    settled; /* what was posted to the worker, and when it was last seen empty */
 	/* The worker's from here on. */
 	struct scsi_port port;
 	struct nexus_cfg nexus_cfg;

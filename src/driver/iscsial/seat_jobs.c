@@ -26,6 +26,7 @@ seat_job_new(struct seat *s, void *user)
 void
 seat_to_worker(struct job *j, void (*fn)(void *job))
 {
+	j->seat->asked++;
 	call_post(j->seat->loop, fn, j);
 }
 

@@ -298,6 +298,19 @@ link_receive(struct link *k)
 	}
 }
 
+/* A good end after which the other side has reset the connection instead of closing it. */
+static int
+end_error(const struct link *k)
+{
+	int error = 0;
+	socklen_t n = sizeof error;
+
+	if (k->error != 0 || k->why != CONN_OK ||
+	    getsockopt(k->fd.fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0)
+		return k->error;
+	return -error;
+}
+
 /* After any input: events, sending, the clock, and the end if it has come. */
 static void
 link_turn(struct link *k)
@@ -310,7 +323,7 @@ link_turn(struct link *k)
 	link_send(k);
 	link_drain(k);
 	if (k->closing) {
-		int error = k->error;
+		int error = end_error(k);
 		enum conn_result why = k->why;
 
 		link_shut(k);

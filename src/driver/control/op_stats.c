@@ -294,7 +294,9 @@ ask_session(struct collection *c, struct session *s)
 	struct asked *a;
 
 	if (s->seat == NULL) {
-		if (s->has_login || s->core_before.pdus_sent > 0 || c->is_clear)
+		/* One that only failed to open has counted that. */
+		if (s->has_login || s->core_before.pdus_sent > 0 || c->is_clear ||
+		    atomic_load(&s->stats.n[STAT_TRANSPORT_SESSION_open_failures]) > 0)
 			take_session(c, s, NULL);
 		return;
 	}

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """summary.py TESTLOG... -- FAILURE...: count test cases in meson's logs, say what failed and why tests were skipped, and end
 with the line "N passed, N failed, N skipped".  FAILURE: things outside of meson that failed."""
+import collections
 import json
 import re
 import sys
@@ -64,7 +65,9 @@ def main():
         print("---- failed: " + failure)
         count.failed += 1
     if count.skipped:
-        print("skipped:\n" + "\n".join("    " + s for s in sorted(set(count.skipped))))
+        print("skipped:")
+        for reason, times in sorted(collections.Counter(count.skipped).items()):
+            print("    %s%s" % (reason, " (in both builds)" if times > 1 else ""))
     print("%d passed, %d failed, %d skipped" % (count.passed, count.failed, len(count.skipped)))
     return 1 if count.failed or not count.passed else 0
 

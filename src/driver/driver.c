@@ -161,7 +161,8 @@ start_helpers(struct driver *d, struct fault *ret_fault)
 	for (int i = 0; i < DRIVER_DAEMONS; i++) {
 		const char *path = paths_daemon_sock(&d->paths, daemon_names[i]);
 		/* The name is only read; the callback's type has no const. */
-		int err = helper_server_new(d->loop, path, daemon_names[i], daemon_changed,
+		int err = helper_server_new(d->loop, path,
+		    paths_daemon_pid(&d->paths, daemon_names[i]), daemon_names[i], daemon_changed,
 		    (void *)(uintptr_t)daemon_names[i], &d->daemons[i]);
 
 		if (err != 0) {

@@ -100,9 +100,8 @@ prepare(void)
 static int
 confine(struct process *p)
 {
-	const struct confine_cfg cfg = {
-		.keep_user = true, .keep_caps = CONFINE_CAPS_ALL, .may_gain = geteuid() != 0
-	};
+	const struct confine_cfg cfg = { .keep_caps = CONFINE_CAPS_ALL,
+		.may_gain = geteuid() != 0 };
 	char note[CONFINE_NOTE_BYTES];
 	int err = confine_enter(confine_find(PROGRAM), &cfg, note);
 

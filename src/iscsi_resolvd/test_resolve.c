@@ -88,8 +88,8 @@ state_changed(void *user, pid_t pid)
 static void
 driver_start(void)
 {
-	assert_int_equal(helper_server_new(loop, paths.resolvd_sock, "iscsi_resolvd", state_changed,
-			     NULL, &driver),
+	assert_int_equal(helper_server_new(loop, paths.resolvd_sock, paths.resolvd_pid,
+			     "iscsi_resolvd", state_changed, NULL, &driver),
 	    0);
 }
 

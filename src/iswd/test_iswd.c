@@ -70,8 +70,9 @@ state_changed(void *user, pid_t pid)
 static void
 driver_start(void)
 {
-	assert_int_equal(
-	    helper_server_new(loop, paths.iswd_sock, "iswd", state_changed, NULL, &driver), 0);
+	assert_int_equal(helper_server_new(loop, paths.iswd_sock, paths.iswd_pid, "iswd",
+			     state_changed, NULL, &driver),
+	    0);
 }
 
 static void

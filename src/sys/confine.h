@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sys/identity.h"
+
 /* Rows of confine.def: what a process may do. */
 enum confine_profile {
 #define PROFILE(id, ...) CONFINE_##id,
@@ -21,16 +23,8 @@ enum confine_profile {
 
 /* Strings are borrowed for the call only. */
 struct confine_cfg {
-	/*
-	 * Whom to become where root started us.  NULL: the account
-	 * "openisw-PROGRAM" where there is one, else nobody.  If run_dir belongs to
-	 * an ordinary user, we become that user in any case: it is the driver's.
-	 */
-	const char *user;
-	/* Stay root (iscsi_driverd, which mounts). */
-	bool keep_user;
-	/* Must be reachable afterwards; if only root can enter it we stay root.  NULL: none. */
-	const char *run_dir;
+	/* Whom to become where root started us; NULL: stay root (iscsi_driverd, which mounts). */
+	const struct identity *user;
 	/* Capabilities to keep where we have them (1 << CAP_…). */
 	uint64_t keep_caps;
 	/*

@@ -3,12 +3,15 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "sys/identity.h"
 
 /* What must still fit behind the root: the longest row is below 60 bytes, names below it are short.
  */
@@ -17,6 +20,7 @@
 static char *absolute_root(const char *root, int *ret_err);
 static int make_path(const char *path, mode_t mode);
 static int make_parents(const char *path);
+static int open_to(const char *dir, const char *program);
 
 /* Where a row's path is in the struct, for what is done to all of them alike. */
 static const struct row {
@@ -25,8 +29,9 @@ static const struct row {
 } rows[] = {
 #define PATH_DIR(id, rel, ...)  { offsetof(struct paths, id), rel },
 #define PATH_FILE(id, rel, ...) { offsetof(struct paths, id), rel },
-#define PATH_DAEMON(id, program)                                               \
-	{ offsetof(struct paths, id##_sock), "run/openisw/" program ".sock" }, \
+#define PATH_DAEMON(id, program)                                                               \
+	{ offsetof(struct paths, id##_dir), "run/openisw/" program },                          \
+	    { offsetof(struct paths, id##_sock), "run/openisw/" program "/" PATHS_SOCK_NAME }, \
 	    { offsetof(struct paths, id##_pid), "run/openisw/" program ".pid" },
 #include "sys/paths.def"
 };
@@ -78,6 +83,12 @@ paths_mkdirs(const struct paths *p, const char **ret_path)
 #define PATH_DIR(id, rel, dir_mode, ...) { p->id, dir_mode },
 #include "sys/paths.def"
 	};
+	const struct {
+		const char *dir, *program;
+	} daemons[] = {
+#define PATH_DAEMON(id, name) { p->id##_dir, name },
+#include "sys/paths.def"
+	};
 	int err = make_path(p->root, 0755);
 
 	if (err < 0) {
@@ -91,7 +102,26 @@ paths_mkdirs(const struct paths *p, const char **ret_path)
 			return err;
 		}
 	}
+	for (size_t i = 0; i < sizeof daemons / sizeof daemons[0]; i++) {
+		err = make_path(daemons[i].dir, 0700);
+		if (err == 0)
+			err = open_to(daemons[i].dir, daemons[i].program);
+		if (err < 0) {
+			*ret_path = daemons[i].dir;
+			return err;
+		}
+	}
 	return 0;
+}
+
+const char *
+paths_daemon_dir(const struct paths *p, const char *program)
+{
+#define PATH_DAEMON(id, name)           \
+	if (strcmp(program, name) == 0) \
+		return p->id##_dir;
+#include "sys/paths.def"
+	return NULL;
 }
 
 const char *
@@ -207,5 +237,27 @@ make_parents(const char *path)
 		*slash = '/';
 	}
 	free(copy);
+	return err;
+}
+
+/* Root lets the daemon in, by its group: it may enter and not look around. */
+static int
+open_to(const char *dir, const char *program)
+{
+	struct identity who;
+	int fd, err = 0;
+
+	if (geteuid() != 0)
+		return 0;
+	err = identity_of(program, &who);
+	if (err < 0)
+		return err;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	/* Where root may not give things away nobody can become the daemon's user either. */
+	if (fchown(fd, 0, who.gid) == 0 && fchmod(fd, 0710) < 0)
+		err = -errno;
+	(void)close(fd); /* only looked at */
 	return err;
 }

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -175,10 +176,13 @@ names_have_one_order(void **state)
 		int order[3];
 
 		for (int i = 0; i < 3; i++) {
-			name[i][0] = '\0';
-			for (long n = random() % 4; n > 0; n--)
-				strcat(name[i],
-				    pieces[(size_t)random() % (sizeof pieces / sizeof *pieces)]);
+			const char *piece[3] = { "", "", "" };
+
+			for (long n = random() % 4; n-- > 0;)
+				piece[n] =
+				    pieces[(size_t)random() % (sizeof pieces / sizeof *pieces)];
+			(void)snprintf(
+			    name[i], sizeof name[i], "%s%s%s", piece[0], piece[1], piece[2]);
 		}
 		for (int i = 0; i < 3; i++) {
 			const char *a = name[i], *b = name[(i + 1) % 3];

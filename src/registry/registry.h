@@ -13,7 +13,8 @@
  * parameters are written only on success.  Strings are valid UTF-8 of bounded
  * length without NUL; what is not is refused with -EINVAL, what is too long
  * with -ENAMETOOLONG.  Whether a name is a good iSCSI name is the caller's
- * to check (core/iname.h).
+ * to check (core/iname.h).  Names of targets are the same as iname_same() says,
+ * in every call; they come back as discovery, else the user, spelled them first.
  */
 #ifndef REGISTRY_REGISTRY_H
 #define REGISTRY_REGISTRY_H
@@ -23,6 +24,7 @@
 #include <stdint.h>
 
 #include "base/limits.h"
+#include "scsi/identity.h"
 
 struct registry;
 
@@ -34,8 +36,9 @@ struct registry_error {
 
 /*
  * Open, create or migrate.  The directory must exist (paths_mkdirs()).
- * -EBUSY: another process has it open; -ENOTSUP: made by a newer version.
- * Failure: *ret_err tells why.
+ * -EBUSY: another process has it open; -ENOTSUP: made by a newer version;
+ * -EUCLEAN: not a registry, cut off, or with other tables than its version has.
+ * Only a file that is not there at all is made.  Failure: *ret_err tells why.
  */
 int registry_open(const char *path, struct registry **ret, struct registry_error *ret_err);
 /* NULL is fine. */
@@ -226,20 +229,13 @@ int registry_io_remove(struct registry *r, const char *hw_path);
 
 /* ---- which LUN it was ---- */
 
-#define REGISTRY_DESIGNATOR_BYTES 1023
-#define REGISTRY_SERIAL_BYTES     255
-
-/* What told this LUN from others when it was first used ("" where it has none). */
-struct registry_identity {
-	char designator[REGISTRY_DESIGNATOR_BYTES + 1];
-	char serial[REGISTRY_SERIAL_BYTES + 1];
-	uint64_t size_bytes;
-};
-
-int registry_identity_set(
-    struct registry *r, const char *hw_path, const struct registry_identity *id);
-/* -ENOENT */
-int registry_identity_get(struct registry *r, const char *hw_path, struct registry_identity *ret);
+/* What told this LUN from others when it was first used; all of it is kept. */
+int registry_identity_set(struct registry *r, const char *hw_path, const struct identity *id);
+/*
+ * -ENOENT: none is known.  Any other error says nothing of the LUN: it could not
+ * be read, and must not be taken for a new one.
+ */
+int registry_identity_get(struct registry *r, const char *hw_path, struct identity *ret);
 /* No error when there is none. */
 int registry_identity_remove(struct registry *r, const char *hw_path);
 

@@ -4,9 +4,8 @@
 #include <sys/wait.h>
 
 #include <signal.h>
-#include <sqlite3.h>
 
-#include "core/iname.h"
+#include "registry/db.h"
 #include "registry/test_fixture.h"
 
 /* ---- the file ---- */
@@ -86,19 +85,6 @@ a_file_that_is_no_database_is_refused_and_left_alone(void **state)
 	assert_int_equal(st.st_size, sizeof bytes);
 }
 
-/* Run SQL on the closed file, as an administrator or another version would. */
-static void
-alter(const char *sql)
-{
-	sqlite3 *db;
-
-	registry_close(r);
-	r = NULL;
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
-
 static void
 a_newer_version_s_and_a_stranger_s_file_are_refused(void **state)
 {
@@ -174,6 +160,23 @@ a_directory_that_is_missing_is_told(void **state)
 	assert_int_equal(registry_open("/nonexistent/registry.db", &other, &error), -ENOENT);
 	assert_non_null(strstr(error.message, "/nonexistent"));
 	assert_true(strlen(error.next) > 0);
+}
+
+/* Each literal of the folder is one more; however many there are, none is refused. */
+static void
+any_number_of_statements_is_kept(void **state)
+{
+	static char sql[300][32];
+	int64_t n;
+
+	(void)state;
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < 300; i++) {
+			(void)snprintf(sql[i], sizeof sql[i], "SELECT %d", i);
+			assert_int_equal(db_number(r, &n, sql[i], ""), 0);
+			assert_int_equal(n, i);
+		}
+	assert_in_range(r->n_statements, 300, 330);
 }
 
 /* ---- transactions ---- */
@@ -347,6 +350,7 @@ main(void)
 		OPENED(rows_that_do_not_fit_are_damage_not_overruns),
 		OPENED(a_disk_that_takes_no_more_is_an_error_and_nothing_is_lost),
 		OPENED(a_directory_that_is_missing_is_told),
+		OPENED(any_number_of_statements_is_kept),
 		OPENED(a_transaction_is_all_or_nothing),
 		OPENED(a_setting_survives_and_can_be_taken_away),
 		OPENED(the_closest_level_counts),

@@ -87,6 +87,7 @@ enum registry_level {
 	REGISTRY_TARGET,         /* .target */
 	REGISTRY_TARGET_ADDRESS, /* .target and .address */
 };
+#define REGISTRY_LEVELS (REGISTRY_TARGET_ADDRESS + 1)
 
 /* Whose setting it is.  Borrowed. */
 struct registry_scope {
@@ -113,6 +114,24 @@ int registry_set(struct registry *r, const struct registry_scope *scope, enum re
  */
 int registry_effective(struct registry *r, const struct registry_scope *scope,
     enum registry_key key, char **ret_value, enum registry_level *ret_level);
+
+/* All that is set for a scope and for what stands above it, as of one moment. */
+struct registry_values {
+	char *at[REGISTRY_LEVELS][REGISTRY_KEYS]; /* NULL: not set there */
+};
+
+/*
+ * Every key at every level that counts for a scope (NULL: global), in one query.
+ * An error is one of the whole: *ret is all NULL then, and no value is to be
+ * taken for "not set".
+ */
+int registry_effective_all(
+    struct registry *r, const struct registry_scope *scope, struct registry_values *ret);
+/* As registry_effective(); borrowed.  NULL: no level has one.  ret_level may be NULL. */
+const char *registry_values_get(
+    const struct registry_values *v, enum registry_key key, enum registry_level *ret_level);
+/* Secrets are wiped. */
+void registry_values_fini(struct registry_values *v);
 
 /*
  * See that there is an initiator name: where none is set, take

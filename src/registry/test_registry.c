@@ -1,4 +1,4 @@
-/* The registry's file, transactions, settings and the initiator's name. */
+/* The registry's file, transactions and the initiator's name. */
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -211,71 +211,6 @@ a_transaction_is_all_or_nothing(void **state)
 	free(list);
 }
 
-/* ---- settings ---- */
-
-static void
-a_setting_survives_and_can_be_taken_away(void **state)
-{
-	(void)state;
-	assert_int_equal(registry_set(r, NULL, REGISTRY_KEY_header_digest, "CRC32C,None"), 0);
-	assert_int_equal(registry_set(r, NULL, REGISTRY_KEY_header_digest, "CRC32C"), 0);
-	reopen();
-	assert_string_equal(value_of(NULL, REGISTRY_KEY_header_digest), "CRC32C");
-	assert_int_equal(registry_set(r, NULL, REGISTRY_KEY_header_digest, NULL), 0);
-	assert_int_equal(registry_set(r, NULL, REGISTRY_KEY_header_digest, NULL), 0);
-	assert_string_equal(value_of(NULL, REGISTRY_KEY_header_digest), "-");
-}
-
-static void
-the_closest_level_counts(void **state)
-{
-	struct registry_address a = address("Array.Example.com", 3260, 1);
-	struct registry_address same = address("array.example.COM", 3260, 1);
-	struct registry_scope target = { .level = REGISTRY_TARGET, .target = "iqn.t" };
-	struct registry_scope one = { REGISTRY_TARGET_ADDRESS, "iqn.t", &a };
-	struct registry_scope again = { REGISTRY_TARGET_ADDRESS, "iqn.t", &same };
-	enum registry_level level;
-	char *value;
-
-	(void)state;
-	assert_int_equal(
-	    registry_effective(r, &one, REGISTRY_KEY_data_digest, &value, &level), -ENOENT);
-	assert_int_equal(registry_set(r, NULL, REGISTRY_KEY_data_digest, "global"), 0);
-	assert_int_equal(registry_effective(r, &one, REGISTRY_KEY_data_digest, &value, &level), 0);
-	assert_string_equal(value, "global");
-	assert_int_equal(level, REGISTRY_GLOBAL);
-	free(value);
-	assert_int_equal(registry_set(r, &target, REGISTRY_KEY_data_digest, "target"), 0);
-	assert_int_equal(registry_effective(r, &one, REGISTRY_KEY_data_digest, &value, &level), 0);
-	assert_string_equal(value, "target");
-	free(value);
-	assert_int_equal(registry_set(r, &one, REGISTRY_KEY_data_digest, "address"), 0);
-	assert_int_equal(
-	    registry_effective(r, &again, REGISTRY_KEY_data_digest, &value, &level), 0);
-	assert_string_equal(value, "address");
-	assert_int_equal(level, REGISTRY_TARGET_ADDRESS);
-	free(value);
-	assert_string_equal(value_of(NULL, REGISTRY_KEY_data_digest), "global");
-}
-
-static void
-bad_settings_are_refused_and_secrets_never_shown(void **state)
-{
-	struct registry_scope target = { .level = REGISTRY_TARGET, .target = "iqn.t" };
-	char big[400];
-
-	(void)state;
-	memset(big, 's', sizeof big - 1);
-	big[sizeof big - 1] = '\0';
-	assert_int_equal(registry_set(r, NULL, REGISTRY_KEY_chap_secret, big), -ENAMETOOLONG);
-	assert_null(strstr(registry_error(r)->message, "sss"));
-	assert_int_equal(registry_set(r, NULL, REGISTRY_KEY_initiator_alias, "\xff"), -EINVAL);
-	assert_int_equal(registry_set(r, &target, REGISTRY_KEY_nas_hostname, "x"), -ENOTSUP);
-	assert_true(registry_key_is_secret(REGISTRY_KEY_nas_secret));
-	assert_false(registry_key_is_secret(REGISTRY_KEY_chap_name));
-	assert_string_equal(registry_key_name(REGISTRY_KEY_chap_secret), "chap_secret");
-}
-
 /* ---- the initiator's name ---- */
 
 static void
@@ -352,9 +287,6 @@ main(void)
 		OPENED(a_directory_that_is_missing_is_told),
 		OPENED(any_number_of_statements_is_kept),
 		OPENED(a_transaction_is_all_or_nothing),
-		OPENED(a_setting_survives_and_can_be_taken_away),
-		OPENED(the_closest_level_counts),
-		OPENED(bad_settings_are_refused_and_secrets_never_shown),
 		OPENED(a_name_is_made_once_and_kept),
 		OPENED(a_name_comes_from_the_file_of_other_tools),
 		OPENED(a_file_without_a_valid_name_is_passed_over),

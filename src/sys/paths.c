@@ -244,7 +244,7 @@ make_parents(const char *path)
 static int
 open_to(const char *dir, const char *program)
 {
-	struct identity who;
+	struct daemon_identity who;
 	int fd, err = 0;
 
 	if (geteuid() != 0)

@@ -162,6 +162,13 @@ serve(struct process *p, const struct options *o)
 	prepare();
 	if (confine(p) < 0)
 		return INSTANCE_EXIT_FAILED;
+	/* Before the first worker: none of them may ever wait for who reads the log. */
+	err = log_start_thread();
+	if (err < 0) {
+		daemon_failed(
+		    &p->daemon, PROGRAM, "cannot start a thread for the log: %s", strerror(-err));
+		return INSTANCE_EXIT_FAILED;
+	}
 	if (!driver_init(&p->driver, &cfg, &why)) {
 		daemon_failed(&p->daemon, PROGRAM, "%s; %s", why.message, why.next);
 		return INSTANCE_EXIT_FAILED;

@@ -27,8 +27,8 @@ struct link {
 	const struct link_ops *ops;
 	void *user;
 	struct loop_fd fd;
-	struct loop_timer timer;
-	struct loop_work flush;
+	struct agenda_timer timer;
+	struct agenda_work flush;
 	bool attached, blocked, closing;
 	int error;            /* with closing: a negative errno, or 0 */
 	enum conn_result why; /* with closing */
@@ -46,7 +46,7 @@ static void link_turn(struct link *k);
 static void link_ready(struct loop_fd *f, uint32_t events);
 
 static void
-link_expired(struct loop_timer *t)
+link_expired(struct agenda_timer *t)
 {
 	struct link *k = LINK_OF(t, timer);
 
@@ -56,7 +56,7 @@ link_expired(struct loop_timer *t)
 }
 
 static void
-link_flush(struct loop_work *w)
+link_flush(struct agenda_work *w)
 {
 	link_turn(LINK_OF(w, flush));
 }
@@ -84,15 +84,15 @@ link_new(struct loop *loop, struct sess *s, const struct link_ops *ops, void *us
 	k->fd.ready = link_ready;
 	k->timer.expired = link_expired;
 	k->armed_us = UINT64_MAX;
-	loop_work_init(&k->flush, link_flush);
+	agenda_work_init(&k->flush, link_flush);
 	return k;
 }
 
 static void
 link_shut(struct link *k)
 {
-	loop_work_cancel(&k->flush);
-	loop_timer_clear(k->loop, &k->timer);
+	agenda_cancel(&k->flush);
+	agenda_clear(loop_agenda(k->loop), &k->timer);
 	k->armed_us = UINT64_MAX;
 	if (!k->attached)
 		return;
@@ -136,7 +136,7 @@ link_attach(struct link *k, int fd)
 		return err;
 	}
 	k->attached = true;
-	loop_defer(k->loop, &k->flush);
+	agenda_defer(loop_agenda(k->loop), &k->flush);
 	return 0;
 }
 
@@ -146,7 +146,7 @@ link_detach(struct link *k)
 	if (!k->attached)
 		return;
 	k->closing = true;
-	loop_defer(k->loop, &k->flush);
+	agenda_defer(loop_agenda(k->loop), &k->flush);
 }
 
 bool
@@ -160,14 +160,14 @@ link_submit(struct link *k, struct req *r)
 {
 	sess_submit(k->sess, r, loop_now(k->loop));
 	if (k->attached)
-		loop_defer(k->loop, &k->flush);
+		agenda_defer(loop_agenda(k->loop), &k->flush);
 }
 
 void
 link_kick(struct link *k)
 {
 	if (k->attached)
-		loop_defer(k->loop, &k->flush);
+		agenda_defer(loop_agenda(k->loop), &k->flush);
 }
 
 struct link_counts
@@ -335,7 +335,7 @@ link_turn(struct link *k)
 	}
 	at = sess_deadline(k->sess);
 	if (at < k->armed_us) {
-		loop_timer_set(k->loop, &k->timer, at);
+		agenda_set(loop_agenda(k->loop), &k->timer, at);
 		k->armed_us = at;
 	}
 }
@@ -347,5 +347,5 @@ link_ready(struct loop_fd *f, uint32_t events)
 
 	if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0)
 		link_receive(k);
-	loop_defer(k->loop, &k->flush);
+	agenda_defer(loop_agenda(k->loop), &k->flush);
 }

@@ -35,9 +35,9 @@
 struct helper_server {
 	struct loop *loop;
 	struct loop_fd listener;
-	struct loop_timer pause;
-	struct loop_fd fd;        /* the daemon's connection; fd.fd -1: none */
-	struct loop_timer silent; /* it has not announced itself */
+	struct agenda_timer pause;
+	struct loop_fd fd;          /* the daemon's connection; fd.fd -1: none */
+	struct agenda_timer silent; /* it has not announced itself */
 	char *path, *pid_path;
 	const char *name;
 	helper_state *state;
@@ -55,7 +55,7 @@ struct helper_server {
 struct request {
 	struct list link; /* unsent or sent */
 	struct helper_server *server;
-	struct loop_timer overdue;
+	struct agenda_timer overdue;
 	int64_t id;
 	bool was_sent; /* ever, to whatever daemon */
 	char *text;
@@ -65,10 +65,10 @@ struct request {
 };
 
 static void listener_ready(struct loop_fd *f, uint32_t events);
-static void pause_over(struct loop_timer *t);
+static void pause_over(struct agenda_timer *t);
 static void fd_ready(struct loop_fd *f, uint32_t events);
-static void silent_too_long(struct loop_timer *t);
-static void request_overdue(struct loop_timer *t);
+static void silent_too_long(struct agenda_timer *t);
+static void request_overdue(struct agenda_timer *t);
 static void request_end(struct request *r, int err, const char *why, const json_t *result, int fd);
 static void send_unsent(struct helper_server *h);
 static void daemon_gone(struct helper_server *h);
@@ -132,7 +132,7 @@ helper_server_free(struct helper_server *h)
 		request_end(LIST_ENTRY(node, struct request, link), -ECANCELED,
 		    "the driver is ending", NULL, -1);
 	loop_unwatch(h->loop, &h->listener);
-	loop_timer_clear(h->loop, &h->pause);
+	agenda_clear(loop_agenda(h->loop), &h->pause);
 	(void)unlink(h->path); /* a file left behind does no harm */
 	(void)close(h->listener.fd);
 	free(h->pid_path);
@@ -181,7 +181,7 @@ helper_server_request(struct helper_server *h, const char *op, json_t *args, uin
 	r->answer = answer;
 	r->user = user;
 	list_push_back(&h->unsent, &r->link);
-	loop_timer_set(h->loop, &r->overdue, deadline_us);
+	agenda_set(loop_agenda(h->loop), &r->overdue, deadline_us);
 	send_unsent(h);
 	return r->id;
 }
@@ -203,7 +203,7 @@ static void
 request_free(struct request *r)
 {
 	list_remove(&r->link);
-	loop_timer_clear(r->server->loop, &r->overdue);
+	agenda_clear(loop_agenda(r->server->loop), &r->overdue);
 	explicit_bzero(r->text, r->len); /* it may have held a secret */
 	free(r->text);
 	free(r);
@@ -253,7 +253,7 @@ helper_server_cancel(struct helper_server *h, int64_t id)
 }
 
 static void
-request_overdue(struct loop_timer *t)
+request_overdue(struct agenda_timer *t)
 {
 	struct request *r = LIST_ENTRY(t, struct request, overdue);
 	struct helper_server *h = r->server;
@@ -297,7 +297,7 @@ daemon_gone(struct helper_server *h)
 {
 	bool was_there = h->pid != 0;
 
-	loop_timer_clear(h->loop, &h->silent);
+	agenda_clear(loop_agenda(h->loop), &h->silent);
 	loop_unwatch(h->loop, &h->fd);
 	(void)close(h->fd.fd); /* nobody reads it */
 	h->fd.fd = -1;
@@ -310,7 +310,7 @@ daemon_gone(struct helper_server *h)
 }
 
 static void
-silent_too_long(struct loop_timer *t)
+silent_too_long(struct agenda_timer *t)
 {
 	struct helper_server *h = LIST_ENTRY(t, struct helper_server, silent);
 
@@ -369,7 +369,7 @@ accept_one(struct helper_server *h, int fd)
 		h->fd.fd = -1;
 		return;
 	}
-	loop_timer_set(h->loop, &h->silent, loop_now(h->loop) + ANNOUNCE_US);
+	agenda_set(loop_agenda(h->loop), &h->silent, loop_now(h->loop) + ANNOUNCE_US);
 }
 
 static void
@@ -385,16 +385,16 @@ listener_ready(struct loop_fd *f, uint32_t events)
 		return;
 	log_err("%s: cannot accept its connection: %s; trying again", h->name, strerror(-fd));
 	loop_unwatch(h->loop, f);
-	loop_timer_set(h->loop, &h->pause, loop_now(h->loop) + ACCEPT_PAUSE_US);
+	agenda_set(loop_agenda(h->loop), &h->pause, loop_now(h->loop) + ACCEPT_PAUSE_US);
 }
 
 static void
-pause_over(struct loop_timer *t)
+pause_over(struct agenda_timer *t)
 {
 	struct helper_server *h = LIST_ENTRY(t, struct helper_server, pause);
 
 	if (loop_watch(h->loop, &h->listener, EPOLLIN) < 0)
-		loop_timer_set(h->loop, t, loop_now(h->loop) + ACCEPT_PAUSE_US);
+		agenda_set(loop_agenda(h->loop), t, loop_now(h->loop) + ACCEPT_PAUSE_US);
 }
 
 /* Its first message.  False: it is not the daemon we wait for. */
@@ -410,7 +410,7 @@ take_announcement(struct helper_server *h, const json_t *object)
 		    name != NULL ? name : "");
 		return false;
 	}
-	loop_timer_clear(h->loop, &h->silent);
+	agenda_clear(loop_agenda(h->loop), &h->silent);
 	/* The kernel's word, not the message's.  0 where it lives in another pid namespace. */
 	h->pid =
 	    peer.pid > 0 ? peer.pid : (pid_t)json_integer_value(json_object_get(object, "pid"));

@@ -38,11 +38,12 @@ const char *
 ipc_error_name(enum ipc_error_code code)
 {
 	switch (code) {
-#define ERR(id)            \
+#define FAULT(id, text)    \
 	case IPC_ERR_##id: \
 		return #id;
-		IPC_ERRORS(ERR)
-#undef ERR
+#include "base/fault.def"
+	case IPC_ERR_UNKNOWN_OP:
+		return "UNKNOWN_OP";
 	case IPC_ERROR_CODES:
 		break;
 	}
@@ -59,6 +60,17 @@ ipc_error_find(const char *name, enum ipc_error_code *ret_code)
 		}
 	}
 	return -ENOENT;
+}
+
+enum ipc_error_code
+ipc_error_of(enum fault_code code)
+{
+	static const enum ipc_error_code codes[] = {
+#define FAULT(id, text) [FAULT_##id] = IPC_ERR_##id,
+#include "base/fault.def"
+	};
+
+	return codes[code];
 }
 
 const struct ipc_op_row *

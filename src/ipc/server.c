@@ -118,16 +118,16 @@ listener_ready(struct loop_fd *f, uint32_t events)
 	/* Out of descriptors or memory: the listener stays readable, so look away for a while. */
 	log_err("%s: cannot accept a client: %s; trying again", s->path, strerror(-fd));
 	loop_unwatch(s->loop, f);
-	loop_timer_set(s->loop, &s->pause, loop_now(s->loop) + ACCEPT_PAUSE_US);
+	agenda_set(loop_agenda(s->loop), &s->pause, loop_now(s->loop) + ACCEPT_PAUSE_US);
 }
 
 static void
-pause_over(struct loop_timer *t)
+pause_over(struct agenda_timer *t)
 {
 	struct ipc_server *s = LIST_ENTRY(t, struct ipc_server, pause);
 
 	if (loop_watch(s->loop, &s->fd, EPOLLIN) < 0)
-		loop_timer_set(s->loop, t, loop_now(s->loop) + ACCEPT_PAUSE_US);
+		agenda_set(loop_agenda(s->loop), t, loop_now(s->loop) + ACCEPT_PAUSE_US);
 }
 
 int
@@ -171,7 +171,7 @@ ipc_server_free(struct ipc_server *s)
 	if (s == NULL)
 		return;
 	loop_unwatch(s->loop, &s->fd);
-	loop_timer_clear(s->loop, &s->pause);
+	agenda_clear(loop_agenda(s->loop), &s->pause);
 	(void)unlink(s->path); /* a file left behind does no harm */
 	(void)close(s->fd.fd);
 	LIST_EACH(node, tmp, &s->clients)

@@ -11,7 +11,7 @@
 struct ipc_server {
 	struct loop *loop;
 	struct loop_fd fd;
-	struct loop_timer pause;
+	struct agenda_timer pause;
 	char *path;
 	ipc_handler *handle;
 	void *user;

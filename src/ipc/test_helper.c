@@ -95,20 +95,20 @@ on_cancel(void *user, struct helper_call *call)
 /* Turns the loop until the counter is `want`. */
 static const int *counter;
 static int counter_want;
-static struct loop_work check_work;
-static struct loop_timer patience;
+static struct agenda_work check_work;
+static struct agenda_timer patience;
 
 static void
-check_counter(struct loop_work *w)
+check_counter(struct agenda_work *w)
 {
 	if (*counter >= counter_want)
 		loop_stop(loop);
 	else
-		loop_defer(loop, w);
+		agenda_defer(loop_agenda(loop), w);
 }
 
 static void
-patience_over(struct loop_timer *t)
+patience_over(struct agenda_timer *t)
 {
 	(void)t;
 	fail_msg("nothing happened");
@@ -119,13 +119,13 @@ turn_until(const int *n, int want)
 {
 	counter = n;
 	counter_want = want;
-	loop_work_init(&check_work, check_counter);
+	agenda_work_init(&check_work, check_counter);
 	patience.expired = patience_over;
-	loop_timer_set(loop, &patience, loop_now_update(loop) + PATIENCE_US);
-	loop_defer(loop, &check_work);
+	agenda_set(loop_agenda(loop), &patience, loop_now_update(loop) + PATIENCE_US);
+	agenda_defer(loop_agenda(loop), &check_work);
 	assert_int_equal(loop_run(loop), 0);
-	loop_work_cancel(&check_work);
-	loop_timer_clear(loop, &patience);
+	agenda_cancel(&check_work);
+	agenda_clear(loop_agenda(loop), &patience);
 	assert_int_equal(*n, want);
 }
 

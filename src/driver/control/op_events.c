@@ -20,7 +20,7 @@ struct follower {
 	struct later later; /* first: freed as one */
 	struct list link;   /* driver.followers */
 	struct event_watch watch;
-	struct loop_timer heartbeat;
+	struct agenda_timer heartbeat;
 };
 
 static void
@@ -39,7 +39,7 @@ follower_end(struct follower *f)
 {
 	struct driver *d = f->later.d;
 
-	loop_timer_clear(d->loop, &f->heartbeat);
+	agenda_clear(loop_agenda(d->loop), &f->heartbeat);
 	event_log_unwatch(d->events, &f->watch);
 	list_remove(&f->link);
 	ipc_call_reply(f->later.call, NULL);
@@ -47,7 +47,7 @@ follower_end(struct follower *f)
 }
 
 static void
-heartbeat(struct loop_timer *t)
+heartbeat(struct agenda_timer *t)
 {
 	struct follower *f = LIST_ENTRY(t, struct follower, heartbeat);
 	struct loop *loop = f->later.d->loop;
@@ -57,7 +57,7 @@ heartbeat(struct loop_timer *t)
 		return;
 	}
 	ipc_call_progress(f->later.call, json_pack("{s:n}", "event"));
-	loop_timer_set(loop, t, loop_now(loop) + EVENTS_HEARTBEAT_US);
+	agenda_set(loop_agenda(loop), t, loop_now(loop) + EVENTS_HEARTBEAT_US);
 }
 
 static void
@@ -77,7 +77,8 @@ follow(struct driver *d, struct ipc_call *call)
 	f->heartbeat.expired = heartbeat;
 	list_push_back(&d->followers, &f->link);
 	event_log_watch(d->events, &f->watch);
-	loop_timer_set(d->loop, &f->heartbeat, loop_now_update(d->loop) + EVENTS_HEARTBEAT_US);
+	agenda_set(
+	    loop_agenda(d->loop), &f->heartbeat, loop_now_update(d->loop) + EVENTS_HEARTBEAT_US);
 }
 
 void
@@ -95,15 +96,15 @@ op_events_get(struct driver *d, struct ipc_call *call)
 	int err;
 
 	if (last < 0 || last > EVENTS_MAX) {
-		fault_set(&f, IPC_ERR_INVALID, "give a number in this range",
+		fault_set(&f, FAULT_INVALID, "give a number in this range",
 		    "last is from 0 to %d, not %lld", EVENTS_MAX, (long long)last);
 	} else if (d->events == NULL) {
-		fault_set(&f, IPC_ERR_INTERNAL, "look at the driver's log, and restart it",
+		fault_set(&f, FAULT_INTERNAL, "look at the driver's log, and restart it",
 		    "events are not kept: %s could not be opened", d->paths.events);
 	} else {
 		err = event_read_last(d->paths.events, (size_t)last, tell, call);
 		if (err != 0)
-			fault_set(&f, IPC_ERR_INTERNAL, "look at the file's permissions",
+			fault_set(&f, FAULT_INTERNAL, "look at the file's permissions",
 			    "the event log %s cannot be read: %s", d->paths.events, strerror(-err));
 	}
 	if (f.is_set)
@@ -160,7 +161,7 @@ op_events_explain(struct driver *d, struct ipc_call *call)
 
 	(void)d;
 	if (name != NULL && !find(name, &id))
-		fault_set(&f, IPC_ERR_NOTFOUND, "list them: iscsiutil --explain all",
+		fault_set(&f, FAULT_NOTFOUND, "list them: iscsiutil --explain all",
 		    "there is no message \"%s\"", name);
 	else if (name != NULL)
 		(void)json_array_append_new(list, explain(id)); /* no memory: one less */

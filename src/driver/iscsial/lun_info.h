@@ -2,13 +2,13 @@
 #ifndef ISCSIAL_LUN_INFO_H
 #define ISCSIAL_LUN_INFO_H
 
-#include "core/scsi/capacity.h"
-#include "core/scsi/inquiry.h"
-#include "core/scsi/luns.h"
-#include "core/scsi/mode.h"
-#include "core/scsi/vpd.h"
-#include "driver/fault.h"
+#include "base/fault.h"
 #include "registry/registry.h"
+#include "scsi/capacity.h"
+#include "scsi/inquiry.h"
+#include "scsi/luns.h"
+#include "scsi/mode.h"
+#include "scsi/vpd.h"
 
 struct lun_info {
 	uint32_t number;

@@ -168,7 +168,7 @@ claim_above(struct visit *v, const struct hwpath *path, enum registry_class clas
 
 			settings_fault(v->d->reg, f);
 			if (err == -ENOSPC)
-				fault_set(f, IPC_ERR_INTERNAL,
+				fault_set(f, FAULT_INTERNAL,
 				    "remove targets that are not needed any more",
 				    "all instances of %s are taken", registry_class_name(class));
 			return NULL;
@@ -188,7 +188,7 @@ check_identity(struct visit *v, struct node *n, const struct lun_info *info)
 	int err = registry_identity_get(v->d->reg, n->hw_path, &known);
 
 	if (err == 0 && !lun_info_is_same(&known, &info->id) && n->is_installed) {
-		fault_set(failure(v, n->hw_path), IPC_ERR_OFFLINE,
+		fault_set(failure(v, n->hw_path), FAULT_OFFLINE,
 		    "restore the unit on the target; or remove the device (rmsf) and scan again",
 		    "LUN %u is not the unit that %s was installed for: it was %s, now there is %s; "
 		    "it gets no I/O",
@@ -335,7 +335,7 @@ shown(void *user, struct seat_disk *disks, size_t n)
 		if (disks[i].fault.is_set) {
 			*failure(v, node->hw_path) = disks[i].fault;
 			/* Another unit came, and somebody still has the old one open. */
-			if (disks[i].fault.code == IPC_ERR_BUSY) {
+			if (disks[i].fault.code == FAULT_BUSY) {
 				node->is_replaced = true;
 				node->state = TREE_UNCLAIMED;
 			}
@@ -393,7 +393,7 @@ probed(void *user, struct probe_result *r)
 	if (s != NULL)
 		s->is_probing = false;
 	if (!r->fault.is_set && (s == NULL || s->seat == NULL || s->state == SSTATE_LOGOUT))
-		fault_set(&r->fault, IPC_ERR_OFFLINE, "scan again", "the session was closed");
+		fault_set(&r->fault, FAULT_OFFLINE, "scan again", "the session was closed");
 	if (r->fault.is_set) {
 		v->result.fault = r->fault;
 		finish(v);

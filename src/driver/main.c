@@ -204,7 +204,8 @@ serve(struct process *p, const struct options *o)
 static int
 run(struct process *p, const struct options *o)
 {
-	const char *pid_path = p->driver.paths.driver_pid, *failed;
+	const char *pid_path = p->driver.paths.driver_pid;
+	char why[BENEATH_WHY_BYTES];
 	pid_t owner;
 	int err = daemon_start(&p->daemon, o->foreground), ret;
 
@@ -212,11 +213,8 @@ run(struct process *p, const struct options *o)
 		fprintf(stderr, PROGRAM ": cannot go to the background: %s\n", strerror(-err));
 		return INSTANCE_EXIT_FAILED;
 	}
-	err = paths_mkdirs(&p->driver.paths, &failed);
-	if (err < 0) {
-		daemon_failed(&p->daemon, PROGRAM,
-		    "cannot make %s: %s; use --root for a directory of your own", failed,
-		    strerror(-err));
+	if (paths_mkdirs(&p->driver.paths, why) < 0) {
+		daemon_failed(&p->daemon, PROGRAM, "%s", why);
 		return INSTANCE_EXIT_FAILED;
 	}
 	p->pid_fd = daemon_pid_open(pid_path, &owner);

@@ -99,12 +99,11 @@ static bool
 open_registry(struct driver *d, struct fault *ret_fault)
 {
 	struct registry_error e = { 0 };
-	const char *failed;
-	int err = paths_mkdirs(&d->paths, &failed);
+	char why[BENEATH_WHY_BYTES];
 
-	if (err != 0) {
-		fault_set(ret_fault, FAULT_INTERNAL, "use --root for a directory of your own",
-		    "cannot make %s: %s", failed, strerror(-err));
+	if (paths_mkdirs(&d->paths, why) < 0) {
+		fault_set(
+		    ret_fault, FAULT_INTERNAL, "use --root for a directory of your own", "%s", why);
 		return false;
 	}
 	if (registry_open(d->paths.registry, &d->reg, &e) != 0) {

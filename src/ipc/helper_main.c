@@ -206,8 +206,8 @@ raise_descriptors(void)
 static int
 run(struct instance *in)
 {
-	const char *name = in->program->name, *pid_path = paths_daemon_pid(&in->paths, name),
-		   *failed;
+	const char *name = in->program->name, *pid_path = paths_daemon_pid(&in->paths, name);
+	char why[BENEATH_WHY_BYTES];
 	pid_t owner;
 	int err = daemon_start(&in->daemon, in->options->foreground);
 
@@ -218,11 +218,8 @@ run(struct instance *in)
 	if (!identify(in))
 		return INSTANCE_EXIT_FAILED;
 	raise_descriptors();
-	err = paths_mkdirs(&in->paths, &failed);
-	if (err < 0) {
-		daemon_failed(&in->daemon, name,
-		    "cannot make %s: %s; use --root for a directory of your own", failed,
-		    strerror(-err));
+	if (paths_mkdirs(&in->paths, why) < 0) {
+		daemon_failed(&in->daemon, name, "%s", why);
 		return INSTANCE_EXIT_FAILED;
 	}
 	in->pid_fd = daemon_pid_open(pid_path, &owner);

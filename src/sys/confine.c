@@ -1,6 +1,7 @@
 #include "sys/confine.h"
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include <assert.h>
@@ -57,6 +58,16 @@ change_user(const struct confine_cfg *cfg, char *note)
 	return err < 0 ? note_failure(note, err, "cannot become the user %s", who->name) : 0;
 }
 
+void
+confine_private(void)
+{
+	static const struct rlimit none = { 0, 0 };
+
+	/* Both are always granted: they only take something away. */
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 enum confine_profile
 confine_find(const char *program)
 {
@@ -75,6 +86,7 @@ confine_enter(
 	int err;
 
 	note[0] = '\0';
+	confine_private();
 	if (!cfg->may_gain && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return note_failure(note, -errno, "cannot forbid new privileges");
 	err = drop_bounding(cfg->keep_caps);
@@ -83,6 +95,8 @@ confine_enter(
 	err = change_user(cfg, note);
 	if (err < 0)
 		return err;
+	/* Another user's is what /proc/sys/fs/suid_dumpable says. */
+	confine_private();
 	err = drop_capabilities(cfg->keep_caps);
 	if (err < 0)
 		return note_failure(note, err, "cannot give up capabilities");

@@ -19,8 +19,6 @@ enum confine_profile {
 #include "sys/confine.def"
 };
 
-#define CONFINE_CAPS_ALL UINT64_MAX
-
 /* Strings are borrowed for the call only. */
 struct confine_cfg {
 	/* Whom to become where root started us; NULL: stay root (iscsi_driverd, which mounts). */
@@ -37,10 +35,16 @@ struct confine_cfg {
 };
 #define CONFINE_NOTE_BYTES 512
 
+/*
+ * No other process of our user may look into this one, and no core file of it is
+ * written: for whoever holds a secret.  Cannot fail.
+ */
+void confine_private(void);
+
 /* The profile of a program of ours, which must have one. */
 enum confine_profile confine_find(const char *program);
 /*
- * Enter the profile, with all threads there are.  Nothing of it can be undone.
+ * Enter the profile, with all threads there are, and become private.  Nothing of it can be undone.
  * An ordinary user's process changes no user; all else holds for it too.
  * 0: done, `note` is empty or a sentence about what could not be had.
  * A negative errno: `note` says what failed; the process is to end.

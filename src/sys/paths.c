@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,9 +17,6 @@
 #define PATHS_BELOW_BYTES 256
 
 static char *absolute_root(const char *root, int *ret_err);
-static int make_path(const char *path, mode_t mode);
-static int make_parents(const char *path);
-static int open_to(const char *dir, const char *program);
 
 /* Where a row's path is in the struct, for what is done to all of them alike. */
 static const struct row {
@@ -36,6 +32,16 @@ static const struct row {
 #include "sys/paths.def"
 };
 #define ROWS (sizeof rows / sizeof rows[0])
+
+static const struct dir_row {
+	const char *below;
+	mode_t mode;
+	const char *program; /* whose user may enter, or NULL */
+} dir_rows[] = {
+#define PATH_DIR(id, rel, mode, ...) { rel, mode, NULL },
+#define PATH_DAEMON(id, program)     { "run/openisw/" program, 0700, program },
+#include "sys/paths.def"
+};
 
 static char **
 row_in(struct paths *p, const struct row *row)
@@ -73,45 +79,49 @@ paths_fini(struct paths *p)
 	*p = (struct paths){ 0 };
 }
 
-int
-paths_mkdirs(const struct paths *p, const char **ret_path)
+/* Root lets the daemon in, by its group: it may enter and not look around. */
+static int
+open_to(int fd, const char *program)
 {
-	const struct {
-		const char *path;
-		mode_t mode;
-	} dirs[] = {
-#define PATH_DIR(id, rel, dir_mode, ...) { p->id, dir_mode },
-#include "sys/paths.def"
-	};
-	const struct {
-		const char *dir, *program;
-	} daemons[] = {
-#define PATH_DAEMON(id, name) { p->id##_dir, name },
-#include "sys/paths.def"
-	};
-	int err = make_path(p->root, 0755);
+	struct daemon_identity who;
+	int err;
 
-	if (err < 0) {
-		*ret_path = p->root;
-		return err;
-	}
-	for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
-		err = make_path(dirs[i].path, dirs[i].mode);
-		if (err < 0) {
-			*ret_path = dirs[i].path;
-			return err;
-		}
-	}
-	for (size_t i = 0; i < sizeof daemons / sizeof daemons[0]; i++) {
-		err = make_path(daemons[i].dir, 0700);
-		if (err == 0)
-			err = open_to(daemons[i].dir, daemons[i].program);
-		if (err < 0) {
-			*ret_path = daemons[i].dir;
-			return err;
-		}
-	}
-	return 0;
+	if (geteuid() != 0)
+		return 0;
+	err = identity_of(program, &who);
+	/* Where root may not give things away nobody can become the daemon's user either. */
+	if (err == 0 && fchown(fd, 0, who.gid) == 0 && fchmod(fd, 0710) < 0)
+		err = -errno;
+	return err;
+}
+
+static int
+make_dir(const struct paths *p, int root_fd, const struct dir_row *row, char *why)
+{
+	int fd = beneath_dir(root_fd, p->root, row->below, row->mode, why), err = 0;
+
+	if (fd < 0)
+		return fd;
+	if (row->program != NULL)
+		err = open_to(fd, row->program);
+	if (err < 0)
+		(void)snprintf(why, BENEATH_WHY_BYTES, "%s: cannot let the user of %s in: %s",
+		    row->below, row->program, strerror(-err)); /* fits */
+	(void)close(fd);                                       /* only looked at */
+	return err;
+}
+
+int
+paths_mkdirs(const struct paths *p, char why[BENEATH_WHY_BYTES])
+{
+	int root_fd = beneath_root(p->root, why), err = 0;
+
+	if (root_fd < 0)
+		return root_fd;
+	for (size_t i = 0; i < sizeof dir_rows / sizeof dir_rows[0] && err == 0; i++)
+		err = make_dir(p, root_fd, &dir_rows[i], why);
+	(void)close(root_fd); /* O_PATH: nothing to lose */
+	return err;
 }
 
 const char *
@@ -187,77 +197,4 @@ absolute_root(const char *root, int *ret_err)
 		return NULL;
 	}
 	return abs;
-}
-
-/* The directory with exactly this mode; its missing parents with 0755. */
-static int
-make_path(const char *path, mode_t mode)
-{
-	struct stat st;
-
-	if (stat(path, &st) == 0) {
-		if (!S_ISDIR(st.st_mode))
-			return -ENOTDIR;
-		/* Secrets live here: a mode that somebody opened up is closed again. */
-		if (mode == 0700 && (st.st_mode & 0077) != 0 && chmod(path, 0700) < 0)
-			return -errno;
-		return 0;
-	}
-	if (mkdir(path, mode) < 0) {
-		int err;
-
-		if (errno == EEXIST)
-			return 0; /* another daemon of ours was quicker */
-		if (errno != ENOENT)
-			return -errno;
-		err = make_parents(path);
-		if (err < 0)
-			return err;
-		if (mkdir(path, mode) < 0)
-			return errno == EEXIST ? 0 : -errno;
-	}
-	return chmod(path, mode) < 0 ? -errno : 0;
-}
-
-static int
-make_parents(const char *path)
-{
-	char *copy = strdup(path);
-	int err = 0;
-
-	if (copy == NULL)
-		return -ENOMEM;
-	for (char *slash = strchr(copy + 1, '/'); slash != NULL && err == 0;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(copy, 0755) == 0)
-			err = chmod(copy, 0755) < 0 ? -errno : 0;
-		else if (errno != EEXIST)
-			err = -errno;
-		*slash = '/';
-	}
-	free(copy);
-	return err;
-}
-
-/* Root lets the daemon in, by its group: it may enter and not look around. */
-static int
-open_to(const char *dir, const char *program)
-{
-	struct daemon_identity who;
-	int fd, err = 0;
-
-	if (geteuid() != 0)
-		return 0;
-	err = identity_of(program, &who);
-	if (err < 0)
-		return err;
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	/* Where root may not give things away nobody can become the daemon's user either. */
-	if (fchown(fd, 0, who.gid) == 0 && fchmod(fd, 0710) < 0)
-		err = -errno;
-	(void)close(fd); /* only looked at */
-	return err;
 }

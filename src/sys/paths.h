@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+#include "sys/beneath.h"
+
 /* Absolute paths, owned; "/" is the root of a system's own initiator. */
 struct paths {
 	char *root;
@@ -37,10 +39,12 @@ void paths_fini(struct paths *p);
  * Make the root and every directory row that is missing, with the row's mode
  * whatever the umask is; existing ones are left alone, but for the 0700 ones,
  * whose group and other bits are taken away.  The daemons' directories are made
- * 0700, or by root 0710 for the group of the daemon (sys/identity.h).  0 or a negative errno, with
- * the path that failed in *ret_path (borrowed).
+ * 0700, or by root 0710 for the group of the daemon (sys/identity.h).  No link is
+ * followed below the root, and root works only where nobody else can change the way
+ * (sys/beneath.h).  0 or a negative errno, with a sentence in `why`: what is wrong with which
+ * directory and what to do.
  */
-int paths_mkdirs(const struct paths *p, const char **ret_path);
+int paths_mkdirs(const struct paths *p, char why[BENEATH_WHY_BYTES]);
 
 /* A daemon's directory, socket or pid file by its program name ("iswd"); NULL for none of ours. */
 const char *paths_daemon_dir(const struct paths *p, const char *program);

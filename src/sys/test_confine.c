@@ -4,6 +4,7 @@
  */
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -16,6 +17,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -189,6 +191,71 @@ trace(void)
 }
 
 static int
+run_program_by_descriptor(void)
+{
+	char *argv[] = { (char *)"true", NULL };
+
+	syscall(SYS_execveat, AT_FDCWD, "/bin/true", argv, argv + 1, 0);
+	return errno;
+}
+
+static int
+take_descriptor(void)
+{
+	return made((int)syscall(SYS_pidfd_getfd, -1, 0, 0));
+}
+
+static int
+look_into_memory(void)
+{
+	return made((int)syscall(SYS_process_vm_writev, getppid(), NULL, 0, NULL, 0, 0));
+}
+
+static int
+become_root(void)
+{
+	return made((int)syscall(SYS_setresuid, 0, 0, 0));
+}
+
+static int
+change_root(void)
+{
+	return made(chroot("/"));
+}
+
+static int
+set_clock(void)
+{
+	return made((int)syscall(SYS_clock_settime, 0, NULL));
+}
+
+static int
+make_device(void)
+{
+	return made(mknod("/tmp/test-confine-device", S_IFBLK | 0600, 0x700));
+}
+
+static int
+own_namespace(void)
+{
+	pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD | CLONE_NEWUSER, NULL, NULL, NULL, NULL);
+
+	if (pid == 0)
+		_exit(0);
+	return made(pid);
+}
+
+static int
+leave_no_core_file(void)
+{
+	struct rlimit core;
+
+	if (getrlimit(RLIMIT_CORE, &core) < 0)
+		return errno;
+	return core.rlim_cur == 0 && core.rlim_max == 0 ? 0 : WRONG;
+}
+
+static int
 load_module(void)
 {
 	return made((int)syscall(SYS_init_module, NULL, 0, ""));
@@ -312,12 +379,21 @@ static const struct attempt {
 	A(listen_to_all, BIT(DRIVER), EPERM),
 	A(say_something, ALL_DAEMONS | BIT(DRIVER), 0),
 	A(load_module, 0, SIGNALLED + SIGSYS),
+	A(take_descriptor, 0, SIGNALLED + SIGSYS),
+	A(look_into_memory, 0, SIGNALLED + SIGSYS),
+	A(become_root, 0, SIGNALLED + SIGSYS),
+	A(change_root, 0, SIGNALLED + SIGSYS),
+	A(set_clock, 0, SIGNALLED + SIGSYS),
+	A(make_device, 0, EPERM),
+	A(own_namespace, 0, EPERM),
+	A(leave_no_core_file, ALL_DAEMONS | BIT(DRIVER), 0),
 	A(abort_process, 0, SIGNALLED + SIGABRT),
 	U(start_thread, RESOLVERS | BIT(DRIVER), EPERM),
 	U(start_process, BIT(DRIVER), EPERM),
-	U(signal_others, BIT(DRIVER), EPERM),
+	U(signal_others, 0, EPERM),
 	U(trace, 0, SIGNALLED + SIGSYS),
-	U(run_program, BIT(DRIVER), SIGNALLED + SIGSYS),
+	U(run_program, 0, SIGNALLED + SIGSYS),
+	U(run_program_by_descriptor, 0, SIGNALLED + SIGSYS),
 };
 
 /* Ends without what atexit() has: the child is not the test. */
@@ -361,7 +437,7 @@ every_profile_can_do_its_work_and_nothing_else(void **state)
 		skip();
 	for (size_t p = 0; p < PROFILES; p++) {
 		const struct confine_cfg cfg = { .strict = true,
-			.keep_caps = all[p] == CONFINE_DRIVER ? CONFINE_CAPS_ALL : 0 };
+			.keep_caps = all[p] == CONFINE_DRIVER ? UINT64_MAX : 0 };
 
 		for (size_t i = 0; i < sizeof attempts / sizeof attempts[0]; i++) {
 			const struct attempt *a = &attempts[i];
@@ -469,11 +545,12 @@ identity(const struct confine_cfg *cfg, uid_t want_uid, uint64_t want_caps, cons
 			_exit(NOT_CONFINED);
 		if (getresuid(&r, &e, &s) < 0 || r != want_uid || e != want_uid || s != want_uid)
 			_exit(1);
-		if (want_uid != 0 && (setuid(0) == 0 || getgid() == 0 || getgroups(0, NULL) != 0))
+		if (want_uid != 0 && (getgid() == 0 || getegid() == 0 || getgroups(0, NULL) != 0))
 			_exit(2);
 		if (effective() != want_caps)
 			_exit(3);
-		if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+		if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 ||
+		    prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
 			_exit(4);
 		for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++)
 			if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&

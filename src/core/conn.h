@@ -16,6 +16,7 @@
 
 #include <sys/uio.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,8 @@ enum conn_result {
 
 /* A sentence for each result; static text. */
 const char *conn_result_text(enum conn_result r);
+/* Whether the target broke the protocol: in the words of RFC 7143 a protocol error. */
+bool conn_result_is_violation(enum conn_result r);
 
 /* What a connection counted, conn_stats.def. */
 struct conn_counts {
@@ -55,7 +58,10 @@ enum conn_result conn_rx(
 
 /* The pieces that are ready to be sent, in order; returns how many (at most IOV_MAX). */
 size_t conn_tx_peek(struct conn *c, const struct iovec **ret_iov, uint64_t now);
-/* The socket took the first n bytes of what was peeked. */
+/*
+ * The socket took the first n bytes of what was peeked.  This must be said before
+ * conn_rx() of what may answer them.
+ */
 void conn_tx_done(struct conn *c, size_t n);
 
 #endif

@@ -59,11 +59,26 @@ struct sess_cfg {
 	uint8_t isid[6];
 	uint16_t slots;              /* task slots, 1..LIMIT_TASKS */
 	uint32_t login_timeout_ms;   /* whole login; 0: 15,000 */
+	uint32_t logout_timeout_ms;  /* a logout's answer; 0: as login_timeout_ms */
 	uint32_t request_timeout_ms; /* a SCSI command; 0: 30,000 */
 	uint32_t abort_timeout_ms;   /* a task management response to ABORT TASK; 0: 15,000 */
 	uint32_t reset_timeout_ms;   /* to any other function; 0: 30,000 */
 	uint32_t nop_timeout_ms;     /* a ping's answer; 0: 15,000 */
 	uint32_t nop_interval_ms;    /* ping when nothing has been received for so long; 0: never */
+};
+
+/* How a text request, a ping or a task management function ended. */
+enum sess_end {
+	SESS_END_ANSWERED,
+	SESS_END_REJECTED, /* by a Reject; .reject_reason */
+	SESS_END_TIMEOUT,  /* not in time, for which the connection is ended */
+	SESS_END_LOST,     /* the connection ended before; .why as SESS_EV_CLOSE said, or CONN_OK */
+	SESS_END_VIOLATION, /* the same, because the target broke the protocol; .why */
+};
+struct sess_ending {
+	enum sess_end how;
+	enum conn_result why;
+	uint8_t reject_reason; /* 11.17.1 */
 };
 
 enum sess_event_kind {
@@ -72,8 +87,8 @@ enum sess_event_kind {
 	SESS_EV_VERIFY,       /* .verify: ask who knows the target's secret, then sess_verified() */
 	SESS_EV_REQ,          /* .req is handed back */
 	SESS_EV_TEXT,         /* .text: a part of a Text Response's data (SendTargets) */
-	SESS_EV_TEXT_DONE,    /* .text.ok tells whether all of it came */
-	SESS_EV_PING,         /* .ping: a NOP-Out was answered */
+	SESS_EV_TEXT_DONE,    /* .text.ending: SESS_END_ANSWERED, or not all of it came */
+	SESS_EV_PING,         /* .ping: a NOP-Out was answered, or not */
 	SESS_EV_TMF,          /* .tmf: a task management function ended */
 	SESS_EV_LOGOUT,       /* .logout_response: the Logout Response, 11.15.1 */
 	SESS_EV_ASYNC,        /* .async: an Asynchronous Message, 11.9 */
@@ -107,19 +122,19 @@ struct sess_event {
 		struct {
 			const uint8_t *bytes; /* valid until the next call */
 			size_t len;
-			bool ok;
+			struct sess_ending ending;
 		} text;
 		struct {
 			uint32_t bytes, bytes_same; /* sent, and how many came back equal */
 			uint64_t rtt_us;
-			bool timed_out;
+			struct sess_ending ending;
 			void *user;
 		} ping;
 		struct {
 			enum sess_tmf_function function;
-			uint8_t response; /* 11.6.1 */
-			bool timed_out;   /* no response: the connection is ended */
+			uint8_t response; /* 11.6.1; with SESS_END_ANSWERED */
 			bool is_ours;     /* the session's own recovery asked for it */
+			struct sess_ending ending;
 			void *user;
 		} tmf;
 		uint8_t logout_response;

@@ -40,6 +40,9 @@ task_find(struct sess *s, uint32_t itt)
 		return NULL;
 	if (s->task[slot].itt != itt || s->task[slot].req == NULL || s->task[slot].answered)
 		return NULL;
+	/* Of a command whose header is not on its way yet nobody can know. */
+	if (s->conn->tx_sent < s->task[slot].tx_begin)
+		return NULL;
 	return &s->task[slot];
 }
 

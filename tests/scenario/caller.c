@@ -29,6 +29,8 @@ config_word(struct world *w, const struct word *word)
 		w->stat_sn = (uint32_t)words_number(w, v, 0);
 	else if ((v = word_value(word, "login_timeout")) != NULL)
 		cfg->login_timeout_ms = ms(w, v);
+	else if ((v = word_value(word, "logout_timeout")) != NULL)
+		cfg->logout_timeout_ms = ms(w, v);
 	else if ((v = word_value(word, "request_timeout")) != NULL)
 		cfg->request_timeout_ms = ms(w, v);
 	else if ((v = word_value(word, "abort_timeout")) != NULL)

@@ -253,8 +253,7 @@ report_closed(const struct diag_ctx *ctx, bool was_online, int err, enum conn_re
 		return;
 	if (err != 0 || why == CONN_LOGIN_TIMEOUT)
 		diag_ISW_LOG_CLOSED_ON_LOGIN(ctx);
-	else if (why == CONN_BAD_OPCODE || why == CONN_BAD_HEADER || why == CONN_BAD_STAGE ||
-		 why == CONN_TOO_LONG || why == CONN_BAD_ITT)
+	else if (conn_result_is_violation(why))
 		diag_ISW_LOG_BAD_PROTO_HDR(ctx);
 }
 

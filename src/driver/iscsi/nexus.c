@@ -200,19 +200,21 @@ link_event(void *user, const struct sess_event *ev)
 		break;
 	case SESS_EV_TEXT_DONE:
 		if (n->ops->text_done != NULL)
-			n->ops->text_done(n->user, ev->text.ok);
+			n->ops->text_done(n->user, ev->text.ending.how == SESS_END_ANSWERED);
 		break;
 	case SESS_EV_PING:
 		if (n->ops->ping != NULL)
-			n->ops->ping(
-			    n->user, &(struct nexus_ping){ ev->ping.bytes, ev->ping.bytes_same,
-					 ev->ping.rtt_us, ev->ping.timed_out, ev->ping.user });
+			n->ops->ping(n->user, &(struct nexus_ping){ ev->ping.bytes,
+						  ev->ping.bytes_same, ev->ping.rtt_us,
+						  ev->ping.ending.how != SESS_END_ANSWERED &&
+						      ev->ping.ending.how != SESS_END_REJECTED,
+						  ev->ping.user });
 		break;
 	case SESS_EV_TMF:
 		log_warn("%s: task management function %u %s", n->label, ev->tmf.function,
-		    ev->tmf.timed_out       ? "was not answered"
-		    : ev->tmf.response == 0 ? "was completed"
-					    : "was refused by the target");
+		    ev->tmf.ending.how != SESS_END_ANSWERED ? "was not answered"
+		    : ev->tmf.response == 0                 ? "was completed"
+							    : "was refused by the target");
 		break;
 	case SESS_EV_LOGOUT:
 		n->down.end = NEXUS_LOGGED_OUT;

@@ -201,6 +201,7 @@ put_command(struct conn *c, struct req *r, uint64_t now)
 	conn_tx_put(c, bhs, r->data, immediate);
 	c->counts.ios_issued++;
 	c->counts.data_bytes_out += immediate;
+	t->data_put = immediate;
 	if (immediate > 0)
 		t->tx_end = c->tx_queued;
 	t->next_offset = r->dir == REQ_WRITE ? first : 0;
@@ -231,6 +232,7 @@ put_data_out(struct conn *c)
 	pdu_put_data_out(bhs, &pdu);
 	conn_tx_put(c, bhs, t->req->data + b->offset, n);
 	c->counts.data_bytes_out += n;
+	t->data_put += n;
 	t->tx_end = c->tx_queued;
 	b->offset += n;
 	if (b->offset < b->end)

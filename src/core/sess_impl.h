@@ -43,6 +43,8 @@ struct task {
 	uint32_t cmd_sn;
 	uint32_t next_sn;     /* the next DataSN (read) or R2TSN (write) expected from the target */
 	uint32_t next_offset; /* the next buffer offset expected in a Data-In or R2T */
+	uint32_t sequence_offset; /* where the sequence of Data-In under way began */
+	uint32_t data_put;        /* write data bytes that were put */
 	bool timed_out;
 	bool aborting;  /* FastAbort: no more of its data is sent */
 	bool answered;  /* status is in, but our own data is still being sent from req->data */

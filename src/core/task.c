@@ -17,6 +17,8 @@ task_get(struct sess *s, struct req *r, uint64_t now)
 	t->itt += 1u << 16;
 	t->next_sn = 0;
 	t->next_offset = 0;
+	t->sequence_offset = 0;
+	t->data_put = 0;
 	t->timed_out = false;
 	t->aborting = false;
 	t->answered = false;

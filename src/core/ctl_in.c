@@ -198,6 +198,18 @@ text_in(struct conn *c)
 	return CONN_OK;
 }
 
+void
+ctl_in_reply_nop(struct conn *c, uint32_t ttt, const uint8_t lun[8])
+{
+	/* After a Logout Request nothing more is sent (section 11.14). */
+	if (c->state != CONN_S_LOGGED_IN)
+		return;
+	assert(c->nop_replies < CONN_NOP_REPLIES);
+	c->nop_reply[c->nop_replies].ttt = ttt;
+	memcpy(c->nop_reply[c->nop_replies].lun, lun, 8);
+	c->nop_replies++;
+}
+
 static void
 ping_ended(struct conn *c, uint32_t same, struct sess_ending ending)
 {
@@ -243,11 +255,7 @@ nop_in(struct conn *c)
 	/* Section 11.19.1: no TTT, no answer; it only told us the window. */
 	if (pdu.ttt == PDU_NO_TAG)
 		return CONN_OK;
-	if (c->nop_replies == CONN_NOP_REPLIES)
-		return CONN_BAD_HEADER;
-	c->nop_reply[c->nop_replies].ttt = pdu.ttt;
-	memcpy(c->nop_reply[c->nop_replies].lun, pdu.lun, sizeof pdu.lun);
-	c->nop_replies++;
+	ctl_in_reply_nop(c, pdu.ttt, pdu.lun);
 	return CONN_OK;
 }
 

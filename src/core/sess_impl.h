@@ -89,7 +89,7 @@ enum flow { FLOW_OPEN, FLOW_NO_SLOT, FLOW_NO_WINDOW };
 #define CONN_IOV         256
 /* Received payloads from this size on are read by the socket straight into task memory. */
 #define CONN_DIRECT_MIN 8192u
-/* NOP-Ins that wait for their answer; a target that has more outstanding floods us. */
+/* NOP-Ins that wait for their answer; while they are so many nothing more is read. */
 #define CONN_NOP_REPLIES 16
 /* Payload queued for one send; more would leave the cache before the kernel copies it. */
 #define CONN_BATCH_BYTES (512u << 10)
@@ -281,6 +281,8 @@ enum conn_result task_in_r2t(struct conn *c, const uint8_t *bhs);
 enum conn_result ctl_in(struct conn *c);
 /* The login waited for a verdict on the target; here it is. */
 enum conn_result ctl_in_verified(struct conn *c, bool ok);
+/* A NOP-Out is due that answers a NOP-In or an asynchronous message; there is room for one. */
+void ctl_in_reply_nop(struct conn *c, uint32_t ttt, const uint8_t lun[8]);
 /* A part of a Text Response arrived. */
 void ctl_in_text(struct conn *c, const uint8_t *p, size_t n);
 

@@ -218,6 +218,8 @@ peer_bytes(struct peer *p, const uint8_t *bytes, size_t n)
 		bytes += used;
 		n -= used;
 		peer_drain(p);
+		if (used == 0 && conn_rx_is_paused(c))
+			peer_pull(p);
 	}
 }
 

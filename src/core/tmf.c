@@ -182,11 +182,7 @@ tmf_terminated(struct conn *c, const uint8_t lun[8])
 		if (memcmp(t->req->lun, lun, 8) == 0)
 			stop_sending(t);
 	}
-	if (c->nop_replies == CONN_NOP_REPLIES)
-		return;
-	c->nop_reply[c->nop_replies].ttt = PDU_NO_TAG;
-	memcpy(c->nop_reply[c->nop_replies].lun, lun, 8);
-	c->nop_replies++;
+	ctl_in_reply_nop(c, PDU_NO_TAG, lun);
 }
 
 /* The affected tasks are gone at the target. */

@@ -109,6 +109,7 @@ conn_break(struct conn *c, enum conn_result why)
 	if (c->state == CONN_S_CLEANUP)
 		return why;
 	c->result = why;
+	c->broken_in = c->state;
 	if (c->state == CONN_S_IN_LOGIN)
 		c->counts.login_failures++;
 	if (conn_result_is_violation(why))

@@ -28,6 +28,9 @@ login_done(struct conn *c)
 	copy_text(s->target_alias, sizeof s->target_alias, login_target_alias(c->login.machine));
 	c->header_digest = s->params.header_digest == NEG_DIGEST_CRC32C;
 	c->data_digest = s->params.data_digest == NEG_DIGEST_CRC32C;
+	/* They hold for a loss that nobody announces. */
+	s->time2wait_s = (uint16_t)s->params.time2wait;
+	s->time2retain_s = (uint16_t)s->params.time2retain;
 	s->exp_cmd_sn = pdu.exp_cmd_sn;
 	s->max_cmd_sn = pdu.max_cmd_sn;
 	copy_text(s->unknown_keys, sizeof s->unknown_keys, login_unknown_keys(c->login.machine));
@@ -39,18 +42,55 @@ login_done(struct conn *c)
 			 .kind = SESS_EV_ONLINE, .online = { .unknown_keys = s->unknown_keys } });
 }
 
-/* Those that the guide counts by name. */
+/* What the guide counts by name; where it has no message for one, it is the header's fault. */
 static void
 count_violation(struct conn *c, enum login_violation violation)
 {
-	if (violation == VIOLATION_TOO_MANY_ROUNDS)
-		c->counts.exchanges_abandoned++;
+	struct conn_counts *n = &c->counts;
+
+	if (violation_is_targets(violation) && violation_message(violation) == 0)
+		n->protocol_errors++;
+	switch ((int)violation) {
+	case VIOLATION_STAT_SN:
+		n->statsn_holes++;
+		break;
+	case VIOLATION_TOO_MANY_ROUNDS:
+		n->exchanges_abandoned++;
+		break;
 	/* The guide's message 20. */
-	if (violation == VIOLATION_BAD_NSG || violation == VIOLATION_BAD_CSG ||
-	    violation == VIOLATION_TRANSIT_UNASKED)
-		c->counts.bad_next_stages++;
-	if (violation == VIOLATION_NO_CHAP_SECRET)
-		c->counts.chap_secrets_missing++;
+	case VIOLATION_BAD_NSG:
+	case VIOLATION_BAD_CSG:
+	case VIOLATION_TRANSIT_UNASKED:
+		n->bad_next_stages++;
+		break;
+	case VIOLATION_NO_CHAP_SECRET:
+		n->chap_secrets_missing++;
+		break;
+	case VIOLATION_CHAP_NR_MISSING:
+	case VIOLATION_CHAP_NR_OTHER:
+	case VIOLATION_CHAP_N:
+	case VIOLATION_CHAP_R:
+	case VIOLATION_CHAP_REFLECTED:
+	case VIOLATION_CHAP_OWN_RESPONSE:
+	case VIOLATION_CHAP_WRONG_NAME:
+	case VIOLATION_CHAP_WRONG:
+		n->auth_failures++;
+		break;
+	}
+}
+
+/* Section 11.13.5. */
+static void
+count_status(struct conn *c, const struct pdu_login_response *pdu)
+{
+	if (pdu->status_class != 0)
+		c->counts.login_exceptions++;
+	if (pdu->status_class != 1)
+		return;
+	if (pdu->status_detail == 2)
+		c->counts.redirects_permanent++;
+	else
+		c->counts.redirects_temporary++;
 }
 
 static enum conn_result
@@ -60,15 +100,8 @@ login_failed(struct conn *c, enum login_step step)
 	struct pdu_login_response pdu;
 
 	pdu_get_login_response(c->header, &pdu);
-	if (pdu.status_class != 0)
-		c->counts.login_exceptions++;
+	count_status(c, &pdu);
 	count_violation(c, login_violation(c->login.machine));
-	if (step == LOGIN_REDIRECTED) {
-		if (pdu.status_detail == 2)
-			c->counts.redirects_permanent++;
-		else
-			c->counts.redirects_temporary++;
-	}
 	copy_text(s->redirect, sizeof s->redirect, login_redirect(c->login.machine));
 	copy_text(s->login_reason, sizeof s->login_reason, login_reason(c->login.machine));
 	copy_text(s->login_culprit, sizeof s->login_culprit, login_culprit(c->login.machine));
@@ -117,11 +150,11 @@ login_step(struct conn *c, enum login_step step)
 }
 
 enum conn_result
-ctl_in_verified(struct conn *c, bool ok)
+ctl_in_verified(struct conn *c, enum chap_verdict verdict)
 {
 	if (c->login.x.state != EXCHANGE_HELD)
 		return CONN_OK;
-	return login_step(c, login_verified(c->login.machine, ok, &c->login.req));
+	return login_step(c, login_verified(c->login.machine, verdict, &c->login.req));
 }
 
 static enum conn_result
@@ -129,6 +162,7 @@ login_in(struct conn *c)
 {
 	struct pdu_login_response pdu;
 	enum conn_result res;
+	bool has_next_stat_sn;
 
 	pdu_get_login_response(c->header, &pdu);
 	res = exchange_answered(c, &c->login.x, pdu.itt);
@@ -141,19 +175,24 @@ login_in(struct conn *c)
 	if (pdu.status_class == 0 && pdu.version_active != 0)
 		return CONN_BAD_HEADER;
 	/* Section 11.13.4: the first response sets the number to start from. */
+	has_next_stat_sn = c->login.responses++ == 0 || pdu.stat_sn == c->exp_stat_sn;
 	c->exp_stat_sn = pdu.stat_sn + 1;
-	return login_step(c, login_rx(c->login.machine,
-				 &(struct login_rsp){
-				     .transit = pdu.transit,
-				     .cont = pdu.cont,
-				     .csg = pdu.csg,
-				     .nsg = pdu.nsg,
-				     .status_class = pdu.status_class,
-				     .status_detail = pdu.status_detail,
-				     .text = c->control,
-				     .text_len = c->control_len,
-				 },
-				 &c->login.req));
+	return login_step(
+	    c, login_rx(c->login.machine,
+		   &(struct login_rsp){
+		       .transit = pdu.transit,
+		       .cont = pdu.cont,
+		       .csg = pdu.csg,
+		       .nsg = pdu.nsg,
+		       .status_class = pdu.status_class,
+		       .status_detail = pdu.status_detail,
+		       .tsih = pdu.tsih,
+		       .has_our_isid = memcmp(pdu.isid, c->sess->cfg.isid, sizeof pdu.isid) == 0,
+		       .has_next_stat_sn = has_next_stat_sn,
+		       .text = c->control,
+		       .text_len = c->control_len,
+		   },
+		   &c->login.req));
 }
 
 void
@@ -271,6 +310,7 @@ logout_in(struct conn *c)
 		return res;
 	exchange_move(&c->logout.x, EXCHANGE_IDLE);
 	c->sess->time2wait_s = pdu.time2wait;
+	c->sess->time2retain_s = pdu.time2retain;
 	sess_post(c->sess,
 	    &(struct sess_event){ .kind = SESS_EV_LOGOUT, .logout_response = pdu.response });
 	(void)conn_break(c, c->logout.why); /* the end that was asked for */
@@ -317,8 +357,10 @@ async_in(struct conn *c)
 	}
 	sess_post(c->sess, &ev);
 	/* Parameter1 of event 2 names the connection it is about. */
-	if ((pdu.async_event == 2 && pdu.parameter1 == c->cid) || pdu.async_event == 3)
+	if ((pdu.async_event == 2 && pdu.parameter1 == c->cid) || pdu.async_event == 3) {
 		c->sess->time2wait_s = pdu.parameter2;
+		c->sess->time2retain_s = pdu.parameter3;
+	}
 	if (pdu.async_event == 5)
 		tmf_terminated(c, pdu.lun);
 	/*

@@ -137,6 +137,7 @@ put_logout(struct conn *c)
 	pdu_put_logout_request(bhs, &pdu);
 	conn_tx_put(c, bhs, NULL, 0);
 	exchange_sent(c, &c->logout.x);
+	c->counts.logouts++;
 	conn_fire(c, CONN_E_LOGOUT_SENT);
 }
 

@@ -82,12 +82,10 @@ sess_configure(struct sess *s, const struct sess_cfg *cfg)
 	sess_defaults(&s->cfg);
 }
 
-enum sess_state
-sess_state(const struct sess *s)
+static enum sess_state
+state_of(enum conn_state state)
 {
-	if (s->conn == NULL)
-		return SESS_OFFLINE;
-	switch (s->conn->state) {
+	switch (state) {
 	case CONN_S_FREE:
 	case CONN_S_IN_LOGIN:
 		return SESS_LOGIN;
@@ -99,6 +97,18 @@ sess_state(const struct sess *s)
 		break;
 	}
 	return SESS_LOGOUT;
+}
+
+enum sess_state
+sess_state(const struct sess *s)
+{
+	return s->conn != NULL ? state_of(s->conn->state) : SESS_OFFLINE;
+}
+
+enum sess_state
+sess_ended_in(const struct sess *s)
+{
+	return s->ended_in;
 }
 
 const struct neg_params *
@@ -129,6 +139,12 @@ uint16_t
 sess_time2wait(const struct sess *s)
 {
 	return s->time2wait_s;
+}
+
+uint16_t
+sess_time2retain(const struct sess *s)
+{
+	return s->time2retain_s;
 }
 
 struct conn *
@@ -166,7 +182,7 @@ sess_connected(struct sess *s, uint64_t now)
 	s->now_us = now;
 	s->held = true;
 	s->trace.connection++;
-	s->time2wait_s = 0;
+	s->time2wait_s = s->time2retain_s = 0;
 	return conn_new(s, now, &s->conn);
 }
 
@@ -180,6 +196,7 @@ sess_disconnected(struct sess *s, uint64_t now)
 		return;
 	s->now_us = now;
 	s->held = true;
+	s->ended_in = state_of(c->state == CONN_S_CLEANUP ? c->broken_in : c->state);
 	exchange_lost(c);
 	conn_fire(c, CONN_E_CLOSED);
 	task_requeue_all(s);
@@ -198,14 +215,14 @@ sess_release(struct sess *s)
 }
 
 void
-sess_verified(struct sess *s, bool ok, uint64_t now)
+sess_verified(struct sess *s, enum chap_verdict verdict, uint64_t now)
 {
 	enum conn_result res;
 
 	s->now_us = now;
 	if (s->conn == NULL || s->conn->state != CONN_S_IN_LOGIN)
 		return;
-	res = ctl_in_verified(s->conn, ok);
+	res = ctl_in_verified(s->conn, verdict);
 	if (res != CONN_OK)
 		(void)conn_break(s->conn, res); /* the result is for receivers */
 }

@@ -111,9 +111,11 @@ struct sess_event {
 			uint8_t nsg, our_csg, our_nsg;  /* the response's, and our last request's */
 			enum login_violation violation; /* VIOLATION_NONE unless LOGIN_VIOLATION */
 			/* These are valid until the next sess_connected(). */
-			const char *redirect;    /* TargetAddress value, or NULL */
-			const char *reason;      /* a sentence */
-			const char *culprit;     /* login_culprit() */
+			const char *redirect; /* TargetAddress value, or NULL */
+			const char *reason;   /* a sentence */
+			/* login_culprit(); of a redirection: a key that has no place in it, or "".
+			 */
+			const char *culprit;
 			const char *proposed;    /* login_proposed() */
 			unsigned chap_algorithm; /* that the target chose, or 0 */
 		} login;
@@ -159,20 +161,32 @@ struct sess *sess_new(const struct sess_cfg *cfg);
 void sess_free(struct sess *s);
 
 enum sess_state sess_state(const struct sess *s);
+/*
+ * How far the last connection had come when it ended: SESS_LOGIN, SESS_ONLINE,
+ * or SESS_LOGOUT, a logout request was sent.  SESS_OFFLINE: there was none.
+ */
+enum sess_state sess_ended_in(const struct sess *s);
 /* Everything negotiated at the last login; valid once online. */
 const struct neg_params *sess_params(const struct sess *s);
 uint16_t sess_tsih(const struct sess *s);
 /* The TargetPortalGroupTag of the last login, or -1. */
 int32_t sess_tpgt(const struct sess *s);
-/* The target's TargetAlias, or "". */
+/* The target's TargetAlias, for display: UTF-8, what cannot be shown escaped; or "". */
 const char *sess_target_alias(const struct sess *s);
 /*
  * Seconds to wait after the end of the last connection before the next
- * sess_connected(): what the target asked for when it announced that end, in an
- * Asynchronous Message (Parameter2 of events 2 and 3, 11.9.1) or in its Logout
- * Response (Time2Wait, 11.15.3); 0 where it announced none.
+ * sess_connected(), and seconds after that for which the target keeps what it
+ * had of the session: what the target said when it announced that end, in an
+ * Asynchronous Message (Parameter2 and 3 of events 2 and 3, 11.9.1) or in its
+ * Logout Response (11.15.3, 11.15.4); else, after a connection that was logged
+ * in, DefaultTime2Wait and DefaultTime2Retain as negotiated (7.5, 13.15, 13.16).
+ * 0 where the connection ended in its login: it had nothing to lose, and what
+ * the one before it left behind its own end said.  Valid until the next
+ * sess_connected(); while online, what would hold for an end that nobody
+ * announced, or for the one that was announced.
  */
 uint16_t sess_time2wait(const struct sess *s);
+uint16_t sess_time2retain(const struct sess *s);
 /* The one connection's byte machine; NULL while offline. */
 struct conn *sess_conn(struct sess *s);
 /* Requests the session holds, sent or waiting. */
@@ -230,7 +244,7 @@ int sess_logout(struct sess *s, uint64_t now);
 int sess_tmf(struct sess *s, enum sess_tmf_function function, const uint8_t lun[8], struct req *r,
     void *user, uint64_t now);
 /* The answer to SESS_EV_VERIFY; harmless when that login is over. */
-void sess_verified(struct sess *s, bool ok, uint64_t now);
+void sess_verified(struct sess *s, enum chap_verdict verdict, uint64_t now);
 
 /* The next event, or false.  Call until it is false after every input. */
 bool sess_next(struct sess *s, struct sess_event *ret_ev);

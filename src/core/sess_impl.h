@@ -130,6 +130,7 @@ struct conn {
 		struct exchange x;
 		struct login *machine; /* NULL once logged in */
 		struct login_req req;
+		unsigned responses; /* so far */
 	} login;
 	struct {
 		struct exchange x;
@@ -150,7 +151,8 @@ struct conn {
 	uint64_t last_rx_us;
 
 	uint32_t digest_expected, digest_received;
-	enum conn_result result; /* why it was broken */
+	enum conn_result result;   /* why it was broken */
+	enum conn_state broken_in; /* with CONN_S_CLEANUP: the state before */
 	struct conn_counts counts;
 };
 
@@ -162,7 +164,9 @@ struct sess {
 	struct conn *conn; /* NULL while offline */
 	bool held;         /* ordinary requests wait for sess_release() */
 	uint16_t tsih;
-	uint16_t time2wait_s; /* the target's wish for after this connection */
+	enum sess_state ended_in; /* the connection before */
+	/* For after this connection: the target's wish, or what was negotiated. */
+	uint16_t time2wait_s, time2retain_s;
 	int32_t tpgt;
 	char target_alias[LIMIT_ALIAS_BYTES + 1];
 	char redirect[LIMIT_ADDRESS_BYTES + 1];
@@ -280,7 +284,7 @@ enum conn_result task_in_r2t(struct conn *c, const uint8_t *bhs);
 /* ctl_in.c: all other PDUs of the target; header in c->header, payload in c->control. */
 enum conn_result ctl_in(struct conn *c);
 /* The login waited for a verdict on the target; here it is. */
-enum conn_result ctl_in_verified(struct conn *c, bool ok);
+enum conn_result ctl_in_verified(struct conn *c, enum chap_verdict verdict);
 /* A NOP-Out is due that answers a NOP-In or an asynchronous message; there is room for one. */
 void ctl_in_reply_nop(struct conn *c, uint32_t ttt, const uint8_t lun[8]);
 /* A part of a Text Response arrived. */

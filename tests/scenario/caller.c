@@ -351,8 +351,12 @@ command_logout(struct world *w, const struct word *word, size_t n)
 void
 command_verified(struct world *w, const struct word *word, size_t n)
 {
+	static const char *const names[] = { "no", "yes", "unknown", NULL };
+	int verdict = words_choice(w, "verdict", word[1].text, names);
+
 	(void)n;
-	sess_verified(w->sess, strcmp(word[1].text, "yes") == 0, w->now);
+	if (verdict >= 0)
+		sess_verified(w->sess, (enum chap_verdict)verdict, w->now);
 }
 
 void

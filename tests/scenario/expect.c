@@ -131,6 +131,7 @@ command_session(struct world *w, const struct word *word, size_t n)
 		    !check_number(w, &word[i], "tpgt", (uint64_t)sess_tpgt(w->sess)) &&
 		    !check_number(w, &word[i], "requests", sess_requests(w->sess)) &&
 		    !check_number(w, &word[i], "time2wait", sess_time2wait(w->sess)) &&
+		    !check_number(w, &word[i], "time2retain", sess_time2retain(w->sess)) &&
 		    !check_text(w, &word[i], "alias", sess_target_alias(w->sess)))
 			unknown(w, &word[i]);
 }

@@ -26,7 +26,7 @@ struct nexus {
 	unsigned stamp;       /* counts logins */
 	bool is_asking;       /* a verdict is due for this login */
 	struct fault unasked; /* set: why there was none */
-	bool is_logging_out, is_dropped;
+	bool is_dropped;
 };
 
 void
@@ -50,6 +50,7 @@ take_login(struct nexus *n, struct nexus_login *login)
 		.chap = login->has_chap ? &login->chap.cfg : NULL,
 	};
 	n->cfg.login_timeout_ms = login->timers.s[TIMER_login] * 1000;
+	n->cfg.logout_timeout_ms = NEXUS_LOGOUT_MS;
 	n->cfg.request_timeout_ms = login->timers.s[TIMER_command] * 1000;
 	n->cfg.abort_timeout_ms = login->timers.s[TIMER_abort] * 1000;
 	n->cfg.reset_timeout_ms = login->timers.s[TIMER_reset] * 1000;
@@ -111,7 +112,7 @@ login_failed(struct nexus *n, const struct sess_event *ev)
 		fault_set(&d->fault, IPC_ERR_OFFLINE, login_advice_violation(ev->login.violation),
 		    "the login failed: %s", reason);
 		/* RADIUS was not asked, so the target is not to blame; it may be asked soon. */
-		if (ev->login.violation == VIOLATION_CHAP_WRONG && n->unasked.is_set) {
+		if (ev->login.violation == VIOLATION_CHAP_UNVERIFIED && n->unasked.is_set) {
 			d->is_permanent = false;
 			d->fault = n->unasked;
 		}
@@ -164,7 +165,7 @@ verify(struct nexus *n, const struct sess_event *ev)
 	/* Both are ours to choose and MD5's length: RADIUS is asked with nothing else. */
 	if (n->ops->verify == NULL || q->challenge_len > sizeof copy.challenge ||
 	    q->response_len > sizeof copy.response) {
-		sess_verified(n->sess, false, loop_now(n->loop));
+		sess_verified(n->sess, CHAP_VERDICT_NONE, loop_now(n->loop));
 		return;
 	}
 	memcpy(copy.challenge, q->challenge, q->challenge_len);
@@ -181,9 +182,7 @@ link_event(void *user, const struct sess_event *ev)
 {
 	struct nexus *n = user;
 
-	/* Where nobody gave a verdict the target is not to blame. */
-	if (ev->kind != SESS_EV_LOGIN_FAILED || !n->unasked.is_set)
-		account_event(&n->account, ev);
+	account_event(&n->account, ev);
 	switch (ev->kind) {
 	case SESS_EV_ONLINE:
 		n->down.was_online = true;
@@ -285,7 +284,7 @@ phase(const struct nexus *n)
 		return ACCOUNT_OURS;
 	if (n->down.end == NEXUS_LOGGED_OUT)
 		return ACCOUNT_DONE;
-	if (n->is_logging_out)
+	if (sess_ended_in(n->sess) == SESS_LOGOUT)
 		return ACCOUNT_LOGOUT;
 	return n->down.was_online ? ACCOUNT_ACTIVE : ACCOUNT_LOGIN;
 }
@@ -393,7 +392,7 @@ nexus_attach(struct nexus *n, int fd, struct nexus_login *login)
 	if (login != NULL)
 		take_login(n, login);
 	n->down = (struct nexus_down){ 0 };
-	n->is_asking = n->is_logging_out = n->is_dropped = false;
+	n->is_asking = n->is_dropped = false;
 	fault_clear(&n->unasked);
 	n->stamp++;
 	err = link_attach(n->link, fd);
@@ -415,7 +414,11 @@ nexus_verified(struct nexus *n, unsigned stamp, bool ok, const struct fault *why
 	}
 	n->is_asking = false;
 	n->unasked = *why;
-	sess_verified(n->sess, ok, loop_now_update(n->loop));
+	sess_verified(n->sess,
+	    why->is_set ? CHAP_VERDICT_NONE
+	    : ok        ? CHAP_VERDICT_RIGHT
+			: CHAP_VERDICT_WRONG,
+	    loop_now_update(n->loop));
 	link_kick(n->link);
 }
 
@@ -473,13 +476,7 @@ queued(struct nexus *n, int err)
 int
 nexus_logout(struct nexus *n)
 {
-	int err = queued(n, sess_logout(n->sess, loop_now(n->loop)));
-
-	if (err == 0) {
-		n->is_logging_out = true;
-		stat_add(n->account.session, STAT_TRANSPORT_SESSION_logouts);
-	}
-	return err;
+	return queued(n, sess_logout(n->sess, loop_now(n->loop)));
 }
 
 void

@@ -21,11 +21,8 @@ task_in_data_begin(struct conn *c, const uint8_t *bhs)
 		c->counts.data_in_on_write++;
 		return CONN_BAD_DATA_IN;
 	}
-	/* Section 11.7.1: the PDUs of a sequence have no more than MaxBurstLength together. */
 	if (pdu.data_sn != t->next_sn || pdu.buffer_offset != t->next_offset ||
-	    pdu.data_segment_length > t->req->data_len - t->next_offset ||
-	    t->next_offset - t->sequence_offset + pdu.data_segment_length >
-		c->sess->params.max_burst) {
+	    pdu.data_segment_length > t->req->data_len - t->next_offset) {
 		c->counts.data_in_invalid++;
 		return CONN_BAD_DATA_IN;
 	}
@@ -109,6 +106,14 @@ task_in_data(struct conn *c)
 	c->task = NULL;
 	t->next_sn++;
 	t->next_offset += pdu.data_segment_length;
+	/*
+	 * Section 11.7.1: the PDUs of a sequence have no more than MaxBurstLength
+	 * together.  tgt never ends one, and the data is good all the same.
+	 */
+	if (t->next_offset - t->sequence_offset > c->sess->params.max_burst) {
+		c->counts.data_in_invalid++;
+		t->sequence_offset = t->next_offset;
+	}
 	if (pdu.final)
 		t->sequence_offset = t->next_offset;
 	c->counts.data_bytes_in += pdu.data_segment_length;

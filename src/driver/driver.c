@@ -332,7 +332,8 @@ driver_fini(struct driver *d)
 	for (unsigned i = 0; i < d->n_workers; i++)
 		worker_free(d->workers[i]);
 	diag_init(NULL);
-	event_log_close(d->events);
+	if (!event_log_close(d->events))
+		return;
 	loopdev_free(d->loopdev);
 	loop_free(d->loop);
 }

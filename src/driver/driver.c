@@ -99,12 +99,11 @@ static bool
 open_registry(struct driver *d, struct fault *ret_fault)
 {
 	struct registry_error e = { 0 };
-	const char *failed;
-	int err = paths_mkdirs(&d->paths, &failed);
+	char why[BENEATH_WHY_BYTES];
 
-	if (err != 0) {
-		fault_set(ret_fault, FAULT_INTERNAL, "use --root for a directory of your own",
-		    "cannot make %s: %s", failed, strerror(-err));
+	if (paths_mkdirs(&d->paths, why) < 0) {
+		fault_set(
+		    ret_fault, FAULT_INTERNAL, "use --root for a directory of your own", "%s", why);
 		return false;
 	}
 	if (registry_open(d->paths.registry, &d->reg, &e) != 0) {
@@ -161,7 +160,8 @@ start_helpers(struct driver *d, struct fault *ret_fault)
 	for (int i = 0; i < DRIVER_DAEMONS; i++) {
 		const char *path = paths_daemon_sock(&d->paths, daemon_names[i]);
 		/* The name is only read; the callback's type has no const. */
-		int err = helper_server_new(d->loop, path, daemon_names[i], daemon_changed,
+		int err = helper_server_new(d->loop, path,
+		    paths_daemon_pid(&d->paths, daemon_names[i]), daemon_names[i], daemon_changed,
 		    (void *)(uintptr_t)daemon_names[i], &d->daemons[i]);
 
 		if (err != 0) {

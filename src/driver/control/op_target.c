@@ -96,7 +96,7 @@ struct removal {
 static bool
 concerns(const struct removal *r, const struct session *s)
 {
-	return strcmp(s->target, r->name) == 0 &&
+	return iname_same(s->target, r->name) &&
 	       (!r->has_address || registry_address_same(&s->a, &r->a));
 }
 

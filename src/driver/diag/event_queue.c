@@ -113,15 +113,16 @@ event_queue_end(struct event_queue *q, unsigned timeout_ms)
 	if (q == NULL)
 		return true;
 	atomic_store(&q->is_ending, true);
-	(void)sem_post(&q->ready);                    /* as above */
-	(void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail with this clock */
+	(void)sem_post(&q->ready); /* as above */
+	/* A clock that is set meanwhile makes it longer or shorter, which is not worth more. */
+	(void)clock_gettime(CLOCK_REALTIME, &until); /* cannot fail with this clock */
 	until.tv_sec += timeout_ms / 1000;
 	until.tv_nsec += timeout_ms % 1000 * 1000000L;
 	if (until.tv_nsec >= 1000000000) {
 		until.tv_sec++;
 		until.tv_nsec -= 1000000000;
 	}
-	if (pthread_clockjoin_np(q->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
+	if (pthread_timedjoin_np(q->thread, NULL, &until) != 0) {
 		(void)pthread_detach(q->thread); /* nobody waits for it any more */
 		return false;
 	}

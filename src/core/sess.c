@@ -223,7 +223,7 @@ sess_submit(struct sess *s, struct req *r, uint64_t now)
 	s->now_us = now;
 	r->submit_us = now;
 	s->requests++;
-	if (sess_state(s) != SESS_ONLINE) {
+	if (s->conn == NULL || s->conn->state != CONN_S_LOGGED_IN) {
 		task_give_back(s, r, REQ_UNSENT);
 		return;
 	}

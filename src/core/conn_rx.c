@@ -295,6 +295,7 @@ conn_rx(struct conn *c, const uint8_t *p, size_t n, uint64_t now, size_t *ret_us
 	size_t used = 0;
 
 	c->sess->now_us = now;
+	c->last_rx_us = now;
 	if (c->state == CONN_S_CLEANUP)
 		n = 0;
 	/* Whatever ends the connection in between is an event. */
@@ -311,7 +312,6 @@ conn_rx(struct conn *c, const uint8_t *p, size_t n, uint64_t now, size_t *ret_us
 			break;
 		}
 	}
-	c->last_rx_us = used > 0 ? now : c->last_rx_us;
 	*ret_used = used;
 	return rx_result(c, res);
 }

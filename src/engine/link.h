@@ -48,9 +48,9 @@ void link_submit(struct link *k, struct req *r);
 /* Something was queued on the session by other means (ping, logout, text). */
 void link_kick(struct link *k);
 
-/* System calls and bytes so far, for benchmarks and statistics. */
+/* System calls, bytes, and times the socket was ready, for benchmarks and statistics. */
 struct link_counts {
-	uint64_t sends, recvs, bytes_sent, bytes_received;
+	uint64_t sends, recvs, bytes_sent, bytes_received, wakes;
 };
 struct link_counts link_counts(const struct link *k);
 

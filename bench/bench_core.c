@@ -37,7 +37,7 @@ static struct bench {
 	struct loop *loop;
 	struct sess *sess;
 	struct link *link;
-	struct loop_timer timer;
+	struct agenda_timer timer;
 	struct slot *slot;
 	unsigned bs, qd, lun, in_flight;
 	bool is_random, is_write, measuring, ending;
@@ -156,7 +156,7 @@ io_done(struct req *r)
 }
 
 static void
-expired(struct loop_timer *t)
+expired(struct agenda_timer *t)
 {
 	if (!b.measuring) {
 		memset(hist, 0, sizeof hist);
@@ -164,7 +164,7 @@ expired(struct loop_timer *t)
 		getrusage(RUSAGE_SELF, &b.usage);
 		b.counts = link_counts(b.link);
 		b.start_us = loop_now_update(b.loop);
-		loop_timer_set(b.loop, t, b.start_us + (uint64_t)(b.secs * 1e6));
+		agenda_set(loop_agenda(b.loop), t, b.start_us + (uint64_t)(b.secs * 1e6));
 		return;
 	}
 	report();
@@ -180,7 +180,7 @@ begin_load(struct req *r)
 		submit(&b.slot[i]);
 	b.measuring = b.ios_max > 0;
 	if (!b.measuring)
-		loop_timer_set(b.loop, &b.timer, loop_now(b.loop) + BENCH_WARM);
+		agenda_set(loop_agenda(b.loop), &b.timer, loop_now(b.loop) + BENCH_WARM);
 }
 
 static void

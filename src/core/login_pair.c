@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/visible.h"
 #include "core/login_impl.h"
 
 static bool
@@ -49,7 +50,6 @@ static enum login_violation
 receive_declaration(struct login *l, enum key_id key, const struct text_pair *pair)
 {
 	uint64_t v = 0;
-	struct put w;
 
 	if (strcmp(pair->value, "NotUnderstood") == 0)
 		return VIOLATION_NOT_UNDERSTOOD;
@@ -60,9 +60,8 @@ receive_declaration(struct login *l, enum key_id key, const struct text_pair *pa
 	switch ((int)key) {
 	case KEY_target_alias:
 		/* It is only shown (13.7), so nothing in it is a reason to refuse. */
-		w = put_over(l->target_alias, sizeof l->target_alias);
-		text_put_escaped(&w, pair->value);
-		put_u8(&w, 0);
+		(void)visible_copy(pair->value, pair->value_len, l->target_alias,
+		    sizeof l->target_alias); /* as much of it as fits */
 		break;
 	case KEY_tpgt:
 		switch (text_number(pair->value, 0, UINT16_MAX, &v)) {

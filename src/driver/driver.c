@@ -99,16 +99,15 @@ static bool
 open_registry(struct driver *d, struct fault *ret_fault)
 {
 	struct registry_error e = { 0 };
-	const char *failed;
-	int err = paths_mkdirs(&d->paths, &failed);
+	char why[BENEATH_WHY_BYTES];
 
-	if (err != 0) {
-		fault_set(ret_fault, IPC_ERR_INTERNAL, "use --root for a directory of your own",
-		    "cannot make %s: %s", failed, strerror(-err));
+	if (paths_mkdirs(&d->paths, why) < 0) {
+		fault_set(
+		    ret_fault, FAULT_INTERNAL, "use --root for a directory of your own", "%s", why);
 		return false;
 	}
 	if (registry_open(d->paths.registry, &d->reg, &e) != 0) {
-		fault_set(ret_fault, IPC_ERR_INTERNAL, e.next, "%s", e.message);
+		fault_set(ret_fault, FAULT_INTERNAL, e.next, "%s", e.message);
 		return false;
 	}
 	return keep_isid(d, ret_fault) && keep_name(d, ret_fault) && luns_load(d, ret_fault);
@@ -134,7 +133,7 @@ start_workers(struct driver *d, unsigned n, struct fault *ret_fault)
 		(void)snprintf(name, sizeof name, "iscsi-io%u", i); /* fits */
 		d->workers[i] = worker_new(name, -1);
 		if (d->workers[i] == NULL) {
-			fault_set(ret_fault, IPC_ERR_INTERNAL, "use fewer --workers",
+			fault_set(ret_fault, FAULT_INTERNAL, "use fewer --workers",
 			    "cannot start a thread: %s", strerror(errno));
 			return false;
 		}
@@ -161,11 +160,12 @@ start_helpers(struct driver *d, struct fault *ret_fault)
 	for (int i = 0; i < DRIVER_DAEMONS; i++) {
 		const char *path = paths_daemon_sock(&d->paths, daemon_names[i]);
 		/* The name is only read; the callback's type has no const. */
-		int err = helper_server_new(d->loop, path, daemon_names[i], daemon_changed,
+		int err = helper_server_new(d->loop, path,
+		    paths_daemon_pid(&d->paths, daemon_names[i]), daemon_names[i], daemon_changed,
 		    (void *)(uintptr_t)daemon_names[i], &d->daemons[i]);
 
 		if (err != 0) {
-			fault_set(ret_fault, IPC_ERR_INTERNAL,
+			fault_set(ret_fault, FAULT_INTERNAL,
 			    "check the directory and its permissions", "cannot listen at %s: %s",
 			    path, strerror(-err));
 			return false;
@@ -221,13 +221,13 @@ driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fa
 	    time(NULL);
 	d->export = export_find(cfg->export);
 	if (d->export == NULL) {
-		fault_set(ret_fault, IPC_ERR_INVALID, "use fuse or null",
+		fault_set(ret_fault, FAULT_INVALID, "use fuse or null",
 		    "there is no exporter \"%s\"", cfg->export);
 		return false;
 	}
 	d->loop = loop_new();
 	if (d->loop == NULL || (d->loopdev = loopdev_new(d->loop)) == NULL) {
-		fault_set(ret_fault, IPC_ERR_INTERNAL, "raise the limit of open files",
+		fault_set(ret_fault, FAULT_INTERNAL, "raise the limit of open files",
 		    "cannot start: %s", strerror(errno));
 		return false;
 	}
@@ -244,14 +244,14 @@ driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fa
 /* An orderly stop: all sessions at once, and no longer than so long. */
 struct stopping {
 	struct driver *d;
-	struct loop_timer patience;
+	struct agenda_timer patience;
 	unsigned left;
 };
 
 static struct stopping stopping; /* a driver stops once */
 
 static void
-stop_loop(struct loop_timer *t)
+stop_loop(struct agenda_timer *t)
 {
 	(void)t;
 	log_warn("some sessions could not be closed in order");
@@ -284,7 +284,8 @@ driver_stop(struct driver *d)
 	stopping.d = d;
 	stopping.left = 1;
 	stopping.patience.expired = stop_loop;
-	loop_timer_set(d->loop, &stopping.patience, loop_now_update(d->loop) + DRIVER_STOP_US);
+	agenda_set(
+	    loop_agenda(d->loop), &stopping.patience, loop_now_update(d->loop) + DRIVER_STOP_US);
 	LIST_EACH(node, tmp, &d->sessions)
 	{
 		struct session *s = LIST_ENTRY(node, struct session, link);
@@ -315,7 +316,7 @@ driver_fini(struct driver *d)
 	bool is_clean;
 
 	if (stopping.d != NULL)
-		loop_timer_clear(d->loop, &stopping.patience);
+		agenda_clear(loop_agenda(d->loop), &stopping.patience);
 	control_close(d);
 	for (int i = 0; i < DRIVER_DAEMONS; i++)
 		helper_server_free(d->daemons[i]);
@@ -331,7 +332,8 @@ driver_fini(struct driver *d)
 	for (unsigned i = 0; i < d->n_workers; i++)
 		worker_free(d->workers[i]);
 	diag_init(NULL);
-	event_log_close(d->events);
+	if (!event_log_close(d->events))
+		return;
 	loopdev_free(d->loopdev);
 	loop_free(d->loop);
 }

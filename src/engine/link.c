@@ -34,8 +34,8 @@ struct link {
 	const struct link_ops *ops;
 	void *user;
 	struct loop_fd fd;
-	struct loop_timer timer;
-	struct loop_work flush;
+	struct agenda_timer timer;
+	struct agenda_work flush;
 	bool attached, closing;
 	bool blocked; /* the socket takes nothing */
 	/*
@@ -62,7 +62,7 @@ static void link_take_kept(struct link *k);
 static void link_ready(struct loop_fd *f, uint32_t events);
 
 static void
-link_expired(struct loop_timer *t)
+link_expired(struct agenda_timer *t)
 {
 	struct link *k = LINK_OF(t, timer);
 
@@ -72,7 +72,7 @@ link_expired(struct loop_timer *t)
 }
 
 static void
-link_flush(struct loop_work *w)
+link_flush(struct agenda_work *w)
 {
 	struct link *k = LINK_OF(w, flush);
 
@@ -103,15 +103,15 @@ link_new(struct loop *loop, struct sess *s, const struct link_ops *ops, void *us
 	k->fd.ready = link_ready;
 	k->timer.expired = link_expired;
 	k->armed_us = UINT64_MAX;
-	loop_work_init(&k->flush, link_flush);
+	agenda_work_init(&k->flush, link_flush);
 	return k;
 }
 
 static void
 link_shut(struct link *k)
 {
-	loop_work_cancel(&k->flush);
-	loop_timer_clear(k->loop, &k->timer);
+	agenda_cancel(&k->flush);
+	agenda_clear(loop_agenda(k->loop), &k->timer);
 	k->armed_us = UINT64_MAX;
 	free(k->kept);
 	k->kept = NULL;
@@ -158,7 +158,7 @@ link_attach(struct link *k, int fd)
 		return err;
 	}
 	k->attached = true;
-	loop_defer(k->loop, &k->flush);
+	agenda_defer(loop_agenda(k->loop), &k->flush);
 	return 0;
 }
 
@@ -168,7 +168,7 @@ link_detach(struct link *k)
 	if (!k->attached)
 		return;
 	k->closing = true;
-	loop_defer(k->loop, &k->flush);
+	agenda_defer(loop_agenda(k->loop), &k->flush);
 }
 
 bool
@@ -181,14 +181,14 @@ void
 link_submit(struct link *k, struct req *r)
 {
 	sess_submit(k->sess, r, loop_now(k->loop));
-	loop_defer(k->loop, &k->flush);
+	agenda_defer(loop_agenda(k->loop), &k->flush);
 }
 
 void
 link_kick(struct link *k)
 {
 	if (k->attached)
-		loop_defer(k->loop, &k->flush);
+		agenda_defer(loop_agenda(k->loop), &k->flush);
 }
 
 struct link_counts
@@ -406,10 +406,10 @@ link_turn(struct link *k)
 		return;
 	}
 	if (k->kept != NULL && !k->blocked)
-		loop_defer(k->loop, &k->flush);
+		agenda_defer(loop_agenda(k->loop), &k->flush);
 	at = sess_deadline(k->sess);
 	if (at < k->armed_us) {
-		loop_timer_set(k->loop, &k->timer, at);
+		agenda_set(loop_agenda(k->loop), &k->timer, at);
 		k->armed_us = at;
 	}
 }
@@ -423,5 +423,5 @@ link_ready(struct loop_fd *f, uint32_t events)
 	/* What is kept comes first, and an error shows in the next call too. */
 	if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0 && k->kept == NULL)
 		link_receive(k);
-	loop_defer(k->loop, &k->flush);
+	agenda_defer(loop_agenda(k->loop), &k->flush);
 }

@@ -15,16 +15,11 @@
 
 struct loop {
 	int epfd;
-	uint64_t now_us;
+	struct agenda agenda;
 	struct loop_fd wake;               /* eventfd: posts and loop_stop() */
 	_Atomic(struct loop_msg *) posted; /* newest first */
 	atomic_bool stop;
 	bool has_pwait2;
-	bool firing;
-	uint64_t firing_us; /* while firing: deadlines up to here are due */
-	uint64_t timer_order;
-	struct loop_timer *timers; /* the root of a pairing heap: the next deadline */
-	struct list works;
 	unsigned watched_count;
 	int batch_at, batch_count;
 	struct epoll_event batch[BATCH];
@@ -100,9 +95,8 @@ loop_new(void)
 
 	if (l == NULL)
 		return NULL;
-	list_init(&l->works);
+	agenda_init(&l->agenda, clock_us());
 	l->has_pwait2 = true;
-	l->now_us = clock_us();
 	l->epfd = epoll_create1(EPOLL_CLOEXEC);
 	l->wake.ready = woken;
 	l->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -126,7 +120,7 @@ loop_free(struct loop *l)
 	if (l == NULL)
 		return;
 	loop_unwatch(l, &l->wake);
-	assert(l->watched_count == 0 && l->timers == NULL);
+	assert(l->watched_count == 0 && l->agenda.timers == NULL);
 	close(l->wake.fd);
 	close(l->epfd);
 	free(l);
@@ -156,16 +150,22 @@ loop_post(struct loop *l, struct loop_msg *m)
 		wake(l);
 }
 
+struct agenda *
+loop_agenda(struct loop *l)
+{
+	return &l->agenda;
+}
+
 uint64_t
 loop_now(const struct loop *l)
 {
-	return l->now_us;
+	return l->agenda.now_us;
 }
 
 uint64_t
 loop_now_update(struct loop *l)
 {
-	return l->now_us = clock_us();
+	return l->agenda.now_us = clock_us();
 }
 
 int
@@ -213,166 +213,17 @@ loop_unwatch(struct loop *l, struct loop_fd *f)
 			l->batch[i].data.ptr = NULL;
 }
 
-/*
- * Deadlines are a pairing heap (Fredman et al., 1986) whose nodes are in their
- * owners: arming allocates nothing and so cannot fail, the next deadline is the
- * root.  `child` is the first child; `next` the sibling; `prev` the sibling
- * before, or the parent of a first child.
- */
-static bool
-timer_before(const struct loop_timer *a, const struct loop_timer *b)
-{
-	return a->at_us < b->at_us || (a->at_us == b->at_us && a->order < b->order);
-}
-
-/* Make one heap of two; either may be NULL. */
-static struct loop_timer *
-timer_meld(struct loop_timer *a, struct loop_timer *b)
-{
-	if (a == NULL || b == NULL)
-		return a != NULL ? a : b;
-	if (timer_before(b, a)) {
-		struct loop_timer *t = a;
-
-		a = b;
-		b = t;
-	}
-	b->prev = a;
-	b->next = a->child;
-	if (b->next != NULL)
-		b->next->prev = b;
-	a->child = b;
-	return a;
-}
-
-/* Make one heap of a list of siblings: in pairs forward, then together backward. */
-static struct loop_timer *
-timer_meld_siblings(struct loop_timer *first)
-{
-	struct loop_timer *pairs = NULL, *all = NULL;
-
-	while (first != NULL) {
-		struct loop_timer *a = first, *b = a->next;
-
-		first = b != NULL ? b->next : NULL;
-		a->next = a->prev = NULL;
-		if (b != NULL)
-			b->next = b->prev = NULL;
-		a = timer_meld(a, b);
-		a->next = pairs;
-		pairs = a;
-	}
-	while (pairs != NULL) {
-		struct loop_timer *a = pairs;
-
-		pairs = a->next;
-		a->next = NULL;
-		all = timer_meld(all, a);
-	}
-	return all;
-}
-
-void
-loop_timer_clear(struct loop *l, struct loop_timer *t)
-{
-	struct loop_timer *below;
-
-	if (!t->armed)
-		return;
-	below = timer_meld_siblings(t->child);
-	if (t == l->timers) {
-		l->timers = below;
-	} else {
-		if (t->prev->child == t)
-			t->prev->child = t->next;
-		else
-			t->prev->next = t->next;
-		if (t->next != NULL)
-			t->next->prev = t->prev;
-		l->timers = timer_meld(l->timers, below);
-	}
-	t->child = t->next = t->prev = NULL;
-	t->armed = false;
-}
-
-void
-loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_us)
-{
-	/* One that is re-armed for the past by its own callback may not starve those behind it. */
-	if (l->firing && at_us < l->firing_us)
-		at_us = l->firing_us;
-	loop_timer_clear(l, t);
-	t->at_us = at_us;
-	t->order = l->timer_order++;
-	t->armed = true;
-	l->timers = timer_meld(l->timers, t);
-}
-
-static void
-fire_timers(struct loop *l)
-{
-	const uint64_t order_end = l->timer_order;
-
-	l->firing = true;
-	l->firing_us = l->now_us;
-	while (
-	    l->timers != NULL && l->timers->at_us <= l->firing_us && l->timers->order < order_end) {
-		struct loop_timer *t = l->timers;
-
-		loop_timer_clear(l, t);
-		t->expired(t);
-	}
-	l->firing = false;
-}
-
-void
-loop_work_init(struct loop_work *w, void (*run)(struct loop_work *w))
-{
-	w->run = run;
-	list_init(&w->link);
-}
-
-void
-loop_defer(struct loop *l, struct loop_work *w)
-{
-	if (list_empty(&w->link))
-		list_push_back(&l->works, &w->link);
-}
-
-void
-loop_work_cancel(struct loop_work *w)
-{
-	list_remove(&w->link);
-}
-
-static void
-run_works(struct loop *l)
-{
-	struct list now, *node;
-
-	/* Work that is deferred from here on belongs to the next turn. */
-	list_init(&now);
-	list_splice_front(&now, &l->works);
-	while ((node = list_pop(&now)) != NULL) {
-		struct loop_work *w = LIST_ENTRY(node, struct loop_work, link);
-
-		w->run(w);
-	}
-}
-
 /* Microseconds until something is due; UINT64_MAX: nothing is. */
 static uint64_t
 patience_us(const struct loop *l)
 {
-	uint64_t now;
+	uint64_t at = agenda_next_us(&l->agenda), now;
 
-	if (!list_empty(&l->works))
-		return 0;
-	if (l->timers == NULL)
-		return UINT64_MAX;
+	if (at == 0 || at == UINT64_MAX)
+		return at;
 	/* Not loop_now(): what this turn took would be slept too long. */
 	now = clock_us();
-	return l->timers->at_us > now ? l->timers->at_us - now : 0;
+	return at > now ? at - now : 0;
 }
 
 static int
@@ -406,7 +257,7 @@ turn(struct loop *l)
 
 	if (n < 0 && errno != EINTR)
 		return -errno;
-	l->now_us = clock_us();
+	l->agenda.now_us = clock_us();
 	l->batch_count = n > 0 ? n : 0;
 	for (l->batch_at = 0; l->batch_at < l->batch_count;) {
 		const struct epoll_event *ev = &l->batch[l->batch_at++];
@@ -421,8 +272,7 @@ turn(struct loop *l)
 			f->ready(f, events);
 	}
 	l->batch_at = l->batch_count = 0;
-	fire_timers(l);
-	run_works(l);
+	agenda_run(&l->agenda);
 	return 0;
 }
 

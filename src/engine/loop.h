@@ -1,6 +1,6 @@
 /*
- * An event loop: file descriptors, deadlines, end-of-turn work, and messages
- * from other threads.  One thread runs a loop; only loop_post() and
+ * An event loop: file descriptors, an agenda (deadlines, end-of-turn work), and
+ * messages from other threads.  One thread runs a loop; only loop_post() and
  * loop_stop() may be called from others.
  */
 #ifndef ENGINE_LOOP_H
@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/list.h"
+#include "base/agenda.h"
 
 struct loop;
 
@@ -19,21 +19,6 @@ struct loop_fd {
 	void (*ready)(struct loop_fd *f, uint32_t events);
 	uint32_t events; /* the loop's, as is what follows */
 	bool watched;
-};
-
-/* A deadline; embedded in its owner. */
-struct loop_timer {
-	void (*expired)(struct loop_timer *t);
-	uint64_t at_us; /* the loop's, as is all that follows */
-	uint64_t order;
-	struct loop_timer *child, *next, *prev;
-	bool armed;
-};
-
-/* Work for the end of this turn, after all ready descriptors; embedded. */
-struct loop_work {
-	void (*run)(struct loop_work *w);
-	struct list link; /* the loop's; initialise with loop_work_init() */
 };
 
 /* A message from another thread; owned by the loop until run() is called. */
@@ -60,6 +45,8 @@ int loop_run(struct loop *l);
  */
 void loop_stop(struct loop *l);
 
+/* Its deadlines and deferred work: agenda_set(), agenda_defer() …, as everything below. */
+struct agenda *loop_agenda(struct loop *l);
 /* Microseconds, monotonic; sampled once a turn, fresh after loop_now_update(). */
 uint64_t loop_now(const struct loop *l);
 uint64_t loop_now_update(struct loop *l);
@@ -74,18 +61,6 @@ int loop_watch(struct loop *l, struct loop_fd *f, uint32_t events);
 int loop_rewatch(struct loop *l, struct loop_fd *f, uint32_t events);
 /* Before the descriptor is closed.  Harmless when not watched. */
 void loop_unwatch(struct loop *l, struct loop_fd *f);
-
-/*
- * Arm (or re-arm) for an absolute time of loop_now()'s clock.  A deadline set
- * by a deadline's callback fires in a later turn, never in this one.
- */
-void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_us);
-void loop_timer_clear(struct loop *l, struct loop_timer *t);
-
-void loop_work_init(struct loop_work *w, void (*run)(struct loop_work *w));
-/* Once a turn however often it is called; from work itself: in the next turn. */
-void loop_defer(struct loop *l, struct loop_work *w);
-void loop_work_cancel(struct loop_work *w);
 
 /* Any thread.  m->run(m) is called on the loop's thread, in order of posting. */
 void loop_post(struct loop *l, struct loop_msg *m);

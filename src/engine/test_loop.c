@@ -52,8 +52,8 @@ teardown(void **state)
 /* Things with a letter, and what they do when they are called. */
 struct thing {
 	struct loop_fd fd;
-	struct loop_timer timer;
-	struct loop_work work;
+	struct agenda_timer timer;
+	struct agenda_work work;
 	char letter;
 	struct thing *other;
 	void (*then)(struct thing *me);
@@ -75,13 +75,13 @@ on_ready(struct loop_fd *f, uint32_t events)
 }
 
 static void
-on_expired(struct loop_timer *t)
+on_expired(struct agenda_timer *t)
 {
 	happened(LIST_ENTRY(t, struct thing, timer));
 }
 
 static void
-on_work(struct loop_work *w)
+on_work(struct agenda_work *w)
 {
 	happened(LIST_ENTRY(w, struct thing, work));
 }
@@ -102,7 +102,7 @@ thing_new(char letter)
 	t->fd.ready = on_ready;
 	t->fd.fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
 	t->timer.expired = on_expired;
-	loop_work_init(&t->work, on_work);
+	agenda_work_init(&t->work, on_work);
 	return t;
 }
 
@@ -110,8 +110,8 @@ static void
 thing_free(struct thing *t)
 {
 	loop_unwatch(l, &t->fd);
-	loop_timer_clear(l, &t->timer);
-	loop_work_cancel(&t->work);
+	agenda_clear(loop_agenda(l), &t->timer);
+	agenda_cancel(&t->work);
 	close(t->fd.fd);
 	free(t);
 }
@@ -128,8 +128,8 @@ a_turn_is_descriptors_then_deadlines_then_work(void **state)
 	struct thing *a = thing_new('f'), *b = thing_new('t'), *c = thing_new('w');
 
 	(void)state;
-	loop_defer(l, &c->work);
-	loop_timer_set(l, &b->timer, 0);
+	agenda_defer(loop_agenda(l), &c->work);
+	agenda_set(loop_agenda(l), &b->timer, 0);
 	loop_watch(l, &a->fd, EPOLLIN);
 	a->then = quiet;
 	c->then = stop;
@@ -150,7 +150,7 @@ deadlines_fire_in_exact_order_and_equal_ones_as_they_were_armed(void **state)
 	(void)state;
 	for (int i = 0; i < 10; i++) {
 		t[i] = thing_new((char)('0' + i));
-		loop_timer_set(l, &t[i]->timer, now + after_us[i]);
+		agenda_set(loop_agenda(l), &t[i]->timer, now + after_us[i]);
 	}
 	t[0]->then = stop;
 	assert_int_equal(loop_run(l), 0);
@@ -160,13 +160,13 @@ deadlines_fire_in_exact_order_and_equal_ones_as_they_were_armed(void **state)
 }
 
 static struct {
-	struct loop_timer t;
+	struct agenda_timer t;
 	uint64_t order;
 } many[500];
 static uint64_t last_at_us, fired, last_order;
 
 static void
-check_order(struct loop_timer *t)
+check_order(struct agenda_timer *t)
 {
 	assert_true(t->at_us <= loop_now(l));
 	assert_true(t->at_us > last_at_us || (t->at_us == last_at_us && t->order > last_order));
@@ -184,18 +184,18 @@ many_deadlines_armed_moved_and_cleared_fire_in_order(void **state)
 	(void)state;
 	for (int i = 0; i < 20000; i++) {
 		seed = seed * 6364136223846793005u + 1442695040888963407u;
-		struct loop_timer *t = &many[(seed >> 33) % 500].t;
+		struct agenda_timer *t = &many[(seed >> 33) % 500].t;
 
 		t->expired = check_order;
 		if ((seed >> 60) == 0)
-			loop_timer_clear(l, t);
+			agenda_clear(loop_agenda(l), t);
 		else
-			loop_timer_set(l, t, now + (seed >> 40) % 300);
+			agenda_set(loop_agenda(l), t, now + (seed >> 40) % 300);
 	}
 	for (int i = 0; i < 500; i++)
 		armed += many[i].t.armed;
 	assert_true(armed > 400);
-	loop_timer_set(l, &end->timer, now + 400);
+	agenda_set(loop_agenda(l), &end->timer, now + 400);
 	end->then = stop;
 	assert_int_equal(loop_run(l), 0);
 	assert_int_equal(fired, armed);
@@ -212,7 +212,7 @@ deadline_is_never_early(void **state)
 	for (unsigned us = 0; us < 3000; us += 137) {
 		uint64_t at = loop_now_update(l) + us;
 
-		loop_timer_set(l, &t->timer, at);
+		agenda_set(loop_agenda(l), &t->timer, at);
 		assert_int_equal(loop_run(l), 0);
 		assert_true(loop_now(l) >= at);
 	}
@@ -223,7 +223,7 @@ static void
 rearm_in_the_past(struct thing *t)
 {
 	if (traced < 6)
-		loop_timer_set(l, &t->timer, 0);
+		agenda_set(loop_agenda(l), &t->timer, 0);
 }
 
 static void
@@ -234,9 +234,9 @@ deadline_rearmed_for_the_past_starves_neither_deadlines_nor_work(void **state)
 	(void)state;
 	a->then = rearm_in_the_past;
 	w->then = stop;
-	loop_timer_set(l, &a->timer, 0);
-	loop_timer_set(l, &b->timer, 1);
-	loop_defer(l, &w->work);
+	agenda_set(loop_agenda(l), &a->timer, 0);
+	agenda_set(loop_agenda(l), &b->timer, 1);
+	agenda_defer(loop_agenda(l), &w->work);
 	assert_int_equal(loop_run(l), 0);
 	assert_string_equal(trace, "abw");
 	thing_free(a);
@@ -288,9 +288,9 @@ everything_may_free_itself_in_its_own_callback(void **state)
 	a->then = b->then = c->then = free_me;
 	d->then = stop;
 	loop_watch(l, &a->fd, EPOLLIN);
-	loop_timer_set(l, &b->timer, 0);
-	loop_defer(l, &c->work);
-	loop_defer(l, &d->work);
+	agenda_set(loop_agenda(l), &b->timer, 0);
+	agenda_defer(loop_agenda(l), &c->work);
+	agenda_defer(loop_agenda(l), &d->work);
 	assert_int_equal(loop_run(l), 0);
 	assert_string_equal(trace, "abcd");
 	thing_free(d);
@@ -299,13 +299,13 @@ everything_may_free_itself_in_its_own_callback(void **state)
 static void
 clear_other_timer(struct thing *t)
 {
-	loop_timer_clear(l, &t->other->timer);
+	agenda_clear(loop_agenda(l), &t->other->timer);
 }
 
 static void
 cancel_other_work(struct thing *t)
 {
-	loop_work_cancel(&t->other->work);
+	agenda_cancel(&t->other->work);
 }
 
 static void
@@ -320,11 +320,11 @@ due_deadline_and_work_are_cancelled_by_one_before_them(void **state)
 	w->then = cancel_other_work;
 	w->other = x;
 	z->then = stop;
-	loop_timer_set(l, &a->timer, 0);
-	loop_timer_set(l, &b->timer, 1);
-	loop_defer(l, &w->work);
-	loop_defer(l, &x->work);
-	loop_defer(l, &z->work);
+	agenda_set(loop_agenda(l), &a->timer, 0);
+	agenda_set(loop_agenda(l), &b->timer, 1);
+	agenda_defer(loop_agenda(l), &w->work);
+	agenda_defer(loop_agenda(l), &x->work);
+	agenda_defer(loop_agenda(l), &z->work);
 	assert_int_equal(loop_run(l), 0);
 	assert_string_equal(trace, "awz");
 	struct thing *all[] = { a, b, w, x, z };
@@ -351,7 +351,7 @@ descriptor_rewatched_for_less_by_its_batch_is_not_called_for_the_old_event(void 
 	z->then = stop;
 	loop_watch(l, &a->fd, EPOLLIN);
 	loop_watch(l, &b->fd, EPOLLIN);
-	loop_defer(l, &z->work);
+	agenda_defer(loop_agenda(l), &z->work);
 	assert_int_equal(loop_run(l), 0);
 	assert_string_equal(trace, "xz");
 	thing_free(a);
@@ -362,8 +362,8 @@ descriptor_rewatched_for_less_by_its_batch_is_not_called_for_the_old_event(void 
 static void
 defer_again(struct thing *t)
 {
-	loop_defer(l, &t->work);
-	loop_defer(l, &t->work);
+	agenda_defer(loop_agenda(l), &t->work);
+	agenda_defer(loop_agenda(l), &t->work);
 	if (traced == 3)
 		loop_stop(l);
 }
@@ -376,8 +376,8 @@ work_runs_once_a_turn_and_from_itself_in_the_next(void **state)
 	(void)state;
 	w->then = defer_again;
 	for (int i = 0; i < 5; i++)
-		loop_defer(l, &w->work);
-	loop_timer_set(l, &t->timer, 0);
+		agenda_defer(loop_agenda(l), &w->work);
+	agenda_set(loop_agenda(l), &t->timer, 0);
 	assert_int_equal(loop_run(l), 0);
 	assert_string_equal(trace, "tww");
 	thing_free(w);
@@ -474,10 +474,10 @@ posts_of_four_threads_all_arrive_each_thread_in_order(void **state)
 	free(posts);
 }
 
-static struct loop_work posted_work;
+static struct agenda_work posted_work;
 
 static void
-work_noted(struct loop_work *w)
+work_noted(struct agenda_work *w)
 {
 	(void)w;
 	note('w');
@@ -488,7 +488,7 @@ static void
 defers(struct loop_msg *m)
 {
 	note('m');
-	loop_defer(l, &posted_work);
+	agenda_defer(loop_agenda(l), &posted_work);
 	free(m);
 }
 
@@ -496,7 +496,7 @@ static void
 message_may_free_itself_and_work_it_defers_runs_in_the_same_turn(void **state)
 {
 	(void)state;
-	loop_work_init(&posted_work, work_noted);
+	agenda_work_init(&posted_work, work_noted);
 	for (int i = 0; i < 3; i++) {
 		struct loop_msg *m = calloc(1, sizeof *m);
 
@@ -558,7 +558,7 @@ stop_works_from_a_signal_handler_and_another_thread_and_the_loop_runs_again(void
 	(void)state;
 	sigaction(SIGUSR1, &sa, NULL);
 	t->then = raise_it;
-	loop_timer_set(l, &t->timer, loop_now(l) + 1000);
+	agenda_set(loop_agenda(l), &t->timer, loop_now(l) + 1000);
 	assert_int_equal(loop_run(l), 0);
 	assert_string_equal(trace, "t");
 	pthread_create(&th, NULL, stopper, NULL);

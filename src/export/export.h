@@ -14,7 +14,7 @@
 #define EXPORT_EXPORT_H
 
 #include "engine/loop.h"
-#include "export/blk.h"
+#include "lu/blk.h"
 
 struct export;
 

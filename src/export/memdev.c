@@ -77,7 +77,7 @@ answer_some(struct memdev *m)
 		answer(m, r, execute(m, r));
 	}
 	if (m->queued > 0)
-		loop_defer(m->loop, &m->work);
+		agenda_defer(loop_agenda(m->loop), &m->work);
 }
 
 static void
@@ -96,7 +96,7 @@ answer_all(struct memdev *m)
 }
 
 static void
-run(struct loop_work *w)
+run(struct agenda_work *w)
 {
 	struct memdev *m = LIST_ENTRY(w, struct memdev, work);
 
@@ -110,7 +110,7 @@ run(struct loop_work *w)
 }
 
 static void
-expired(struct loop_timer *t)
+expired(struct agenda_timer *t)
 {
 	run(&LIST_ENTRY(t, struct memdev, timer)->work);
 }
@@ -129,9 +129,9 @@ submit(struct blk_dev *d, struct blk_req *r)
 	if (r->op <= BLK_WRITE && r->len > m->largest_bytes)
 		m->largest_bytes = r->len;
 	if (m->delay_us > 0 && !m->timer.armed)
-		loop_timer_set(m->loop, &m->timer, loop_now(m->loop) + m->delay_us);
+		agenda_set(loop_agenda(m->loop), &m->timer, loop_now(m->loop) + m->delay_us);
 	else if (m->delay_us == 0)
-		loop_defer(m->loop, &m->work);
+		agenda_defer(loop_agenda(m->loop), &m->work);
 	if (m->on_submit != NULL)
 		m->on_submit(m, r);
 }
@@ -159,7 +159,7 @@ memdev_new(struct loop *loop, const char *name, uint64_t size_bytes, uint32_t bl
 	m->loop = loop;
 	m->timer.expired = expired;
 	list_init(&m->queue);
-	loop_work_init(&m->work, run);
+	agenda_work_init(&m->work, run);
 	return m;
 }
 
@@ -169,8 +169,8 @@ memdev_free(struct memdev *m)
 	if (m == NULL)
 		return;
 	assert(m->queued == 0);
-	loop_work_cancel(&m->work);
-	loop_timer_clear(m->loop, &m->timer);
+	agenda_cancel(&m->work);
+	agenda_clear(loop_agenda(m->loop), &m->timer);
 	munmap(m->mem, m->dev.size_bytes);
 	free(m);
 }
@@ -179,7 +179,7 @@ void
 memdev_release(struct memdev *m)
 {
 	m->hold = false;
-	loop_defer(m->loop, &m->work);
+	agenda_defer(loop_agenda(m->loop), &m->work);
 }
 
 void

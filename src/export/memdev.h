@@ -7,7 +7,7 @@
 #define EXPORT_MEMDEV_H
 
 #include "engine/loop.h"
-#include "export/blk.h"
+#include "lu/blk.h"
 
 #define MEMDEV_OPS (BLK_WRITE_ZEROES + 1)
 
@@ -33,8 +33,8 @@ struct memdev {
 	/* Its own. */
 	struct loop *loop;
 	struct list queue;
-	struct loop_work work;
-	struct loop_timer timer;
+	struct agenda_work work;
+	struct agenda_timer timer;
 };
 
 /* NULL when memory is short.  512 or 4096 and so on; max_io_bytes is 1 MiB until changed. */

@@ -6,7 +6,7 @@
 #ifndef EXPORT_SPLIT_H
 #define EXPORT_SPLIT_H
 
-#include "export/blk.h"
+#include "lu/blk.h"
 
 /* Enough to keep a device busy when it takes little at a time. */
 #define SPLIT_PIECES 8

@@ -25,7 +25,7 @@
 struct helper_client {
 	struct loop *loop;
 	struct loop_fd fd; /* fd.fd -1: not connected */
-	struct loop_timer again;
+	struct agenda_timer again;
 	uint64_t again_us; /* how long the next wait is */
 	const char *path, *name;
 	helper_handler *handle;
@@ -52,7 +52,7 @@ struct message {
 	int fd; /* owned, or -1 */
 };
 
-static void try_connect(struct loop_timer *t);
+static void try_connect(struct agenda_timer *t);
 static void fd_ready(struct loop_fd *f, uint32_t events);
 static void disconnect(struct helper_client *c);
 static void cancel(struct helper_call *call);
@@ -97,7 +97,7 @@ helper_client_free(struct helper_client *c)
 		(void)flush(c); /* a last chance for answers; the driver asks again elsewhere */
 		disconnect(c);
 	}
-	loop_timer_clear(c->loop, &c->again);
+	agenda_clear(loop_agenda(c->loop), &c->again);
 	free(c);
 }
 
@@ -112,12 +112,12 @@ helper_client_is_connected(const struct helper_client *c)
 static void
 again_later(struct helper_client *c)
 {
-	loop_timer_set(c->loop, &c->again, loop_now_update(c->loop) + c->again_us);
+	agenda_set(loop_agenda(c->loop), &c->again, loop_now_update(c->loop) + c->again_us);
 	c->again_us = c->again_us * 2 < AGAIN_MAX_US ? c->again_us * 2 : AGAIN_MAX_US;
 }
 
 static void
-try_connect(struct loop_timer *t)
+try_connect(struct agenda_timer *t)
 {
 	struct helper_client *c = LIST_ENTRY(t, struct helper_client, again);
 	int fd = sock_connect(c->path, SOCK_SEQPACKET | SOCK_NONBLOCK);

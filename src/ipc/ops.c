@@ -38,11 +38,12 @@ const char *
 ipc_error_name(enum ipc_error_code code)
 {
 	switch (code) {
-#define ERR(id)            \
+#define FAULT(id, text)    \
 	case IPC_ERR_##id: \
 		return #id;
-		IPC_ERRORS(ERR)
-#undef ERR
+#include "base/fault.def"
+	case IPC_ERR_UNKNOWN_OP:
+		return "UNKNOWN_OP";
 	case IPC_ERROR_CODES:
 		break;
 	}
@@ -59,6 +60,17 @@ ipc_error_find(const char *name, enum ipc_error_code *ret_code)
 		}
 	}
 	return -ENOENT;
+}
+
+enum ipc_error_code
+ipc_error_of(enum fault_code code)
+{
+	static const enum ipc_error_code codes[] = {
+#define FAULT(id, text) [FAULT_##id] = IPC_ERR_##id,
+#include "base/fault.def"
+	};
+
+	return codes[code];
 }
 
 const struct ipc_op_row *
@@ -87,6 +99,37 @@ ipc_op_arg(enum ipc_op op, size_t n)
 		if (arg_rows[i].op == op && n-- == 0)
 			return &arg_rows[i];
 	return NULL;
+}
+
+static bool
+is_hidden(const char *member)
+{
+	static const char *const hidden[] = {
+#define HIDE(name) name,
+#include "ipc/messages.def"
+	};
+
+	for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
+		if (strcmp(member, hidden[i]) == 0)
+			return true;
+	return false;
+}
+
+void
+ipc_op_hide(json_t *answer)
+{
+	const char *name;
+	json_t *value;
+	size_t i;
+
+	json_object_foreach(answer, name, value)
+	{
+		if (is_hidden(name))
+			(void)json_object_set_new(answer, name, json_null()); /* takes no memory */
+		else
+			ipc_op_hide(value);
+	}
+	json_array_foreach(answer, i, value) ipc_op_hide(value);
 }
 
 int

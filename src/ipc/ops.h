@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/fault.h"
+
 enum ipc_op {
 #define OP(id, ...) IPC_OP_##id,
 #include "ipc/messages.def"
@@ -16,8 +18,9 @@ enum ipc_op {
 };
 
 enum ipc_access {
-	IPC_READ,  /* whoever can open the socket */
-	IPC_WRITE, /* root and the driver's own user */
+	IPC_READ,    /* whoever can open the socket */
+	IPC_INSPECT, /* root, the driver's own user and, where that is root, the group openisw */
+	IPC_WRITE,   /* root and the driver's own user */
 };
 
 enum ipc_type { IPC_STRING, IPC_INT, IPC_BOOL };
@@ -41,26 +44,16 @@ struct ipc_op_row {
 /* With a deadline of 0, a client gives up after so long without progress. */
 #define IPC_PROGRESS_MS 10000
 
-/* Error codes: ERR(id) is the word on the wire and IPC_ERR_id. */
-#define IPC_ERRORS(ERR) \
-	ERR(INVALID)    \
-	ERR(EXISTS)     \
-	ERR(NOTFOUND)   \
-	ERR(BUSY)       \
-	ERR(OFFLINE)    \
-	ERR(TIMEOUT)    \
-	ERR(DENIED)     \
-	ERR(NOTRUNNING) \
-	ERR(INTERNAL)   \
-	ERR(UNKNOWN_OP)
-
+/* Error codes: the words on the wire; those of faults (base/fault.def) and one of the protocol's.
+ */
 enum ipc_error_code {
-#define ERR(id) IPC_ERR_##id,
-	IPC_ERRORS(ERR)
-#undef ERR
-	    IPC_ERROR_CODES
+#define FAULT(id, text) IPC_ERR_##id,
+#include "base/fault.def"
+	IPC_ERR_UNKNOWN_OP,
+	IPC_ERROR_CODES
 };
 
+enum ipc_error_code ipc_error_of(enum fault_code code);
 /* The word on the wire. */
 const char *ipc_error_name(enum ipc_error_code code);
 /* -ENOENT: no code of ours. */
@@ -71,6 +64,9 @@ const struct ipc_op_row *ipc_op_row(enum ipc_op op);
 int ipc_op_find(const char *name, enum ipc_op *ret_op);
 /* The n-th argument of an operation, or NULL behind the last. */
 const struct ipc_arg *ipc_op_arg(enum ipc_op op, size_t n);
+
+/* Take out of an answer, at any depth, what is for those only who may INSPECT: they become null. */
+void ipc_op_hide(json_t *answer);
 
 /*
  * Are these the operation's arguments?  `args` is an object or NULL (none).

@@ -17,7 +17,7 @@
 /* Datagrams taken in one turn of the loop. */
 #define DATAGRAMS_PER_TURN 16
 
-static void timer_expired(struct loop_timer *t);
+static void timer_expired(struct agenda_timer *t);
 static void looked_up(struct lookup_waiter *w, const struct lookup_result *result);
 static void socket_ready(struct loop_fd *f, uint32_t events);
 static void next_server(struct exchange *x);
@@ -48,7 +48,7 @@ exchange_start(struct exchange *x, struct exchange_cfg *cfg, const struct server
 	x->deadline_us = now + timeout_us;
 	x->state = EXCHANGE_STARTED;
 	cfg->counters.asked++;
-	loop_timer_set(cfg->loop, &x->timer, now);
+	agenda_set(loop_agenda(cfg->loop), &x->timer, now);
 }
 
 static void
@@ -68,7 +68,7 @@ exchange_cancel(struct exchange *x)
 		return;
 	if (x->state == EXCHANGE_LOOKING)
 		lookup_leave(x->cfg->names, &x->waiter);
-	loop_timer_clear(x->cfg->loop, &x->timer);
+	agenda_clear(loop_agenda(x->cfg->loop), &x->timer);
 	leave_address(x);
 	explicit_bzero(x->packet, sizeof x->packet);
 	explicit_bzero(&x->query, sizeof x->query);
@@ -128,7 +128,7 @@ take_server(struct exchange *x)
 		return;
 	}
 	x->state = EXCHANGE_LOOKING;
-	loop_timer_set(loop, &x->timer, x->share_end_us);
+	agenda_set(loop_agenda(loop), &x->timer, x->share_end_us);
 }
 
 static void
@@ -148,7 +148,7 @@ looked_up(struct lookup_waiter *w, const struct lookup_result *result)
 {
 	struct exchange *x = LIST_ENTRY(w, struct exchange, waiter);
 
-	loop_timer_clear(x->cfg->loop, &x->timer);
+	agenda_clear(loop_agenda(x->cfg->loop), &x->timer);
 	x->state = EXCHANGE_STARTED;
 	if (result->err < 0) {
 		x->cfg->counters.unreachable++;
@@ -204,7 +204,7 @@ send_packet(struct exchange *x)
 	/* RFC 5080, section 2.2.1: jitter.  Those bytes are random, and public anyway. */
 	again +=
 	    x->cfg->interval_us * x->query.authenticator[x->tries % RADIUS_AUTHENTICATOR] / 2048;
-	loop_timer_set(loop, &x->timer, again < x->turn_end_us ? again : x->turn_end_us);
+	agenda_set(loop_agenda(loop), &x->timer, again < x->turn_end_us ? again : x->turn_end_us);
 	return 0;
 }
 
@@ -290,7 +290,7 @@ next_address(struct exchange *x)
 		give_up_address(x, err);
 	}
 	x->state = EXCHANGE_STARTED;
-	loop_timer_clear(x->cfg->loop, &x->timer);
+	agenda_clear(loop_agenda(x->cfg->loop), &x->timer);
 	x->at_server++;
 	next_server(x);
 }
@@ -314,7 +314,7 @@ note_silence(struct exchange *x)
 }
 
 static void
-timer_expired(struct loop_timer *t)
+timer_expired(struct agenda_timer *t)
 {
 	struct exchange *x = LIST_ENTRY(t, struct exchange, timer);
 	int err;

@@ -63,7 +63,7 @@ struct exchange {
 	struct radius_query query;
 	struct lookup_waiter waiter;
 	struct loop_fd fd;
-	struct loop_timer timer;
+	struct agenda_timer timer;
 	uint64_t deadline_us, share_end_us, turn_end_us;
 	unsigned at_server, at_address, n_addresses, tries;
 	uint64_t dropped[RADIUS_RESULTS]; /* of this address */

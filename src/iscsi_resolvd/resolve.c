@@ -26,7 +26,7 @@ struct request {
 	struct list link;
 	struct helper_call *call;
 	struct lookup_waiter waiter;
-	struct loop_timer deadline;
+	struct agenda_timer deadline;
 	int timeout_ms;
 	char name[LIMIT_HOST_BYTES + 1];
 };
@@ -51,7 +51,7 @@ resolve_new(struct loop *loop, const struct lookup_ops *ops)
 static void
 request_free(struct request *q)
 {
-	loop_timer_clear(q->all->loop, &q->deadline);
+	agenda_clear(loop_agenda(q->all->loop), &q->deadline);
 	list_remove(&q->link);
 	free(q);
 }
@@ -110,7 +110,7 @@ resolved(struct lookup_waiter *w, const struct lookup_result *result)
 }
 
 static void
-deadline_passed(struct loop_timer *t)
+deadline_passed(struct agenda_timer *t)
 {
 	struct request *q = LIST_ENTRY(t, struct request, deadline);
 	char reason[WHY_BYTES];
@@ -166,8 +166,8 @@ resolve_name(struct resolve *r, struct helper_call *call, const char *name, int 
 		answer_error(q, err, explain(err));
 		return;
 	}
-	loop_timer_set(
-	    r->loop, &q->deadline, loop_now_update(r->loop) + (uint64_t)timeout_ms * 1000);
+	agenda_set(loop_agenda(r->loop), &q->deadline,
+	    loop_now_update(r->loop) + (uint64_t)timeout_ms * 1000);
 	helper_call_on_cancel(call, cancelled, q);
 }
 

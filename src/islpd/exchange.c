@@ -19,7 +19,7 @@
 
 static void udp_ready(struct loop_fd *f, uint32_t events);
 static void tcp_ready(struct loop_fd *f, uint32_t events);
-static void timer_expired(struct loop_timer *t);
+static void timer_expired(struct agenda_timer *t);
 
 static void
 close_socket(struct exchange *x)
@@ -37,7 +37,7 @@ exchange_cancel(struct exchange *x)
 	if (x->loop == NULL)
 		return;
 	close_socket(x);
-	loop_timer_clear(x->loop, &x->timer);
+	agenda_clear(loop_agenda(x->loop), &x->timer);
 	free(x->request);
 	free(x->in);
 	free(x->cut);
@@ -109,7 +109,7 @@ static int
 start_tcp(struct exchange *x)
 {
 	x->is_tcp = true;
-	loop_timer_set(x->loop, &x->timer, x->give_up_us);
+	agenda_set(loop_agenda(x->loop), &x->timer, x->give_up_us);
 	return open_socket(x, SOCK_STREAM, tcp_ready);
 }
 
@@ -119,7 +119,7 @@ arm(struct exchange *x)
 	uint64_t at = loop_now(x->loop) + x->interval_us;
 
 	x->interval_us *= 2;
-	loop_timer_set(x->loop, &x->timer, at < x->give_up_us ? at : x->give_up_us);
+	agenda_set(loop_agenda(x->loop), &x->timer, at < x->give_up_us ? at : x->give_up_us);
 }
 
 /* 0, or an error that no later attempt will cure. */
@@ -181,7 +181,7 @@ exchange_start(struct exchange *x, struct loop *loop, const struct endpoint *pee
 }
 
 static void
-timer_expired(struct loop_timer *t)
+timer_expired(struct agenda_timer *t)
 {
 	struct exchange *x = LIST_ENTRY(t, struct exchange, timer);
 	int err;

@@ -37,7 +37,7 @@ struct exchange {
 	struct loop *loop;
 	struct endpoint peer;
 	struct loop_fd sock; /* .fd is -1 between exchanges */
-	struct loop_timer timer;
+	struct agenda_timer timer;
 	uint64_t interval_us, give_up_us;
 	uint8_t *request; /* owned */
 	size_t request_n;

@@ -24,7 +24,7 @@
 
 static void sock4_ready(struct loop_fd *f, uint32_t events);
 static void sock6_ready(struct loop_fd *f, uint32_t events);
-static void timer_expired(struct loop_timer *t);
+static void timer_expired(struct agenda_timer *t);
 
 unsigned
 mcast_hash(const char *type)
@@ -53,7 +53,7 @@ mcast_cancel(struct mcast *m)
 		return;
 	close_one(m, &m->sock4);
 	close_one(m, &m->sock6);
-	loop_timer_clear(m->loop, &m->timer);
+	agenda_clear(loop_agenda(m->loop), &m->timer);
 	free((char *)(uintptr_t)m->args.type);
 	free((char *)(uintptr_t)m->args.scopes);
 	free((char *)(uintptr_t)m->args.predicate);
@@ -214,7 +214,7 @@ send_request(struct mcast *m)
 	send4(m);
 	send6(m);
 	m->n_known = m->n_responders;
-	loop_timer_set(m->loop, &m->timer, at < m->args.end_us ? at : m->args.end_us);
+	agenda_set(loop_agenda(m->loop), &m->timer, at < m->args.end_us ? at : m->args.end_us);
 }
 
 static char *
@@ -262,7 +262,7 @@ mcast_start(struct mcast *m, struct loop *loop, const struct mcast_args *args)
  * not fit into a single datagram or until CONFIG_MC_MAX seconds elapse."
  */
 static void
-timer_expired(struct loop_timer *t)
+timer_expired(struct agenda_timer *t)
 {
 	struct mcast *m = LIST_ENTRY(t, struct mcast, timer);
 	uint8_t scratch[LIMIT_SLP_DATAGRAM_BYTES];

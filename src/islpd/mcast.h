@@ -42,7 +42,7 @@ struct mcast {
 	struct loop *loop;
 	struct mcast_args args;      /* its strings are owned */
 	struct loop_fd sock4, sock6; /* .fd is -1 where there is none */
-	struct loop_timer timer;
+	struct agenda_timer timer;
 	uint64_t interval_us;
 	unsigned interfaces[LIMIT_SLP_INTERFACES]; /* indices of those that can multicast */
 	size_t n_interfaces;

@@ -20,7 +20,7 @@
 /* The answer must be with the driver before its patience ends. */
 #define MARGIN_MS_MAX 200
 
-static void progress(struct loop_work *w);
+static void progress(struct agenda_work *w);
 
 uint16_t
 run_xid(void)
@@ -73,9 +73,9 @@ find_uncovered(const struct run *r, struct scopes *ret)
 static void
 end_everything(struct run *r)
 {
-	loop_timer_clear(r->loop, &r->deadline);
-	loop_timer_clear(r->loop, &r->patience);
-	loop_work_cancel(&r->work);
+	agenda_clear(loop_agenda(r->loop), &r->deadline);
+	agenda_clear(loop_agenda(r->loop), &r->patience);
+	agenda_cancel(&r->work);
 	mcast_cancel(&r->cast);
 	run_names_cancel(r);
 	for (size_t i = 0; i < r->n_agents; i++)
@@ -163,7 +163,7 @@ next_stage(struct run *r)
 }
 
 static void
-progress(struct loop_work *w)
+progress(struct agenda_work *w)
 {
 	struct run *r = LIST_ENTRY(w, struct run, work);
 	bool asking = run_attrs(r), settled = all_settled(r), late;
@@ -179,17 +179,17 @@ progress(struct loop_work *w)
 }
 
 static void
-deadline_passed(struct loop_timer *t)
+deadline_passed(struct agenda_timer *t)
 {
 	finish(LIST_ENTRY(t, struct run, deadline));
 }
 
 static void
-patience_ended(struct loop_timer *t)
+patience_ended(struct agenda_timer *t)
 {
 	struct run *r = LIST_ENTRY(t, struct run, patience);
 
-	loop_defer(r->loop, &r->work);
+	agenda_defer(loop_agenda(r->loop), &r->work);
 }
 
 static void
@@ -204,8 +204,8 @@ plan(struct run *r, unsigned timeout_ms)
 	r->share_us = run_earlier(all * 3 / 10, EXCHANGE_RETRY_MAX_MS * 1000);
 	r->deadline.expired = deadline_passed;
 	r->patience.expired = patience_ended;
-	loop_timer_set(r->loop, &r->deadline, r->end_us);
-	loop_timer_set(r->loop, &r->patience, now + r->retry_us);
+	agenda_set(loop_agenda(r->loop), &r->deadline, r->end_us);
+	agenda_set(loop_agenda(r->loop), &r->patience, now + r->retry_us);
 }
 
 static void
@@ -235,11 +235,11 @@ run_new(struct loop *loop, const struct config *config, struct lookup_pool *name
 	r->done = done;
 	r->user = user;
 	found_init(&r->found);
-	loop_work_init(&r->work, progress);
+	agenda_work_init(&r->work, progress);
 	make_predicate(r, name);
 	plan(r, timeout_ms);
 	run_ask_configured(r);
-	loop_defer(loop, &r->work);
+	agenda_defer(loop_agenda(loop), &r->work);
 	return r;
 }
 

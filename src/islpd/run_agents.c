@@ -179,7 +179,7 @@ settle(struct agent *a, const char *error)
 	endpoint_print(&a->at, address);
 	log_debug("agent %s: %s, %zu targets", address, a->error[0] != '\0' ? a->error : "answered",
 	    a->targets);
-	loop_defer(a->run->loop, &a->run->work);
+	agenda_defer(loop_agenda(a->run->loop), &a->run->work);
 }
 
 /* True: it is one of ours; else *ret_error says why it is not to be asked. */
@@ -350,7 +350,7 @@ cast_done(struct mcast *m, int err)
 	if (err < 0)
 		r->err = err;
 	r->casting = false;
-	loop_defer(r->loop, &r->work);
+	agenda_defer(loop_agenda(r->loop), &r->work);
 }
 
 static void
@@ -379,7 +379,7 @@ cast(struct run *r, const char *type, const struct scopes *scopes, const char *p
 	}
 	r->err = err;
 	notes_add(&r->notes, "nothing can be multicast: %s", strerror(-err));
-	loop_defer(r->loop, &r->work);
+	agenda_defer(loop_agenda(r->loop), &r->work);
 }
 
 void

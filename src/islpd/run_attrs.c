@@ -41,7 +41,7 @@ attr_done(struct exchange *x, int err)
 		t->state = FOUND_DONE;
 	if (err < 0)
 		q->run->agents[t->agent]->is_mute = true;
-	loop_defer(q->run->loop, &q->run->work);
+	agenda_defer(loop_agenda(q->run->loop), &q->run->work);
 }
 
 static void

@@ -66,8 +66,8 @@ struct run {
 	struct scopes scopes, uncovered; /* uncovered: when the service agents were asked */
 	char predicate[PREDICATE_BYTES];
 	uint64_t end_us, retry_us, share_us; /* share_us: the longest that one step may take */
-	struct loop_timer deadline, patience;
-	struct loop_work work;
+	struct agenda_timer deadline, patience;
+	struct agenda_work work;
 	struct mcast cast;
 	bool casting, was_sent;
 	int err;

@@ -23,7 +23,7 @@ looked_up(struct lookup_waiter *w, const struct lookup_result *result)
 		if (endpoint_set(&at, result->addresses[i],
 			n->agent->port != 0 ? n->agent->port : r->config->port))
 			run_ask_advert(r, &at);
-	loop_defer(r->loop, &r->work);
+	agenda_defer(loop_agenda(r->loop), &r->work);
 }
 
 void

@@ -68,7 +68,7 @@ finish(struct opening *o, int err)
 	int fd = o->sock.fd;
 
 	loop_unwatch(o->loop, &o->sock);
-	loop_timer_clear(o->loop, &o->deadline);
+	agenda_clear(loop_agenda(o->loop), &o->deadline);
 	o->sock.fd = -1;
 	if (err < 0) {
 		close(fd);
@@ -93,7 +93,7 @@ sock_ready(struct loop_fd *f, uint32_t events)
 }
 
 static void
-deadline_passed(struct loop_timer *t)
+deadline_passed(struct agenda_timer *t)
 {
 	finish(LIST_ENTRY(t, struct opening, deadline), -ETIMEDOUT);
 }
@@ -143,7 +143,7 @@ opening_start(struct opening *o, struct loop *loop, const struct opening_args *a
 
 	o->loop = loop;
 	o->step = OPENING_SOCKET;
-	o->deadline = (struct loop_timer){ .expired = deadline_passed };
+	o->deadline = (struct agenda_timer){ .expired = deadline_passed };
 	fd = socket(args->peer.addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
@@ -152,7 +152,7 @@ opening_start(struct opening *o, struct loop *loop, const struct opening_args *a
 		close(fd);
 		return err;
 	}
-	loop_timer_set(loop, &o->deadline, loop_now_update(loop) + args->timeout_us);
+	agenda_set(loop_agenda(loop), &o->deadline, loop_now_update(loop) + args->timeout_us);
 	return 0;
 }
 
@@ -160,7 +160,7 @@ void
 opening_cancel(struct opening *o)
 {
 	loop_unwatch(o->loop, &o->sock);
-	loop_timer_clear(o->loop, &o->deadline);
+	agenda_clear(loop_agenda(o->loop), &o->deadline);
 	close(o->sock.fd);
 	o->sock.fd = -1;
 }

@@ -36,7 +36,7 @@ struct opening {
 	struct loop *loop; /* the opening's, as is all that follows */
 	enum opening_step step;
 	struct loop_fd sock;
-	struct loop_timer deadline;
+	struct agenda_timer deadline;
 };
 
 /*

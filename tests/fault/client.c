@@ -24,7 +24,7 @@ struct client {
 	struct loop *loop;
 	struct link *link;
 	struct sess *sess;
-	struct loop_timer hung;
+	struct agenda_timer hung;
 	struct req req;
 	uint8_t data[FAULT_BYTES];
 	bool is_leaving;
@@ -122,7 +122,7 @@ done(struct req *r)
 }
 
 static void
-too_long(struct loop_timer *t)
+too_long(struct agenda_timer *t)
 {
 	struct client *c = (struct client *)(void *)((char *)t - offsetof(struct client, hung));
 
@@ -165,10 +165,10 @@ client_run(const struct client_run *run)
 		abort();
 	c->wants = true;
 	client_connect(c);
-	loop_timer_set(c->loop, &c->hung, loop_now(c->loop) + HUNG_US);
+	agenda_set(loop_agenda(c->loop), &c->hung, loop_now(c->loop) + HUNG_US);
 	if (loop_run(c->loop) != 0)
 		abort();
-	loop_timer_clear(c->loop, &c->hung);
+	agenda_clear(loop_agenda(c->loop), &c->hung);
 	link_free(c->link);
 	while (sess_next(c->sess, &ev))
 		continue;

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "core/addr.h"
 #include "driver/control/ops.h"
 #include "driver/cut.h"
-#include "driver/fault.h"
 
 static void (*const handlers[IPC_OPS])(struct driver *d, struct ipc_call *call) = {
 #define OP(id, ...) [IPC_OP_##id] = op_##id,
@@ -29,7 +29,7 @@ listen_at(struct driver *d, const char *path, struct ipc_server **ret, struct fa
 
 	if (err == 0)
 		return true;
-	fault_set(ret_fault, IPC_ERR_INTERNAL,
+	fault_set(ret_fault, FAULT_INTERNAL,
 	    err == -EADDRINUSE ? "stop the other one, or use another root"
 			       : "check the directory and its permissions",
 	    err == -EADDRINUSE ? "another driver listens at %s already: %s"
@@ -57,7 +57,7 @@ control_close(struct driver *d)
 void
 control_fail(struct ipc_call *call, const struct fault *f, json_t *extra)
 {
-	ipc_call_error(call, f->code, f->message, f->next, extra);
+	ipc_call_error(call, ipc_error_of(f->code), f->message, f->next, extra);
 }
 
 void
@@ -69,8 +69,7 @@ control_busy(struct ipc_call *call, json_t *in_use, const char *what)
 
 	(void)snprintf(next, sizeof next, "unmount or close %s first, or force the %s",
 	    n == 1 ? "it" : "them", what); /* `what` is a word of ours */
-	fault_set(
-	    &f, IPC_ERR_BUSY, next, n == 1 ? "%zu disk is in use" : "%zu disks are in use", n);
+	fault_set(&f, FAULT_BUSY, next, n == 1 ? "%zu disk is in use" : "%zu disks are in use", n);
 	control_fail(call, &f, json_pack("{s:o}", "in_use", in_use));
 }
 
@@ -84,10 +83,32 @@ in_range(struct ipc_call *call, const char *name, int64_t dflt, int64_t min, uin
 		*ret = (uint16_t)v;
 		return true;
 	}
-	fault_set(&f, IPC_ERR_INVALID, "give a number in this range",
+	fault_set(&f, FAULT_INVALID, "give a number in this range",
 	    "%s %lld is not from %lld to %d", name, (long long)v, (long long)min, UINT16_MAX);
 	control_fail(call, &f, NULL);
 	return false;
+}
+
+/* Other initiators take a port and a tag with the address, or a URL: here they have options. */
+static void
+not_an_address(struct fault *ret_f, const char *text, enum addr_result r)
+{
+	static const char url[] = "iscsi://";
+	const char *portal = text + (strncmp(text, url, sizeof url - 1) == 0 ? sizeof url - 1 : 0);
+	char next[LIMIT_ADDRESS_BYTES + 64], tag[16] = "";
+	struct addr a;
+
+	if (addr_parse(portal, &a) == ADDR_OK) {
+		if (a.has_tpgt)
+			(void)snprintf(tag, sizeof tag, " -M %u", a.tpgt); /* fits */
+		(void)snprintf(next, sizeof next, "write -I %s -P %u%s", a.host,
+		    a.has_port ? a.port : ADDR_PORT_DEFAULT, tag); /* a long host is cut */
+		fault_set(ret_f, FAULT_INVALID, next,
+		    "\"%s\" is more than an address: port and tag are given on their own", text);
+		return;
+	}
+	fault_set(ret_f, FAULT_INVALID, "give an IPv4 or IPv6 address or a host name",
+	    "\"%s\" is not an address: %s", text, addr_text(r));
 }
 
 bool
@@ -101,8 +122,7 @@ control_address(struct ipc_call *call, struct registry_address *ret_a)
 
 	r = addr_parse_host(text, &addr);
 	if (r != ADDR_OK) {
-		fault_set(&f, IPC_ERR_INVALID, "give an IPv4 or IPv6 address or a host name",
-		    "\"%s\" is not an address: %s", text, addr_text(r));
+		not_an_address(&f, text, r);
 		control_fail(call, &f, NULL);
 		return false;
 	}

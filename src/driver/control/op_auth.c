@@ -51,7 +51,7 @@ check_name(const char *name, struct fault *f)
 	if (name == NULL || name[0] == '\0' ||
 	    (strlen(name) <= CHAP_NAME_MAX && text_is_utf8(name)))
 		return true;
-	fault_set(f, IPC_ERR_INVALID, "give a shorter, printable one",
+	fault_set(f, FAULT_INVALID, "give a shorter, printable one",
 	    "the CHAP name is longer than %d bytes, or has control characters", CHAP_NAME_MAX);
 	return false;
 }
@@ -68,7 +68,7 @@ check_secret(const char *secret, const char *what, json_t *warnings, struct faul
 	r = chapcfg_secret_parse(secret, bytes, &n);
 	explicit_bzero(bytes, sizeof bytes);
 	if (r != CHAPCFG_SECRET_OK) {
-		fault_set(f, IPC_ERR_INVALID,
+		fault_set(f, FAULT_INVALID,
 		    "give characters, 0x and an even number of hexadecimal digits, or 0b and "
 		    "base64",
 		    "the %s cannot be used: %s", what, chapcfg_secret_text(r));
@@ -89,7 +89,7 @@ check_method(struct change *c, struct fault *f)
 {
 	if (c->value == NULL || c->value[0] == '\0' || chapcfg_method_parse(c->value, &c->value))
 		return true;
-	fault_set(f, IPC_ERR_INVALID, "give CHAP_UNI or CHAP_BI",
+	fault_set(f, FAULT_INVALID, "give CHAP_UNI or CHAP_BI",
 	    "\"%s\" is not a CHAP authentication type", c->value);
 	return false;
 }
@@ -110,7 +110,7 @@ check_algorithms(struct change *c, char text[64], struct fault *f)
 		c->value = text;
 		return true;
 	}
-	fault_set(f, IPC_ERR_INVALID, "list some of MD5, SHA-1, SHA-256 and SHA3-256, each once",
+	fault_set(f, FAULT_INVALID, "list some of MD5, SHA-1, SHA-256 and SHA3-256, each once",
 	    "\"%s\" is not a list of CHAP algorithms", c->value);
 	return false;
 }
@@ -202,7 +202,7 @@ check_servers(const char *list, struct fault *f)
 			memcpy(one, item, n);
 		if (n == 0 || n >= sizeof one ||
 		    (addr_parse(one, &a) != ADDR_OK && addr_parse_host(one, &a) != ADDR_OK)) {
-			fault_set(f, IPC_ERR_INVALID,
+			fault_set(f, FAULT_INVALID,
 			    "give host names or addresses, with a port where it is not 1812, and "
 			    "commas between",
 			    "\"%.*s\" is not a RADIUS server", (int)(n < 200 ? n : 200), item);
@@ -219,7 +219,7 @@ check_nas(const char *nas, struct fault *f)
 
 	if (nas[0] == '\0' || addr_parse_host(nas, &a) == ADDR_OK)
 		return true;
-	fault_set(f, IPC_ERR_INVALID, "give this host's name or address",
+	fault_set(f, FAULT_INVALID, "give this host's name or address",
 	    "\"%s\" is neither a host name nor an address", nas);
 	return false;
 }
@@ -263,11 +263,11 @@ op_slp_set(struct driver *d, struct ipc_call *call)
 	/* RFC 2608, 6.4.1: these would have to be escaped in a scope's name. */
 	while (text_list_next(&list, &item, &n))
 		if (c.value[0] != '\0' && (n == 0 || strcspn(item, "()\\!<=>~;*+") < n))
-			fault_set(&f, IPC_ERR_INVALID, "give names without ( ) \\ ! < = > ~ ; * +",
+			fault_set(&f, FAULT_INVALID, "give names without ( ) \\ ! < = > ~ ; * +",
 			    "\"%.*s\" cannot be the name of an SLP scope", (int)(n < 200 ? n : 200),
 			    item);
 	if (!f.is_set && !text_is_utf8(c.value))
-		fault_set(&f, IPC_ERR_INVALID, "give printable names",
+		fault_set(&f, FAULT_INVALID, "give printable names",
 		    "the list of scopes has control characters");
 	if (!f.is_set && !store(d, NULL, &c, 1))
 		settings_fault(d->reg, &f);
@@ -286,7 +286,7 @@ op_log_level(struct driver *d, struct ipc_call *call)
 	char text[8];
 
 	if (level < LOG_LVL_PANIC || level > LOG_LVL_DEBUG)
-		fault_set(&f, IPC_ERR_INVALID, "give 0 (panic) to 7 (debug)",
+		fault_set(&f, FAULT_INVALID, "give 0 (panic) to 7 (debug)",
 		    "there is no level %lld", (long long)level);
 	if (!f.is_set) {
 		(void)snprintf(text, sizeof text, "%d", (int)level); /* one digit */

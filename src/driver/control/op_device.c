@@ -22,7 +22,7 @@ struct batch {
 	struct fault fault; /* of the first that failed */
 	unsigned left;      /* jobs that are due; the last one frees this */
 	bool is_answered;
-	struct loop_timer patience;
+	struct agenda_timer patience;
 };
 
 /* They were done in any order; they are told in the tree's. */
@@ -48,7 +48,7 @@ answer(struct batch *b)
 	if (b->is_answered)
 		return;
 	b->is_answered = true;
-	loop_timer_clear(b->later.d->loop, &b->patience);
+	agenda_clear(loop_agenda(b->later.d->loop), &b->patience);
 	if (b->fault.is_set) {
 		control_fail(call, &b->fault, NULL);
 	} else if (ipc_call_op(call) == IPC_OP_device_install) {
@@ -71,11 +71,11 @@ one_less(struct batch *b)
 }
 
 static void
-impatient(struct loop_timer *t)
+impatient(struct agenda_timer *t)
 {
 	struct batch *b = LIST_ENTRY(t, struct batch, patience);
 
-	fault_set(&b->fault, IPC_ERR_TIMEOUT, "look at the target and at the system's log",
+	fault_set(&b->fault, FAULT_TIMEOUT, "look at the target and at the system's log",
 	    "%u devices were not done in time", b->left);
 	answer(b);
 }
@@ -91,7 +91,8 @@ batch_new(struct driver *d, struct ipc_call *call)
 	b->notes = json_array();
 	b->left = 1;
 	b->patience.expired = impatient;
-	loop_timer_set(d->loop, &b->patience, loop_now_update(d->loop) + DEVICE_PATIENCE_US);
+	agenda_set(
+	    loop_agenda(d->loop), &b->patience, loop_now_update(d->loop) + DEVICE_PATIENCE_US);
 	return b;
 }
 
@@ -114,7 +115,7 @@ parse_path(struct ipc_call *call, struct hwpath *ret_top)
 
 	if (hwpath_parse(text, ret_top))
 		return true;
-	fault_set(&f, IPC_ERR_INVALID, "give a path such as 255/0/1.0.0.2, or its beginning",
+	fault_set(&f, FAULT_INVALID, "give a path such as 255/0/1.0.0.2, or its beginning",
 	    "\"%s\" is not a hardware path of iSCSI", text);
 	control_fail(call, &f, NULL);
 	return false;
@@ -229,7 +230,7 @@ remove_counted(void *user)
 	if (json_array_size(in_use) > 0) {
 		control_busy(call, in_use, "removal");
 		b->is_answered = true;
-		loop_timer_clear(d->loop, &b->patience);
+		agenda_clear(loop_agenda(d->loop), &b->patience);
 		one_less(b);
 		return;
 	}
@@ -240,7 +241,7 @@ remove_counted(void *user)
 			devfile_remove(d, d->tree.nodes[i], is_forced, removed, b);
 		}
 	if (b->left == 1)
-		fault_set(&b->fault, IPC_ERR_NOTFOUND, "look at what is installed: ioscan -f -n",
+		fault_set(&b->fault, FAULT_NOTFOUND, "look at what is installed: ioscan -f -n",
 		    "no such device is installed");
 	one_less(b);
 }
@@ -253,7 +254,7 @@ op_device_remove(struct driver *d, struct ipc_call *call)
 
 	if (!ipc_call_arg_given(call, "hw_path") && !ipc_call_arg_given(call, "name") &&
 	    !ipc_call_arg_bool(call, "all", false)) {
-		fault_set(&f, IPC_ERR_INVALID, "give a name, a hardware path, or ask for all",
+		fault_set(&f, FAULT_INVALID, "give a name, a hardware path, or ask for all",
 		    "it was not said which devices to remove");
 		control_fail(call, &f, NULL);
 		return;

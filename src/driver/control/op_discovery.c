@@ -26,10 +26,10 @@ answer(struct driver *d, struct ipc_call *call, const struct registry_address *a
 		return;
 	}
 	if (err == -EEXIST)
-		fault_set(&f, IPC_ERR_EXISTS, "nothing needs to be done",
+		fault_set(&f, FAULT_EXISTS, "nothing needs to be done",
 		    "%s is a discovery target address already", text);
 	else if (err == -ENOENT)
-		fault_set(&f, IPC_ERR_NOTFOUND, "list them: iscsiutil -p -D",
+		fault_set(&f, FAULT_NOTFOUND, "list them: iscsiutil -p -D",
 		    "%s is not a discovery target address", text);
 	else
 		settings_fault(d->reg, &f);

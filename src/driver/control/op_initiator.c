@@ -102,12 +102,12 @@ op_initiator_set(struct driver *d, struct ipc_call *call)
 	char *kept;
 
 	if (r != INAME_OK)
-		fault_set(&f, IPC_ERR_INVALID,
+		fault_set(&f, FAULT_INVALID,
 		    "give a name such as iqn.2001-04.com.example:host, eui.02004567a425678d or "
 		    "naa.52004567ba64678d",
 		    "\"%s\" is not an iSCSI name: %s", text, iname_text(r));
 	else if (alias != NULL && !is_good_alias(alias))
-		fault_set(&f, IPC_ERR_INVALID, "give a shorter, printable one",
+		fault_set(&f, FAULT_INVALID, "give a shorter, printable one",
 		    "the alias is longer than %d bytes or has control characters",
 		    LIMIT_ALIAS_BYTES);
 	else if (!store(d, name, alias))

@@ -60,7 +60,7 @@ op_keys_set(struct driver *d, struct ipc_call *call)
 	struct scope s;
 
 	if (!keys_parse(key, values, &c, why)) {
-		fault_set(&f, IPC_ERR_INVALID, "give one of these, or default", "%s", why);
+		fault_set(&f, FAULT_INVALID, "give one of these, or default", "%s", why);
 		control_fail(call, &f, NULL);
 		return;
 	}

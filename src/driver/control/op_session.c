@@ -79,7 +79,7 @@ no_session(struct ipc_call *call, int64_t instance)
 {
 	struct fault f;
 
-	fault_set(&f, IPC_ERR_NOTFOUND, "list them: iscsiutil -p -S", "there is no session %lld",
+	fault_set(&f, FAULT_NOTFOUND, "list them: iscsiutil -p -S", "there is no session %lld",
 	    (long long)instance);
 	control_fail(call, &f, NULL);
 }
@@ -204,13 +204,13 @@ op_session_nop(struct driver *d, struct ipc_call *call)
 	if (s == NULL)
 		return;
 	if (bytes < 0 || bytes > LIMIT_PING_BYTES)
-		fault_set(&f, IPC_ERR_INVALID, "give a number in this range",
+		fault_set(&f, FAULT_INVALID, "give a number in this range",
 		    "size %lld is not from 0 to %d", (long long)bytes, LIMIT_PING_BYTES);
 	else if (cid != 0)
-		fault_set(&f, IPC_ERR_NOTFOUND, "a session has one connection, 0",
+		fault_set(&f, FAULT_NOTFOUND, "a session has one connection, 0",
 		    "session %u has no connection %lld", s->instance, (long long)cid);
 	else if (s->state != SSTATE_ONLINE || s->seat == NULL)
-		fault_set(&f, IPC_ERR_OFFLINE, "wait until it is online, or scan",
+		fault_set(&f, FAULT_OFFLINE, "wait until it is online, or scan",
 		    "session %u is not online%s%s", s->instance, s->last.is_set ? ": " : "",
 		    s->last.is_set ? s->last.message : "");
 	if (f.is_set)

@@ -17,7 +17,7 @@ struct collection {
 	json_t *sessions;
 	unsigned left; /* answers that are due, and one while asking; the last one frees this */
 	bool is_clear, with_connections, is_answered;
-	struct loop_timer patience;
+	struct agenda_timer patience;
 };
 
 /* One session that was asked. */
@@ -245,7 +245,7 @@ answer(struct collection *c)
 	if (c->is_answered)
 		return;
 	c->is_answered = true;
-	loop_timer_clear(c->later.d->loop, &c->patience);
+	agenda_clear(loop_agenda(c->later.d->loop), &c->patience);
 	if (c->is_clear) {
 		ipc_call_reply(c->later.call, NULL);
 		return;
@@ -271,7 +271,7 @@ one_less(struct collection *c)
 
 /* A worker that does not answer has a session that cannot be shown; the others can. */
 static void
-impatient(struct loop_timer *t)
+impatient(struct agenda_timer *t)
 {
 	answer(LIST_ENTRY(t, struct collection, patience));
 }
@@ -320,14 +320,14 @@ check(struct driver *d, struct ipc_call *call, bool *ret_sessions, int64_t *ret_
 	    ipc_call_arg_bool(call, "sessions", false) || ipc_call_arg_given(call, "instance");
 	if (strcmp(device, "iscsi") != 0 && strcmp(device, "isw") != 0)
 		fault_set(
-		    &f, IPC_ERR_INVALID, "ask for iscsi or isw", "there is no driver of that name");
+		    &f, FAULT_INVALID, "ask for iscsi or isw", "there is no driver of that name");
 	else if (strcmp(device, "isw") == 0 && *ret_sessions)
-		fault_set(&f, IPC_ERR_INVALID, "ask the transport driver",
+		fault_set(&f, FAULT_INVALID, "ask the transport driver",
 		    "the interface driver has global statistics only");
 	else if (ipc_call_arg_given(call, "instance") &&
 		 (*ret_instance < 0 || *ret_instance >= LIMIT_SESSIONS ||
 		     session_find(d, (uint32_t)*ret_instance) == NULL))
-		fault_set(&f, IPC_ERR_NOTFOUND, "list them: iscsiutil -p -S",
+		fault_set(&f, FAULT_NOTFOUND, "list them: iscsiutil -p -S",
 		    "there is no session %lld", (long long)*ret_instance);
 	if (f.is_set)
 		control_fail(call, &f, NULL);
@@ -350,7 +350,8 @@ collect(struct driver *d, struct ipc_call *call, bool is_clear)
 	c->with_connections = ipc_call_arg_bool(call, "connections", false);
 	c->sessions = json_array();
 	c->patience.expired = impatient;
-	loop_timer_set(d->loop, &c->patience, loop_now_update(d->loop) + STATS_PATIENCE_US);
+	agenda_set(
+	    loop_agenda(d->loop), &c->patience, loop_now_update(d->loop) + STATS_PATIENCE_US);
 	c->left = 1;
 	if (is_clear && ipc_call_arg_bool(call, "global", false))
 		stat_clear(is_isw(call) ? &d->swd_base : &d->stats_base,

@@ -50,7 +50,7 @@ not_found(struct ipc_call *call, const char *what)
 {
 	struct fault f;
 
-	fault_set(&f, IPC_ERR_NOTFOUND, "list them: iscsiutil -p -O",
+	fault_set(&f, FAULT_NOTFOUND, "list them: iscsiutil -p -O",
 	    "%s is not an operational target", what);
 	control_fail(call, &f, NULL);
 }
@@ -96,7 +96,7 @@ struct removal {
 static bool
 concerns(const struct removal *r, const struct session *s)
 {
-	return strcmp(s->target, r->name) == 0 &&
+	return iname_same(s->target, r->name) &&
 	       (!r->has_address || registry_address_same(&s->a, &r->a));
 }
 
@@ -188,8 +188,8 @@ no_address(struct ipc_call *call, const struct removal *r)
 	struct fault f;
 
 	session_address_text(&r->a, address);
-	fault_set(&f, IPC_ERR_NOTFOUND, "list them: iscsiutil -p -O", "%s has no address %s",
-	    r->name, address);
+	fault_set(&f, FAULT_NOTFOUND, "list them: iscsiutil -p -O", "%s has no address %s", r->name,
+	    address);
 	control_fail(call, &f, NULL);
 }
 

@@ -104,7 +104,7 @@ op_session_trace(struct driver *d, struct ipc_call *call)
 
 	/* Also one that was never online: a login that fails is what is looked for. */
 	if (s == NULL) {
-		fault_set(&f, IPC_ERR_NOTFOUND, "list them: iscsiutil -p -S",
+		fault_set(&f, FAULT_NOTFOUND, "list them: iscsiutil -p -S",
 		    "there is no session %lld", (long long)instance);
 		control_fail(call, &f, NULL);
 		return;

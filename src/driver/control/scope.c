@@ -47,7 +47,7 @@ find_discovery(struct driver *d, struct scope *s, bool any_tpgt, struct fault *r
 		s->address = *a;
 	} else {
 		session_address_text(&s->address, text);
-		fault_set(ret_fault, IPC_ERR_NOTFOUND,
+		fault_set(ret_fault, FAULT_NOTFOUND,
 		    "list them with iscsiutil -pD, add it with iscsiutil -a -I; an operational "
 		    "target's address needs -T",
 		    "%s is not a discovery target address", text);
@@ -77,7 +77,7 @@ find_target(struct driver *d, struct scope *s, bool any_tpgt, struct fault *ret_
 		s->address = *a;
 	registry_targets_free(list, n);
 	if (!is_known) {
-		fault_set(ret_fault, IPC_ERR_NOTFOUND,
+		fault_set(ret_fault, FAULT_NOTFOUND,
 		    "list them: iscsiutil -p -O; ioscan finds new ones",
 		    "%s is not an operational target", s->target);
 		return false;
@@ -85,7 +85,7 @@ find_target(struct driver *d, struct scope *s, bool any_tpgt, struct fault *ret_
 	if (s->scope.level == REGISTRY_TARGET || a != NULL)
 		return true;
 	session_address_text(&s->address, text);
-	fault_set(ret_fault, IPC_ERR_NOTFOUND, "list them: iscsiutil -p -T NAME",
+	fault_set(ret_fault, FAULT_NOTFOUND, "list them: iscsiutil -p -T NAME",
 	    "%s is not an address of %s", text, s->target);
 	return false;
 }
@@ -118,7 +118,7 @@ scope_get(struct driver *d, struct ipc_call *call, struct scope *ret)
 	if (r == INAME_OK && find_target(d, ret, any_tpgt, &f))
 		return true;
 	if (!f.is_set)
-		fault_set(&f, IPC_ERR_INVALID, "list them: iscsiutil -p -O",
+		fault_set(&f, FAULT_INVALID, "list them: iscsiutil -p -O",
 		    "\"%s\" is not an iSCSI name: %s", target, iname_text(r));
 	control_fail(call, &f, NULL);
 	return false;
@@ -152,7 +152,7 @@ scope_sessions(const struct driver *d, const struct scope *s)
 		const struct session *x = LIST_ENTRY(node, struct session, link);
 
 		n += x->state == SSTATE_ONLINE &&
-		     (s->scope.target == NULL || strcmp(x->target, s->target) == 0) &&
+		     (s->scope.target == NULL || iname_same(x->target, s->target)) &&
 		     (s->scope.address == NULL || registry_address_same(&x->a, &s->address));
 	}
 	return n;

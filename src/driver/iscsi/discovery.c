@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/iname.h"
 #include "core/sendtargets.h"
 #include "driver/call.h"
 #include "driver/cut.h"
@@ -26,7 +27,7 @@ struct discovery {
 	unsigned hops;
 	struct dial *dial;
 	struct nexus *nexus;
-	struct loop_timer text_deadline, finish;
+	struct agenda_timer text_deadline, finish;
 	struct sendtargets *parser;
 	struct discovery_result result;
 	size_t room, bytes;
@@ -66,8 +67,8 @@ discovery_free(struct discovery *x)
 {
 	struct conn_counts counts;
 
-	loop_timer_clear(x->d->loop, &x->text_deadline);
-	loop_timer_clear(x->d->loop, &x->finish);
+	agenda_clear(loop_agenda(x->d->loop), &x->text_deadline);
+	agenda_clear(loop_agenda(x->d->loop), &x->finish);
 	dial_cancel(x->dial);
 	verify_cancel(x->verify);
 	if (x->nexus != NULL) {
@@ -82,7 +83,7 @@ discovery_free(struct discovery *x)
 
 /* Never from inside a callback of the nexus: it is freed here. */
 static void
-finish(struct loop_timer *t)
+finish(struct agenda_timer *t)
 {
 	struct discovery *x = LIST_ENTRY(t, struct discovery, finish);
 
@@ -96,7 +97,7 @@ static void
 end(struct discovery *x)
 {
 	x->is_over = true;
-	loop_timer_set(x->d->loop, &x->finish, loop_now(x->d->loop));
+	agenda_set(loop_agenda(x->d->loop), &x->finish, loop_now(x->d->loop));
 }
 
 static void
@@ -159,7 +160,7 @@ add(struct discovery *x, const char *name, struct addr *a)
 	cut_copy(row->a.address, sizeof row->a.address, a->host);
 	row->a.port = a->port;
 	row->a.tpgt = a->tpgt;
-	if (strcmp(x->last_name, name) != 0) {
+	if (!iname_same(x->last_name, name)) {
 		cut_copy(x->last_name, sizeof x->last_name, name);
 		x->result.n_targets++;
 	}
@@ -209,12 +210,12 @@ drain(struct discovery *x)
 }
 
 static void
-took_too_long(struct loop_timer *t)
+took_too_long(struct agenda_timer *t)
 {
 	struct discovery *x = LIST_ENTRY(t, struct discovery, text_deadline);
 	struct fault why = { 0 };
 
-	fault_set(&why, IPC_ERR_TIMEOUT, "look at the target's log",
+	fault_set(&why, FAULT_TIMEOUT, "look at the target's log",
 	    "the portal did not answer SendTargets in %u seconds", DISCOVERY_TEXT_US / 1000000);
 	stat_add(&x->d->stats, STAT_TRANSPORT_GLOBAL_send_targets_failed);
 	fail(x, &why);
@@ -233,12 +234,12 @@ nexus_online(void *user)
 	stat_add(&x->d->stats, STAT_TRANSPORT_GLOBAL_send_targets);
 	nexus_release(x->nexus);
 	if (nexus_send_targets(x->nexus) != 0) {
-		fault_set(&why, IPC_ERR_INTERNAL, "try again", "SendTargets could not be sent");
+		fault_set(&why, FAULT_INTERNAL, "try again", "SendTargets could not be sent");
 		fail(x, &why);
 		return;
 	}
-	loop_timer_set(
-	    x->d->loop, &x->text_deadline, loop_now_update(x->d->loop) + DISCOVERY_TEXT_US);
+	agenda_set(loop_agenda(x->d->loop), &x->text_deadline,
+	    loop_now_update(x->d->loop) + DISCOVERY_TEXT_US);
 }
 
 static void
@@ -251,7 +252,7 @@ nexus_text(void *user, const uint8_t *bytes, size_t n)
 		return;
 	x->bytes += n;
 	if (x->bytes > LIMIT_SENDTARGETS_BYTES) {
-		fault_set(&why, IPC_ERR_OFFLINE, "look at the target's configuration",
+		fault_set(&why, FAULT_OFFLINE, "look at the target's configuration",
 		    "the portal's answer to SendTargets is longer than %u bytes",
 		    LIMIT_SENDTARGETS_BYTES);
 		fail(x, &why);
@@ -269,9 +270,9 @@ nexus_text_done(void *user, bool ok)
 
 	if (x->is_over)
 		return;
-	loop_timer_clear(x->d->loop, &x->text_deadline);
+	agenda_clear(loop_agenda(x->d->loop), &x->text_deadline);
 	if (!ok) {
-		fault_set(&why, IPC_ERR_OFFLINE, "look at the target's log",
+		fault_set(&why, FAULT_OFFLINE, "look at the target's log",
 		    "the portal did not answer SendTargets");
 		stat_add(&x->d->stats, STAT_TRANSPORT_GLOBAL_send_targets_failed);
 		fail(x, &why);
@@ -282,7 +283,7 @@ nexus_text_done(void *user, bool ok)
 	/* A portal that does not answer the logout in time is left: we know what we wanted. */
 	x->is_over = true;
 	if (nexus_logout(x->nexus) == 0)
-		loop_timer_set(x->d->loop, &x->finish, loop_now(x->d->loop) + 2000000);
+		agenda_set(loop_agenda(x->d->loop), &x->finish, loop_now(x->d->loop) + 2000000);
 	else
 		end(x);
 }
@@ -293,7 +294,7 @@ nexus_down(void *user, const struct nexus_down *down)
 	struct discovery *x = user;
 	struct fault why = down->fault;
 
-	loop_timer_clear(x->d->loop, &x->text_deadline);
+	agenda_clear(loop_agenda(x->d->loop), &x->text_deadline);
 	if (x->is_over) {
 		end(x);
 	} else if (down->end == NEXUS_MOVED &&
@@ -371,7 +372,7 @@ dialed(void *user, const struct dial_result *r)
 		x->nexus = nexus_new(x->d->loop, &cfg, login, &nexus_ops, x);
 		login = NULL;
 		if (x->nexus == NULL)
-			fault_set(&why, IPC_ERR_INTERNAL, "free some memory", "out of memory");
+			fault_set(&why, FAULT_INTERNAL, "free some memory", "out of memory");
 	}
 	if (why.is_set) {
 		(void)close(r->fd); /* nothing was sent on it */
@@ -406,7 +407,7 @@ discovery_start(
 	x->finish.expired = finish;
 	x->parser = sendtargets_new();
 	if (x->parser == NULL) {
-		fault_set(&x->result.fault, IPC_ERR_INTERNAL, "free some memory", "out of memory");
+		fault_set(&x->result.fault, FAULT_INTERNAL, "free some memory", "out of memory");
 		end(x);
 		return x;
 	}

@@ -20,7 +20,7 @@ struct nexus {
 	struct sess *sess;
 	struct link *link;
 	struct nexus_down down; /* what is known so far of the end of this connection */
-	struct loop_work failed_attach;
+	struct agenda_work failed_attach;
 	int attach_err;
 	struct account account;
 	unsigned stamp;       /* counts logins */
@@ -89,14 +89,13 @@ login_failed(struct nexus *n, const struct sess_event *ev)
 		d->redirect_for_good = ev->login.status_detail == 2;
 		(void)snprintf(d->redirect, sizeof d->redirect, "%s",
 		    ev->login.redirect != NULL ? ev->login.redirect : "");
-		fault_set(
-		    &d->fault, IPC_ERR_OFFLINE, "", "the target has moved to %s", d->redirect);
+		fault_set(&d->fault, FAULT_OFFLINE, "", "the target has moved to %s", d->redirect);
 		break;
 	case LOGIN_REFUSED:
 		advice = login_advice_for(ev->login.status_class, ev->login.status_detail);
 		d->end = NEXUS_REFUSED;
 		d->is_permanent = advice.is_permanent;
-		fault_set(&d->fault, IPC_ERR_OFFLINE, advice.next, "%s (status %02x%02x)", reason,
+		fault_set(&d->fault, FAULT_OFFLINE, advice.next, "%s (status %02x%02x)", reason,
 		    ev->login.status_class, ev->login.status_detail);
 		break;
 	case LOGIN_SEND:
@@ -109,7 +108,7 @@ login_failed(struct nexus *n, const struct sess_event *ev)
 			break;
 		d->end = NEXUS_REFUSED;
 		d->is_permanent = true;
-		fault_set(&d->fault, IPC_ERR_OFFLINE, login_advice_violation(ev->login.violation),
+		fault_set(&d->fault, FAULT_OFFLINE, login_advice_violation(ev->login.violation),
 		    "the login failed: %s", reason);
 		/* RADIUS was not asked, so the target is not to blame; it may be asked soon. */
 		if (ev->login.violation == VIOLATION_CHAP_UNVERIFIED && n->unasked.is_set) {
@@ -251,29 +250,29 @@ explain(struct nexus *n, int err, enum conn_result why)
 	struct nexus_down *d = &n->down;
 
 	if (!d->was_online && (err != 0 || why == CONN_OK))
-		fault_set(&d->fault, IPC_ERR_OFFLINE,
+		fault_set(&d->fault, FAULT_OFFLINE,
 		    "check that address and port are those of an iSCSI portal, and look at the "
 		    "target's log",
 		    "the peer ended the connection during the iSCSI login%s%s",
 		    err != 0 ? ": " : "", err != 0 ? strerror(-err) : "");
 	else if (err != 0)
-		fault_set(&d->fault, IPC_ERR_OFFLINE,
+		fault_set(&d->fault, FAULT_OFFLINE,
 		    "check the network and look at the target's log", "the connection broke: %s",
 		    strerror(-err));
 	else if (why == CONN_LOGIN_TIMEOUT)
-		fault_set(&d->fault, IPC_ERR_TIMEOUT,
+		fault_set(&d->fault, FAULT_TIMEOUT,
 		    "check that the port is an iSCSI portal and look at the target's log",
 		    "the peer accepted the connection but did not answer the iSCSI login in %u "
 		    "seconds",
 		    n->cfg.login_timeout_ms / 1000);
 	else if (why == CONN_OK)
-		fault_set(&d->fault, IPC_ERR_OFFLINE, "look at the target's log",
+		fault_set(&d->fault, FAULT_OFFLINE, "look at the target's log",
 		    "the peer closed the connection");
 	else if (!d->was_online && is_not_iscsi(why))
-		fault_set(&d->fault, IPC_ERR_OFFLINE, "check address and port",
+		fault_set(&d->fault, FAULT_OFFLINE, "check address and port",
 		    "the peer does not speak iSCSI: %s", conn_result_text(why));
 	else
-		fault_set(&d->fault, IPC_ERR_OFFLINE, "look at the target's log", "%s",
+		fault_set(&d->fault, FAULT_OFFLINE, "look at the target's log", "%s",
 		    conn_result_text(why));
 }
 
@@ -315,7 +314,7 @@ link_closed(void *user, int err, enum conn_result why)
 static const struct link_ops link_ops = { .event = link_event, .closed = link_closed };
 
 static void
-attach_failed(struct loop_work *w)
+attach_failed(struct agenda_work *w)
 {
 	struct nexus *n = LIST_ENTRY(w, struct nexus, failed_attach);
 
@@ -337,7 +336,7 @@ nexus_new(struct loop *loop, const struct nexus_cfg *cfg, struct nexus_login *lo
 	n->loop = loop;
 	n->ops = ops;
 	n->user = user;
-	loop_work_init(&n->failed_attach, attach_failed);
+	agenda_work_init(&n->failed_attach, attach_failed);
 	(void)snprintf(n->label, sizeof n->label, "%s", cfg->label);
 	n->account = cfg->account;
 	n->cfg.slots = cfg->slots;
@@ -370,7 +369,7 @@ nexus_free(struct nexus *n)
 {
 	if (n == NULL)
 		return;
-	loop_work_cancel(&n->failed_attach);
+	agenda_cancel(&n->failed_attach);
 	link_free(n->link);
 	if (n->sess != NULL) {
 		sess_disconnected(n->sess, loop_now(n->loop));
@@ -398,7 +397,7 @@ nexus_attach(struct nexus *n, int fd, struct nexus_login *login)
 	err = link_attach(n->link, fd);
 	if (err != 0) {
 		n->attach_err = err;
-		loop_defer(n->loop, &n->failed_attach);
+		agenda_defer(loop_agenda(n->loop), &n->failed_attach);
 	}
 }
 

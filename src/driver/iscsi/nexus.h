@@ -10,8 +10,8 @@
 #ifndef ISCSI_NEXUS_H
 #define ISCSI_NEXUS_H
 
+#include "base/fault.h"
 #include "driver/diag/account.h"
-#include "driver/fault.h"
 #include "driver/iscsi/chapcfg.h"
 #include "driver/iscsi/timers.h"
 #include "engine/link.h"

@@ -11,12 +11,12 @@ redirect_follow(
 	enum addr_result r = addr_parse(text, &a);
 
 	if (r != ADDR_OK) {
-		fault_set(ret_fault, IPC_ERR_OFFLINE, "look at the target's configuration",
+		fault_set(ret_fault, FAULT_OFFLINE, "look at the target's configuration",
 		    "the target has moved to \"%s\", but %s", text, addr_text(r));
 		return false;
 	}
 	if (++*hops > REDIRECT_HOPS_MAX) {
-		fault_set(ret_fault, IPC_ERR_OFFLINE, "look at the target's configuration",
+		fault_set(ret_fault, FAULT_OFFLINE, "look at the target's configuration",
 		    "the target sent us on %d times in a row, last to %s", REDIRECT_HOPS_MAX, text);
 		return false;
 	}

@@ -5,7 +5,7 @@
 #ifndef ISCSI_REDIRECT_H
 #define ISCSI_REDIRECT_H
 
-#include "driver/fault.h"
+#include "base/fault.h"
 #include "registry/registry.h"
 
 /* Redirections in a row; a target that needs more sends us round in circles. */

@@ -29,7 +29,7 @@ struct scan {
 	size_t claimed, unclaimed;
 	json_t *failures;
 	uint64_t began_us;
-	struct loop_timer heartbeat;
+	struct agenda_timer heartbeat;
 	unsigned busy; /* items, and one while the scan is being started */
 };
 
@@ -69,7 +69,7 @@ progress(struct scan *scan, enum stage stage, const char *what, bool ok, const s
 }
 
 static void
-heartbeat(struct loop_timer *t)
+heartbeat(struct agenda_timer *t)
 {
 	struct scan *scan = LIST_ENTRY(t, struct scan, heartbeat);
 	enum stage stage = STAGE_DISCOVERY;
@@ -77,7 +77,7 @@ heartbeat(struct loop_timer *t)
 	while (stage < STAGE_LUNS && scan->stages[stage].done == scan->stages[stage].total)
 		stage++;
 	progress(scan, stage, NULL, false, NULL);
-	loop_timer_set(scan->d->loop, t, loop_now(scan->d->loop) + SCAN_HEARTBEAT_US);
+	agenda_set(loop_agenda(scan->d->loop), t, loop_now(scan->d->loop) + SCAN_HEARTBEAT_US);
 }
 
 static void
@@ -111,7 +111,7 @@ one_less(struct scan *scan)
 
 	if (--scan->busy > 0)
 		return;
-	loop_timer_clear(scan->d->loop, &scan->heartbeat);
+	agenda_clear(loop_agenda(scan->d->loop), &scan->heartbeat);
 	scan->d->scan = NULL;
 	while ((node = list_pop(&scan->calls)) != NULL) {
 		struct asker *k = LIST_ENTRY(node, struct asker, link);
@@ -191,7 +191,7 @@ opened(void *user, struct session *s)
 	} else {
 		why = s->last;
 		if (!why.is_set)
-			fault_set(&why, IPC_ERR_OFFLINE, "scan again", "the session is not online");
+			fault_set(&why, FAULT_OFFLINE, "scan again", "the session is not online");
 	}
 	item_end(i, &why);
 }
@@ -351,7 +351,7 @@ scan_start(struct driver *d, struct ipc_call *call)
 	scan->failures = json_array();
 	scan->began_us = loop_now_update(d->loop);
 	scan->heartbeat.expired = heartbeat;
-	loop_timer_set(d->loop, &scan->heartbeat, scan->began_us + SCAN_HEARTBEAT_US);
+	agenda_set(loop_agenda(d->loop), &scan->heartbeat, scan->began_us + SCAN_HEARTBEAT_US);
 	scan->busy = 1;
 	LIST_EACH(node, tmp, &d->sessions)
 	LIST_ENTRY(node, struct session, link)->scan = NULL;
@@ -369,7 +369,7 @@ scan_stop(struct driver *d)
 
 	if (scan == NULL)
 		return;
-	fault_set(&why, IPC_ERR_OFFLINE, "", "the driver is being stopped");
+	fault_set(&why, FAULT_OFFLINE, "", "the driver is being stopped");
 	/* Sessions and probes end by themselves when their sessions are closed. */
 	scan->busy++;
 	LIST_EACH(node, tmp, &scan->items)

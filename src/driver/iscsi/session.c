@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/iname.h"
 #include "driver/call.h"
 #include "driver/cut.h"
 #include "driver/iscsi/isid.h"
@@ -194,7 +195,7 @@ dial(struct session *s)
 }
 
 static void
-retry(struct loop_timer *t)
+retry(struct agenda_timer *t)
 {
 	struct session *s = LIST_ENTRY(t, struct session, retry);
 
@@ -212,12 +213,12 @@ arm_give_up(struct session *s)
 	settings_timers(s->d->reg, &scope, &timers);
 	s->replacement_s = timers.s[TIMER_replacement];
 	if (s->replacement_s > 0)
-		loop_timer_set(s->d->loop, &s->give_up,
+		agenda_set(loop_agenda(s->d->loop), &s->give_up,
 		    loop_now_update(s->d->loop) + s->replacement_s * 1000000ull);
 }
 
 static void
-give_up(struct loop_timer *t)
+give_up(struct agenda_timer *t)
 {
 	struct session *s = LIST_ENTRY(t, struct session, give_up);
 
@@ -261,7 +262,7 @@ lost(struct session *s, const struct fault *why, bool try_at_once)
 			backoff_reset(&s->backoff);
 	}
 	if (try_at_once) {
-		loop_timer_set(s->d->loop, &s->retry, now);
+		agenda_set(loop_agenda(s->d->loop), &s->retry, now);
 		return;
 	}
 	if (!was_online)
@@ -280,7 +281,7 @@ lost(struct session *s, const struct fault *why, bool try_at_once)
 		if (wait_us < s->time2wait_s * 1000000ull)
 			wait_us = s->time2wait_s * 1000000ull;
 		s->time2wait_s = 0;
-		loop_timer_set(s->d->loop, &s->retry, now + wait_us);
+		agenda_set(loop_agenda(s->d->loop), &s->retry, now + wait_us);
 	}
 	tell(s);
 	if (!s->keep)
@@ -311,7 +312,7 @@ seat_down(void *user, const struct nexus_down *down)
 	bool is_followed = down->end == NEXUS_MOVED && follow(s, down, &why);
 
 	if (!why.is_set)
-		fault_set(&why, IPC_ERR_OFFLINE, "", "the target ended the session");
+		fault_set(&why, FAULT_OFFLINE, "", "the target ended the session");
 	/* Some targets number the algorithms their own way: MD5 is the one that all agree on. */
 	if (!down->was_online)
 		s->md5_only = down->chap_again;
@@ -377,7 +378,7 @@ seat_online(void *user, const struct seat_login *login)
 
 	if (!go(s, SSTATE_EV_RELEASED))
 		return;
-	loop_timer_clear(s->d->loop, &s->give_up);
+	agenda_clear(loop_agenda(s->d->loop), &s->give_up);
 	stat_add(&s->d->stats, STAT_TRANSPORT_GLOBAL_normal_opened);
 	if (s->hops > 0)
 		tell_redirected(s);
@@ -482,7 +483,7 @@ session_find_address(const struct driver *d, const char *target, const struct re
 	{
 		struct session *s = LIST_ENTRY(node, struct session, link);
 
-		if (strcmp(s->target, target) == 0 && registry_address_same(&s->a, a))
+		if (iname_same(s->target, target) && registry_address_same(&s->a, a))
 			return s;
 	}
 	return NULL;
@@ -515,8 +516,7 @@ session_get(
 	err = registry_session_instance(d->reg, target, a, &instance);
 	if (err == -ENOSPC) {
 		diag_ISCSI_LOG_MAX_SSNS_OVERFLOW(&(struct diag_ctx){ -1, target, a->address });
-		fault_set(ret_fault, IPC_ERR_INTERNAL,
-		    "remove targets that are not needed any more",
+		fault_set(ret_fault, FAULT_INTERNAL, "remove targets that are not needed any more",
 		    "Attempt to allocate more than the maximum number of sessions (%u)",
 		    LIMIT_SESSIONS);
 		return NULL;
@@ -586,14 +586,14 @@ begin(struct session *s)
 {
 	if (s->state == SSTATE_CLOSED) {
 		if (!take_seat(s)) {
-			fault_set(&s->last, IPC_ERR_INTERNAL, "free some memory",
+			fault_set(&s->last, FAULT_INTERNAL, "free some memory",
 			    "out of memory for a session");
 			return false;
 		}
 		arm_give_up(s);
 	}
 	if (may_go(s, SSTATE_EV_OPEN) && go(s, SSTATE_EV_OPEN)) {
-		loop_timer_clear(s->d->loop, &s->retry);
+		agenda_clear(loop_agenda(s->d->loop), &s->retry);
 		s->hops = 0;
 		dial(s);
 	}
@@ -614,7 +614,7 @@ session_open(struct session *s, session_opened *opened, void *user)
 	}
 	if (is_closing || !begin(s)) {
 		if (is_closing)
-			fault_set(&s->last, IPC_ERR_OFFLINE, "try again when it is closed",
+			fault_set(&s->last, FAULT_OFFLINE, "try again when it is closed",
 			    "the session is being closed");
 		return SESSION_CLOSING;
 	}
@@ -676,10 +676,10 @@ session_close(struct session *s, session_closed *closed, void *user)
 	s->dial = NULL;
 	verify_cancel(s->verify);
 	s->verify = NULL;
-	loop_timer_clear(s->d->loop, &s->retry);
-	loop_timer_clear(s->d->loop, &s->give_up);
+	agenda_clear(loop_agenda(s->d->loop), &s->retry);
+	agenda_clear(loop_agenda(s->d->loop), &s->give_up);
 	if (!s->last.is_set)
-		fault_set(&s->last, IPC_ERR_OFFLINE, "scan to open it again", "it was logged out");
+		fault_set(&s->last, FAULT_OFFLINE, "scan to open it again", "it was logged out");
 	tell(s);
 	seat_close(s->seat);
 }

@@ -29,7 +29,7 @@ struct session {
 	struct seat *seat; /* NULL while CLOSED */
 	struct dial *dial; /* a connection is being made */
 	struct backoff backoff;
-	struct loop_timer retry, give_up;
+	struct agenda_timer retry, give_up;
 	uint32_t replacement_s; /* of give_up, as it was last armed; 0: for ever */
 	uint16_t time2wait_s;   /* what the target asked for when it announced the end */
 	bool keep;              /* it was online once: tried again for ever */

@@ -22,7 +22,7 @@ settings_fault(const struct registry *r, struct fault *ret_fault)
 {
 	const struct registry_error *e = registry_error(r);
 
-	fault_set(ret_fault, IPC_ERR_INTERNAL, e->next, "%s", e->message);
+	fault_set(ret_fault, FAULT_INTERNAL, e->next, "%s", e->message);
 }
 
 char *
@@ -224,7 +224,7 @@ settings_login(
 			    neg_key_info((enum key_id)k)->name);
 	if (neg_list_has(&login->offer.auth_method, NEG_AUTH_CHAP) &&
 	    !set_chap(r, scope, md5_only, login)) {
-		fault_set(ret_fault, IPC_ERR_INTERNAL, "try again",
+		fault_set(ret_fault, FAULT_INTERNAL, "try again",
 		    "there are no random bytes for a CHAP challenge");
 		nexus_login_free(login);
 		return NULL;

@@ -19,7 +19,7 @@ struct slp {
 	discovery_done *done;
 	void *user;
 	int64_t id; /* of the request to islpd; -1: none is out */
-	struct loop_timer later;
+	struct agenda_timer later;
 	struct discovery_result result;
 };
 
@@ -39,13 +39,13 @@ static void
 finish(struct slp *x)
 {
 	x->done(x->user, &x->result);
-	loop_timer_clear(x->d->loop, &x->later);
+	agenda_clear(loop_agenda(x->d->loop), &x->later);
 	free(x->result.found);
 	free(x);
 }
 
 static void
-later(struct loop_timer *t)
+later(struct agenda_timer *t)
 {
 	finish(LIST_ENTRY(t, struct slp, later));
 }
@@ -101,7 +101,7 @@ answered(void *user, int err, const char *why, const json_t *result, int fd)
 	if (err == -ENETUNREACH)
 		log_debug("SLP discovery: %s", why);
 	else if (err != 0)
-		fault_set(&x->result.fault, err == -ETIMEDOUT ? IPC_ERR_TIMEOUT : IPC_ERR_OFFLINE,
+		fault_set(&x->result.fault, err == -ETIMEDOUT ? FAULT_TIMEOUT : FAULT_OFFLINE,
 		    "look at islpd's log; 'iscsiutil -l' shows the scopes that are asked for",
 		    "SLP discovery failed: %s", why);
 	if (n > LIMIT_SENDTARGETS_TARGETS)
@@ -136,10 +136,10 @@ slp_start(struct driver *d, discovery_done *done, void *user)
 			  loop_now_update(d->loop) + SLP_TIMEOUT_MS * 1000ull + SLP_GRACE_US,
 			  answered, x);
 	if (x->id < 0) {
-		fault_set(&x->result.fault, IPC_ERR_INTERNAL, "scan again",
+		fault_set(&x->result.fault, FAULT_INTERNAL, "scan again",
 		    "islpd cannot be asked: %s", strerror((int)-x->id));
 		x->id = -1;
-		loop_timer_set(d->loop, &x->later, loop_now(d->loop));
+		agenda_set(loop_agenda(d->loop), &x->later, loop_now(d->loop));
 	}
 	return x;
 }
@@ -152,7 +152,7 @@ slp_cancel(struct slp *x)
 	if (x->id >= 0)
 		(void)helper_server_cancel(
 		    islpd(x->d), x->id); /* answered or not: it is not wanted */
-	loop_timer_clear(x->d->loop, &x->later);
+	agenda_clear(loop_agenda(x->d->loop), &x->later);
 	free(x->result.found);
 	free(x);
 }

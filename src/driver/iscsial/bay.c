@@ -20,7 +20,7 @@ struct berth {
 	struct bay *bay;
 	struct disk *disk;
 	struct probe *look; /* under way because the disk asked for it, or is missing */
-	struct loop_timer again;
+	struct agenda_timer again;
 	unsigned missing; /* looks that found nothing, in a row */
 	bool is_exported; /* the exporter has it; else it only waits to be idle */
 	bool is_off;      /* its unit was replaced */
@@ -41,7 +41,7 @@ struct bay {
 };
 
 static void look(void *user, struct disk *d);
-static void again(struct loop_timer *t);
+static void again(struct agenda_timer *t);
 
 static const struct disk_ops disk_ops = { .look = look };
 
@@ -84,7 +84,7 @@ static void
 berth_free(struct berth *h)
 {
 	probe_abandon(h->look);
-	loop_timer_clear(h->bay->port->loop, &h->again);
+	agenda_clear(loop_agenda(h->bay->port->loop), &h->again);
 	list_remove(&h->link);
 	disk_free(h->disk);
 	free(h);
@@ -128,8 +128,7 @@ start_export(struct bay *b, struct fault *ret_fault)
 	if (b->pool == NULL) {
 		stat_add(b->port->account.session, STAT_SWD_CONNECTION_io_alloc);
 		stat_add(b->port->account.session, STAT_SWD_CONNECTION_io_streams);
-		fault_set(
-		    ret_fault, IPC_ERR_INTERNAL, "free some memory", "out of memory for disks");
+		fault_set(ret_fault, FAULT_INTERNAL, "free some memory", "out of memory for disks");
 		return false;
 	}
 	err = b->ops_export->start(b->port->loop, b->dir, &b->export);
@@ -138,7 +137,7 @@ start_export(struct bay *b, struct fault *ret_fault)
 	if (err == -ENOMEM)
 		stat_add(b->port->account.session, STAT_SWD_CONNECTION_io_streams);
 	b->export = NULL;
-	fault_set(ret_fault, IPC_ERR_INTERNAL,
+	fault_set(ret_fault, FAULT_INTERNAL,
 	    err == -ENOENT || err == -ENODEV || err == -EPERM || err == -EACCES
 		? "make /dev/fuse available and usable for the driver's user (fusermount3)"
 		: "look at the system's log",
@@ -153,7 +152,7 @@ update(struct berth *h, const struct lun_info *info)
 
 	h->is_off = false;
 	h->missing = 0;
-	loop_timer_clear(h->bay->port->loop, &h->again);
+	agenda_clear(loop_agenda(h->bay->port->loop), &h->again);
 	if (is_changed) {
 		h->bay->ops_export->changed(h->bay->export, disk_blk(h->disk));
 		h->bay->ops->changed(h->bay->user, info);
@@ -168,7 +167,7 @@ replaced(struct berth *h, const struct lun_info *now)
 
 	if (h->is_off)
 		return;
-	fault_set(&why, IPC_ERR_OFFLINE,
+	fault_set(&why, FAULT_OFFLINE,
 	    "restore the unit on the target; or remove the device (rmsf) and scan again",
 	    "LUN %u is not the unit that it was: it was %s, now there is %s; it gets no I/O",
 	    was->number, lun_info_name(&was->id),
@@ -194,7 +193,7 @@ show_again(struct berth *h, const struct lun_info *info, struct fault *ret_fault
 		return true;
 	}
 	replaced(h, info);
-	fault_set(ret_fault, IPC_ERR_BUSY, "close it, then scan again",
+	fault_set(ret_fault, FAULT_BUSY, "close it, then scan again",
 	    "disk %s is another unit now, but the old one is still in use",
 	    disk_blk(h->disk)->name);
 	return false;
@@ -223,7 +222,7 @@ bay_show(struct bay *b, const struct lun_info *info, const char *name, struct fa
 							       : STAT_SWD_CONNECTION_io_streams);
 		disk_free(h->disk);
 		free(h);
-		fault_set(ret_fault, IPC_ERR_INTERNAL, "look at the driver's log",
+		fault_set(ret_fault, FAULT_INTERNAL, "look at the driver's log",
 		    "disk %s cannot be shown: %s", name, strerror(-err));
 		return false;
 	}
@@ -238,7 +237,7 @@ take_off(struct berth *h, int err)
 {
 	probe_abandon(h->look);
 	h->look = NULL;
-	loop_timer_clear(h->bay->port->loop, &h->again);
+	agenda_clear(loop_agenda(h->bay->port->loop), &h->again);
 	disk_off(h->disk, err);
 }
 
@@ -309,8 +308,8 @@ wait_for_it(struct berth *h)
 		    disk_blk(h->disk)->name, disk_info(h->disk)->number);
 	if (!h->is_off)
 		disk_pause(h->disk);
-	loop_timer_set(
-	    h->bay->port->loop, &h->again, loop_now(h->bay->port->loop) + BAY_MISSING_US);
+	agenda_set(loop_agenda(h->bay->port->loop), &h->again,
+	    loop_now(h->bay->port->loop) + BAY_MISSING_US);
 }
 
 /*
@@ -346,7 +345,7 @@ looked(void *user, struct probe_result *r)
 }
 
 static void
-again(struct loop_timer *t)
+again(struct agenda_timer *t)
 {
 	struct berth *h = LIST_ENTRY(t, struct berth, again);
 

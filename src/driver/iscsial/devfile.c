@@ -36,7 +36,7 @@ struct work {
 /* Some detach jobs whose end somebody waits for. */
 struct detaching {
 	struct driver *d;
-	struct loop_timer patience;
+	struct agenda_timer patience;
 	unsigned left;
 	void (*done)(void *user); /* NULL: told already */
 	void *user;
@@ -75,7 +75,7 @@ make_link(const char *path, const char *to, struct fault *ret_fault)
 	else if ((unlink(temporary) == 0 || errno == ENOENT) && symlink(to, temporary) == 0 &&
 		 rename(temporary, path) == 0)
 		return true;
-	fault_set(ret_fault, IPC_ERR_INTERNAL, "check the directory and its permissions",
+	fault_set(ret_fault, FAULT_INTERNAL, "check the directory and its permissions",
 	    "cannot make %s: %s", path, strerror(errno));
 	return false;
 }
@@ -196,7 +196,7 @@ undo_attach(struct work *w)
 	struct work *stray;
 
 	if (w->done != NULL)
-		fault_set(&w->result.fault, IPC_ERR_OFFLINE, "scan, then try again",
+		fault_set(&w->result.fault, FAULT_OFFLINE, "scan, then try again",
 		    "the disk went away while its block device was made");
 	if (w->job.result != 0) {
 		if (w->all != NULL)
@@ -259,7 +259,7 @@ devfile_install(struct driver *d, struct node *n, bool anew, devfile_done *done,
 
 	w->is_install = true;
 	if (!n->is_shown) {
-		fault_set(&w->result.fault, IPC_ERR_OFFLINE, "scan, then try again",
+		fault_set(&w->result.fault, FAULT_OFFLINE, "scan, then try again",
 		    "%s is not there now, so it can have no device files", n->hw_path);
 		call_post(d->loop, finish, w);
 	} else if (n->is_installed && has_links(d, n) && !anew) {
@@ -311,11 +311,11 @@ removed(struct loopdev_job *job)
 
 	w->d->loop_jobs--;
 	if (job->result == -EBUSY)
-		fault_set(&w->result.fault, IPC_ERR_BUSY,
+		fault_set(&w->result.fault, FAULT_BUSY,
 		    "unmount it or end what uses it, or force the removal", "%s", job->why);
 	else if (job->result != 0 && job->result != -ENXIO)
 		fault_set(
-		    &w->result.fault, IPC_ERR_INTERNAL, "look at the system's log", "%s", job->why);
+		    &w->result.fault, FAULT_INTERNAL, "look at the system's log", "%s", job->why);
 	else if (n != NULL)
 		forget(w, n);
 	finish(w);
@@ -343,7 +343,7 @@ one_detached(struct detaching *a)
 	a->left--;
 	if (a->left == 0 && done != NULL) {
 		a->done = NULL;
-		loop_timer_clear(a->d->loop, &a->patience);
+		agenda_clear(loop_agenda(a->d->loop), &a->patience);
 		done(a->user);
 	}
 	if (a->left == 0)
@@ -388,7 +388,7 @@ devfile_detach(struct driver *d, struct node *n)
 }
 
 static void
-impatient(struct loop_timer *t)
+impatient(struct agenda_timer *t)
 {
 	struct detaching *a = LIST_ENTRY(t, struct detaching, patience);
 	void (*done)(void *user) = a->done;
@@ -432,7 +432,8 @@ devfile_detach_session(struct driver *d, uint32_t instance, void (*done)(void *u
 			a->left++;
 		}
 	}
-	loop_timer_set(d->loop, &a->patience, loop_now_update(d->loop) + DEVFILE_DETACH_US);
+	agenda_set(
+	    loop_agenda(d->loop), &a->patience, loop_now_update(d->loop) + DEVFILE_DETACH_US);
 	call_post(d->loop, none_to_detach, a);
 }
 

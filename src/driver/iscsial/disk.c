@@ -88,7 +88,7 @@ disk_queue_good(struct disk *d)
 /* ---- requests end ---- */
 
 static void
-deliver(struct loop_work *w)
+deliver(struct agenda_work *w)
 {
 	struct disk *d = LIST_ENTRY(w, struct disk, deliver);
 	struct list *node;
@@ -105,7 +105,7 @@ disk_finish(struct disk *d, struct blk_req *blk, int result)
 {
 	blk->result = result;
 	list_push_back(&d->finished, &blk->link);
-	loop_defer(d->port->loop, &d->deliver);
+	agenda_defer(loop_agenda(d->port->loop), &d->deliver);
 }
 
 void
@@ -131,12 +131,12 @@ disk_hold(struct disk *d, struct io *io)
 	list_push_back(&d->held, &io->link);
 	if (d->state == DISK_RUN) {
 		d->state = DISK_LOOK;
-		loop_defer(d->port->loop, &d->ask);
+		agenda_defer(loop_agenda(d->port->loop), &d->ask);
 	}
 }
 
 static void
-ask(struct loop_work *w)
+ask(struct agenda_work *w)
 {
 	struct disk *d = LIST_ENTRY(w, struct disk, ask);
 
@@ -218,8 +218,8 @@ disk_new(struct scsi_port *port, struct iopool *pool, const struct lun_info *inf
 	list_init(&d->held);
 	list_init(&d->finished);
 	list_init(&d->pool_link);
-	loop_work_init(&d->deliver, deliver);
-	loop_work_init(&d->ask, ask);
+	agenda_work_init(&d->deliver, deliver);
+	agenda_work_init(&d->ask, ask);
 	(void)snprintf(d->blk.name, sizeof d->blk.name, "%s", name);
 	d->blk.submit = submit;
 	d->blk.user = d;
@@ -234,8 +234,8 @@ disk_free(struct disk *d)
 		return;
 	assert(disk_is_idle(d));
 	iopool_forget(d->pool, d);
-	loop_work_cancel(&d->deliver);
-	loop_work_cancel(&d->ask);
+	agenda_cancel(&d->deliver);
+	agenda_cancel(&d->ask);
 	free(d);
 }
 

@@ -29,7 +29,7 @@ struct disk {
 	struct list held;       /* io.link: to be sent again after the look */
 	struct list finished;   /* blk_req.link: done() is due */
 	struct list pool_link;  /* iopool's */
-	struct loop_work deliver, ask;
+	struct agenda_work deliver, ask;
 	struct disk_counts counts;
 	struct disk_latency latency;
 	/* The log of errors: at most so many in so long. */

@@ -320,8 +320,8 @@ handed_back(struct req *r)
 		if (v.delay_us == 0)
 			disk_io_next(io);
 		else
-			loop_timer_set(
-			    d->port->loop, &io->again, loop_now(d->port->loop) + v.delay_us);
+			agenda_set(loop_agenda(d->port->loop), &io->again,
+			    loop_now(d->port->loop) + v.delay_us);
 		break;
 	case RETRY_LOOK:
 		disk_hold(d, io);
@@ -339,7 +339,7 @@ handed_back(struct req *r)
 }
 
 static void
-again(struct loop_timer *t)
+again(struct agenda_timer *t)
 {
 	struct io *io = LIST_ENTRY(t, struct io, again);
 	struct disk *d = io->disk;

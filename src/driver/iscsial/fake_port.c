@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "core/scsi/sense.h"
+#include "scsi/sense.h"
 
 static void
 submit(struct scsi_port *p, struct req *r)

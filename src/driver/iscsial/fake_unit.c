@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/be.h"
-#include "core/scsi/cdb.h"
-#include "core/scsi/sense.h"
-#include "core/scsi/vpd.h"
+#include "scsi/cdb.h"
+#include "scsi/sense.h"
+#include "scsi/vpd.h"
 
 /* As much of a as fits what was asked for. */
 static void

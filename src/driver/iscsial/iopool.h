@@ -7,10 +7,10 @@
 #define ISCSIAL_IOPOOL_H
 
 #include "core/req.h"
-#include "core/scsi/cdb.h"
 #include "driver/iscsial/retry.h"
 #include "engine/loop.h"
-#include "export/blk.h"
+#include "lu/blk.h"
+#include "scsi/cdb.h"
 
 struct disk;
 
@@ -18,7 +18,7 @@ struct disk;
 struct io {
 	struct req req;
 	struct list link; /* free, or held by its disk */
-	struct loop_timer again;
+	struct agenda_timer again;
 	struct disk *disk;
 	struct blk_req *blk;
 	struct retry retry;

@@ -168,7 +168,7 @@ claim_above(struct visit *v, const struct hwpath *path, enum registry_class clas
 
 			settings_fault(v->d->reg, f);
 			if (err == -ENOSPC)
-				fault_set(f, IPC_ERR_INTERNAL,
+				fault_set(f, FAULT_INTERNAL,
 				    "remove targets that are not needed any more",
 				    "all instances of %s are taken", registry_class_name(class));
 			return NULL;
@@ -180,24 +180,57 @@ claim_above(struct visit *v, const struct hwpath *path, enum registry_class clas
 	return n;
 }
 
+/* Both ways: the registry keeps more of a unit than a probe gathers. */
+static struct identity
+to_registry(const struct lun_id *id)
+{
+	struct identity ret = { .size_bytes = id->size_bytes };
+
+	(void)identity_add(&ret, id->designator); /* none: a unit without one */
+	memcpy(ret.serial, id->serial, strlen(id->serial));
+	return ret;
+}
+
+static struct lun_id
+from_registry(const struct identity *id)
+{
+	const char *designator = identity_first(id);
+	struct lun_id ret = { .size_bytes = id->size_bytes };
+
+	if (designator != NULL)
+		memcpy(ret.designator, designator, strlen(designator));
+	memcpy(ret.serial, id->serial, strlen(id->serial));
+	return ret;
+}
+
 /* Is it the unit that the registry knows at this path?  A new one is written down. */
 static bool
 check_identity(struct visit *v, struct node *n, const struct lun_info *info)
 {
-	struct registry_identity known;
+	struct identity known, now = to_registry(&info->id);
 	int err = registry_identity_get(v->d->reg, n->hw_path, &known);
 
-	if (err == 0 && !lun_info_is_same(&known, &info->id) && n->is_installed) {
-		fault_set(failure(v, n->hw_path), IPC_ERR_OFFLINE,
-		    "restore the unit on the target; or remove the device (rmsf) and scan again",
-		    "LUN %u is not the unit that %s was installed for: it was %s, now there is %s; "
-		    "it gets no I/O",
-		    info->number, n->name, lun_info_name(&known), lun_info_name(&info->id));
-		return false;
+	if (err != 0 && err != -ENOENT) {
+		/* What cannot be read is not overwritten, and nothing is known to be the same. */
+		settings_fault(v->d->reg, failure(v, n->hw_path));
+		return !n->is_installed;
 	}
-	if (err == 0 && memcmp(&known, &info->id, sizeof known) == 0)
+	if (err == 0 && n->is_installed) {
+		struct lun_id was = from_registry(&known);
+
+		if (!lun_info_is_same(&was, &info->id)) {
+			fault_set(failure(v, n->hw_path), FAULT_OFFLINE,
+			    "restore the unit on the target; or remove the device (rmsf) and scan "
+			    "again",
+			    "LUN %u is not the unit that %s was installed for: it was %s, now "
+			    "there is %s; it gets no I/O",
+			    info->number, n->name, lun_info_name(&was), lun_info_name(&info->id));
+			return false;
+		}
+	}
+	if (err == 0 && memcmp(&known, &now, sizeof known) == 0)
 		return true;
-	if (registry_identity_set(v->d->reg, n->hw_path, &info->id) != 0)
+	if (registry_identity_set(v->d->reg, n->hw_path, &now) != 0)
 		settings_fault(v->d->reg, failure(v, n->hw_path));
 	return true;
 }
@@ -335,7 +368,7 @@ shown(void *user, struct seat_disk *disks, size_t n)
 		if (disks[i].fault.is_set) {
 			*failure(v, node->hw_path) = disks[i].fault;
 			/* Another unit came, and somebody still has the old one open. */
-			if (disks[i].fault.code == IPC_ERR_BUSY) {
+			if (disks[i].fault.code == FAULT_BUSY) {
 				node->is_replaced = true;
 				node->state = TREE_UNCLAIMED;
 			}
@@ -393,7 +426,7 @@ probed(void *user, struct probe_result *r)
 	if (s != NULL)
 		s->is_probing = false;
 	if (!r->fault.is_set && (s == NULL || s->seat == NULL || s->state == SSTATE_LOGOUT))
-		fault_set(&r->fault, IPC_ERR_OFFLINE, "scan again", "the session was closed");
+		fault_set(&r->fault, FAULT_OFFLINE, "scan again", "the session was closed");
 	if (r->fault.is_set) {
 		v->result.fault = r->fault;
 		finish(v);

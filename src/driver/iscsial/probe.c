@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/scsi/cdb.h"
 #include "driver/call.h"
 #include "driver/iscsial/probe_cmd.h"
 #include "driver/iscsial/probe_steps.h"
+#include "scsi/cdb.h"
 
 #define PROBE_VISITORS   16
 #define PROBE_LIST_BYTES 4096
@@ -33,7 +33,7 @@ struct probe {
 	struct probe_result result;
 	size_t next; /* LUN that no visitor has taken */
 	unsigned busy;
-	struct loop_work finish;
+	struct agenda_work finish;
 	/* REPORT LUNS */
 	struct probe_cmd list_cmd;
 	uint8_t *list;
@@ -47,14 +47,14 @@ static void visit(struct visitor *v);
 static void
 probe_free(struct probe *p)
 {
-	loop_work_cancel(&p->finish);
+	agenda_cancel(&p->finish);
 	free(p->result.luns);
 	free(p->list);
 	free(p);
 }
 
 static void
-finish(struct loop_work *w)
+finish(struct agenda_work *w)
 {
 	struct probe *p = LIST_ENTRY(w, struct probe, finish);
 
@@ -69,7 +69,7 @@ one_less(struct probe *p)
 {
 	assert(p->busy > 0);
 	if (--p->busy == 0)
-		loop_defer(p->port->loop, &p->finish);
+		agenda_defer(loop_agenda(p->port->loop), &p->finish);
 }
 
 /* The next LUN for a visitor that has none; it goes home where there is none. */
@@ -124,12 +124,12 @@ command_failed(struct visitor *v)
 		account_probe(&v->p->port->account, &v->cmd.req, true);
 	}
 	if (v->cmd.req.result == REQ_OFFLINE)
-		fault_set(&v->p->result.fault, IPC_ERR_OFFLINE, "scan again",
+		fault_set(&v->p->result.fault, FAULT_OFFLINE, "scan again",
 		    "the connection was lost while the LUNs were probed");
 	if (cost == PROBE_FAULT_IF_KNOWN && v->cmd.verdict.action == SENSE_UNSUPPORTED)
 		cost = PROBE_COSTS_NOTHING;
 	if (cost != PROBE_COSTS_NOTHING)
-		fault_set(&i->fault, IPC_ERR_OFFLINE, "look at the target's log", "LUN %u: %s",
+		fault_set(&i->fault, FAULT_OFFLINE, "look at the target's log", "LUN %u: %s",
 		    i->number, retry_describe(why, sizeof why, &v->cmd.req));
 	v->step = cost == PROBE_ENDS ? probe_steps_n : v->step + 1;
 }
@@ -242,7 +242,7 @@ list_failed(struct probe *p)
 		start_visits(p);
 		return;
 	}
-	fault_set(&p->result.fault, IPC_ERR_OFFLINE, "look at the target's log, then scan again",
+	fault_set(&p->result.fault, FAULT_OFFLINE, "look at the target's log, then scan again",
 	    "the LUNs could not be listed: %s", retry_describe(why, sizeof why, &p->list_cmd.req));
 }
 
@@ -264,7 +264,7 @@ list_done(struct probe_cmd *c, bool is_ok)
 	}
 	numbers = call_alloc(numbers_max * sizeof *numbers);
 	if (!luns_parse(p->list, c->req.data_got, numbers, &report)) {
-		fault_set(&p->result.fault, IPC_ERR_OFFLINE, "look at the target's log",
+		fault_set(&p->result.fault, FAULT_OFFLINE, "look at the target's log",
 		    "the target's list of LUNs is malformed");
 	} else if (report.is_incomplete && report.bytes_wanted > c->req.data_len &&
 		   c->req.data_len < PROBE_LIST_MAX) {
@@ -290,7 +290,7 @@ probe_new(struct scsi_port *port, probe_done *done, void *user)
 	p->done = done;
 	p->user = user;
 	p->busy = 1;
-	loop_work_init(&p->finish, finish);
+	agenda_work_init(&p->finish, finish);
 	return p;
 }
 

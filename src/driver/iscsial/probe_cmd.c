@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/scsi/cdb.h"
+#include "scsi/cdb.h"
 
 #define PROBE_TIMEOUT_MS  10000
 #define PROBE_READY_WAITS 15
@@ -14,7 +14,7 @@ send(struct probe_cmd *c)
 }
 
 static void
-again(struct loop_timer *t)
+again(struct agenda_timer *t)
 {
 	struct probe_cmd *c = LIST_ENTRY(t, struct probe_cmd, again);
 
@@ -63,8 +63,8 @@ handed_back(struct req *r)
 			break;
 		}
 		c->is_waiting = true;
-		loop_timer_set(
-		    c->port->loop, &c->again, loop_now(c->port->loop) + c->verdict.delay_us);
+		agenda_set(loop_agenda(c->port->loop), &c->again,
+		    loop_now(c->port->loop) + c->verdict.delay_us);
 		break;
 	case RETRY_LOOK: /* we are looking */
 		if (!start_unit(c))
@@ -106,6 +106,6 @@ probe_cmd_cancel(struct probe_cmd *c)
 
 	c->is_cancelled = true;
 	c->is_waiting = false;
-	loop_timer_clear(c->port->loop, &c->again);
+	agenda_clear(loop_agenda(c->port->loop), &c->again);
 	return was_waiting;
 }

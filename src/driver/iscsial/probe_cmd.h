@@ -15,7 +15,7 @@ struct probe_cmd {
 	void (*done)(struct probe_cmd *c, bool is_ok);
 	struct retry_verdict verdict;
 	struct retry retry;
-	struct loop_timer again;
+	struct agenda_timer again;
 	bool is_waiting;   /* `again` is armed */
 	bool is_cancelled; /* done() is called as soon as it is back, with is_ok false */
 	bool is_started;   /* START STOP UNIT was tried */

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "core/scsi/cdb.h"
 #include "driver/cut.h"
+#include "scsi/cdb.h"
 
 static void
 build_inquiry(struct probe_visit *v)
@@ -18,7 +18,7 @@ take_inquiry(struct probe_visit *v, size_t n)
 	struct lun_info *i = v->info;
 
 	if (!inquiry_parse(v->buf, n, &i->inquiry)) {
-		fault_set(&i->fault, IPC_ERR_OFFLINE, "look at the target's log",
+		fault_set(&i->fault, FAULT_OFFLINE, "look at the target's log",
 		    "LUN %u answered INQUIRY with %zu bytes, too few to tell what it is", i->number,
 		    n);
 		return;
@@ -91,7 +91,7 @@ take_name(struct probe_visit *v, size_t n)
 {
 	char name[VPD_DESIGNATOR_BYTES];
 
-	if (vpd_designator(v->buf, n, name) == VPD_OK)
+	if (vpd_designator(v->buf, n, 0, name) == VPD_OK)
 		cut_copy(v->info->id.designator, sizeof v->info->id.designator, name);
 }
 
@@ -133,7 +133,7 @@ take_capacity(struct probe_visit *v, enum capacity_result r)
 		i->id.size_bytes = i->capacity.bytes;
 		fault_clear(&i->fault);
 	} else {
-		fault_set(&i->fault, IPC_ERR_OFFLINE, "look at the target's configuration",
+		fault_set(&i->fault, FAULT_OFFLINE, "look at the target's configuration",
 		    "LUN %u cannot be used: %s", i->number, capacity_result_text(r));
 	}
 }

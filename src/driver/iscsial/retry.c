@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "core/scsi/cdb.h"
+#include "scsi/cdb.h"
 
 /* A target may queue a unit attention for each thing that happened; more than this is a loop. */
 #define RETRY_ATTENTIONS 16

@@ -6,7 +6,7 @@
 #define ISCSIAL_RETRY_H
 
 #include "core/req.h"
-#include "core/scsi/sense.h"
+#include "scsi/sense.h"
 
 enum retry_step {
 	RETRY_DONE,  /* it succeeded */

@@ -151,7 +151,7 @@ nexus_went_down(void *user, const struct nexus_down *down)
 
 	bay_uncheck(s->bay);
 	if (s->ping != NULL) {
-		fault_set(&s->ping->pong.fault, IPC_ERR_OFFLINE, "wait until the session is online",
+		fault_set(&s->ping->pong.fault, FAULT_OFFLINE, "wait until the session is online",
 		    "the connection was lost before the answer came");
 		seat_end_ping(s);
 	}
@@ -178,7 +178,7 @@ nexus_ponged(void *user, const struct nexus_ping *ping)
 	s->ping->pong.bytes_same = ping->bytes_same;
 	s->ping->pong.rtt_us = ping->rtt_us;
 	if (ping->timed_out)
-		fault_set(&s->ping->pong.fault, IPC_ERR_TIMEOUT,
+		fault_set(&s->ping->pong.fault, FAULT_TIMEOUT,
 		    "look at the network and the target's log",
 		    "the ping was not answered in time");
 	seat_end_ping(s);
@@ -258,7 +258,7 @@ on_attach(void *arg)
 		nexus_login_free(login);
 		if (s->closing == SEAT_OPEN) {
 			j->login = NULL;
-			fault_set(&j->down.fault, IPC_ERR_INTERNAL, "free some memory",
+			fault_set(&j->down.fault, FAULT_INTERNAL, "free some memory",
 			    "out of memory for another session");
 			seat_to_main(j, main_down);
 			return;
@@ -307,11 +307,11 @@ static void
 drain(struct seat *s)
 {
 	s->closing = SEAT_DRAINING;
-	loop_timer_set(s->loop, &s->closing_timer, loop_now(s->loop));
+	agenda_set(loop_agenda(s->loop), &s->closing_timer, loop_now(s->loop));
 }
 
 static void
-closing_timer(struct loop_timer *t)
+closing_timer(struct agenda_timer *t)
 {
 	struct seat *s = LIST_ENTRY(t, struct seat, closing_timer);
 
@@ -322,7 +322,7 @@ closing_timer(struct loop_timer *t)
 	nexus_free(s->nexus);
 	s->nexus = NULL;
 	if (!bay_is_idle(s->bay)) {
-		loop_timer_set(s->loop, t, loop_now(s->loop) + 50000);
+		agenda_set(loop_agenda(s->loop), t, loop_now(s->loop) + 50000);
 		return;
 	}
 	bay_free(s->bay);
@@ -340,12 +340,12 @@ on_close(void *arg)
 	bay_stop(s->bay);
 	if (s->nexus != NULL && nexus_is_online(s->nexus) && nexus_logout(s->nexus) == 0) {
 		s->closing = SEAT_LOGGING_OUT;
-		loop_timer_set(
-		    s->loop, &s->closing_timer, loop_now_update(s->loop) + SEAT_LOGOUT_US);
+		agenda_set(loop_agenda(s->loop), &s->closing_timer,
+		    loop_now_update(s->loop) + SEAT_LOGOUT_US);
 	} else {
 		if (s->ping != NULL) {
 			fault_set(
-			    &s->ping->pong.fault, IPC_ERR_OFFLINE, "", "the session was closed");
+			    &s->ping->pong.fault, FAULT_OFFLINE, "", "the session was closed");
 			seat_end_ping(s);
 		}
 		drain(s);

@@ -23,7 +23,7 @@ struct seat {
 	struct bay *bay;
 	bool is_given_up;
 	enum seat_closing closing;
-	struct loop_timer closing_timer;
+	struct agenda_timer closing_timer;
 	struct list probes; /* jobs */
 	struct job *ping;   /* under way */
 	struct conn_counts final;
@@ -39,7 +39,7 @@ struct job {
 	struct nexus_login *login;
 	/* seat_probe */
 	struct probe *probe;
-	struct loop_timer deadline;
+	struct agenda_timer deadline;
 	struct probe_result result;
 	probe_done *probed;
 	/* seat_show, seat_hide, seat_count_openers */

@@ -53,11 +53,11 @@ end_probe(struct job *j, const char *why)
 {
 	if (why != NULL) {
 		probe_abandon(j->probe);
-		fault_set(&j->result.fault, IPC_ERR_OFFLINE, "scan again",
+		fault_set(&j->result.fault, FAULT_OFFLINE, "scan again",
 		    "the LUNs could not be probed: %s", why);
 	}
 	list_remove(&j->link);
-	loop_timer_clear(j->seat->loop, &j->deadline);
+	agenda_clear(loop_agenda(j->seat->loop), &j->deadline);
 	seat_to_main(j, main_probed);
 }
 
@@ -79,7 +79,7 @@ probed(void *user, struct probe_result *r)
 }
 
 static void
-probe_deadline(struct loop_timer *t)
+probe_deadline(struct agenda_timer *t)
 {
 	end_probe(LIST_ENTRY(t, struct job, deadline), "the target took too long");
 }
@@ -91,14 +91,14 @@ on_probe(void *arg)
 	struct seat *s = j->seat;
 
 	if (s->closing != SEAT_OPEN || s->nexus == NULL || !nexus_is_online(s->nexus)) {
-		fault_set(&j->result.fault, IPC_ERR_OFFLINE, "scan again",
+		fault_set(&j->result.fault, FAULT_OFFLINE, "scan again",
 		    "the LUNs could not be probed: the session is not online");
 		seat_to_main(j, main_probed);
 		return;
 	}
 	list_push_back(&s->probes, &j->link);
 	j->deadline.expired = probe_deadline;
-	loop_timer_set(s->loop, &j->deadline, loop_now_update(s->loop) + SEAT_PROBE_US);
+	agenda_set(loop_agenda(s->loop), &j->deadline, loop_now_update(s->loop) + SEAT_PROBE_US);
 	j->probe = probe_start(&s->port, probed, j);
 }
 
@@ -131,7 +131,7 @@ on_show(void *arg)
 		struct seat_disk *d = &j->disks[i];
 
 		if (j->seat->closing != SEAT_OPEN)
-			fault_set(&d->fault, IPC_ERR_OFFLINE, "", "the session was closed");
+			fault_set(&d->fault, FAULT_OFFLINE, "", "the session was closed");
 		else if (d->is_refused)
 			bay_refuse(j->seat->bay, &d->info);
 		else
@@ -277,10 +277,10 @@ on_ping(void *arg)
 		return;
 	}
 	if (err == -EBUSY)
-		fault_set(&j->pong.fault, IPC_ERR_BUSY, "try again",
+		fault_set(&j->pong.fault, FAULT_BUSY, "try again",
 		    "another ping of this session is not answered yet");
 	else
-		fault_set(&j->pong.fault, IPC_ERR_OFFLINE, "wait until the session is online",
+		fault_set(&j->pong.fault, FAULT_OFFLINE, "wait until the session is online",
 		    "the session is not online, so nothing can be sent");
 	seat_to_main(j, main_pinged);
 }

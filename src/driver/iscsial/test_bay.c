@@ -291,7 +291,7 @@ a_scan_swaps_no_unit_under_its_opener(void **state)
 	start(&w);
 	shown.openers = 1;
 	assert_false(bay_show(w.bay, &other, "c0t0d1", &f));
-	assert_int_equal(f.code, IPC_ERR_BUSY);
+	assert_int_equal(f.code, FAULT_BUSY);
 	write_block(&w);
 	assert_int_equal(w.result, -EIO);
 	shown.openers = 0;

@@ -8,9 +8,9 @@
 #include <cmocka.h>
 
 #include "base/be.h"
-#include "core/scsi/sense.h"
 #include "driver/iscsial/disk.h"
 #include "driver/iscsial/fake_port.h"
+#include "scsi/sense.h"
 
 #define SLOTS 4
 

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "core/scsi/cdb.h"
 #include "driver/iscsial/retry.h"
+#include "scsi/cdb.h"
 
 static struct req
 answered(uint8_t status)

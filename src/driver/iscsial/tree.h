@@ -7,6 +7,7 @@
 
 #include "driver/iscsial/hwpath.h"
 #include "driver/iscsial/lun_info.h"
+#include "registry/registry.h"
 
 enum tree_state {
 #define TREE_STATE(id, name) TREE_##id,

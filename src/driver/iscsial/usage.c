@@ -15,7 +15,7 @@ struct usage {
 	void (*done)(void *user); /* NULL: told already */
 	void *user;
 	unsigned left; /* answers that are due; the last one frees this */
-	struct loop_timer patience;
+	struct agenda_timer patience;
 };
 
 /* One loop device that is asked. */
@@ -36,7 +36,7 @@ tell(struct usage *u)
 {
 	void (*done)(void *user) = u->done;
 
-	loop_timer_clear(u->d->loop, &u->patience);
+	agenda_clear(loop_agenda(u->d->loop), &u->patience);
 	u->done = NULL;
 	if (done != NULL)
 		done(u->user);
@@ -52,7 +52,7 @@ one_less(struct usage *u)
 }
 
 static void
-impatient(struct loop_timer *t)
+impatient(struct agenda_timer *t)
 {
 	struct usage *u = LIST_ENTRY(t, struct usage, patience);
 
@@ -159,7 +159,8 @@ usage_collect(struct driver *d, uint32_t instance, void (*done)(void *user), voi
 	u->user = user;
 	u->left = 1;
 	u->patience.expired = impatient;
-	loop_timer_set(d->loop, &u->patience, loop_now_update(d->loop) + USAGE_PATIENCE_US);
+	agenda_set(
+	    loop_agenda(d->loop), &u->patience, loop_now_update(d->loop) + USAGE_PATIENCE_US);
 	LIST_EACH(node, tmp, &d->sessions)
 	{
 		struct session *s = LIST_ENTRY(node, struct session, link);

@@ -39,7 +39,7 @@ struct dial {
 	uint64_t deadline_us;
 	bool is_resolving;
 	int64_t resolve_id; /* while is_resolving */
-	struct loop_timer daemon_wait, stagger, later;
+	struct agenda_timer daemon_wait, stagger, later;
 	struct attempt attempt[DIAL_ADDRESSES];
 	size_t n, begun;           /* addresses; how many were begun with */
 	struct dial_result result; /* the latest failure, or the connection */
@@ -47,19 +47,19 @@ struct dial {
 
 static const struct dial_error {
 	int err;
-	enum ipc_error_code code;
+	enum fault_code code;
 	const char *why, *next;
 } errors[] = {
-#define DIAL_ERROR(err, code, why, next) { -(err), IPC_ERR_##code, (why), (next) },
+#define DIAL_ERROR(err, code, why, next) { -(err), FAULT_##code, (why), (next) },
 #include "driver/isw/dial_error.def"
 };
 
 static void
 dial_free(struct dial *d)
 {
-	loop_timer_clear(d->w->loop, &d->daemon_wait);
-	loop_timer_clear(d->w->loop, &d->stagger);
-	loop_timer_clear(d->w->loop, &d->later);
+	agenda_clear(loop_agenda(d->w->loop), &d->daemon_wait);
+	agenda_clear(loop_agenda(d->w->loop), &d->stagger);
+	agenda_clear(loop_agenda(d->w->loop), &d->later);
 	if (d->is_resolving)
 		(void)helper_server_cancel(d->w->resolvd, d->resolve_id); /* not wanted any more */
 	for (size_t i = 0; i < d->n; i++) {
@@ -87,11 +87,11 @@ static void
 fail_connect(struct dial *d, const char *address, int err, const char *why)
 {
 	const char *next = "look at iswd's log";
-	enum ipc_error_code code = IPC_ERR_OFFLINE;
+	enum fault_code code = FAULT_OFFLINE;
 
 	d->result.err = err;
 	if (err == -ENOTCONN) {
-		fault_set(&d->result.fault, IPC_ERR_NOTRUNNING, "start it: iscsi start",
+		fault_set(&d->result.fault, FAULT_NOTRUNNING, "start it: iscsi start",
 		    "iswd is not running, so no connection can be opened");
 		return;
 	}
@@ -132,7 +132,7 @@ connected(void *user, int err, const char *why, const json_t *result, int fd)
 	struct dial *d = a->d;
 
 	a->is_out = false;
-	loop_timer_clear(d->w->loop, &d->daemon_wait);
+	agenda_clear(loop_agenda(d->w->loop), &d->daemon_wait);
 	if (err == 0 && fd < 0) {
 		err = -EPROTO;
 		why = "iswd sent no connection";
@@ -157,12 +157,12 @@ static void
 fail_later(struct dial *d, const char *what, int err)
 {
 	d->result.err = err;
-	fault_set(&d->result.fault, IPC_ERR_INTERNAL, "try again", "%s: %s", what, strerror(-err));
-	loop_timer_set(d->w->loop, &d->later, loop_now(d->w->loop));
+	fault_set(&d->result.fault, FAULT_INTERNAL, "try again", "%s: %s", what, strerror(-err));
+	agenda_set(loop_agenda(d->w->loop), &d->later, loop_now(d->w->loop));
 }
 
 static void
-later(struct loop_timer *t)
+later(struct agenda_timer *t)
 {
 	finish(LIST_ENTRY(t, struct dial, later));
 }
@@ -202,13 +202,13 @@ begin_next(struct dial *d)
 	}
 	a->is_out = true;
 	if (helper_server_pid(d->w->iswd) == 0)
-		loop_timer_set(d->w->loop, &d->daemon_wait, now + DIAL_DAEMON_WAIT_US);
+		agenda_set(loop_agenda(d->w->loop), &d->daemon_wait, now + DIAL_DAEMON_WAIT_US);
 	if (d->begun < d->n)
-		loop_timer_set(d->w->loop, &d->stagger, now + DIAL_STAGGER_US);
+		agenda_set(loop_agenda(d->w->loop), &d->stagger, now + DIAL_STAGGER_US);
 }
 
 static void
-stagger(struct loop_timer *t)
+stagger(struct agenda_timer *t)
 {
 	struct dial *d = LIST_ENTRY(t, struct dial, stagger);
 
@@ -218,12 +218,12 @@ stagger(struct loop_timer *t)
 
 /* Was the daemon there in time?  If it came meanwhile, the requests are its own. */
 static void
-daemon_missing(struct loop_timer *t)
+daemon_missing(struct agenda_timer *t)
 {
 	struct dial *d = LIST_ENTRY(t, struct dial, daemon_wait);
 
 	if (d->is_resolving && helper_server_pid(d->w->resolvd) == 0) {
-		fault_set(&d->result.fault, IPC_ERR_NOTRUNNING,
+		fault_set(&d->result.fault, FAULT_NOTRUNNING,
 		    "start it, or use an address instead of the name",
 		    "iscsi_resolvd is not running, so the host name %s cannot be resolved",
 		    d->host);
@@ -246,7 +246,7 @@ resolved(void *user, int err, const char *why, const json_t *result, int fd)
 
 	(void)fd; /* -1: resolving hands none over */
 	d->is_resolving = false;
-	loop_timer_clear(d->w->loop, &d->daemon_wait);
+	agenda_clear(loop_agenda(d->w->loop), &d->daemon_wait);
 	json_array_foreach(list, i, v)
 	{
 		const char *s = json_string_value(v);
@@ -261,7 +261,7 @@ resolved(void *user, int err, const char *why, const json_t *result, int fd)
 	}
 	d->result.is_name = true;
 	d->result.err = err != 0 ? err : -ENOENT;
-	fault_set(&d->result.fault, err == -ETIMEDOUT ? IPC_ERR_TIMEOUT : IPC_ERR_NOTFOUND,
+	fault_set(&d->result.fault, err == -ETIMEDOUT ? FAULT_TIMEOUT : FAULT_NOTFOUND,
 	    "check the name and this host's resolver, or use an address",
 	    "cannot resolve the host name %s: %s", d->host, err != 0 ? why : "it has no address");
 	finish(d);
@@ -283,7 +283,7 @@ resolve(struct dial *d)
 	else
 		d->is_resolving = true;
 	if (d->is_resolving && helper_server_pid(d->w->resolvd) == 0)
-		loop_timer_set(d->w->loop, &d->daemon_wait, now + DIAL_DAEMON_WAIT_US);
+		agenda_set(loop_agenda(d->w->loop), &d->daemon_wait, now + DIAL_DAEMON_WAIT_US);
 }
 
 struct dial *
@@ -305,10 +305,10 @@ dial_start(struct isw *w, const char *host, uint16_t port, const struct dial_fro
 	d->stagger.expired = stagger;
 	d->later.expired = later;
 	if (addr_parse_host(host, &a) != ADDR_OK) {
-		fault_set(&d->result.fault, IPC_ERR_INVALID, "correct or remove it",
+		fault_set(&d->result.fault, FAULT_INVALID, "correct or remove it",
 		    "%s is neither an address nor a host name", host);
 		d->result.err = -EINVAL;
-		loop_timer_set(w->loop, &d->later, loop_now(w->loop));
+		agenda_set(loop_agenda(w->loop), &d->later, loop_now(w->loop));
 		return d;
 	}
 	(void)snprintf(d->host, sizeof d->host, "%s", a.host); /* the same limit */

@@ -5,9 +5,9 @@
 #ifndef ISW_DIAL_H
 #define ISW_DIAL_H
 
+#include "base/fault.h"
 #include "base/limits.h"
 #include "driver/diag/stat.h"
-#include "driver/fault.h"
 #include "engine/loop.h"
 #include "ipc/helper.h"
 

@@ -15,7 +15,7 @@ struct verify {
 	verify_done *done;
 	void *user;
 	int64_t id; /* > 0: a request is out */
-	struct loop_timer later;
+	struct agenda_timer later;
 	struct verify_result result;
 };
 
@@ -26,13 +26,13 @@ finish(struct verify *v)
 	verify_done *done = v->done;
 	void *user = v->user;
 
-	loop_timer_clear(v->cfg->loop, &v->later);
+	agenda_clear(loop_agenda(v->cfg->loop), &v->later);
 	free(v);
 	done(user, &r);
 }
 
 static void
-later(struct loop_timer *t)
+later(struct agenda_timer *t)
 {
 	finish(LIST_ENTRY(t, struct verify, later));
 }
@@ -51,12 +51,12 @@ answered(void *user, int err, const char *why, const json_t *result, int fd)
 		v->result.ok = false;
 	else if (err == -ETIMEDOUT) {
 		v->result.timed_out = true;
-		fault_set(&v->result.fault, IPC_ERR_TIMEOUT,
+		fault_set(&v->result.fault, FAULT_TIMEOUT,
 		    "check the RADIUS server, the way to it, and that it knows this host and the "
 		    "NAS secret",
 		    "the target could not be verified: no RADIUS server answered in time");
 	} else {
-		fault_set(&v->result.fault, IPC_ERR_OFFLINE,
+		fault_set(&v->result.fault, FAULT_OFFLINE,
 		    "look at iradd's log and at the RADIUS server's",
 		    "the target could not be verified: %s",
 		    err != 0 ? why : "iradd gave no verdict");
@@ -113,22 +113,22 @@ verify_start(
 	v->later.expired = later;
 	args = question(cfg, q);
 	if (args == NULL)
-		fault_set(&v->result.fault, IPC_ERR_OFFLINE,
+		fault_set(&v->result.fault, FAULT_OFFLINE,
 		    "configure the server with 'iscsiutil -u -R', or the target's own secret with "
 		    "'iscsiutil -u --target-secret -'",
 		    "the target could not be verified: no RADIUS server is configured");
 	else if (helper_server_pid(cfg->iradd) == 0)
-		fault_set(&v->result.fault, IPC_ERR_NOTRUNNING, "start it: iscsi start",
+		fault_set(&v->result.fault, FAULT_NOTRUNNING, "start it: iscsi start",
 		    "the target could not be verified: iradd is not running");
 	else
 		v->id = helper_server_request(cfg->iradd, "verify", json_incref(args),
 		    now + NEXUS_VERIFY_MS * 1000 + VERIFY_GRACE_US, answered, v);
 	json_decref(args);
 	if (v->id < 0)
-		fault_set(&v->result.fault, IPC_ERR_INTERNAL, "try again",
+		fault_set(&v->result.fault, FAULT_INTERNAL, "try again",
 		    "the target could not be verified: %s", strerror((int)-v->id));
 	if (v->id <= 0)
-		loop_timer_set(cfg->loop, &v->later, now);
+		agenda_set(loop_agenda(cfg->loop), &v->later, now);
 	return v;
 }
 
@@ -139,6 +139,6 @@ verify_cancel(struct verify *v)
 		return;
 	if (v->id > 0)
 		(void)helper_server_cancel(v->cfg->iradd, v->id); /* it is not wanted any more */
-	loop_timer_clear(v->cfg->loop, &v->later);
+	agenda_clear(loop_agenda(v->cfg->loop), &v->later);
 	free(v);
 }

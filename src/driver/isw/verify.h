@@ -5,7 +5,7 @@
 #ifndef ISW_VERIFY_H
 #define ISW_VERIFY_H
 
-#include "driver/fault.h"
+#include "base/fault.h"
 #include "driver/iscsi/nexus.h"
 #include "ipc/helper.h"
 #include "registry/registry.h"

@@ -1,0 +1,49 @@
+/*
+ * A block device as an exporter sees it, and one request to it.  What stands
+ * behind it (a LUN) is the driver's affair.
+ */
+#ifndef LU_BLK_H
+#define LU_BLK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+enum blk_op {
+	BLK_READ,
+	BLK_WRITE,
+	BLK_FLUSH,       /* everything answered before is on stable storage when this is answered */
+	BLK_DISCARD,     /* the blocks are not needed any more; reading them later gives anything */
+	BLK_WRITE_ZEROES /* the blocks read as zeros afterwards; they may be deallocated */
+};
+
+struct blk_dev;
+
+struct blk_req {
+	enum blk_op op;
+	bool fua;        /* BLK_WRITE: on stable storage when answered */
+	uint64_t offset; /* bytes, a multiple of the block size, as is len */
+	uint64_t len;    /* BLK_READ, BLK_WRITE: at most max_io_bytes */
+	uint8_t *buf;    /* BLK_READ, BLK_WRITE: len bytes, borrowed until done */
+	/* 0, or a negative errno: -EIO, -EROFS, -ENOSPC, -EOPNOTSUPP, -ENXIO (gone), -ESHUTDOWN. */
+	int result;
+	/* Called once, on the device's thread, never from inside submit. */
+	void (*done)(struct blk_req *r);
+	void *user;       /* the exporter's */
+	struct list link; /* the backend's while it has the request */
+};
+
+struct blk_dev {
+	char name[32]; /* a file name: "c1t0d0" */
+	uint64_t size_bytes;
+	uint32_t block_bytes;  /* 512 or 4096 (any power of two) */
+	uint32_t max_io_bytes; /* largest BLK_READ/BLK_WRITE */
+	bool read_only, can_discard, can_write_zeroes;
+	/* Start a request; answers through r->done, also for errors. */
+	void (*submit)(struct blk_dev *d, struct blk_req *r);
+	void *user; /* the backend's */
+};
+
+#endif

@@ -1,0 +1,152 @@
+#include "scsi/identity.h"
+
+#include <string.h>
+
+const char *
+identity_first(const struct identity *id)
+{
+	return id->designators[0] != '\0' ? id->designators : NULL;
+}
+
+const char *
+identity_next(const struct identity *id, const char *d)
+{
+	const char *next = d + strlen(d) + 1;
+
+	return next < id->designators + IDENTITY_BYTES && *next != '\0' ? next : NULL;
+}
+
+static bool
+has(const struct identity *id, const char *designator)
+{
+	for (const char *d = identity_first(id); d != NULL; d = identity_next(id, d))
+		if (strcmp(d, designator) == 0)
+			return true;
+	return false;
+}
+
+bool
+identity_add(struct identity *id, const char *designator)
+{
+	size_t used = 0, n = strlen(designator) + 1;
+
+	for (const char *d = identity_first(id); d != NULL; d = identity_next(id, d))
+		used += strlen(d) + 1;
+	if (n == 1 || n > IDENTITY_BYTES - used || has(id, designator))
+		return false;
+	memcpy(id->designators + used, designator, n);
+	return true;
+}
+
+enum vpd_result
+identity_take_page(struct identity *id, const void *bytes, size_t n)
+{
+	char text[VPD_DESIGNATOR_BYTES];
+	enum vpd_result r = vpd_designator(bytes, n, 0, text);
+
+	if (r != VPD_OK)
+		return r;
+	for (unsigned at = 0; vpd_designator(bytes, n, at, text) == VPD_OK; at++)
+		(void)identity_add(id, text); /* without room the rest is passed over */
+	return VPD_OK;
+}
+
+bool
+identity_has_name(const struct identity *id)
+{
+	return identity_first(id) != NULL || id->serial[0] != '\0';
+}
+
+const char *
+identity_name(const struct identity *id)
+{
+	if (identity_first(id) != NULL)
+		return identity_first(id);
+	return id->serial[0] != '\0' ? id->serial : "a unit without a name";
+}
+
+static bool
+is_kind(const char *designator, const char *kind)
+{
+	return strncmp(designator, kind, strlen(kind)) == 0;
+}
+
+static bool
+is_same_kind(const char *a, const char *b)
+{
+	static const char *const kinds[] = { "naa.2", "naa.3", "naa.5", "naa.6", "name.", "t10." };
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (is_kind(a, kinds[i]))
+			return is_kind(b, kinds[i]);
+	return is_kind(a, "eui.") && is_kind(b, "eui.") && strlen(a) == strlen(b);
+}
+
+/* Does `id` have designators of d's kind, and d is not among them? */
+static bool
+contradicts(const struct identity *id, const char *d)
+{
+	bool has_kind = false;
+
+	for (const char *other = identity_first(id); other != NULL;
+	     other = identity_next(id, other)) {
+		if (strcmp(other, d) == 0)
+			return false;
+		has_kind = has_kind || is_same_kind(other, d);
+	}
+	return has_kind;
+}
+
+/* Is any designator of d's kind in both? */
+static bool
+shares_kind(const struct identity *a, const struct identity *b, const char *kind)
+{
+	for (const char *d = identity_first(a); d != NULL; d = identity_next(a, d))
+		if (is_same_kind(d, kind) && has(b, d))
+			return true;
+	return false;
+}
+
+static bool
+is_alike(const struct identity *a, const struct identity *b)
+{
+	return strcmp(a->vendor, b->vendor) == 0 && strcmp(a->product, b->product) == 0 &&
+	       a->block_bytes == b->block_bytes && a->size_bytes == b->size_bytes;
+}
+
+/* What the designators say; IDENTITY_UNCERTAIN: nothing. */
+static enum identity_match
+compare_designators(const struct identity *was, const struct identity *now, bool *ret_is_weak)
+{
+	enum identity_match match = IDENTITY_UNCERTAIN;
+
+	*ret_is_weak = true;
+	for (const char *d = identity_first(was); d != NULL; d = identity_next(was, d)) {
+		if (has(now, d)) {
+			match = IDENTITY_SAME;
+			*ret_is_weak = *ret_is_weak && is_kind(d, "t10.");
+		} else if (contradicts(now, d) && !shares_kind(was, now, d)) {
+			return IDENTITY_OTHER;
+		}
+	}
+	return match;
+}
+
+enum identity_match
+identity_compare(const struct identity *was, const struct identity *now)
+{
+	bool is_weak;
+	enum identity_match match = compare_designators(was, now, &is_weak);
+	bool has_serials = was->serial[0] != '\0' && now->serial[0] != '\0';
+	bool is_serial_same = strcmp(was->serial, now->serial) == 0;
+
+	if (match == IDENTITY_OTHER)
+		return match;
+	if (match == IDENTITY_SAME)
+		return is_weak && has_serials && !is_serial_same ? IDENTITY_OTHER : match;
+	if (has_serials)
+		return is_serial_same ? IDENTITY_SAME : IDENTITY_OTHER;
+	if (identity_has_name(was))
+		return IDENTITY_UNCERTAIN;
+	return is_alike(was, now) ? IDENTITY_ALIKE : IDENTITY_OTHER;
+}

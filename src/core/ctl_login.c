@@ -31,12 +31,14 @@ login_done(struct conn *c)
 	s->exp_cmd_sn = pdu.exp_cmd_sn;
 	s->max_cmd_sn = pdu.max_cmd_sn;
 	copy_text(s->unknown_keys, sizeof s->unknown_keys, login_unknown_keys(c->login.machine));
+	copy_text(s->rejected_keys, sizeof s->rejected_keys, login_rejected_keys(c->login.machine));
 	login_free(c->login.machine);
 	c->login.machine = NULL;
 	exchange_move(&c->login.x, EXCHANGE_IDLE);
 	conn_fire(c, CONN_E_LOGIN_DONE);
-	sess_post(s, &(struct sess_event){
-			 .kind = SESS_EV_ONLINE, .online = { .unknown_keys = s->unknown_keys } });
+	sess_post(s,
+	    &(struct sess_event){ .kind = SESS_EV_ONLINE,
+		.online = { .unknown_keys = s->unknown_keys, .rejected_keys = s->rejected_keys } });
 }
 
 /* What the guide counts by name; where it has no message for one, it is the header's fault. */

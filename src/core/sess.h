@@ -99,6 +99,7 @@ struct sess_event {
 			/* Answered NotUnderstood: "a,b", shortened, or ""; until the next
 			 * sess_connected(). */
 			const char *unknown_keys;
+			const char *rejected_keys; /* by the target; their defaults hold */
 		} online;
 		struct {
 			enum login_step

@@ -169,7 +169,8 @@ struct sess {
 	int32_t tpgt;
 	char target_alias[LIMIT_ALIAS_BYTES + 1];
 	char redirect[LIMIT_ADDRESS_BYTES + 1];
-	char login_reason[256], login_culprit[256], login_proposed[256], unknown_keys[256];
+	char login_reason[256], login_culprit[256], login_proposed[256];
+	char unknown_keys[256], rejected_keys[256];
 	struct neg_params params;
 
 	uint32_t cmd_sn, exp_cmd_sn, max_cmd_sn;

@@ -181,8 +181,7 @@ void
 link_submit(struct link *k, struct req *r)
 {
 	sess_submit(k->sess, r, loop_now(k->loop));
-	if (k->attached)
-		agenda_defer(loop_agenda(k->loop), &k->flush);
+	agenda_defer(loop_agenda(k->loop), &k->flush);
 }
 
 void
@@ -388,9 +387,9 @@ link_turn(struct link *k)
 {
 	uint64_t at;
 
+	link_drain(k);
 	if (!k->attached)
 		return;
-	link_drain(k);
 	link_send(k);
 	link_drain(k);
 	if (!k->closing)
@@ -420,6 +419,7 @@ link_ready(struct loop_fd *f, uint32_t events)
 {
 	struct link *k = LINK_OF(f, fd);
 
+	k->counts.wakes++;
 	/* What is kept comes first, and an error shows in the next call too. */
 	if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0 && k->kept == NULL)
 		link_receive(k);

@@ -11,7 +11,7 @@
 
 #include "driver/call.h"
 #include "driver/control/control.h"
-#include "driver/cut.h"
+#include "base/cut.h"
 #include "driver/iscsi/discovery.h"
 #include "driver/iscsi/scan.h"
 #include "driver/iscsi/session.h"

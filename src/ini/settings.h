@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "core/neg.h"
 #include "ini/chapcfg.h"
+#include "ini/portal.h"
 #include "ini/timers.h"
 
 /* Where connections come from; "": wherever the system's routes say. */
@@ -20,9 +21,7 @@ struct connect_from {
 /* The last permanent redirection that worked. */
 struct settings_redirect {
 	bool is_set;
-	char host[LIMIT_ADDRESS_BYTES + 1];
-	uint16_t port;
-	int32_t tpgt;
+	struct portal_address to;
 };
 
 struct settings {

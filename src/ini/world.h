@@ -11,17 +11,11 @@
 #include "base/agenda.h"
 #include "base/limits.h"
 #include "base/say.h"
+#include "ini/portal.h"
 #include "ini/settings.h"
 
 struct login_run;
 struct world;
-
-/* A portal, as a connection is asked for. */
-struct portal_address {
-	char host[LIMIT_ADDRESS_BYTES + 1]; /* literal, or a name */
-	uint16_t port;
-	int32_t tpgt; /* -1: any */
-};
 
 /*
  * Somebody who knows the target's secret must say whether its response is

@@ -19,7 +19,7 @@
 
 #include "../scenario/fault.h"
 #include "core/login.h"
-#include "driver/cut.h"
+#include "base/cut.h"
 #include "driver/iscsi/nexus.h"
 #include "driver/iscsial/bay.h"
 

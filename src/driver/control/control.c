@@ -7,7 +7,7 @@
 #include "base/fault.h"
 #include "core/addr.h"
 #include "driver/control/ops.h"
-#include "driver/cut.h"
+#include "base/cut.h"
 
 static void (*const handlers[IPC_OPS])(struct driver *d, struct ipc_call *call) = {
 #define OP(id, ...) [IPC_OP_##id] = op_##id,

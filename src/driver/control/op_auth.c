@@ -11,7 +11,7 @@
 #include "core/text.h"
 #include "driver/control/ops.h"
 #include "driver/control/scope.h"
-#include "driver/iscsi/chapcfg.h"
+#include "ini/chapcfg.h"
 #include "driver/iscsi/settings.h"
 #include "sys/log.h"
 

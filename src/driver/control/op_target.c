@@ -5,7 +5,7 @@
 #include "driver/control/control.h"
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
-#include "driver/cut.h"
+#include "base/cut.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsial/luns.h"
 #include "driver/iscsial/shutdown.h"

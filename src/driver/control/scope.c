@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/iname.h"
-#include "driver/cut.h"
+#include "base/cut.h"
 #include "driver/iscsi/session.h"
 #include "driver/iscsi/settings.h"
 

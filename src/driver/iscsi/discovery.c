@@ -7,10 +7,10 @@
 
 #include "core/sendtargets.h"
 #include "driver/call.h"
-#include "driver/cut.h"
-#include "driver/iscsi/isid.h"
+#include "base/cut.h"
+#include "ini/isid.h"
 #include "driver/iscsi/nexus.h"
-#include "driver/iscsi/redirect.h"
+#include "ini/redirect.h"
 #include "driver/iscsi/session.h"
 #include "driver/iscsi/settings.h"
 #include "sys/log.h"

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "driver/cut.h"
-#include "driver/iscsi/login_advice.h"
+#include "base/cut.h"
+#include "ini/login_advice.h"
 #include "sys/log.h"
 
 struct nexus {

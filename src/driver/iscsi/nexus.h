@@ -12,8 +12,8 @@
 
 #include "base/fault.h"
 #include "driver/diag/account.h"
-#include "driver/iscsi/chapcfg.h"
-#include "driver/iscsi/timers.h"
+#include "ini/chapcfg.h"
+#include "ini/timers.h"
 #include "engine/link.h"
 
 /* What the next login says of us.  Heap, owned by whoever has it. */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "driver/call.h"
-#include "driver/cut.h"
+#include "base/cut.h"
 #include "driver/iscsi/discovery.h"
 #include "driver/iscsi/session.h"
 #include "driver/iscsi/settings.h"

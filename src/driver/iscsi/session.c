@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "driver/call.h"
-#include "driver/cut.h"
-#include "driver/iscsi/isid.h"
-#include "driver/iscsi/redirect.h"
+#include "base/cut.h"
+#include "ini/isid.h"
+#include "ini/redirect.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsial/luns.h"
 #include "sys/log.h"

@@ -9,7 +9,7 @@
 #define ISCSI_SESSION_H
 
 #include "driver/driver.h"
-#include "driver/iscsi/backoff.h"
+#include "ini/backoff.h"
 #include "driver/iscsi/sstate.h"
 #include "driver/iscsial/seat.h"
 

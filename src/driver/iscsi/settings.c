@@ -10,7 +10,7 @@
 
 #include "driver/call.h"
 #include "driver/chaphash.h"
-#include "driver/cut.h"
+#include "base/cut.h"
 #include "sys/log.h"
 
 /* The guide's three keys, which have members of their own in answers. */
@@ -90,7 +90,7 @@ timer_key(enum timer_id id)
 {
 	static const enum registry_key keys[TIMER_COUNT] = {
 #define TIMER(id, ...) [TIMER_##id] = REGISTRY_KEY_timer_##id,
-#include "core/timers.def"
+#include "ini/timers.def"
 	};
 
 	return keys[id];

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "driver/call.h"
-#include "driver/cut.h"
+#include "base/cut.h"
 #include "driver/iscsi/settings.h"
 #include "sys/log.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "driver/call.h"
-#include "driver/cut.h"
+#include "base/cut.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsial/devfile.h"
 #include "sys/log.h"

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "driver/cut.h"
+#include "base/cut.h"
 #include "scsi/cdb.h"
 
 static void

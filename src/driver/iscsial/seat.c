@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "driver/call.h"
-#include "driver/cut.h"
+#include "base/cut.h"
 #include "driver/iscsial/seat_impl.h"
 
 /* How long a logout may take; then the connection is simply closed. */

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "driver/call.h"
-#include "driver/cut.h"
+#include "base/cut.h"
 #include "driver/iscsial/seat_impl.h"
 
 /* ---- verdicts ---- */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "driver/call.h"
-#include "driver/cut.h"
+#include "base/cut.h"
 
 static const struct {
 	const char *class_name, *driver, *hw_type, *description;

@@ -1,4 +1,4 @@
-#include "driver/iscsi/backoff.h"
+#include "ini/backoff.h"
 
 void
 backoff_reset(struct backoff *b)

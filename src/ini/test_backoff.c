@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "driver/iscsi/backoff.h"
+#include "ini/backoff.h"
 
 static void
 first_try_is_at_once(void **state)

@@ -5,8 +5,8 @@
  * for ever, also after the driver was restarted: a login reinstates what the
  * target may still hold of it, and two sessions never share one.  Pure.
  */
-#ifndef ISCSI_ISID_H
-#define ISCSI_ISID_H
+#ifndef INI_ISID_H
+#define INI_ISID_H
 
 #include <stdint.h>
 

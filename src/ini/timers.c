@@ -1,4 +1,4 @@
-#include "driver/iscsi/timers.h"
+#include "ini/timers.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -6,12 +6,12 @@
 
 #define TIMER(id, name, min, max, dflt, text) \
 	static_assert((min) <= (dflt) && (dflt) <= (max), name ": default out of range");
-#include "core/timers.def"
+#include "ini/timers.def"
 
 static const struct timer_info info[TIMER_COUNT] = {
 #define TIMER(id, name_, min_, max_, dflt_, text_) \
 	[TIMER_##id] = { name_, text_, min_, max_, dflt_ },
-#include "core/timers.def"
+#include "ini/timers.def"
 };
 
 const struct timer_info *

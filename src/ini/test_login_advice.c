@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "driver/iscsi/login_advice.h"
+#include "ini/login_advice.h"
 
 static void
 a_wrong_secret_is_not_tried_again(void **state)

@@ -3,8 +3,8 @@
  * … 30 seconds, each with a jitter of a quarter, so that a thousand sessions
  * of one target do not come back in the same instant.  Pure.
  */
-#ifndef ISCSI_BACKOFF_H
-#define ISCSI_BACKOFF_H
+#ifndef INI_BACKOFF_H
+#define INI_BACKOFF_H
 
 #include <stdint.h>
 

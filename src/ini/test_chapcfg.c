@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "driver/iscsi/chapcfg.h"
+#include "ini/chapcfg.h"
 
 static const uint8_t random_bytes[CHAPCFG_RANDOM_BYTES] = "challenge-bytes-I";
 static const struct chap_ops no_hash;

@@ -1,12 +1,12 @@
-#include "driver/iscsi/chapcfg.h"
+#include "ini/chapcfg.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/cut.h"
 #include "core/text.h"
-#include "driver/cut.h"
 
 /* The order of chap.def: MD5 first, since every target must have it (12.1.3). */
 static const uint8_t all[] = {

@@ -6,22 +6,22 @@
 
 #include <cmocka.h>
 
-#include "driver/iscsi/redirect.h"
+#include "ini/redirect.h"
 
 static void
 an_address_is_followed_with_its_defaults(void **state)
 {
-	struct registry_address to = { .tpgt = 7 };
+	struct portal_address to = { .tpgt = 7 };
 	struct fault f = { 0 };
 	unsigned hops = 0;
 
 	(void)state;
 	assert_true(redirect_follow("192.0.2.9", &hops, &to, &f));
-	assert_string_equal(to.address, "192.0.2.9");
+	assert_string_equal(to.host, "192.0.2.9");
 	assert_int_equal(to.port, 3260);
 	assert_int_equal(to.tpgt, 7);
 	assert_true(redirect_follow("[2001:db8::5]:5000,3", &hops, &to, &f));
-	assert_string_equal(to.address, "2001:db8::5");
+	assert_string_equal(to.host, "2001:db8::5");
 	assert_int_equal(to.port, 5000);
 	assert_int_equal(to.tpgt, 3);
 	assert_int_equal(hops, 2);
@@ -31,7 +31,7 @@ an_address_is_followed_with_its_defaults(void **state)
 static void
 going_round_in_circles_ends(void **state)
 {
-	struct registry_address to = { 0 };
+	struct portal_address to = { 0 };
 	struct fault f = { 0 };
 	unsigned hops = 0;
 
@@ -48,7 +48,7 @@ nonsense_is_refused_and_leads_nowhere(void **state)
 {
 	static const char *const bad[] = { "", ":3260", "192.0.2.9:0", "192.0.2.9:99999", "[::1",
 		"a b", "192.0.2.999" };
-	struct registry_address to = { .port = 42 };
+	struct portal_address to = { .port = 42 };
 	struct fault f;
 	unsigned hops = 0;
 

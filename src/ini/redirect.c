@@ -1,11 +1,11 @@
-#include "driver/iscsi/redirect.h"
+#include "ini/redirect.h"
 
+#include "base/cut.h"
 #include "core/addr.h"
-#include "driver/cut.h"
 
 bool
 redirect_follow(
-    const char *text, unsigned *hops, struct registry_address *ret_to, struct fault *ret_fault)
+    const char *text, unsigned *hops, struct portal_address *ret_to, struct fault *ret_fault)
 {
 	struct addr a;
 	enum addr_result r = addr_parse(text, &a);
@@ -20,7 +20,7 @@ redirect_follow(
 		    "the target sent us on %d times in a row, last to %s", REDIRECT_HOPS_MAX, text);
 		return false;
 	}
-	cut_copy(ret_to->address, sizeof ret_to->address, a.host);
+	cut_copy(ret_to->host, sizeof ret_to->host, a.host);
 	ret_to->port = a.has_port ? a.port : ADDR_PORT_DEFAULT;
 	if (a.has_tpgt)
 		ret_to->tpgt = a.tpgt;

@@ -2,11 +2,11 @@
  * Following a target that says it has moved (RFC 7143, section 11.13.5,
  * status class 1; the address is that of section 13.8).  Pure.
  */
-#ifndef ISCSI_REDIRECT_H
-#define ISCSI_REDIRECT_H
+#ifndef INI_REDIRECT_H
+#define INI_REDIRECT_H
 
 #include "base/fault.h"
-#include "registry/registry.h"
+#include "ini/portal.h"
 
 /* Redirections in a row; a target that needs more sends us round in circles. */
 #define REDIRECT_HOPS_MAX 4
@@ -18,6 +18,6 @@
  * *ret_fault: it cannot be followed.
  */
 bool redirect_follow(
-    const char *text, unsigned *hops, struct registry_address *ret_to, struct fault *ret_fault);
+    const char *text, unsigned *hops, struct portal_address *ret_to, struct fault *ret_fault);
 
 #endif

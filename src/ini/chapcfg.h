@@ -3,8 +3,8 @@
  * (core/chap.h).  Pure: randomness comes from the caller.  RFC 7143, sections
  * 9.2.1 and 12.1.3.
  */
-#ifndef ISCSI_CHAPCFG_H
-#define ISCSI_CHAPCFG_H
+#ifndef INI_CHAPCFG_H
+#define INI_CHAPCFG_H
 
 #include "base/limits.h"
 #include "core/chap.h"

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "driver/iscsi/isid.h"
+#include "ini/isid.h"
 
 static void
 format_is_random_with_instance_as_qualifier(void **state)

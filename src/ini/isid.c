@@ -1,4 +1,4 @@
-#include "driver/iscsi/isid.h"
+#include "ini/isid.h"
 
 #include <assert.h>
 #include <stdio.h>

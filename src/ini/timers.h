@@ -1,6 +1,6 @@
-/* A session's configurable time limits, core/timers.def.  Pure. */
-#ifndef ISCSI_TIMERS_H
-#define ISCSI_TIMERS_H
+/* A session's configurable time limits, ini/timers.def.  Pure. */
+#ifndef INI_TIMERS_H
+#define INI_TIMERS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 
 enum timer_id {
 #define TIMER(id, ...) TIMER_##id,
-#include "core/timers.def"
+#include "ini/timers.def"
 	TIMER_COUNT
 };
 

@@ -1,6 +1,6 @@
 /* What to do about a refused login.  RFC 7143, section 11.13.5.  Pure. */
-#ifndef ISCSI_LOGIN_ADVICE_H
-#define ISCSI_LOGIN_ADVICE_H
+#ifndef INI_LOGIN_ADVICE_H
+#define INI_LOGIN_ADVICE_H
 
 #include <stdbool.h>
 #include <stdint.h>

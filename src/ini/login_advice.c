@@ -1,4 +1,4 @@
-#include "driver/iscsi/login_advice.h"
+#include "ini/login_advice.h"
 
 #include <stddef.h>
 
@@ -7,7 +7,7 @@ static const struct {
 	struct login_advice advice;
 } rows[] = {
 #define LOGIN_ADVICE(class, detail, permanent, next) { (class), (detail), { (next), (permanent) } },
-#include "driver/iscsi/login_advice.def"
+#include "ini/login_advice.def"
 };
 
 /*

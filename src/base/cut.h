@@ -1,6 +1,6 @@
 /* Copying text that may be too long: what does not fit is cut off. */
-#ifndef DRIVER_CUT_H
-#define DRIVER_CUT_H
+#ifndef BASE_CUT_H
+#define BASE_CUT_H
 
 #include <stddef.h>
 #include <string.h>

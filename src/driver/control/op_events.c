@@ -7,6 +7,7 @@
 #include "driver/control/control.h"
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
+#include "driver/diag/event_log.h"
 #include "driver/diag/event_read.h"
 
 #define EVENTS_DEFAULT 1000

@@ -6,19 +6,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "driver/call.h"
 #include "base/cut.h"
+#include "driver/call.h"
 #include "driver/iscsi/settings.h"
+#include "driver/iscsial/tree.h"
+#include "export/loopdev.h"
 #include "sys/log.h"
 
 /* How long a closing session waits for its block devices to be written out. */
 #define DEVFILE_DETACH_US 8000000
 
-/* Why there are no loop devices; the same for the whole process. */
-static char no_loop[512];
-
-/* Block devices that are being made. */
-static struct list attaching = { &attaching, &attaching };
+/* What the device files of a driver need to know together. */
+struct devices {
+	char no_loop[512];     /* why there are no loop devices; "": there are */
+	struct list attaching; /* block devices that are being made */
+};
 
 struct work {
 	struct list link; /* attaching */
@@ -136,7 +138,7 @@ finish(void *arg)
 {
 	struct work *w = arg;
 
-	w->result.node = tree_find(&w->d->tree, &w->path);
+	w->result.node = tree_find(w->d->tree, &w->path);
 	if (w->result.fault.is_set && w->done == NULL)
 		log_err("%s", w->result.fault.message);
 	if (w->done != NULL)
@@ -215,7 +217,7 @@ static void
 attached(struct loopdev_job *job)
 {
 	struct work *w = job->user;
-	struct node *n = tree_find(&w->d->tree, &w->path);
+	struct node *n = tree_find(w->d->tree, &w->path);
 
 	w->d->loop_jobs--;
 	list_remove(&w->link);
@@ -238,8 +240,8 @@ attached(struct loopdev_job *job)
 static void
 make(struct work *w, struct node *n)
 {
-	if (no_loop[0] != '\0') {
-		cut_copy(w->result.note, sizeof w->result.note, no_loop);
+	if (w->d->devices->no_loop[0] != '\0') {
+		cut_copy(w->result.note, sizeof w->result.note, w->d->devices->no_loop);
 		write_down(w, n, NULL);
 		call_post(w->d->loop, finish, w);
 		return;
@@ -247,7 +249,7 @@ make(struct work *w, struct node *n)
 	w->job.block_bytes = n->info->capacity.block_bytes;
 	w->job.is_read_only = n->info->has_mode && n->info->mode.is_write_protected;
 	n->is_attaching = true;
-	list_push_back(&attaching, &w->link);
+	list_push_back(&w->d->devices->attaching, &w->link);
 	run(w, LOOPDEV_ATTACH, attached);
 }
 
@@ -307,7 +309,7 @@ static void
 removed(struct loopdev_job *job)
 {
 	struct work *w = job->user;
-	struct node *n = tree_find(&w->d->tree, &w->path);
+	struct node *n = tree_find(w->d->tree, &w->path);
 
 	w->d->loop_jobs--;
 	if (job->result == -EBUSY)
@@ -414,8 +416,8 @@ devfile_detach_session(struct driver *d, uint32_t instance, void (*done)(void *u
 	a->user = user;
 	a->left = 1;
 	a->patience.expired = impatient;
-	for (size_t i = 0; i < d->tree.n; i++) {
-		struct node *n = d->tree.nodes[i];
+	for (size_t i = 0; i < d->tree->n; i++) {
+		struct node *n = d->tree->nodes[i];
 
 		if (n->kind != TREE_LUN || n->path.part[2] != instance)
 			continue;
@@ -423,7 +425,7 @@ devfile_detach_session(struct driver *d, uint32_t instance, void (*done)(void *u
 		detach(d, n, a);
 	}
 	/* One that is being made is given back as soon as it is there. */
-	LIST_EACH(node, tmp, &attaching)
+	LIST_EACH(node, tmp, &d->devices->attaching)
 	{
 		struct work *w = LIST_ENTRY(node, struct work, link);
 
@@ -488,12 +490,21 @@ devfile_start(struct driver *d, void (*ready)(struct driver *d))
 	struct work *w = work_new(d, NULL, NULL, NULL);
 
 	w->ready = ready;
-	if (loopdev_check(no_loop, sizeof no_loop) != 0) {
-		log_info("disks have no block devices: %s", no_loop);
+	d->devices = call_alloc(sizeof *d->devices);
+	list_init(&d->devices->attaching);
+	if (loopdev_check(d->devices->no_loop, sizeof d->devices->no_loop) != 0) {
+		log_info("disks have no block devices: %s", d->devices->no_loop);
 		call_post(d->loop, ready_later, w);
 		return;
 	}
-	no_loop[0] = '\0';
+	d->devices->no_loop[0] = '\0';
 	(void)snprintf(w->job.file, sizeof w->job.file, "%s/", d->paths.disks);
 	run(w, LOOPDEV_SWEEP, swept);
+}
+
+void
+devfile_end(struct driver *d)
+{
+	free(d->devices);
+	d->devices = NULL;
 }

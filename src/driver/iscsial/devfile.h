@@ -7,7 +7,9 @@
 #ifndef ISCSIAL_DEVFILE_H
 #define ISCSIAL_DEVFILE_H
 
+#include "base/fault.h"
 #include "driver/driver.h"
+#include "driver/iscsial/tree.h"
 
 struct devfile_result {
 	struct node *node;
@@ -23,6 +25,8 @@ typedef void devfile_done(void *user, const struct devfile_result *r);
  * left on this root's disks; ready() follows.  Before the first disk is shown.
  */
 void devfile_start(struct driver *d, void (*ready)(struct driver *d));
+/* No job is under way any more. */
+void devfile_end(struct driver *d);
 /* Make the files of a shown disk and remember it; `anew`: also where they exist. */
 void devfile_install(struct driver *d, struct node *n, bool anew, devfile_done *done, void *user);
 /* A disk that is installed is shown again: make its files again.  A failure is logged. */

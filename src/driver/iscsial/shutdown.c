@@ -24,9 +24,10 @@ finish(struct closing *c)
 }
 
 static void
-was_closed(void *user, struct session *s)
+was_closed(void *user, struct driver *d, uint32_t instance)
 {
-	(void)s;
+	(void)d;
+	(void)instance;
 	finish(user);
 }
 
@@ -34,25 +35,25 @@ static void
 detached(void *user)
 {
 	struct closing *c = user;
-	struct session *s = session_find(c->d, c->instance);
+	struct wanted *w = wanted_find(c->d, c->instance);
 
 	/* Another request may have closed and dropped it meanwhile. */
-	if (s != NULL)
-		session_close(s, was_closed, c);
+	if (w != NULL)
+		wanted_close(w, c->d->is_stopping, was_closed, c);
 	else
 		finish(c);
 }
 
 void
-shutdown_session(struct session *s, shutdown_done *done, void *user)
+shutdown_session(struct wanted *w, shutdown_done *done, void *user)
 {
 	struct closing *c = call_alloc(sizeof *c);
 
-	c->d = s->d;
-	c->instance = s->instance;
+	c->d = w->d;
+	c->instance = w->instance;
 	c->done = done;
 	c->user = user;
-	devfile_detach_session(s->d, s->instance, detached, c);
+	devfile_detach_session(w->d, w->instance, detached, c);
 }
 
 void
@@ -62,14 +63,14 @@ shutdown_forget_nodes(struct driver *d, uint32_t instance)
 	int err;
 
 	for (size_t i = from; i < to; i++) {
-		struct node *n = d->tree.nodes[i];
+		struct node *n = d->tree->nodes[i];
 
 		if (n->kind == TREE_LUN && n->is_installed &&
 		    registry_device_remove(d->reg, n->name) == -EIO)
 			log_warn("device %s is not forgotten: %s", n->name,
 			    registry_error(d->reg)->message);
 	}
-	tree_remove(&d->tree, from, to);
+	tree_remove(d->tree, from, to);
 	err = registry_session_remove(d->reg, instance);
 	if (err != 0 && err != -ENOENT)
 		log_err("session instance %u is not given back: %s", instance,

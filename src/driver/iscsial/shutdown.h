@@ -5,11 +5,11 @@
 #ifndef ISCSIAL_SHUTDOWN_H
 #define ISCSIAL_SHUTDOWN_H
 
-#include "driver/iscsi/session.h"
+#include "driver/iscsi/wanted.h"
 
 typedef void shutdown_done(void *user, struct driver *d, uint32_t instance);
 /* done() (may be NULL) follows, never from inside, within a bound. */
-void shutdown_session(struct session *s, shutdown_done *done, void *user);
+void shutdown_session(struct wanted *w, shutdown_done *done, void *user);
 /* The session is gone for good: its instance, its nodes and their device files, too. */
 void shutdown_forget_nodes(struct driver *d, uint32_t instance);
 

@@ -6,6 +6,7 @@
 
 #include "driver/call.h"
 #include "driver/iscsial/luns.h"
+#include "export/loopdev.h"
 
 #define USAGE_PATIENCE_US 3000000
 
@@ -56,9 +57,9 @@ impatient(struct agenda_timer *t)
 {
 	struct usage *u = LIST_ENTRY(t, struct usage, patience);
 
-	for (size_t i = 0; i < u->d->tree.n; i++)
-		if (u->d->tree.nodes[i]->is_asked)
-			u->d->tree.nodes[i]->is_in_use = true;
+	for (size_t i = 0; i < u->d->tree->n; i++)
+		if (u->d->tree->nodes[i]->is_asked)
+			u->d->tree->nodes[i]->is_in_use = true;
 	tell(u);
 }
 
@@ -73,7 +74,7 @@ static void
 loop_asked(struct loopdev_job *job)
 {
 	struct asking *a = LIST_ENTRY(job, struct asking, job);
-	struct node *n = tree_find(&a->u->d->tree, &a->path);
+	struct node *n = tree_find(a->u->d->tree, &a->path);
 
 	a->u->d->loop_jobs--;
 	if (n != NULL)
@@ -99,48 +100,51 @@ ask_loop(struct usage *u, struct node *n)
 
 /* The block device is an opener of the file itself; who uses it is asked for separately. */
 static void
-counted(void *user, struct seat_openers *list, size_t n)
+counted(struct question *question)
 {
-	struct counting *c = user;
+	struct mail_openers *q = LIST_ENTRY(question, struct mail_openers, base);
+	struct counting *c = question->user;
 
-	for (size_t i = 0; i < n; i++) {
-		struct node *node = luns_find(c->u->d, c->instance, list[i].lun);
+	for (size_t i = 0; i < q->n; i++) {
+		struct node *node = luns_find(c->u->d, c->instance, q->rows[i].lun);
+		unsigned openers = q->rows[i].openers;
 
 		if (node == NULL)
 			continue;
-		if (node->loop != TREE_NO_LOOP && list[i].openers <= 1)
+		if (node->loop != TREE_NO_LOOP && openers <= 1)
 			ask_loop(c->u, node);
 		else
-			answer(node, list[i].openers > (node->is_attaching ? 1u : 0u));
+			answer(node, openers > (node->is_attaching ? 1u : 0u));
 	}
-	free(list);
+	disks_drop_openers(&question->mail);
 	one_less(c->u);
 	free(c);
 }
 
 static void
-ask_session(struct usage *u, struct session *s)
+ask_session(struct usage *u, struct wanted *w)
 {
 	struct counting *c;
-	struct seat_openers *list;
-	size_t from, to = luns_range(u->d, s->instance, &from), n = 0;
+	struct mail_openers *q;
+	size_t from, to = luns_range(u->d, w->instance, &from);
 
-	if (s->seat == NULL || from == to)
+	if (!w->is_hosted || from == to)
 		return;
-	list = call_alloc((to - from) * sizeof *list);
+	c = call_alloc(sizeof *c);
+	q = question_new(sizeof *q, counted, c);
+	q->rows = call_alloc((to - from) * sizeof *q->rows);
 	for (size_t i = from; i < to; i++) {
-		struct node *node = u->d->tree.nodes[i];
+		struct node *node = u->d->tree->nodes[i];
 
 		if (node->kind != TREE_LUN || !node->is_shown)
 			continue;
 		node->is_asked = true;
-		list[n++].lun = node->lun;
+		q->rows[q->n++].lun = node->lun;
 	}
-	c = call_alloc(sizeof *c);
 	c->u = u;
-	c->instance = s->instance;
+	c->instance = w->instance;
 	u->left++;
-	seat_count_openers(s->seat, list, n, counted, c);
+	(void)wanted_ask(w, &q->base, &mail_openers); /* it has a host */
 }
 
 static void
@@ -163,10 +167,10 @@ usage_collect(struct driver *d, uint32_t instance, void (*done)(void *user), voi
 	    loop_agenda(d->loop), &u->patience, loop_now_update(d->loop) + USAGE_PATIENCE_US);
 	LIST_EACH(node, tmp, &d->sessions)
 	{
-		struct session *s = LIST_ENTRY(node, struct session, link);
+		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
 
-		if (instance == USAGE_ALL || s->instance == instance)
-			ask_session(u, s);
+		if (instance == USAGE_ALL || w->instance == instance)
+			ask_session(u, w);
 	}
 	call_post(d->loop, asked_all, u);
 }
@@ -177,8 +181,8 @@ usage_list(const struct driver *d, const struct hwpath *top)
 	json_t *list = NULL;
 	char text[64];
 
-	for (size_t i = tree_lower(&d->tree, top); i < d->tree.n; i++) {
-		const struct node *n = d->tree.nodes[i];
+	for (size_t i = tree_lower(d->tree, top); i < d->tree->n; i++) {
+		const struct node *n = d->tree->nodes[i];
 
 		if (!hwpath_is_below(&n->path, top))
 			break;

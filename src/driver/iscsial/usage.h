@@ -7,7 +7,8 @@
 
 #include <jansson.h>
 
-#include "driver/iscsi/session.h"
+#include "driver/driver.h"
+#include "driver/iscsial/hwpath.h"
 
 /*
  * Bring node.is_in_use of all disks (of one session, or of all: USAGE_ALL) up

@@ -162,7 +162,6 @@ struct conn {
 struct sess {
 	struct sess_cfg cfg;
 	struct conn *conn; /* NULL while offline */
-	bool held;         /* ordinary requests wait for sess_release() */
 	uint16_t tsih;
 	enum sess_state ended_in; /* the connection before */
 	/* For after this connection: the target's wish, or what was negotiated. */
@@ -192,13 +191,13 @@ struct sess {
 
 	struct task *task; /* cfg.slots of them */
 	struct list free;
-	struct list active;    /* sent, unanswered, in CmdSN order */
-	struct list lingering; /* answered, their data not yet out */
-	struct list waiting;   /* struct req, in order of submission */
-	struct list probes;    /* struct req with is_probe */
-	struct list done;      /* struct req, to be handed back */
-	uint32_t requests;     /* held: waiting, probes, active, lingering, done */
-	uint64_t check_us;     /* when the active tasks' deadlines are looked at again */
+	struct list active;           /* sent, unanswered, in CmdSN order */
+	struct list lingering;        /* answered, their data not yet out */
+	struct list waiting;          /* struct req, in order of submission */
+	struct list done;             /* struct req, to be handed back */
+	uint32_t n_free, n_lingering; /* of the lists */
+	uint32_t requests;            /* held: waiting, active, lingering, done */
+	uint64_t check_us;            /* when the active tasks' deadlines are looked at again */
 	uint64_t now_us;
 
 	struct sess_event event[SESS_EVENTS];
@@ -257,8 +256,8 @@ void task_answered(struct sess *s, struct task *t);
 void task_give_back(struct sess *s, struct req *r, enum req_result result);
 /* Requests whose data has left by now are handed back. */
 void task_release_sent(struct sess *s, const struct conn *c);
-/* The connection is gone: every active request waits again, in order. */
-void task_requeue_all(struct sess *s);
+/* The connection is gone, and every request with it. */
+void task_lose_all(struct sess *s);
 void task_check_deadlines(struct sess *s, uint64_t now);
 
 /* tmf.c: task management functions and the recovery of late commands. */

@@ -181,8 +181,7 @@ void
 link_submit(struct link *k, struct req *r)
 {
 	sess_submit(k->sess, r, loop_now(k->loop));
-	if (k->attached)
-		loop_defer(k->loop, &k->flush);
+	loop_defer(k->loop, &k->flush);
 }
 
 void
@@ -388,9 +387,9 @@ link_turn(struct link *k)
 {
 	uint64_t at;
 
+	link_drain(k);
 	if (!k->attached)
 		return;
-	link_drain(k);
 	link_send(k);
 	link_drain(k);
 	if (!k->closing)

@@ -11,12 +11,15 @@ task_get(struct sess *s, struct req *r, uint64_t now)
 	struct task *t;
 	uint32_t timeout_ms = r->timeout_ms != 0 ? r->timeout_ms : s->cfg.request_timeout_ms;
 
-	assert(node != NULL);
+	assert(node != NULL && s->n_free > 0);
+	s->n_free--;
 	t = LIST_ENTRY(node, struct task, link);
 	t->req = r;
 	t->itt += 1u << 16;
 	t->next_sn = 0;
 	t->next_offset = 0;
+	t->sequence_offset = 0;
+	t->data_put = 0;
 	t->timed_out = false;
 	t->aborting = false;
 	t->answered = false;
@@ -40,15 +43,20 @@ task_find(struct sess *s, uint32_t itt)
 		return NULL;
 	if (s->task[slot].itt != itt || s->task[slot].req == NULL || s->task[slot].answered)
 		return NULL;
+	/* Of a command whose header is not on its way yet nobody can know. */
+	if (s->conn->tx_sent < s->task[slot].tx_begin)
+		return NULL;
 	return &s->task[slot];
 }
 
 void
 task_put(struct sess *s, struct task *t)
 {
-	if (t->req->slot != SLOT_OVER)
-		t->req->slot = SLOT_WAITING;
+	assert(t->req->slot == SLOT_OVER);
 	t->req = NULL;
+	if (t->answered)
+		s->n_lingering--;
+	s->n_free++;
 	list_remove(&t->send_link);
 	list_remove(&t->link);
 	list_push_front(&s->free, &t->link);
@@ -77,6 +85,7 @@ task_answered(struct sess *s, struct task *t)
 		list_remove(&t->send_link);
 		list_remove(&t->link);
 		list_push_back(&s->lingering, &t->link);
+		s->n_lingering++;
 		return;
 	}
 	task_give_back(s, t->req, t->req->result);
@@ -97,12 +106,20 @@ task_release_sent(struct sess *s, const struct conn *c)
 	}
 }
 
-void
-task_requeue_all(struct sess *s)
+/* What is known of an unanswered request whose connection is gone. */
+static enum req_result
+fate(const struct conn *c, const struct task *t)
 {
-	struct list again;
+	uint32_t header = PDU_BHS_BYTES + (c->header_digest ? PDU_DIGEST_BYTES : 0);
 
-	list_init(&again);
+	return c->tx_sent > t->tx_begin - header ? REQ_LOST : REQ_UNSENT;
+}
+
+void
+task_lose_all(struct sess *s)
+{
+	struct conn *c = s->conn;
+
 	LIST_EACH(node, tmp, &s->lingering)
 	{
 		struct task *t = LIST_ENTRY(node, struct task, link);
@@ -113,21 +130,15 @@ task_requeue_all(struct sess *s)
 	LIST_EACH(node, tmp, &s->active)
 	{
 		struct task *t = LIST_ENTRY(node, struct task, link);
-		struct req *r = t->req;
 
-		if (t->timed_out)
-			task_give_back(s, r, REQ_TIMEOUT);
-		else if (r->is_probe || r->is_once) {
-			s->conn->counts.ios_failed_offline++;
-			task_give_back(s, r, REQ_OFFLINE);
-		} else
-			list_push_back(&again, &r->link);
+		task_give_back(s, t->req, fate(c, t));
+		if (t->req->result == REQ_LOST)
+			c->counts.ios_failed_offline++;
 		task_put(s, t);
 	}
-	list_splice_front(&s->waiting, &again);
-	/* A probe belongs to the login it was made for. */
-	for (struct list *node; (node = list_pop(&s->probes)) != NULL;)
-		task_give_back(s, LIST_ENTRY(node, struct req, link), REQ_OFFLINE);
+	for (struct list *node; (node = list_pop(&s->waiting)) != NULL;)
+		task_give_back(s, LIST_ENTRY(node, struct req, link), REQ_UNSENT);
+	assert(s->n_free == s->cfg.slots && s->n_lingering == 0);
 }
 
 void

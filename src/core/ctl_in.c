@@ -254,6 +254,7 @@ logout_in(struct conn *c)
 		return CONN_BAD_ITT;
 	c->logout_sent = false;
 	c->sess->time2wait_s = pdu.time2wait;
+	c->sess->time2retain_s = pdu.time2retain;
 	sess_post(c->sess,
 	    &(struct sess_event){ .kind = SESS_EV_LOGOUT, .logout_response = pdu.response });
 	(void)conn_break(c, c->logout_why); /* the end that was asked for */
@@ -301,7 +302,10 @@ async_in(struct conn *c)
 	sess_post(c->sess, &ev);
 	/* Parameter1 of event 2 names the connection it is about. */
 	if ((pdu.async_event == 2 && pdu.parameter1 == c->cid) || pdu.async_event == 3)
+	{
 		c->sess->time2wait_s = pdu.parameter2;
+		c->sess->time2retain_s = pdu.parameter3;
+	}
 	if (pdu.async_event == 5)
 		tmf_terminated(c, pdu.lun);
 	/*

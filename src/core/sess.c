@@ -130,6 +130,31 @@ sess_time2wait(const struct sess *s)
 	return s->time2wait_s;
 }
 
+uint16_t
+sess_time2retain(const struct sess *s)
+{
+	return s->time2retain_s;
+}
+
+uint32_t
+sess_window(const struct sess *s)
+{
+	uint32_t n = s->max_cmd_sn - s->exp_cmd_sn + 1;
+
+	return n > s->cfg.slots ? s->cfg.slots : n;
+}
+
+bool
+sess_withdraw(struct sess *s, struct req *r, uint64_t now)
+{
+	s->now_us = now;
+	if (r->slot != SLOT_WAITING)
+		return false;
+	list_remove(&r->link);
+	task_give_back(s, r, REQ_UNSENT);
+	return true;
+}
+
 struct conn *
 sess_conn(struct sess *s)
 {
@@ -163,9 +188,10 @@ sess_connected(struct sess *s, uint64_t now)
 {
 	assert(s->conn == NULL);
 	s->now_us = now;
-	s->held = true;
+	s->held = false;
 	s->trace.connection++;
 	s->time2wait_s = 0;
+	s->time2retain_s = 0;
 	return conn_new(s, now, &s->conn);
 }
 
@@ -261,6 +287,10 @@ sess_submit(struct sess *s, struct req *r, uint64_t now)
 	r->submit_us = now;
 	r->slot = SLOT_WAITING;
 	s->requests++;
+	if (sess_state(s) != SESS_ONLINE) {
+		task_give_back(s, r, REQ_UNSENT);
+		return;
+	}
 	list_push_back(r->is_probe ? &s->probes : &s->waiting, &r->link);
 	if (list_empty(&s->free) && s->conn != NULL)
 		s->conn->counts.ios_delayed++;

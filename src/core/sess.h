@@ -158,6 +158,12 @@ const char *sess_target_alias(const struct sess *s);
  * Response (Time2Wait, 11.15.3); 0 where it announced none.
  */
 uint16_t sess_time2wait(const struct sess *s);
+/* The same of Time2Retain. */
+uint16_t sess_time2retain(const struct sess *s);
+/* Commands the target would take now, with those that are under way. */
+uint32_t sess_window(const struct sess *s);
+/* Take back a request that has not left: it is handed back REQ_UNSENT.  False: it has left. */
+bool sess_withdraw(struct sess *s, struct req *r, uint64_t now);
 /* The one connection's byte machine; NULL while offline. */
 struct conn *sess_conn(struct sess *s);
 /* Requests the session holds, sent or waiting. */

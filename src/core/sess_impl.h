@@ -148,7 +148,7 @@ struct sess {
 	struct conn *conn; /* NULL while offline */
 	bool held;         /* ordinary requests wait for sess_release() */
 	uint16_t tsih;
-	uint16_t time2wait_s; /* the target's wish for after this connection */
+	uint16_t time2wait_s, time2retain_s; /* the target's wish for after this connection */
 	int32_t tpgt;
 	char target_alias[LIMIT_ALIAS_BYTES + 1];
 	char redirect[LIMIT_ADDRESS_BYTES + 1];

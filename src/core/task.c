@@ -100,9 +100,6 @@ task_release_sent(struct sess *s, const struct conn *c)
 void
 task_requeue_all(struct sess *s)
 {
-	struct list again;
-
-	list_init(&again);
 	LIST_EACH(node, tmp, &s->lingering)
 	{
 		struct task *t = LIST_ENTRY(node, struct task, link);
@@ -117,15 +114,14 @@ task_requeue_all(struct sess *s)
 
 		if (t->timed_out)
 			task_give_back(s, r, REQ_TIMEOUT);
-		else if (r->is_probe || r->is_once) {
+		else {
 			s->conn->counts.ios_failed_offline++;
-			task_give_back(s, r, REQ_OFFLINE);
-		} else
-			list_push_back(&again, &r->link);
+			task_give_back(s, r, REQ_LOST);
+		}
 		task_put(s, t);
 	}
-	list_splice_front(&s->waiting, &again);
-	/* A probe belongs to the login it was made for. */
+	for (struct list *node; (node = list_pop(&s->waiting)) != NULL;)
+		task_give_back(s, LIST_ENTRY(node, struct req, link), REQ_UNSENT);
 	for (struct list *node; (node = list_pop(&s->probes)) != NULL;)
 		task_give_back(s, LIST_ENTRY(node, struct req, link), REQ_OFFLINE);
 }

@@ -206,7 +206,7 @@ tmf_conclude(struct conn *c)
 
 		if (!tmf_affects(c, t))
 			continue;
-		if (c->tmf_is_ours && !t->timed_out && !t->req->is_once &&
+		if (false && c->tmf_is_ours && !t->timed_out && !t->req->is_once &&
 		    t->tx_end <= c->tx_sent) {
 			list_push_back(t->req->is_probe ? &again_probes : &again, &t->req->link);
 			task_put(s, t);

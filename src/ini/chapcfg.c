@@ -139,39 +139,57 @@ chapcfg_secret_text(enum chapcfg_secret r)
 /* ---- a login's configuration ---- */
 
 static void
-choose_algorithms(
-    struct chap_cfg *cfg, const struct chapcfg_values *values, const struct chapcfg_how *how)
+choose_algorithms(struct chap_cfg *cfg, const struct chapcfg_values *values,
+    bool (*is_available)(unsigned algorithm))
 {
-	uint8_t list[CHAP_ALGORITHMS_MAX], n = 0;
+	uint8_t list[CHAP_ALGORITHMS_MAX], n = sizeof all;
 
-	/* RADIUS knows CHAP with MD5 only (RFC 2865, 2.2). */
-	bool md5_only = how->md5_only || cfg->mutual == CHAP_BI_ASK;
-
-	if (!is_set(values->algorithms) ||
-	    !chapcfg_algorithms_parse(values->algorithms, list, &n)) {
-		memcpy(list, all, sizeof all);
-		n = sizeof all;
-	}
-	if (md5_only) {
-		list[0] = CHAP_MD5;
-		n = 1;
-	}
+	memcpy(list, all, sizeof all);
+	if (is_set(values->algorithms) && !chapcfg_algorithms_parse(values->algorithms, list, &n))
+		n = 0;
 	cfg->n_algorithms = 0;
-	for (uint8_t i = 0; i < n; i++)
-		if (how->is_available == NULL || how->is_available(list[i]))
+	for (uint8_t i = 0; i < n; i++) {
+		/* RADIUS knows CHAP with MD5 only (RFC 2865, 2.2). */
+		if (cfg->mutual == CHAP_BI_ASK && list[i] != CHAP_MD5)
+			continue;
+		if (is_available == NULL || is_available(list[i]))
 			cfg->algorithm[cfg->n_algorithms++] = list[i];
+	}
+}
+
+static void
+set_target(struct chapcfg *ret, const struct chapcfg_values *values, bool is_known)
+{
+	struct chap_cfg *cfg = &ret->cfg;
+	size_t n;
+
+	cfg->mutual = CHAP_BI_ASK;
+	if (!is_known || is_set(values->target_secret)) {
+		/* What cannot be read fails every login, and never opens the door. */
+		cfg->mutual = CHAP_BI_SECRET;
+		if (is_known && chapcfg_secret_parse(values->target_secret, ret->target_secret,
+				    &n) == CHAPCFG_SECRET_OK) {
+			cfg->target_secret = ret->target_secret;
+			cfg->target_secret_len = n;
+		}
+	}
+	if (is_set(values->target_name)) {
+		cut_copy(ret->target_name, sizeof ret->target_name, values->target_name);
+		cfg->target_chap_name = ret->target_name;
+	}
 }
 
 void
-chapcfg_init(
-    struct chapcfg *ret, const struct chapcfg_values *values, const struct chapcfg_how *how)
+chapcfg_init(struct chapcfg *ret, const struct chapcfg_values *values, const struct chap_ops *ops,
+    bool (*is_available)(unsigned algorithm))
 {
 	struct chap_cfg *cfg = &ret->cfg;
 	const char *method = CHAPCFG_METHOD_DEFAULT;
+	bool is_known;
 	size_t n;
 
 	memset(ret, 0, sizeof *ret);
-	cfg->ops = how->ops;
+	cfg->ops = ops;
 	cut_copy(ret->name, sizeof ret->name,
 	    is_set(values->name)             ? values->name
 	    : values->initiator_name != NULL ? values->initiator_name
@@ -182,29 +200,31 @@ chapcfg_init(
 		cfg->secret = ret->secret;
 		cfg->secret_len = n;
 	}
-	memcpy(ret->challenge, how->random, sizeof ret->challenge);
 	cfg->challenge = ret->challenge;
 	cfg->challenge_len = sizeof ret->challenge;
-	cfg->identifier = how->random[sizeof ret->challenge];
-	if (is_set(values->method))
-		(void)chapcfg_method_parse(values->method, &method); /* else the default */
-	if (strcmp(method, "CHAP_BI") == 0) {
-		cfg->mutual = CHAP_BI_ASK;
-		if (is_set(values->target_secret)) {
-			/* One that cannot be read fails every login, and never opens the door. */
-			cfg->mutual = CHAP_BI_SECRET;
-			if (chapcfg_secret_parse(values->target_secret, ret->target_secret, &n) ==
-			    CHAPCFG_SECRET_OK) {
-				cfg->target_secret = ret->target_secret;
-				cfg->target_secret_len = n;
-			}
-		}
-		if (is_set(values->target_name)) {
-			cut_copy(ret->target_name, sizeof ret->target_name, values->target_name);
-			cfg->target_chap_name = ret->target_name;
-		}
-	}
-	choose_algorithms(cfg, values, how);
+	is_known = !is_set(values->method) || chapcfg_method_parse(values->method, &method);
+	if (!is_known || strcmp(method, "CHAP_BI") == 0)
+		set_target(ret, values, is_known);
+	choose_algorithms(cfg, values, is_available);
+}
+
+void
+chapcfg_refresh(struct chapcfg *c, const uint8_t random[CHAPCFG_RANDOM_BYTES])
+{
+	memcpy(c->challenge, random, sizeof c->challenge);
+	c->cfg.identifier = random[sizeof c->challenge];
+}
+
+bool
+chapcfg_md5_only(const struct chapcfg *c, struct chap_cfg *ret)
+{
+	if (c->cfg.n_algorithms < 2 ||
+	    memchr(c->cfg.algorithm, CHAP_MD5, c->cfg.n_algorithms) == NULL)
+		return false;
+	*ret = c->cfg;
+	ret->algorithm[0] = CHAP_MD5;
+	ret->n_algorithms = 1;
+	return true;
 }
 
 void

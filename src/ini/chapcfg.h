@@ -1,7 +1,8 @@
 /*
- * From what is configured to what one login's CHAP exchange is given
- * (core/chap.h).  Pure: randomness comes from the caller.  RFC 7143, sections
- * 9.2.1 and 12.1.3.
+ * From what is configured to what a login's CHAP exchange is given
+ * (core/chap.h): what is configured once, a challenge and an identifier for each
+ * login.  Pure: randomness comes from the caller.  RFC 7143, sections 9.2.1
+ * and 12.1.3.
  */
 #ifndef INI_CHAPCFG_H
 #define INI_CHAPCFG_H
@@ -22,7 +23,7 @@ struct chapcfg_values {
 	const char *name;   /* default: initiator_name */
 	const char *initiator_name;
 	const char *secret;
-	const char *algorithms;    /* "MD5,SHA-256"; default: all, MD5 first */
+	const char *algorithms;    /* "MD5,SHA-256"; default: all, MD5 first; no other is offered */
 	const char *target_name;   /* default: any */
 	const char *target_secret; /* not configured: RADIUS is asked */
 };
@@ -34,20 +35,23 @@ struct chapcfg {
 	uint8_t challenge[CHAPCFG_CHALLENGE_BYTES];
 };
 
-struct chapcfg_how {
-	const struct chap_ops *ops;
-	bool (*is_available)(unsigned algorithm); /* others are not offered; NULL: all are there */
-	bool md5_only; /* the target failed after it had chosen another one */
-	const uint8_t *random;
-};
-
 /*
- * Fill `ret`.  A name, secret or list that cannot be read counts as not
- * configured; without a secret the core refuses a target that wants CHAP
- * (VIOLATION_NO_CHAP_SECRET).  `ret` must not move afterwards.
+ * Fill `ret` with what is configured.  What cannot be read never counts as
+ * something weaker: without a secret the core refuses a target that wants CHAP
+ * (VIOLATION_NO_CHAP_SECRET), an unknown method fails every login, and of an
+ * unreadable list nothing is offered (cfg.n_algorithms is 0: no login).  Nor
+ * are algorithms that is_available() denies (NULL: all are there), or that whoever
+ * is asked about the target cannot compute.  `ret` must not move afterwards.
  */
-void chapcfg_init(
-    struct chapcfg *ret, const struct chapcfg_values *values, const struct chapcfg_how *how);
+void chapcfg_init(struct chapcfg *ret, const struct chapcfg_values *values,
+    const struct chap_ops *ops, bool (*is_available)(unsigned algorithm));
+/* For one login: the challenge and the identifier, from fresh random bytes. */
+void chapcfg_refresh(struct chapcfg *c, const uint8_t random[CHAPCFG_RANDOM_BYTES]);
+/*
+ * The same with MD5 as the only algorithm; borrows what c has.  False: that
+ * would be what was offered anyway, or it is not among what may be offered.
+ */
+bool chapcfg_md5_only(const struct chapcfg *c, struct chap_cfg *ret);
 void chapcfg_wipe(struct chapcfg *c);
 
 /* "CHAP_UNI" or "CHAP_BI", in any case; false for anything else. */

@@ -17,6 +17,7 @@
 /* A connection is made within this. */
 #define LOGIN_RUN_CONNECT_MS 10000
 
+/* What ended.  After a stop: UNREACHABLE or LOST, as far as it had come. */
 enum login_run_end {
 	LOGIN_RUN_UNREACHABLE, /* no connection: nothing reached the target */
 	LOGIN_RUN_REFUSED,     /* the login was refused or failed; see is_permanent */
@@ -30,12 +31,14 @@ struct login_run_down {
 	enum login_run_end end;
 	bool is_permanent; /* trying the same again would not help */
 	bool was_online;
-	/* The nexus's time, RFC 7143 7.5: announced by the target, else negotiated; seconds. */
+	/* The nexus's time, RFC 7143 7.5: announced by the target, else negotiated; seconds; 0 of
+	 * a login that failed. */
 	uint16_t time2wait_s, time2retain_s;
 	/* Connecting failed: errno (negative), and whether it was the name that was not found. */
 	int err;
 	bool is_name;
 	bool was_redirected; /* this try had followed a redirection */
+	bool was_stopped;    /* login_run_stop() ended it */
 	struct fault fault;  /* not set after a logout that we asked for */
 };
 
@@ -71,20 +74,24 @@ struct login_run {
 /* Counted here, where it is decided; see ini/counts.def. */
 struct ini_counts;
 
-/* NULL when memory is short. */
+/* NULL when memory is short.  `counts` is borrowed. */
 struct login_run *login_run_new(const struct login_run_cfg *cfg, struct ini_counts *counts);
 /* Closes without a word; what it held comes back REQ_LOST or REQ_UNSENT first.  NULL is fine. */
 void login_run_free(struct login_run *r);
 
 /*
- * Try: connect to this portal and log in.  expected: the portal group that the target
- * must name, or -1.  Must be down.  `settings` is borrowed until down().
+ * Try: connect to this portal and log in; to->tpgt: the portal group that the target
+ * must name, or -1.  Must be down.  `settings` is borrowed until down(), and its
+ * challenge and identifier are filled.
  */
 void login_run_start(
-    struct login_run *r, const struct portal_address *to, const struct settings *settings);
+    struct login_run *r, const struct portal_address *to, struct settings *settings);
+/* Time limits count from now on, also while online. */
+void login_run_limits(struct login_run *r, const struct timers *t);
 /* Give up at once, for this reason; down() follows, from the agenda.  is_reset: see world.h. */
 void login_run_stop(struct login_run *r, const struct fault *why, bool is_reset);
 bool login_run_is_down(const struct login_run *r);
+bool login_run_is_online(const struct login_run *r);
 /* Online: the portal that the login ended at, after redirections; permanent: the last one was for
  * good. */
 const struct portal_address *login_run_at(const struct login_run *r, bool *ret_is_permanent);
@@ -104,8 +111,12 @@ void login_run_kick(struct login_run *r);
 struct sess *login_run_connected(struct login_run *r, const char *local, const char *peer);
 /* None could be made: `err` negative errno, is_name: the host's name was not found. */
 void login_run_unreachable(struct login_run *r, int err, bool is_name, const struct fault *why);
-/* The target's response is right, or not; why->is_set: nobody could say. */
-void login_run_verified(struct login_run *r, bool ok, bool timed_out, const struct fault *why);
+/*
+ * The target's response is right, or not; why->is_set: nobody could say.  stamp: the
+ * query's; harmless when that login is over.
+ */
+void login_run_verified(
+    struct login_run *r, unsigned stamp, bool ok, bool timed_out, const struct fault *why);
 /* An event of the session other than a request's end. */
 void login_run_event(struct login_run *r, const struct sess_event *ev);
 /* The socket is closed, the session is offline: `err` a negative errno or 0, why the protocol's

@@ -88,8 +88,12 @@ void session_tag(struct session *s, uint16_t tpgt);
  * again until session_close(); else the first failure closes it.
  */
 void session_open(struct session *s, bool keep, bool is_now);
-/* Log out within a bound, fail what waits; closed() follows.  Its units must be closed (lu_close())
- * by the owner. */
+/*
+ * Log out within SESSION_LOGOUT_US, fail what waits; closed() follows, once for all
+ * calls before it.  Its units must be closed (lu_close()) by the owner.  An open
+ * that is asked for meanwhile follows after closed(), unless the session is freed there.
+ */
+#define SESSION_LOGOUT_US 5000000
 void session_close(struct session *s);
 /* Its driver is being replaced or ends: reset the connection at once; closed() follows. */
 void session_abort(struct session *s);
@@ -111,15 +115,19 @@ void session_remove_unit(struct session *s, struct lu *u);
  * fault.  Units that exist learn from it by themselves.
  */
 #define SESSION_PROBE_US 30000000
-void session_probe(struct session *s, probe_done *done, void *user);
+/* False: no memory; nothing follows. */
+bool session_probe(struct session *s, probe_done *done, void *user);
 
 struct session_ping {
 	struct fault fault;
 	uint32_t bytes, bytes_same;
 	uint64_t rtt_us;
 };
-/* done() follows in any case. */
-void session_ping(struct session *s, uint32_t bytes,
+/* done() follows in any case, within SESSION_PING_US.  False: no memory; nothing follows. */
+#define SESSION_PING_US 30000000
+/* Pings that wait for their turn. */
+#define SESSION_PINGS_MAX 16
+bool session_ping(struct session *s, uint32_t bytes,
     void (*done)(void *user, const struct session_ping *ping), void *user);
 
 #endif

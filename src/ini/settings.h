@@ -36,7 +36,8 @@ struct settings {
 			       */
 	struct connect_from from;
 	struct settings_redirect redirect;
-	bool only_primary; /* LUNs: the guide's rule, probe.h */
+	bool volatile_loss_fails; /* a flush fails after the unit lost its cache, lu/path.h */
+	bool only_primary;        /* LUNs: the guide's rule, probe.h */
 };
 
 /* Heap, zeroed but for defaults; NULL when memory is short. */

@@ -9,7 +9,6 @@
 
 static const uint8_t random_bytes[CHAPCFG_RANDOM_BYTES] = "challenge-bytes-I";
 static const struct chap_ops no_hash;
-static const struct chapcfg_how plain = { .ops = &no_hash, .random = random_bytes };
 
 static void
 one_direction_is_the_default_and_the_initiators_name_stands_in(void **state)
@@ -18,7 +17,7 @@ one_direction_is_the_default_and_the_initiators_name_stands_in(void **state)
 	struct chapcfg c;
 
 	(void)state;
-	chapcfg_init(&c, &v, &plain);
+	chapcfg_init(&c, &v, &no_hash, NULL);
 	assert_int_equal(c.cfg.mutual, CHAP_UNI);
 	assert_string_equal(c.cfg.name, "iqn.x");
 	assert_int_equal(c.cfg.secret_len, 12);
@@ -35,10 +34,10 @@ without_a_secret_chap_is_not_configured(void **state)
 	struct chapcfg c;
 
 	(void)state;
-	chapcfg_init(&c, &v, &plain);
+	chapcfg_init(&c, &v, &no_hash, NULL);
 	assert_null(c.cfg.secret);
 	v.secret = "0x123";
-	chapcfg_init(&c, &v, &plain);
+	chapcfg_init(&c, &v, &no_hash, NULL);
 	assert_null(c.cfg.secret);
 }
 
@@ -53,17 +52,14 @@ both_directions_ask_radius_unless_a_secret_is_here(void **state)
 	struct chapcfg c;
 
 	(void)state;
-	chapcfg_init(&c, &v, &plain);
+	chapcfg_init(&c, &v, &no_hash, NULL);
 	assert_int_equal(c.cfg.mutual, CHAP_BI_ASK);
 	assert_int_equal(c.cfg.n_algorithms, 1);
 	assert_int_equal(c.cfg.algorithm[0], CHAP_MD5);
 	assert_null(c.cfg.target_chap_name);
-	assert_int_equal(c.cfg.challenge_len, CHAPCFG_CHALLENGE_BYTES);
-	assert_memory_equal(c.cfg.challenge, random_bytes, CHAPCFG_CHALLENGE_BYTES);
-	assert_int_equal(c.cfg.identifier, 'I');
 	v.target_secret = "0x0102";
 	v.target_name = "array";
-	chapcfg_init(&c, &v, &plain);
+	chapcfg_init(&c, &v, &no_hash, NULL);
 	assert_int_equal(c.cfg.mutual, CHAP_BI_SECRET);
 	assert_int_equal(c.cfg.target_secret_len, 2);
 	assert_memory_equal(c.cfg.target_secret, "\1\2", 2);
@@ -82,7 +78,7 @@ a_target_secret_that_cannot_be_read_opens_no_door(void **state)
 	struct chapcfg c;
 
 	(void)state;
-	chapcfg_init(&c, &v, &plain);
+	chapcfg_init(&c, &v, &no_hash, NULL);
 	assert_int_equal(c.cfg.mutual, CHAP_BI_SECRET);
 	assert_null(c.cfg.target_secret);
 }
@@ -97,32 +93,80 @@ static void
 only_what_can_be_computed_is_offered(void **state)
 {
 	struct chapcfg_values v = { .initiator_name = "iqn.x", .secret = "s" };
-	struct chapcfg_how how = plain;
+	struct chap_cfg md5;
 	struct chapcfg c;
 
 	(void)state;
-	how.is_available = no_md5;
-	chapcfg_init(&c, &v, &how);
+	chapcfg_init(&c, &v, &no_hash, no_md5);
 	assert_int_equal(c.cfg.n_algorithms, 3);
 	assert_int_equal(c.cfg.algorithm[0], CHAP_SHA1);
-	how.md5_only = true;
-	chapcfg_init(&c, &v, &how);
+	assert_false(chapcfg_md5_only(&c, &md5));
+}
+
+static void
+md5_alone_is_offered_only_where_it_is_allowed_and_not_alone_anyway(void **state)
+{
+	struct chapcfg_values v = { .initiator_name = "iqn.x", .secret = "s" };
+	struct chap_cfg md5;
+	struct chapcfg c;
+
+	(void)state;
+	chapcfg_init(&c, &v, &no_hash, NULL);
+	assert_true(chapcfg_md5_only(&c, &md5));
+	assert_int_equal(md5.n_algorithms, 1);
+	assert_int_equal(md5.algorithm[0], CHAP_MD5);
+	assert_ptr_equal(md5.secret, c.secret);
+	v.algorithms = "SHA3-256,SHA-1";
+	chapcfg_init(&c, &v, &no_hash, NULL);
+	assert_false(chapcfg_md5_only(&c, &md5));
+	v.algorithms = "MD5";
+	chapcfg_init(&c, &v, &no_hash, NULL);
+	assert_false(chapcfg_md5_only(&c, &md5));
+}
+
+static void
+whoever_cannot_compute_what_is_allowed_is_not_asked(void **state)
+{
+	struct chapcfg_values v = { .initiator_name = "iqn.x",
+		.secret = "s",
+		.method = "CHAP_BI",
+		.algorithms = "SHA-256" };
+	struct chapcfg c;
+
+	(void)state;
+	chapcfg_init(&c, &v, &no_hash, NULL);
+	assert_int_equal(c.cfg.mutual, CHAP_BI_ASK);
 	assert_int_equal(c.cfg.n_algorithms, 0);
 }
 
 static void
-the_second_attempt_offers_md5_alone(void **state)
+what_cannot_be_read_is_never_something_weaker(void **state)
 {
-	struct chapcfg_values v = { .initiator_name = "iqn.x", .secret = "s" };
-	struct chapcfg_how how = plain;
+	struct chapcfg_values v = { .initiator_name = "iqn.x",
+		.secret = "s",
+		.method = "CHAP_TRI",
+		.algorithms = "SHA-512" };
 	struct chapcfg c;
 
 	(void)state;
-	v.algorithms = "SHA3-256,SHA-1";
-	how.md5_only = true;
-	chapcfg_init(&c, &v, &how);
-	assert_int_equal(c.cfg.n_algorithms, 1);
-	assert_int_equal(c.cfg.algorithm[0], CHAP_MD5);
+	chapcfg_init(&c, &v, &no_hash, NULL);
+	assert_int_equal(c.cfg.mutual, CHAP_BI_SECRET);
+	assert_null(c.cfg.target_secret);
+	assert_int_equal(c.cfg.n_algorithms, 0);
+}
+
+static void
+each_login_has_a_challenge_of_its_own(void **state)
+{
+	struct chapcfg_values v = { .initiator_name = "iqn.x", .secret = "s" };
+	struct chapcfg c;
+
+	(void)state;
+	chapcfg_init(&c, &v, &no_hash, NULL);
+	assert_int_equal(c.cfg.challenge_len, CHAPCFG_CHALLENGE_BYTES);
+	chapcfg_refresh(&c, random_bytes);
+	assert_memory_equal(c.cfg.challenge, random_bytes, CHAPCFG_CHALLENGE_BYTES);
+	assert_int_equal(c.cfg.identifier, 'I');
 }
 
 static void
@@ -188,7 +232,7 @@ nothing_is_left_after_a_wipe(void **state)
 	struct chapcfg c;
 
 	(void)state;
-	chapcfg_init(&c, &v, &plain);
+	chapcfg_init(&c, &v, &no_hash, NULL);
 	chapcfg_wipe(&c);
 	for (size_t i = 0; i < sizeof c; i++)
 		assert_int_equal(((const uint8_t *)&c)[i], 0);
@@ -203,7 +247,11 @@ main(void)
 		cmocka_unit_test(both_directions_ask_radius_unless_a_secret_is_here),
 		cmocka_unit_test(a_target_secret_that_cannot_be_read_opens_no_door),
 		cmocka_unit_test(only_what_can_be_computed_is_offered),
-		cmocka_unit_test(the_second_attempt_offers_md5_alone),
+		cmocka_unit_test(
+		    md5_alone_is_offered_only_where_it_is_allowed_and_not_alone_anyway),
+		cmocka_unit_test(whoever_cannot_compute_what_is_allowed_is_not_asked),
+		cmocka_unit_test(what_cannot_be_read_is_never_something_weaker),
+		cmocka_unit_test(each_login_has_a_challenge_of_its_own),
 		cmocka_unit_test(secrets_are_characters_hexadecimal_or_base64),
 		cmocka_unit_test(algorithms_are_listed_by_name_or_number),
 		cmocka_unit_test(nothing_is_left_after_a_wipe),

@@ -22,6 +22,7 @@ struct world;
  * right (CHAP_BI without a local secret).
  */
 struct verify_query {
+	unsigned stamp; /* which login asks; the answer has it again */
 	uint8_t identifier;
 	size_t challenge_len, response_len;
 	uint8_t challenge[CHAPCFG_CHALLENGE_BYTES];

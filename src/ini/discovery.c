@@ -374,7 +374,7 @@ run_event(void *user, const struct sess_event *ev)
 	if (ev->kind == SESS_EV_TEXT)
 		text(x, ev->text.bytes, ev->text.len);
 	if (ev->kind == SESS_EV_TEXT_DONE)
-		text_done(x, ev->text.ok);
+		text_done(x, ev->text.ending.how == SESS_END_ANSWERED);
 	if (ev->kind == SESS_EV_REJECT)
 		x->reject_reason = ev->reject_reason;
 }

@@ -170,7 +170,7 @@ session_ask_ponged(struct session *s, const struct sess_event *ev)
 	a->ping.bytes = ev->ping.bytes;
 	a->ping.bytes_same = ev->ping.bytes_same;
 	a->ping.rtt_us = ev->ping.rtt_us;
-	if (ev->ping.timed_out)
+	if (ev->ping.ending.how != SESS_END_ANSWERED)
 		fault_set(&a->ping.fault, FAULT_TIMEOUT, "look at the network and the target's log",
 		    "the ping was not answered before the connection ended");
 	answer(a);

@@ -23,6 +23,7 @@ struct host {
 	struct list opens, closes; /* questions that are not answered yet */
 	bool is_last;
 	struct agenda_timer drain;
+	struct agenda_work opened; /* the session has decided what to do about an open */
 	/* Notes: at home, or away; what happened meanwhile is told when they are back. */
 	struct mail_view *view;
 	struct mail_luns *luns;
@@ -172,11 +173,14 @@ session_luns_changed(void *user)
 
 /* ---- the end ---- */
 
+static void opened(struct agenda_work *w);
+
 static void
 host_end(struct host *h)
 {
 	assert(list_empty(&h->opens) && list_empty(&h->closes));
 	h->office->ops->end(h->user);
+	agenda_cancel(&h->opened);
 	session_free(h->s);
 	mailbox_close(&h->slot);
 	list_remove(&h->link);
@@ -248,6 +252,7 @@ host_begin(struct office *o, const struct host_cfg *cfg)
 	list_init(&h->opens);
 	list_init(&h->closes);
 	h->drain.expired = drain;
+	agenda_work_init(&h->opened, opened);
 	world_init(&h->world, &o->place, &account);
 	h->view = call_alloc(sizeof *h->view);
 	h->luns = call_alloc(sizeof *h->luns);
@@ -316,12 +321,22 @@ at_work(void *owner)
 
 /* ---- open and close ---- */
 
+/* It is online already, or may not try now, or is on its way and tells how that goes. */
+static void
+opened(struct agenda_work *w)
+{
+	struct host *h = LIST_ENTRY(w, struct host, opened);
+	struct session_view v;
+
+	session_view(h->s, &v);
+	answer_opens(h, &v);
+}
+
 void
 host_take_open(void *owner, struct mail *m)
 {
 	struct host *h = at_work(owner);
 	struct mail_open *q = LIST_ENTRY(m, struct mail_open, base.mail);
-	struct session_view v;
 
 	if (host_is_closing(h)) {
 		fault_set(&q->fault, FAULT_OFFLINE, "try again when it is closed",
@@ -331,8 +346,7 @@ host_take_open(void *owner, struct mail *m)
 	}
 	list_push_back(&h->opens, &q->link);
 	session_open(h->s, q->keep, q->is_now);
-	session_view(h->s, &v);
-	answer_opens(h, &v);
+	agenda_defer(h->world.world.agenda, &h->opened);
 }
 
 void

@@ -348,12 +348,9 @@ keep_alias(struct wanted *w)
 static void
 now_online(struct wanted *w)
 {
-	char label[WANTED_LABEL_BYTES];
-
 	w->keep = true;
 	w->opened = time(NULL);
 	keep_alias(w);
-	log_note("%s: online", wanted_label(w, label));
 	w->d->wanted_ops->online(w);
 }
 
@@ -372,7 +369,8 @@ wanted_take_view(void *owner, struct mail *m)
 		w->has_login = true;
 	}
 	/* Two logins may be told with one note. */
-	if (w->view.state == SESSION_ONLINE && (!was_online || since != w->view.online_us))
+	if (w->view.state == SESSION_ONLINE &&
+	    (!was_online || (since != 0 && since != w->view.online_us)))
 		now_online(w);
 	else if (strcmp(wanted_word(w), "offline") == 0 && strcmp(before, "offline") != 0)
 		w->d->wanted_ops->offline(w);

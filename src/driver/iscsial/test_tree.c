@@ -66,7 +66,7 @@ device_types_get_their_class_and_driver(void **state)
 	} want[] = { { 0x00, "disk", "sdisk" }, { 0x01, "tape", "stape" },
 		{ 0x08, "autoch", "schgr" }, { 0x0c, "ctl", "sctl" }, { 0x02, "unknown", "" } };
 	struct hwpath p = hwpath_lun(0, 0, 0, 1);
-	struct lu_info info = { .is_present = true };
+	struct lu_info info = { .answer = LU_SOMEBODY };
 	struct node *n;
 	struct tree *t = tree_new();
 

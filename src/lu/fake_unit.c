@@ -1,4 +1,4 @@
-#include "driver/iscsial/fake_unit.h"
+#include "lu/fake_unit.h"
 
 #include <string.h>
 
@@ -7,18 +7,27 @@
 #include "scsi/sense.h"
 #include "scsi/vpd.h"
 
+static size_t
+at(struct fake_path *f, const struct req *r)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->out[i] == r)
+			return i;
+	return f->n;
+}
+
 /* As much of a as fits what was asked for. */
 static void
-give(struct fake_port *f, struct req *r, const uint8_t *a, size_t n)
+give(struct fake_path *f, struct req *r, const uint8_t *a, size_t n)
 {
 	r->data_got = (uint32_t)(n < r->data_len ? n : r->data_len);
 	memcpy(r->data, a, r->data_got);
 	r->underflow = r->data_got < r->data_len;
-	fake_port_answer(f, 0);
+	fake_path_answer(f, at(f, r));
 }
 
 static void
-report_luns(const struct fake_target *t, struct fake_port *f, struct req *r)
+report_luns(const struct fake_target *t, struct fake_path *f, struct req *r)
 {
 	uint8_t list[8 + 8 * 512] = { 0 };
 	size_t n = 0;
@@ -39,7 +48,7 @@ report_luns(const struct fake_target *t, struct fake_port *f, struct req *r)
 }
 
 static void
-inquiry(const struct fake_unit *u, struct fake_port *f, struct req *r)
+inquiry(const struct fake_unit *u, struct fake_path *f, struct req *r)
 {
 	uint8_t data[36] = { u->is_absent ? 0x7f : u->type, 0, 5, 2, 31 };
 
@@ -48,11 +57,13 @@ inquiry(const struct fake_unit *u, struct fake_port *f, struct req *r)
 }
 
 static bool
-page(const struct fake_unit *u, struct fake_port *f, struct req *r)
+page(const struct fake_unit *u, struct fake_path *f, struct req *r)
 {
 	uint8_t data[64] = { u->type, r->cdb[2] };
 	size_t n = 0;
 
+	if (u->has_no_pages)
+		return false;
 	switch (r->cdb[2]) {
 	case VPD_SUPPORTED:
 		data[4 + n++] = VPD_SUPPORTED;
@@ -82,7 +93,7 @@ page(const struct fake_unit *u, struct fake_port *f, struct req *r)
 }
 
 static void
-capacity_16(const struct fake_unit *u, struct fake_port *f, struct req *r)
+capacity_16(const struct fake_unit *u, struct fake_path *f, struct req *r)
 {
 	uint8_t data[32] = { 0 };
 
@@ -92,7 +103,7 @@ capacity_16(const struct fake_unit *u, struct fake_port *f, struct req *r)
 }
 
 static void
-capacity_10(const struct fake_unit *u, struct fake_port *f, struct req *r)
+capacity_10(const struct fake_unit *u, struct fake_path *f, struct req *r)
 {
 	uint8_t data[8];
 
@@ -101,10 +112,79 @@ capacity_10(const struct fake_unit *u, struct fake_port *f, struct req *r)
 	give(f, r, data, sizeof data);
 }
 
+/* Mode parameter header(10) and the caching page. */
 static bool
-unit_answers(struct fake_unit *u, struct fake_port *f, struct req *r)
+mode_10(const struct fake_unit *u, struct fake_path *f, struct req *r)
+{
+	uint8_t data[8 + 20] = { [1] = 26, [8] = 0x08, [9] = 18 };
+
+	if (!u->has_mode)
+		return false;
+	data[3] = (uint8_t)((u->mode.is_write_protected ? 0x80 : 0) | (u->mode.has_fua ? 0x10 : 0));
+	data[10] = u->mode.is_write_cache_enabled ? 0x04 : 0;
+	give(f, r, data, sizeof data);
+	return true;
+}
+
+static bool
+is_bad(const struct fake_unit *u, const struct req *r)
+{
+	if (u->bad == FAKE_FINE || u->bad_times == 0 || r->cdb[0] != u->bad_opcode)
+		return false;
+	if (r->cdb[0] != CDB_INQUIRY)
+		return true;
+	return u->bad_page == ((r->cdb[1] & 1) != 0 ? r->cdb[2] : -1);
+}
+
+static void
+answer_badly(struct fake_unit *u, struct fake_path *f, struct req *r)
+{
+	static const uint8_t zeros[96], few[3] = { 0, 0x83, 0 }, wrong[8] = { 0, 0xc7, 0, 4 };
+
+	u->bad_times--;
+	switch (u->bad) {
+	case FAKE_CHECK:
+		fake_path_check(f, at(f, r), u->bad_key, u->bad_asc, 0);
+		break;
+	case FAKE_BUSY:
+		fake_path_status(f, at(f, r), SENSE_STATUS_BUSY);
+		break;
+	case FAKE_RESERVED:
+		fake_path_status(f, at(f, r), SENSE_STATUS_RESERVATION_CONFLICT);
+		break;
+	case FAKE_TIMEOUT:
+		fake_path_result(f, at(f, r), REQ_TIMEOUT);
+		break;
+	case FAKE_EMPTY:
+		give(f, r, zeros, 0);
+		break;
+	case FAKE_ZEROS:
+		give(f, r, zeros, sizeof zeros);
+		break;
+	case FAKE_SHORT:
+		give(f, r, few, sizeof few);
+		break;
+	case FAKE_WRONG:
+		give(f, r, wrong, r->cdb[1] & 1 ? sizeof wrong : 3);
+		break;
+	case FAKE_FINE:
+	case FAKE_BADS:
+		break;
+	}
+}
+
+static bool
+unit_answers(struct fake_unit *u, struct fake_path *f, struct req *r)
 {
 	u->commands++;
+	if (u->is_gone) {
+		fake_path_check(f, at(f, r), SENSE_KEY_ILLEGAL_REQUEST, 0x25, 0x00);
+		return true;
+	}
+	if (is_bad(u, r)) {
+		answer_badly(u, f, r);
+		return true;
+	}
 	if (r->cdb[0] == CDB_INQUIRY && (r->cdb[1] & 1) == 0) {
 		inquiry(u, f, r);
 		return true;
@@ -113,42 +193,69 @@ unit_answers(struct fake_unit *u, struct fake_port *f, struct req *r)
 		return page(u, f, r);
 	if (u->attentions > 0) {
 		u->attentions--;
-		fake_port_check(f, 0, SENSE_KEY_UNIT_ATTENTION, 0x29, 0x00);
+		fake_path_check(f, at(f, r), SENSE_KEY_UNIT_ATTENTION, 0x29, u->ascq);
 		return true;
 	}
-	if (r->cdb[0] == CDB_TEST_UNIT_READY)
-		fake_port_good(f, 0);
+	if (r->cdb[0] == CDB_TEST_UNIT_READY || r->cdb[0] == CDB_START_STOP_UNIT)
+		fake_path_good(f, at(f, r));
 	else if (r->cdb[0] == CDB_READ_CAPACITY_16 && !u->has_no_capacity_16)
 		capacity_16(u, f, r);
 	else if (r->cdb[0] == CDB_READ_CAPACITY_10)
 		capacity_10(u, f, r);
 	else
-		return false;
+		return r->cdb[0] == CDB_MODE_SENSE_10 && mode_10(u, f, r);
 	return true;
 }
 
-bool
-fake_target_answer(struct fake_target *t, struct fake_port *f)
+static void
+answer(struct fake_target *t, struct fake_path *f, struct req *r)
 {
-	struct req *r = fake_port_req(f, 0);
 	size_t lun = (size_t)(r->lun[0] & 0x3f) << 8 | r->lun[1];
+	bool is_well_known = r->lun[0] == 0xc1;
 
-	if (r->cdb[0] == CDB_REPORT_LUNS && !t->has_no_report_luns) {
+	if (r->cdb[0] == CDB_REPORT_LUNS && t->has_no_lun_0 && !is_well_known)
+		fake_path_check(f, at(f, r), SENSE_KEY_ILLEGAL_REQUEST, 0x25, 0x00);
+	else if (r->cdb[0] == CDB_REPORT_LUNS && !t->has_no_report_luns)
 		report_luns(t, f, r);
+	else if (r->cdb[0] == CDB_REPORT_LUNS || lun >= t->n || !unit_answers(&t->units[lun], f, r))
+		fake_path_check(f, at(f, r), SENSE_KEY_ILLEGAL_REQUEST, 0x20, 0x00);
+}
+
+bool
+fake_is_question(const struct req *r)
+{
+	switch (r->cdb[0]) {
+	case CDB_INQUIRY:
+	case CDB_TEST_UNIT_READY:
+	case CDB_READ_CAPACITY_10:
+	case CDB_READ_CAPACITY_16:
+	case CDB_MODE_SENSE_6:
+	case CDB_MODE_SENSE_10:
+	case CDB_REPORT_LUNS:
+	case CDB_START_STOP_UNIT:
 		return true;
+	default:
+		return false;
 	}
-	if (r->cdb[0] != CDB_REPORT_LUNS && lun < t->n && unit_answers(&t->units[lun], f, r))
-		return true;
-	fake_port_check(f, 0, SENSE_KEY_ILLEGAL_REQUEST, 0x20, 0x00);
+}
+
+bool
+fake_target_answer(struct fake_target *t, struct fake_path *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (fake_is_question(f->out[i])) {
+			answer(t, f, f->out[i]);
+			return true;
+		}
 	return false;
 }
 
 void
-fake_target_run(struct fake_target *t, struct fake_port *f)
+fake_target_run(struct fake_target *t, struct fake_path *f)
 {
 	do {
-		while (f->n > 0)
-			(void)fake_target_answer(t, f); /* refusing is an answer, too */
-		fake_port_turn(f);
-	} while (f->n > 0);
+		while (fake_target_answer(t, f))
+			;
+		fake_path_turn(f);
+	} while (fake_target_answer(t, f));
 }

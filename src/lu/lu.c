@@ -1,175 +1,202 @@
+#include "lu/lu.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "driver/iscsial/disk_impl.h"
-#include "sys/log.h"
+#include "lu/lu_impl.h"
 
-#define DISK_LOG_LINES     5
-#define DISK_LOG_PERIOD_US 10000000
+/* One command moves at most this much, whatever the target allows. */
+#define IO_BYTES_MAX (1u << 20)
 
-/* ---- requests come ---- */
+#define SAY_LINES     5
+#define SAY_PERIOD_US 10000000
 
-/* Give waiting requests to free slots. */
-static void
-pump(struct disk *d)
+static const char *const state_names[] = {
+#define LU_STATE(id, text) [LU_##id] = text,
+#include "lu/lu_fsm.def"
+};
+static const char *const event_names[] = {
+#define LU_EVENT(id, text) [LU_EV_##id] = text,
+#include "lu/lu_fsm.def"
+};
+
+static const struct row {
+	enum lu_state from;
+	enum lu_event event;
+	enum lu_state to;
+} rows[] = {
+#define LU_ROW(from, event, to) { LU_##from, LU_EV_##event, LU_##to },
+#include "lu/lu_fsm.def"
+};
+
+const char *
+lu_state_name(enum lu_state s)
 {
-	struct list *node;
-	struct io *io;
-
-	while (d->state == DISK_RUN && d->busy < d->depth && !list_empty(&d->waiting)) {
-		io = iopool_get(d->pool, d);
-		if (io == NULL)
-			return;
-		node = list_pop(&d->waiting);
-		d->busy++;
-		io->disk = d;
-		io->blk = LIST_ENTRY(node, struct blk_req, link);
-		io->retry = (struct retry){ 0 };
-		io->is_sync = false;
-		io->at = 0;
-		io->chunk = 0;
-		disk_io_next(io);
-	}
+	return state_names[s];
 }
 
-/* The disk had waited for this slot; if more wait, it goes to the end of the line. */
-void
-disk_slot_free(struct disk *d)
-{
-	pump(d);
-}
-
-static void
-submit(struct blk_dev *b, struct blk_req *r)
-{
-	struct disk *d = LIST_ENTRY(b, struct disk, blk);
-	int result;
-
-	if (d->state == DISK_OFF) {
-		disk_finish(d, r, d->off_err);
-	} else if (d->is_failing) {
-		disk_failed_offline(d);
-		disk_finish(d, r, -EIO);
-	} else if (disk_io_trivial(d, r, &result)) {
-		disk_finish(d, r, result);
-	} else {
-		list_push_back(&d->waiting, &r->link);
-		pump(d);
-	}
-}
-
-/*
- * SAM-5, section 5.3.1: TASK SET FULL is there so that an initiator learns how
- * much a unit takes.  One below what was out is where it is safe again; every
- * `depth` good answers try one more, so that the queue finds its size anew
- * when other initiators have gone.
- */
-void
-disk_queue_full(struct disk *d)
-{
-	d->depth = d->busy > 1 ? d->busy - 1 : 1;
-	d->credit = 0;
-}
+/* ---- sentences ---- */
 
 void
-disk_queue_good(struct disk *d)
+lu_say(struct lu *u, enum say_level level, const char *fmt, ...)
 {
-	if (d->depth == UINT_MAX || ++d->credit < d->depth)
+	char text[700];
+	va_list ap;
+	int n;
+
+	if (u->path->ops->say == NULL)
 		return;
-	d->credit = 0;
-	if (++d->depth > LIMIT_TASKS_DEFAULT)
-		d->depth = UINT_MAX;
+	n = snprintf(text, sizeof text, "disk %s: ", u->blk.name);
+	va_start(ap, fmt);
+	(void)vsnprintf(text + n, sizeof text - (size_t)n, fmt, ap); /* a long one is cut */
+	va_end(ap);
+	u->path->ops->say(u->path, level, text);
 }
 
-/* ---- requests end ---- */
+void
+lu_say_seldom(struct lu *u, const char *fmt, ...)
+{
+	uint64_t now = agenda_now(u->path->agenda);
+	char text[600];
+	va_list ap;
+
+	if (u->said == 0 || now - u->said_since_us >= SAY_PERIOD_US) {
+		if (u->unsaid > 0)
+			lu_say(u, SAY_ERR, "%u more errors were not logged", u->unsaid);
+		u->said_since_us = now;
+		u->said = u->unsaid = 0;
+	}
+	if (u->said >= SAY_LINES) {
+		u->unsaid++;
+		return;
+	}
+	u->said++;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	lu_say(u, SAY_ERR, "%s", text);
+}
+
+/* ---- the machine ---- */
+
+/* What must be true between two moves. */
+static void
+check(const struct lu *u)
+{
+	bool is_asked = u->ask.is_busy || u->is_ask_due || u->ask_timer.armed;
+
+	switch (u->state) {
+	case LU_UNKNOWN:
+		assert(!u->ask.is_busy && !u->ask_timer.armed);
+		break;
+	case LU_ASKING:
+	case LU_ABSENT:
+		assert(is_asked);
+		break;
+	case LU_SAME:
+		break;
+	case LU_OTHER:
+		assert(is_asked);
+		assert(list_empty(&u->queue) && list_empty(&u->aside));
+		break;
+	case LU_CLOSED:
+		assert(!u->ask.is_busy && !u->ask_timer.armed && !u->hold_timer.armed);
+		assert(list_empty(&u->queue) && list_empty(&u->aside));
+		break;
+	}
+	hold_check(u);
+}
 
 static void
-deliver(struct agenda_work *w)
+enter(struct lu *u, enum lu_event e)
 {
-	struct disk *d = LIST_ENTRY(w, struct disk, deliver);
-	struct list *node;
-
-	while ((node = list_pop(&d->finished)) != NULL) {
-		struct blk_req *r = LIST_ENTRY(node, struct blk_req, link);
-
-		r->done(r);
+	switch (u->state) {
+	case LU_UNKNOWN:
+		lu_ask_stop(u);
+		break;
+	case LU_ASKING:
+		lu_ask_now(u);
+		break;
+	case LU_SAME:
+		hold_review(u);
+		break;
+	case LU_OTHER:
+		hold_fail(u, -EIO);
+		if (e == LU_EV_DOUBT)
+			lu_ask_now(u);
+		break;
+	case LU_ABSENT:
+		if (e == LU_EV_DOUBT)
+			lu_ask_now(u);
+		break;
+	case LU_CLOSED:
+		lu_ask_stop(u);
+		hold_fail(u, u->close_err);
+		break;
 	}
 }
 
 void
-disk_finish(struct disk *d, struct blk_req *blk, int result)
+lu_go(struct lu *u, enum lu_event e, const struct fault *why)
 {
-	blk->result = result;
-	list_push_back(&d->finished, &blk->link);
-	agenda_defer(loop_agenda(d->port->loop), &d->deliver);
-}
+	enum lu_state from = u->state;
+	const struct row *row = NULL;
 
-void
-disk_io_end(struct disk *d, struct io *io, int result)
-{
-	struct blk_req *blk = io->blk;
-
-	if (result != 0)
-		d->counts.errors++;
-	io->blk = NULL;
-	assert(d->busy > 0);
-	d->busy--;
-	iopool_put(d->pool, io);
-	/* It comes from the session's completion, never from inside submit: no deferral needed. */
-	blk->result = result;
-	blk->done(blk);
-	pump(d);
-}
-
-void
-disk_hold(struct disk *d, struct io *io)
-{
-	list_push_back(&d->held, &io->link);
-	if (d->state == DISK_RUN) {
-		d->state = DISK_LOOK;
-		agenda_defer(loop_agenda(d->port->loop), &d->ask);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (rows[i].from == from && rows[i].event == e)
+			row = &rows[i];
+	if (row == NULL) {
+		u->strays++;
+		lu_say(u, SAY_ERR, "\"%s\" came while %s: a fault of this program", event_names[e],
+		    state_names[from]);
+		return;
 	}
+	u->state = row->to;
+	if (row->to == LU_SAME)
+		fault_clear(&u->why);
+	else if (why != NULL)
+		u->why = *why;
+	if (row->to != from) {
+		u->ask_n = 0;
+		agenda_defer(u->path->agenda, &u->tell);
+	}
+	if (from == LU_SAME && row->to != LU_SAME)
+		hold_stop(u);
+	enter(u, e);
+	check(u);
+	hold_pump(u);
 }
 
+/* What is due to be told. */
 static void
-ask(struct agenda_work *w)
+tell(struct agenda_work *w)
 {
-	struct disk *d = LIST_ENTRY(w, struct disk, ask);
+	struct lu *u = LIST_ENTRY(w, struct lu, tell);
+	enum lu_state from = u->told;
 
-	if (d->state == DISK_LOOK)
-		d->ops->look(d->user, d);
-}
-
-bool
-disk_may_log(struct disk *d)
-{
-	uint64_t now = loop_now(d->port->loop);
-
-	if (d->logged == 0 || now - d->log_since_us >= DISK_LOG_PERIOD_US) {
-		if (d->suppressed > 0)
-			log_err(
-			    "disk %s: %u more errors were not logged", d->blk.name, d->suppressed);
-		d->log_since_us = now;
-		d->logged = d->suppressed = 0;
+	if (u->is_changed && u->state != LU_CLOSED) {
+		u->is_changed = false;
+		if (u->ops->changed != NULL)
+			u->ops->changed(u->user, u);
 	}
-	if (d->logged >= DISK_LOG_LINES) {
-		d->suppressed++;
-		return false;
-	}
-	d->logged++;
-	return true;
+	if (u->state == from)
+		return;
+	u->told = u->state;
+	if (u->ops->moved != NULL)
+		u->ops->moved(u->user, u, from, u->why.is_set ? &u->why : NULL);
 }
 
 /* ---- what the disk is ---- */
 
 static uint32_t
-io_bytes_max(const struct lun_info *i)
+io_bytes_max(const struct lu_info *i)
 {
-	uint64_t max = DISK_IO_BYTES_MAX;
+	uint64_t max = IO_BYTES_MAX;
 	uint32_t block = i->capacity.block_bytes;
 
 	if (i->limits.transfer_max > 0 && (uint64_t)i->limits.transfer_max * block < max)
@@ -177,178 +204,218 @@ io_bytes_max(const struct lun_info *i)
 	return (uint32_t)(max < block ? block : max - max % block);
 }
 
-static bool
-describe(struct disk *d, const struct lun_info *info)
+void
+lu_describe(struct lu *u, const struct lu_info *info)
 {
-	struct blk_dev b = d->blk;
+	struct blk_dev b = u->blk;
 	bool can_unmap = info->provision.unmap && info->limits.unmap_blocks_max > 0 &&
 			 info->limits.unmap_extents_max > 0;
-	bool is_changed;
 
+	assert(info->is_disk && info->is_sized);
 	b.size_bytes = info->capacity.bytes;
 	b.block_bytes = info->capacity.block_bytes;
 	b.max_io_bytes = io_bytes_max(info);
 	b.read_only = info->has_mode && info->mode.is_write_protected;
 	b.can_discard = !b.read_only && (can_unmap || info->provision.write_same_16_unmap);
 	b.can_write_zeroes = !b.read_only;
-	is_changed = b.size_bytes != d->blk.size_bytes || b.block_bytes != d->blk.block_bytes ||
-		     b.max_io_bytes != d->blk.max_io_bytes || b.read_only != d->blk.read_only ||
-		     b.can_discard != d->blk.can_discard ||
-		     b.can_write_zeroes != d->blk.can_write_zeroes;
-	d->blk = b;
-	d->info = *info;
-	return is_changed;
+	if (b.size_bytes != u->blk.size_bytes || b.block_bytes != u->blk.block_bytes ||
+	    b.max_io_bytes != u->blk.max_io_bytes || b.read_only != u->blk.read_only ||
+	    b.can_discard != u->blk.can_discard || b.can_write_zeroes != u->blk.can_write_zeroes) {
+		u->is_changed = true;
+		agenda_defer(u->path->agenda, &u->tell);
+	}
+	u->blk = b;
+	if (info != &u->info)
+		u->info = *info;
 }
 
-struct disk *
-disk_new(struct scsi_port *port, struct iopool *pool, const struct lun_info *info, const char *name,
-    const struct disk_ops *ops, void *user)
-{
-	struct disk *d = calloc(1, sizeof *d);
-
-	if (d == NULL)
-		return NULL;
-	assert(info->is_disk && info->is_sized);
-	d->port = port;
-	d->pool = pool;
-	d->ops = ops;
-	d->user = user;
-	d->depth = UINT_MAX;
-	list_init(&d->waiting);
-	list_init(&d->held);
-	list_init(&d->finished);
-	list_init(&d->pool_link);
-	agenda_work_init(&d->deliver, deliver);
-	agenda_work_init(&d->ask, ask);
-	(void)snprintf(d->blk.name, sizeof d->blk.name, "%s", name);
-	d->blk.submit = submit;
-	d->blk.user = d;
-	(void)describe(d, info); /* nobody has seen it yet */
-	return d;
-}
-
-void
-disk_free(struct disk *d)
-{
-	if (d == NULL)
-		return;
-	assert(disk_is_idle(d));
-	iopool_forget(d->pool, d);
-	agenda_cancel(&d->deliver);
-	agenda_cancel(&d->ask);
-	free(d);
-}
-
-/* Everything that was held is sent again, or ends with err. */
 static void
-let_go(struct disk *d, int err)
+submit(struct blk_dev *b, struct blk_req *r)
 {
-	struct list held, *node;
+	struct lu *u = LIST_ENTRY(b, struct lu, blk);
+	int result;
 
-	list_init(&held);
-	list_splice_front(&held, &d->held);
-	while ((node = list_pop(&held)) != NULL) {
-		struct io *io = LIST_ENTRY(node, struct io, link);
-
-		if (err != 0)
-			disk_io_end(d, io, err);
-		else
-			disk_io_next(io);
+	r->hold = (struct blk_hold){ .order = u->order++, .since_us = agenda_now(u->path->agenda) };
+	if (u->state == LU_CLOSED) {
+		hold_finish(u, r, u->close_err);
+	} else if (lu_io_trivial(u, r, &result)) {
+		if (result == 0 && r->op == BLK_FLUSH)
+			result = lu_loss_flush_result(u);
+		hold_finish(u, r, result);
+	} else {
+		hold_put(u, r);
+		hold_pump(u);
 	}
 }
 
-static void
-fail_waiting(struct disk *d, int err)
+/* ---- beginning and end ---- */
+
+struct lu *
+lu_new(struct path *path, const struct lu_info *info, const char *name, const struct lu_ops *ops,
+    void *user)
 {
-	struct list *node;
+	struct lu *u = calloc(1, sizeof *u);
 
-	while ((node = list_pop(&d->waiting)) != NULL)
-		disk_finish(d, LIST_ENTRY(node, struct blk_req, link), err);
-	iopool_forget(d->pool, d);
-}
-
-bool
-disk_update(struct disk *d, const struct lun_info *info)
-{
-	bool is_changed = describe(d, info);
-
-	d->has_no_sync = d->has_no_write_same = false;
-	d->state = DISK_RUN;
-	let_go(d, 0);
-	pump(d);
-	return is_changed;
-}
-
-void
-disk_pause(struct disk *d)
-{
-	d->state = DISK_LOOK;
-}
-
-void
-disk_off(struct disk *d, int err)
-{
-	d->state = DISK_OFF;
-	d->off_err = err;
-	fail_waiting(d, err);
-	let_go(d, err);
-	/*
-	 * Commands that waited for the session, for instance since the last
-	 * connection was lost, would go to whatever has this LUN now.
-	 */
-	d->port->fail_unsent(d->port, d->info.wire);
+	if (u == NULL)
+		return NULL;
+	assert(info->answer == LU_SOMEBODY && info->is_disk && info->is_sized);
+	u->path = path;
+	u->ops = ops;
+	u->user = user;
+	u->depth = UINT_MAX;
+	list_init(&u->link);
+	agenda_work_init(&u->tell, tell);
+	(void)snprintf(u->blk.name, sizeof u->blk.name, "%s", name);
+	u->blk.submit = submit;
+	u->blk.user = u;
+	hold_init(u);
+	lu_ask_init(u);
+	pool_join(path->pool, &u->share);
+	lu_describe(u, info);
+	u->is_changed = false; /* nobody has seen it yet */
+	agenda_cancel(&u->tell);
+	u->state = u->told = LU_UNKNOWN;
+	if (path->is_up && info->nexus == path->nexus)
+		u->state = u->told = LU_SAME;
+	else if (path->is_up)
+		lu_go(u, LU_EV_UP, NULL);
+	return u;
 }
 
 void
-disk_fail_fast(struct disk *d, bool fail)
+lu_free(struct lu *u)
 {
-	d->is_failing = fail;
-	if (!fail)
+	if (u == NULL)
 		return;
-	fail_waiting(d, -EIO);
-	let_go(d, -EIO);
+	assert(lu_is_idle(u) && !u->ask.is_out && u->path->on_trial != u);
+	pool_leave(u->path->pool, &u->share);
+	agenda_clear(u->path->agenda, &u->hold_timer);
+	agenda_clear(u->path->agenda, &u->ask_timer);
+	ask_stop(&u->ask);
+	agenda_cancel(&u->deliver);
+	agenda_cancel(&u->tell);
+	list_remove(&u->link);
+	free(u);
+}
+
+void
+lu_close(struct lu *u, int err)
+{
+	u->close_err = err;
+	lu_go(u, LU_EV_CLOSE, NULL);
 }
 
 bool
-disk_is_idle(const struct disk *d)
+lu_is_idle(const struct lu *u)
 {
-	return d->busy == 0 && list_empty(&d->waiting) && list_empty(&d->finished);
+	return u->share.busy == 0 && ask_is_idle(&u->ask) && list_empty(&u->queue) &&
+	       list_empty(&u->aside) && list_empty(&u->finished);
 }
+
+/* ---- the path ---- */
+
+void
+lu_path_up(struct lu *u)
+{
+	assert(u->path->is_up);
+	(void)shadow_lift(&u->shadow, u->path->dead_nexus);
+	if (u->state != LU_UNKNOWN && u->state != LU_CLOSED)
+		lu_path_down(u, true);
+	lu_go(u, LU_EV_UP, NULL);
+}
+
+void
+lu_down(struct lu *u)
+{
+	struct fault why = { 0 };
+
+	fault_set(&why, FAULT_OFFLINE, "", "the connection to the target is gone");
+	lu_go(u, LU_EV_DOWN, &why);
+}
+
+void
+lu_path_down(struct lu *u, bool is_silent)
+{
+	if (u->state != LU_CLOSED)
+		hold_lost(u, is_silent);
+	lu_down(u);
+}
+
+void
+lu_path_given_up(struct lu *u)
+{
+	if (u->state != LU_CLOSED)
+		hold_fail(u, -EIO);
+}
+
+void
+lu_path_fenced(struct lu *u)
+{
+	if (!shadow_lift(&u->shadow, u->path->dead_nexus))
+		return;
+	hold_review(u);
+	hold_pump(u);
+}
+
+void
+lu_go_on(struct lu *u)
+{
+	hold_pump(u);
+}
+
+/* ---- for displays ---- */
 
 struct blk_dev *
-disk_blk(struct disk *d)
+lu_blk(struct lu *u)
 {
-	return &d->blk;
+	return &u->blk;
 }
 
-const struct lun_info *
-disk_info(const struct disk *d)
+const struct lu_info *
+lu_info(const struct lu *u)
 {
-	return &d->info;
+	return &u->info;
 }
 
-struct disk_counts
-disk_counts(const struct disk *d)
+enum lu_state
+lu_state(const struct lu *u)
 {
-	return d->counts;
+	return u->state;
 }
 
-const struct disk_latency *
-disk_latency(const struct disk *d)
+const struct fault *
+lu_why(const struct lu *u)
 {
-	return &d->latency;
+	return &u->why;
+}
+
+struct lu_counts
+lu_counts(const struct lu *u)
+{
+	return u->counts;
+}
+
+const struct lu_latency *
+lu_latency(const struct lu *u)
+{
+	return &u->latency;
 }
 
 void
-disk_clear_counts(struct disk *d)
+lu_clear_counts(struct lu *u)
 {
-	memset(&d->counts, 0, sizeof d->counts);
-	memset(&d->latency, 0, sizeof d->latency);
+	memset(&u->counts, 0, sizeof u->counts);
+	memset(&u->latency, 0, sizeof u->latency);
 }
 
-void
-disk_failed_offline(struct disk *d)
+struct list *
+lu_link(struct lu *u)
 {
-	d->counts.failed_offline++;
-	stat_add(d->port->account.driver, STAT_TRANSPORT_GLOBAL_ios_offline);
+	return &u->link;
+}
+
+struct lu *
+lu_of_link(struct list *link)
+{
+	return LIST_ENTRY(link, struct lu, link);
 }

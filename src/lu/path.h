@@ -44,6 +44,11 @@ struct path {
 	/* The promise, and the limits; the owner's to change at any time. */
 	uint64_t replacement_us; /* ReplacementTimeout: so long I/O waits; UINT64_MAX: for ever */
 	uint32_t command_ms;     /* CommandTimeout */
+	/*
+	 * The unit says that it lost power or was reset inside (29/01, 29/04) while
+	 * its write cache was on: the next flush fails, once; else it is only said.
+	 */
+	bool volatile_loss_fails;
 
 	/* The nexus now. */
 	bool is_up;       /* full feature phase: commands may be sent */
@@ -59,8 +64,8 @@ struct path {
 	 * Commands that were in flight at several losses are suspects: one of them
 	 * flies alone, so that it is known who ended the connection.
 	 */
-	unsigned in_flight;  /* commands of all units that were submitted and are not back */
-	struct lu *on_trial; /* whose suspect flies; nothing else is sent; or NULL */
+	unsigned in_flight;  /* commands, questions too, that were submitted and are not back */
+	struct lu *on_trial; /* whose suspect flies, or waits to; nothing else is sent; or NULL */
 };
 
 #endif

@@ -1,45 +1,71 @@
 /*
- * The requests of all disks of one session, allocated once.  A disk whose
- * request finds no slot waits its turn, one request a turn, so that no disk
- * starves another.  On the session's thread.
+ * The requests of all units of one path, allocated once.  A slot is a command
+ * at the target, charged to its unit.  Each unit has a fair share of the
+ * window; while its neighbours do not use theirs it borrows, but a quarter of
+ * the window stays free for shares that are not used, and a slot for the first
+ * command of each idle unit.  So a stalled unit costs its neighbours little.
+ * One slot of the window is left for questions.  Whoever finds none waits, those
+ * that have nothing first; a slot that comes back goes to the next.  Nothing is
+ * searched for a request.  On the path's thread.
  */
-#ifndef ISCSIAL_IOPOOL_H
-#define ISCSIAL_IOPOOL_H
+#ifndef LU_POOL_H
+#define LU_POOL_H
 
 #include "core/req.h"
-#include "driver/iscsial/retry.h"
-#include "engine/loop.h"
 #include "lu/blk.h"
 #include "scsi/cdb.h"
 
-struct disk;
+struct lu;
+struct path;
 
-/* One request of an exporter on its way to the target. */
+/* A command of a request on its way to the target. */
 struct io {
 	struct req req;
-	struct list link; /* free, or held by its disk */
-	struct agenda_timer again;
-	struct disk *disk;
-	struct blk_req *blk;
-	struct retry retry;
-	bool is_sync;   /* the SYNCHRONIZE CACHE that stands for FUA is under way */
-	uint64_t at;    /* bytes of blk that are done */
-	uint32_t chunk; /* bytes of the command under way */
+	struct list link; /* free ones */
+	struct lu *lu;
+	struct blk_req *blk; /* NULL: the slot is free */
+	uint32_t chunk;      /* bytes of the request that it stands for */
+	bool is_trial;       /* a suspect's */
+	bool is_withdrawn;   /* it comes back because it was asked for */
 	uint8_t unmap_list[CDB_UNMAP_LIST_BYTES(1)];
 };
 
-struct iopool;
+/* What a unit has of the pool; embedded in it. */
+struct pool_share {
+	struct list link;    /* among the pool's units */
+	struct list waiting; /* in one of its lines, or not */
+	unsigned busy;       /* slots in use */
+	unsigned line;       /* which */
+};
 
-/* NULL when memory is short. */
-struct iopool *iopool_new(unsigned slots);
-/* All slots are back.  NULL is fine. */
-void iopool_free(struct iopool *p);
+struct pool;
 
-/* A slot, or NULL: the disk is put on the list of those that wait. */
-struct io *iopool_get(struct iopool *p, struct disk *d);
-/* Give it back; the disk that waits longest gets disk_slot_free(). */
-void iopool_put(struct iopool *p, struct io *io);
-/* The disk waits no more (it has nothing left, or ends). */
-void iopool_forget(struct iopool *p, struct disk *d);
+/* slots > 0.  NULL when memory is short. */
+struct pool *pool_new(unsigned slots);
+/* All slots are back and no unit is left.  NULL is fine. */
+void pool_free(struct pool *p);
+/*
+ * So many commands the session takes at once: the smaller of its task slots and the
+ * target's command window; all of the pool's until it is said.
+ */
+void pool_window(struct pool *p, unsigned n);
+
+/* A unit begins and ends to use it; it has no slot then. */
+void pool_join(struct pool *p, struct pool_share *s);
+void pool_leave(struct pool *p, struct pool_share *s);
+
+/* A slot, or NULL: it is in a line, and lu_go_on() follows. */
+struct io *pool_get(struct pool *p, struct pool_share *s);
+/* Give it back.  pool_wake() is due when all is in order. */
+void pool_put(struct pool *p, struct pool_share *s, struct io *io);
+/* Wait for pool_wake() without having been refused. */
+void pool_wait(struct pool *p, struct pool_share *s);
+/* lu_go_on() for those that wait, as far as there are slots. */
+void pool_wake(struct pool *p);
+
+/* The next slot of this unit behind `io` (NULL: the first) that is in use, or NULL. */
+struct io *pool_next(struct pool *p, const struct lu *u, struct io *io);
+/* Slots in use; for displays and tests. */
+unsigned pool_used(const struct pool *p);
 
 #endif

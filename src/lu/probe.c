@@ -1,53 +1,56 @@
 /*
- * A probe has a few visitors, each of which takes the next LUN of the list
- * and walks it through the steps below.  A step that is not wanted is passed
- * over; one that fails costs what it would have told, and only INQUIRY's
- * failure ends the visit.
+ * REPORT LUNS first, of LUN 0; a target that has no LUN 0 has the well-known
+ * logical unit for that.  Then a few askers (ask.h) share the LUNs: each takes
+ * the next one that nobody has taken.  What a LUN does not answer is its own
+ * fault; a lost connection ends all.
  */
-#include "driver/iscsial/probe.h"
+#include "lu/probe.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "driver/call.h"
-#include "driver/iscsial/probe_cmd.h"
-#include "driver/iscsial/probe_steps.h"
+#include "lu/ask.h"
+#include "lu/lu_impl.h"
 #include "scsi/cdb.h"
 
-#define PROBE_VISITORS   16
-#define PROBE_LIST_BYTES 4096
-#define PROBE_LIST_MAX   (8 + 8 * LIMIT_LUNS)
+#define ASKERS     16
+#define LIST_BYTES 4096
+#define LIST_MAX   (8 + 8 * LIMIT_LUNS)
+/* So often a question that was not executed is repeated: about a quarter of a minute. */
+#define PATIENCE 12
 
-struct visitor {
-	struct probe_cmd cmd;
+struct asker {
+	struct ask ask;
 	struct probe *p;
-	size_t step;
-	struct probe_visit v;
+	struct lu_info *at; /* where its answer goes; NULL: it has nothing to do */
 };
 
 struct probe {
-	struct scsi_port *port;
+	struct path *path;
 	probe_done *done; /* NULL: abandoned */
 	void *user;
+	bool only_primary, is_ended;
 	struct probe_result result;
-	size_t next; /* LUN that no visitor has taken */
-	unsigned busy;
+	size_t next;   /* LUN that nobody has taken */
+	unsigned busy; /* askers with a LUN, and the list */
 	struct agenda_work finish;
 	/* REPORT LUNS */
-	struct probe_cmd list_cmd;
+	struct req req;
+	struct agenda_timer again;
+	unsigned tries;
+	bool is_out;
 	uint8_t *list;
-	struct visitor visitors[PROBE_VISITORS];
+	struct asker askers[ASKERS];
 };
 
-static void visit(struct visitor *v);
-
-/* ---- walking ---- */
+/* ---- the end ---- */
 
 static void
 probe_free(struct probe *p)
 {
 	agenda_cancel(&p->finish);
+	agenda_clear(p->path->agenda, &p->again);
 	free(p->result.luns);
 	free(p->list);
 	free(p);
@@ -63,268 +66,281 @@ finish(struct agenda_work *w)
 	probe_free(p);
 }
 
-/* The last one out ends the probe, in the loop's own time. */
+/* The last one out ends the probe, in the agenda's own time. */
 static void
 one_less(struct probe *p)
 {
 	assert(p->busy > 0);
 	if (--p->busy == 0)
-		agenda_defer(loop_agenda(p->port->loop), &p->finish);
+		agenda_defer(p->path->agenda, &p->finish);
 }
 
-/* The next LUN for a visitor that has none; it goes home where there is none. */
-static void
-take_lun(struct visitor *v)
-{
-	struct probe *p = v->p;
+/* ---- each LUN ---- */
 
-	if (p->done == NULL || p->next >= p->result.n) {
-		v->v.info = NULL;
+static void
+take_lun(struct asker *k)
+{
+	struct probe *p = k->p;
+
+	if (p->is_ended || p->next >= p->result.n) {
+		k->at = NULL;
 		one_less(p);
 		return;
 	}
-	v->v.info = &p->result.luns[p->next++];
-	v->step = 0;
-	v->v.alloc = PROBE_PAGE_BYTES;
-	memset(&v->v.pages, 0, sizeof v->v.pages);
-	memcpy(v->cmd.req.lun, v->v.info->wire, sizeof v->cmd.req.lun);
-	visit(v);
+	k->at = &p->result.luns[p->next++];
+	k->ask.info = *k->at;
+	ask_start(&k->ask);
+}
+
+static bool
+known(struct ask *a)
+{
+	return a->info.answer == LU_SOMEBODY;
 }
 
 static void
-visit(struct visitor *v)
+asked(struct ask *a)
 {
-	while (v->step < probe_steps_n && probe_steps[v->step].want != NULL &&
-	       !probe_steps[v->step].want(&v->v))
-		v->step++;
-	if (v->step == probe_steps_n) {
-		take_lun(v);
-		return;
+	struct asker *k = LIST_ENTRY(a, struct asker, ask);
+	struct probe_result *r = &k->p->result;
+
+	r->inquiries += a->inquiries;
+	r->inquiries_failed += a->inquiries_failed;
+	if (a->inquiries_failed > 0) {
+		r->bad_inquiry.status = a->bad_inquiry.status;
+		r->bad_inquiry.response = a->bad_inquiry.response;
+		r->bad_inquiry.result = a->bad_inquiry.result;
 	}
-	v->cmd.req.dir = REQ_READ;
-	v->cmd.req.data = v->v.buf;
-	probe_steps[v->step].build(&v->v);
-	if (probe_steps[v->step].cost == PROBE_ENDS) {
-		v->p->result.inquiries++;
-		stat_add(v->p->port->account.driver, STAT_TRANSPORT_GLOBAL_inquiries);
+	a->inquiries = a->inquiries_failed = 0;
+	*k->at = a->info;
+	if (!k->p->is_ended && (a->req.result == REQ_LOST || a->req.result == REQ_UNSENT)) {
+		k->p->is_ended = true;
+		fault_set(&r->fault, FAULT_OFFLINE, "scan again",
+		    "the connection was lost while the LUNs were asked");
 	}
-	probe_cmd_start(&v->cmd);
+	take_lun(k);
 }
 
-static void
-command_failed(struct visitor *v)
-{
-	enum probe_cost cost = probe_steps[v->step].cost;
-	struct lun_info *i = v->v.info;
-	char why[400];
-
-	if (cost == PROBE_ENDS) {
-		v->p->result.inquiries_failed++;
-		stat_add(v->p->port->account.driver, STAT_TRANSPORT_GLOBAL_inquiries_failed);
-		account_probe(&v->p->port->account, &v->cmd.req, true);
-	}
-	if (v->cmd.req.result == REQ_OFFLINE)
-		fault_set(&v->p->result.fault, FAULT_OFFLINE, "scan again",
-		    "the connection was lost while the LUNs were probed");
-	if (cost == PROBE_FAULT_IF_KNOWN && v->cmd.verdict.action == SENSE_UNSUPPORTED)
-		cost = PROBE_COSTS_NOTHING;
-	if (cost != PROBE_COSTS_NOTHING)
-		fault_set(&i->fault, FAULT_OFFLINE, "look at the target's log", "LUN %u: %s",
-		    i->number, retry_describe(why, sizeof why, &v->cmd.req));
-	v->step = cost == PROBE_ENDS ? probe_steps_n : v->step + 1;
-}
+static const struct ask_ops ask_ops = { .known = known, .done = asked };
 
 static void
-command_done(struct probe_cmd *c, bool is_ok)
+start_askers(struct probe *p)
 {
-	struct visitor *v = LIST_ENTRY(c, struct visitor, cmd);
-	size_t n = c->req.data_got < sizeof v->v.buf ? c->req.data_got : sizeof v->v.buf, whole;
-
-	if (v->p->done == NULL) {
-		one_less(v->p);
-		return;
-	}
-	if (!is_ok) {
-		command_failed(v);
-	} else {
-		whole = probe_steps[v->step].is_page ? vpd_page_bytes(v->v.buf, n) : 0;
-		if (whole > v->v.alloc && v->v.alloc == PROBE_PAGE_BYTES) {
-			v->v.alloc = (uint16_t)(whole < sizeof v->v.buf ? whole : sizeof v->v.buf);
-			visit(v);
-			return;
-		}
-		probe_steps[v->step].take(&v->v, n);
-		v->step++;
-	}
-	v->v.alloc = PROBE_PAGE_BYTES;
-	visit(v);
-}
-
-/* The list is known: send the visitors out. */
-static void
-start_visits(struct probe *p)
-{
-	unsigned n = p->result.n < PROBE_VISITORS ? (unsigned)p->result.n : PROBE_VISITORS;
+	unsigned n = p->result.n < ASKERS ? (unsigned)p->result.n : ASKERS;
 
 	p->busy += n;
 	for (unsigned i = 0; i < n; i++) {
-		struct visitor *v = &p->visitors[i];
+		struct asker *k = &p->askers[i];
 
-		v->p = p;
-		v->v.req = &v->cmd.req;
-		probe_cmd_init(&v->cmd, p->port, command_done);
-		take_lun(v);
+		k->p = p;
+		ask_init(&k->ask, p->path, &ask_ops);
+		k->ask.patience = PATIENCE;
+		take_lun(k);
 	}
 }
 
 static void
-set_luns(struct probe *p, const struct probe_lun *luns, size_t n)
+no_memory(struct probe *p)
 {
-	p->result.luns = call_alloc((n > 0 ? n : 1) * sizeof *p->result.luns);
+	fault_set(&p->result.fault, FAULT_INTERNAL, "free some memory", "out of memory for LUNs");
+}
+
+static void
+set_luns(struct probe *p, const struct luns_entry *luns, size_t n)
+{
+	p->result.luns = calloc(n > 0 ? n : 1, sizeof *p->result.luns);
+	if (p->result.luns == NULL) {
+		no_memory(p);
+		return;
+	}
 	p->result.n = n;
 	for (size_t i = 0; i < n; i++) {
 		p->result.luns[i].number = luns[i].number;
 		memcpy(p->result.luns[i].wire, luns[i].wire, LUNS_WIRE_BYTES);
 	}
+	start_askers(p);
 }
 
 /* ---- REPORT LUNS ---- */
 
 static void
+send_list(struct probe *p)
+{
+	p->result.report_luns++;
+	p->is_out = true;
+	p->path->in_flight++;
+	p->path->ops->submit(p->path, &p->req);
+}
+
+static void
+again(struct agenda_timer *t)
+{
+	send_list(LIST_ENTRY(t, struct probe, again));
+}
+
+static bool
 ask_list(struct probe *p, uint32_t bytes)
 {
 	free(p->list);
-	p->list = call_alloc(bytes);
-	p->list_cmd.req.dir = REQ_READ;
-	p->list_cmd.req.data = p->list;
-	p->list_cmd.req.data_len = bytes;
-	cdb_report_luns(p->list_cmd.req.cdb, bytes);
-	p->result.report_luns++;
-	stat_add(p->port->account.driver, STAT_TRANSPORT_GLOBAL_report_luns);
-	probe_cmd_start(&p->list_cmd);
-}
-
-static void
-list_luns(struct probe *p, const uint32_t *numbers, const struct luns_report *report)
-{
-	struct probe_lun *luns = call_alloc((report->claimed + 1) * sizeof *luns);
-	size_t n = 0;
-
-	p->result.unclaimed = report->unclaimed;
-	stat_add_n(
-	    p->port->account.driver, STAT_TRANSPORT_GLOBAL_unclaimed_luns, report->unclaimed);
-	if (report->unclaimed > 0)
-		diag_ISCSI_LOG_INV_LUN_ADDR_TYPE(&p->port->account.about);
-	p->result.primary = report->primary;
-	for (uint32_t i = 0; i < report->claimed; i++) {
-		luns[n].number = numbers[i];
-		/* The mode has just said this number, so it can say it again. */
-		if (luns_encode(report->primary, numbers[i], luns[n].wire))
-			n++;
+	p->list = calloc(1, bytes);
+	if (p->list == NULL) {
+		no_memory(p);
+		return false;
 	}
-	set_luns(p, luns, n);
-	free(luns);
-	start_visits(p);
+	p->tries = 0;
+	p->req.dir = REQ_READ;
+	p->req.data = p->list;
+	p->req.data_len = bytes;
+	cdb_report_luns(p->req.cdb, bytes);
+	send_list(p);
+	return true;
 }
 
-static void
-list_failed(struct probe *p)
+/* False: it goes on by itself, and the list's part is not over. */
+static bool
+list_came(struct probe *p)
 {
-	static const struct probe_lun lun0;
+	struct luns_entry *luns = calloc(LIMIT_LUNS, sizeof *luns);
+	struct luns_report report;
+	uint32_t asked_bytes = p->req.data_len;
+	bool is_over = true;
+
+	if (luns == NULL) {
+		no_memory(p);
+	} else if (!luns_parse(p->list, p->req.data_got, p->only_primary, luns, p->result.out,
+		       PROBE_OUT_MAX, &report)) {
+		fault_set(&p->result.fault, FAULT_OFFLINE, "look at the target's log",
+		    "the target's list of LUNs is malformed");
+	} else if (report.is_incomplete && report.bytes_wanted > asked_bytes &&
+		   asked_bytes < LIST_MAX) {
+		is_over =
+		    !ask_list(p, report.bytes_wanted < LIST_MAX ? report.bytes_wanted : LIST_MAX);
+	} else {
+		p->result.unclaimed = report.unclaimed;
+		p->result.n_out =
+		    report.unclaimed < PROBE_OUT_MAX ? report.unclaimed : PROBE_OUT_MAX;
+		p->result.primary = report.primary;
+		set_luns(p, luns, report.claimed);
+	}
+	free(luns);
+	return is_over;
+}
+
+static bool
+is_well_known(const struct probe *p)
+{
+	return memcmp(p->req.lun, luns_report_luns, sizeof p->req.lun) == 0;
+}
+
+/* False: it goes on by itself. */
+static bool
+list_failed(struct probe *p, const struct retry_verdict *v)
+{
+	static const struct luns_entry lun0;
 	char why[400];
 
 	p->result.report_luns_failed++;
-	stat_add(p->port->account.driver, STAT_TRANSPORT_GLOBAL_report_luns_failed);
-	account_probe(&p->port->account, &p->list_cmd.req, false);
+	p->result.bad_report.status = p->req.status;
+	p->result.bad_report.response = p->req.response;
+	p->result.bad_report.result = p->req.result;
+	if (v->action == SENSE_GONE && !is_well_known(p)) {
+		memcpy(p->req.lun, luns_report_luns, sizeof p->req.lun);
+		p->tries = 0;
+		send_list(p);
+		return false;
+	}
+	if ((v->step == RETRY_AGAIN || v->step == RETRY_ASK) && v->action != SENSE_GONE &&
+	    p->req.result != REQ_TIMEOUT && p->tries < PATIENCE) {
+		p->tries++;
+		agenda_set(p->path->agenda, &p->again, agenda_now(p->path->agenda) + v->delay_us);
+		return false;
+	}
 	/* The guide, appendix B: "lack of support for this command is not an error". */
-	if (p->list_cmd.verdict.action == SENSE_UNSUPPORTED) {
+	if (v->action == SENSE_UNSUPPORTED) {
 		set_luns(p, &lun0, 1);
-		start_visits(p);
-		return;
+		return true;
 	}
 	fault_set(&p->result.fault, FAULT_OFFLINE, "look at the target's log, then scan again",
-	    "the LUNs could not be listed: %s", retry_describe(why, sizeof why, &p->list_cmd.req));
+	    "the LUNs could not be listed: %s", retry_describe(why, sizeof why, &p->req));
+	return true;
 }
 
 static void
-list_done(struct probe_cmd *c, bool is_ok)
+handed_back(struct req *r)
 {
-	struct probe *p = LIST_ENTRY(c, struct probe, list_cmd);
-	uint32_t numbers_max = LIMIT_LUNS, *numbers;
-	struct luns_report report;
+	struct probe *p = LIST_ENTRY(r, struct probe, req);
+	struct retry_verdict v = retry_judge(r, p->tries);
+	struct path *path = p->path;
 
-	if (p->done == NULL) {
+	p->is_out = false;
+	assert(path->in_flight > 0);
+	path->in_flight--;
+	if (p->is_ended)
 		one_less(p);
-		return;
-	}
-	if (!is_ok) {
-		list_failed(p);
+	else if (v.step == RETRY_DONE ? list_came(p) : list_failed(p, &v))
 		one_less(p);
-		return;
-	}
-	numbers = call_alloc(numbers_max * sizeof *numbers);
-	if (!luns_parse(p->list, c->req.data_got, numbers, &report)) {
-		fault_set(&p->result.fault, FAULT_OFFLINE, "look at the target's log",
-		    "the target's list of LUNs is malformed");
-	} else if (report.is_incomplete && report.bytes_wanted > c->req.data_len &&
-		   c->req.data_len < PROBE_LIST_MAX) {
-		free(numbers);
-		ask_list(
-		    p, report.bytes_wanted < PROBE_LIST_MAX ? report.bytes_wanted : PROBE_LIST_MAX);
-		return;
-	} else {
-		list_luns(p, numbers, &report);
-	}
-	free(numbers);
-	one_less(p);
+	hold_landed(path);
 }
 
-/* ---- starting and ending ---- */
+/* ---- for the owner ---- */
 
-static struct probe *
-probe_new(struct scsi_port *port, probe_done *done, void *user)
+struct probe *
+probe_start(struct path *path, bool only_primary, probe_done *done, void *user)
 {
-	struct probe *p = call_alloc(sizeof *p);
+	struct probe *p = calloc(1, sizeof *p);
 
-	p->port = port;
+	if (p == NULL)
+		return NULL;
+	p->path = path;
 	p->done = done;
 	p->user = user;
+	p->only_primary = only_primary;
 	p->busy = 1;
 	agenda_work_init(&p->finish, finish);
+	p->again.expired = again;
+	p->req.attr = REQ_SIMPLE;
+	p->req.timeout_ms = ASK_TIMEOUT_MS;
+	p->req.done = handed_back;
+	if (!ask_list(p, LIST_BYTES)) {
+		probe_free(p);
+		return NULL;
+	}
 	return p;
 }
 
-struct probe *
-probe_start(struct scsi_port *port, probe_done *done, void *user)
+/* Whatever is under way comes back by itself; what only waits ends now. */
+void
+probe_end(struct probe *p, const struct fault *why)
 {
-	struct probe *p = probe_new(port, done, user);
+	if (p->is_ended)
+		return;
+	p->is_ended = true;
+	p->result.fault = *why;
+	if (p->again.armed) {
+		agenda_clear(p->path->agenda, &p->again);
+		one_less(p);
+	}
+	for (unsigned i = 0; i < ASKERS; i++) {
+		struct asker *k = &p->askers[i];
 
-	probe_cmd_init(&p->list_cmd, port, list_done);
-	ask_list(p, PROBE_LIST_BYTES);
-	return p;
-}
-
-struct probe *
-probe_start_luns(
-    struct scsi_port *port, const struct probe_lun *luns, size_t n, probe_done *done, void *user)
-{
-	struct probe *p = probe_new(port, done, user);
-
-	set_luns(p, luns, n);
-	start_visits(p);
-	one_less(p);
-	return p;
+		if (k->at == NULL)
+			continue;
+		ask_stop(&k->ask);
+		if (ask_is_idle(&k->ask)) {
+			k->at = NULL;
+			one_less(p);
+		}
+	}
 }
 
 void
 probe_abandon(struct probe *p)
 {
+	struct fault why = { 0 };
+
 	if (p == NULL)
 		return;
 	p->done = NULL;
-	if (p->list != NULL && probe_cmd_cancel(&p->list_cmd))
-		one_less(p);
-	for (unsigned i = 0; i < PROBE_VISITORS; i++)
-		if (p->visitors[i].p != NULL && probe_cmd_cancel(&p->visitors[i].cmd))
-			one_less(p);
+	fault_set(&why, FAULT_OFFLINE, "", "nobody waits for it");
+	probe_end(p, &why);
 }

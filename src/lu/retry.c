@@ -1,148 +1,148 @@
-#include "driver/iscsial/retry.h"
+#include "lu/retry.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 #include "scsi/cdb.h"
 
-/* A target may queue a unit attention for each thing that happened; more than this is a loop. */
-#define RETRY_ATTENTIONS 16
-#define RETRY_LOOKS      4
-#define RETRY_ABORTED    5
-/* 50 ms, then twice as long each time up to 2 s: 20 times is half a minute. */
-#define RETRY_BUSY        20
-#define RETRY_BUSY_US     50000
-#define RETRY_BUSY_MAX_US 2000000
-#define RETRY_READY_US    1000000
+#define PAUSE_US     50000
+#define PAUSE_MAX_US 2000000
+/* A target may queue a unit attention for each thing that happened: so many are got over at once.
+ */
+#define ATTENTIONS 8
 
-static const char *const result_text[] = {
-	[REQ_DONE] = "it was answered",
-	[REQ_NO_TARGET] = "the target could not execute it",
-	[REQ_OFFLINE] = "the session is offline",
-	[REQ_TIMEOUT] = "the target did not answer in time",
-	[REQ_ABORTED] = "it was aborted",
-	[REQ_VIOLATION] = "the target broke the protocol",
-};
-
-static bool
-parse(const struct req *r, struct sense *ret)
+static const char *
+result_text(enum req_result r)
 {
-	return r->sense_len > 0 && sense_parse(r->sense, r->sense_len, ret);
+	switch (r) {
+	case REQ_DONE:
+		return "it was answered";
+	case REQ_NO_TARGET:
+		return "the target could not execute it";
+	case REQ_UNSENT:
+		return "it did not leave before the connection ended";
+	case REQ_LOST:
+		return "the connection ended before it was answered";
+	case REQ_TIMEOUT:
+		return "the target did not answer in time";
+	case REQ_ABORTED:
+		return "it was aborted";
+	case REQ_VIOLATION:
+		return "the target broke the protocol";
+	}
+	return "unknown";
 }
 
-static struct retry_verdict
-again(uint16_t *count, unsigned max, uint64_t delay_us, struct retry_verdict give_up)
+uint64_t
+retry_pause_us(unsigned bounces)
 {
-	if (*count >= max)
-		return give_up;
-	(*count)++;
-	give_up.step = RETRY_AGAIN;
-	give_up.delay_us = delay_us;
-	return give_up;
+	uint64_t us = (uint64_t)PAUSE_US << (bounces < 8 ? bounces : 8);
+
+	return us < PAUSE_MAX_US ? us : PAUSE_MAX_US;
 }
 
+/* The first few cost no pause: what follows is a question. */
 static uint64_t
-busy_delay(const struct retry *t)
+attention_pause_us(unsigned bounces)
 {
-	uint64_t us = (uint64_t)RETRY_BUSY_US << (t->busy < 8 ? t->busy : 8);
-
-	return us < RETRY_BUSY_MAX_US ? us : RETRY_BUSY_MAX_US;
+	return bounces < ATTENTIONS ? 0 : retry_pause_us(bounces - ATTENTIONS);
 }
 
-/* The errors that blk.h knows; everything else is an I/O error. */
-static int
-blk_error(int error)
+static void
+judge_status(struct retry_verdict *v, const struct req *r, unsigned bounces)
 {
-	return error == EROFS || error == ENOSPC ? error : EIO;
-}
+	struct sense_verdict s;
 
-static struct retry_verdict
-judge_status(struct retry *t, const struct req *r, unsigned ready_waits)
-{
-	struct sense sense;
-	struct sense_verdict v = sense_judge(r->status, parse(r, &sense) ? &sense : NULL);
-	struct retry_verdict end = { RETRY_GIVE_UP, v.action, blk_error(v.error), 0 };
-
-	switch (v.action) {
+	v->has_sense = r->sense_len > 0 && sense_parse(r->sense, r->sense_len, &v->sense);
+	s = sense_judge(r->status, v->has_sense ? &v->sense : NULL);
+	v->action = s.action;
+	switch (s.action) {
 	case SENSE_OK:
-		end.step = RETRY_DONE;
-		end.error = 0;
-		return end;
+		v->step = RETRY_DONE;
+		break;
 	case SENSE_RETRY_NOW:
-		return again(&t->attentions, RETRY_ATTENTIONS, 0, end);
+		v->step = RETRY_AGAIN;
+		v->delay_us = attention_pause_us(bounces);
+		break;
 	case SENSE_RETRY_DELAYED:
-		return again(&t->busy, RETRY_BUSY, busy_delay(t), end);
 	case SENSE_ABORTED:
-		return again(&t->aborted, RETRY_ABORTED, 0, end);
 	case SENSE_WAIT_READY:
-		return again(&t->waits, ready_waits, RETRY_READY_US, end);
-	case SENSE_START_UNIT:
+		v->step = RETRY_AGAIN;
+		break;
 	case SENSE_RESCAN:
 	case SENSE_RESIZE:
 	case SENSE_REREAD_MODE:
-		if (t->looks < RETRY_LOOKS) {
-			t->looks++;
-			end.step = RETRY_LOOK;
-		}
-		return end;
+	case SENSE_START_UNIT:
+	case SENSE_GONE:
+		v->step = RETRY_ASK;
+		v->delay_us = attention_pause_us(bounces);
+		break;
 	case SENSE_WRITE_PROTECTED:
-		end.error = EROFS;
-		return end;
+		v->error = EROFS;
+		break;
 	case SENSE_OUT_OF_SPACE:
-		end.error = ENOSPC;
-		return end;
+		v->error = ENOSPC;
+		break;
 	case SENSE_UNSUPPORTED:
-		end.error = EOPNOTSUPP;
-		return end;
+		v->error = EOPNOTSUPP;
+		break;
 	case SENSE_FAIL:
 	case SENSE_MEDIUM_ERROR:
 	case SENSE_NO_MEDIUM:
 	case SENSE_RESERVED:
-	case SENSE_GONE:
 	case SENSE_TAPE_POSITION:
 		break;
 	}
-	return end;
 }
 
 struct retry_verdict
-retry_judge(struct retry *t, const struct req *r, unsigned ready_waits)
+retry_judge(const struct req *r, unsigned bounces)
 {
-	struct retry_verdict end = { RETRY_GIVE_UP, SENSE_FAIL, EIO, 0 };
+	struct retry_verdict v = {
+		.step = RETRY_FAIL,
+		.action = SENSE_FAIL,
+		.error = EIO,
+		.delay_us = retry_pause_us(bounces),
+	};
 
 	switch (r->result) {
 	case REQ_DONE:
-		return judge_status(t, r, ready_waits);
-	case REQ_ABORTED:
-		return again(&t->aborted, RETRY_ABORTED, 0, end);
-	case REQ_NO_TARGET:
-		return again(&t->busy, RETRY_BUSY, busy_delay(t), end);
-	case REQ_OFFLINE:
+		judge_status(&v, r, bounces);
+		break;
 	case REQ_TIMEOUT:
+	case REQ_ABORTED:
+	case REQ_NO_TARGET:
+		v.step = RETRY_AGAIN;
+		break;
+	case REQ_UNSENT:
+	case REQ_LOST:
+		v.step = RETRY_HELD;
+		break;
 	case REQ_VIOLATION:
+		v.step = RETRY_TRY;
 		break;
 	}
-	return end;
+	return v;
 }
 
 const char *
 retry_describe(char *buf, size_t n, const struct req *r)
 {
 	char command[96], status[SENSE_TEXT_BYTES];
-	const char *why = result_text[r->result];
+	const char *why = result_text(r->result);
 	struct sense sense;
 
 	cdb_describe(command, sizeof command, r->cdb);
 	if (r->result == REQ_DONE) {
-		if (r->status == SENSE_STATUS_GOOD) {
+		bool has_sense = r->sense_len > 0 && sense_parse(r->sense, r->sense_len, &sense);
+
+		if (r->status == SENSE_STATUS_GOOD)
 			(void)snprintf(status, sizeof status,
 			    "the target moved %u bytes instead of %u",
 			    r->dir == REQ_READ ? r->data_got : r->data_len - r->residual,
 			    r->data_len);
-		} else {
-			sense_describe(
-			    status, sizeof status, r->status, parse(r, &sense) ? &sense : NULL);
-		}
+		else
+			sense_describe(status, sizeof status, r->status, has_sense ? &sense : NULL);
 		why = status;
 	}
 	(void)snprintf(buf, n, "%s failed: %s", command, why); /* a long sentence is cut */

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "driver/iscsial/retry.h"
+#include "lu/retry.h"
 #include "scsi/cdb.h"
 
 static struct req
@@ -31,89 +31,88 @@ checked(uint8_t key, uint8_t asc, uint8_t ascq)
 }
 
 static void
-good_is_done(void **state)
+expect(struct req r, enum retry_step step, int error)
 {
-	struct req r = answered(SENSE_STATUS_GOOD);
-	struct retry t = { 0 };
+	struct retry_verdict v = retry_judge(&r, 0);
 
-	(void)state;
-	assert_int_equal(retry_judge(&t, &r, 0).step, RETRY_DONE);
+	assert_int_equal(v.step, step);
+	if (step == RETRY_FAIL)
+		assert_int_equal(v.error, error);
 }
 
 static void
-unit_attention_is_sent_again_but_not_for_ever(void **state)
+every_end_has_its_step(void **state)
 {
-	struct req r = checked(SENSE_KEY_UNIT_ATTENTION, 0x29, 0x00);
-	struct retry t = { 0 };
-	unsigned n = 0;
-
 	(void)state;
-	while (retry_judge(&t, &r, 0).step == RETRY_AGAIN)
-		assert_true(++n < 100);
-	assert_true(n >= 10);
-	assert_int_equal(retry_judge(&t, &r, 0).error, EIO);
+	expect(answered(SENSE_STATUS_GOOD), RETRY_DONE, 0);
+	expect(answered(SENSE_STATUS_BUSY), RETRY_AGAIN, 0);
+	expect(answered(SENSE_STATUS_TASK_SET_FULL), RETRY_AGAIN, 0);
+	expect(answered(SENSE_STATUS_TASK_ABORTED), RETRY_AGAIN, 0);
+	expect(answered(SENSE_STATUS_CHECK_CONDITION), RETRY_AGAIN, 0);
+	expect(answered(SENSE_STATUS_RESERVATION_CONFLICT), RETRY_FAIL, EIO);
+	expect(checked(SENSE_KEY_NOT_READY, 0x04, 0x01), RETRY_AGAIN, 0);
+	expect(checked(SENSE_KEY_NOT_READY, 0x04, 0x0a), RETRY_AGAIN, 0);
+	expect(checked(SENSE_KEY_NOT_READY, 0x04, 0x0b), RETRY_AGAIN, 0);
+	expect(checked(SENSE_KEY_NOT_READY, 0x04, 0x0c), RETRY_AGAIN, 0);
+	expect(checked(SENSE_KEY_NOT_READY, 0x04, 0x02), RETRY_ASK, 0);
+	expect(checked(SENSE_KEY_ABORTED_COMMAND, 0x4b, 0x00), RETRY_AGAIN, 0);
+	expect(checked(SENSE_KEY_ABORTED_COMMAND, 0x08, 0x00), RETRY_AGAIN, 0);
+	expect(checked(SENSE_KEY_UNIT_ATTENTION, 0x29, 0x00), RETRY_ASK, 0);
+	expect(checked(SENSE_KEY_UNIT_ATTENTION, 0x3f, 0x0e), RETRY_ASK, 0);
+	expect(checked(SENSE_KEY_UNIT_ATTENTION, 0x2a, 0x09), RETRY_ASK, 0);
+	expect(checked(SENSE_KEY_UNIT_ATTENTION, 0x25, 0x00), RETRY_ASK, 0);
+	expect(checked(SENSE_KEY_ILLEGAL_REQUEST, 0x25, 0x00), RETRY_ASK, 0);
+	expect(checked(SENSE_KEY_UNIT_ATTENTION, 0xc0, 0x01), RETRY_AGAIN, 0);
+	expect(checked(SENSE_KEY_MEDIUM_ERROR, 0x11, 0x00), RETRY_FAIL, EIO);
+	expect(checked(SENSE_KEY_HARDWARE_ERROR, 0x44, 0x00), RETRY_FAIL, EIO);
+	expect(checked(SENSE_KEY_DATA_PROTECT, 0x27, 0x00), RETRY_FAIL, EROFS);
+	expect(checked(SENSE_KEY_DATA_PROTECT, 0x27, 0x07), RETRY_FAIL, ENOSPC);
+	expect(checked(SENSE_KEY_ILLEGAL_REQUEST, 0x20, 0x00), RETRY_FAIL, EOPNOTSUPP);
+	expect(checked(SENSE_KEY_MISCOMPARE, 0x1d, 0x00), RETRY_FAIL, EIO);
+	expect((struct req){ .result = REQ_NO_TARGET }, RETRY_AGAIN, 0);
+	expect((struct req){ .result = REQ_TIMEOUT }, RETRY_AGAIN, 0);
+	expect((struct req){ .result = REQ_ABORTED }, RETRY_AGAIN, 0);
+	expect((struct req){ .result = REQ_UNSENT }, RETRY_HELD, 0);
+	expect((struct req){ .result = REQ_LOST }, RETRY_HELD, 0);
+	expect((struct req){ .result = REQ_VIOLATION }, RETRY_TRY, 0);
 }
 
 static void
-reported_luns_changed_asks_for_a_look(void **state)
+a_deferred_error_is_not_the_commands_own(void **state)
 {
-	struct req r = checked(SENSE_KEY_UNIT_ATTENTION, 0x3f, 0x0e);
-	struct retry t = { 0 };
+	struct req r = checked(SENSE_KEY_MEDIUM_ERROR, 0x0c, 0x00);
 
 	(void)state;
-	assert_int_equal(retry_judge(&t, &r, 0).step, RETRY_LOOK);
+	r.sense[0] = 0x71;
+	expect(r, RETRY_AGAIN, 0);
 }
 
 static void
-busy_waits_longer_each_time(void **state)
+pauses_double_up_to_two_seconds(void **state)
 {
 	struct req r = answered(SENSE_STATUS_BUSY);
-	struct retry t = { 0 };
-	uint64_t last = 0, total = 0;
-	struct retry_verdict v;
+	uint64_t last = 0;
 
 	(void)state;
-	while ((v = retry_judge(&t, &r, 0)).step == RETRY_AGAIN) {
-		assert_true(v.delay_us >= last && v.delay_us <= 2000000);
-		last = v.delay_us;
-		total += v.delay_us;
+	assert_int_equal(retry_judge(&r, 0).delay_us, 50000);
+	for (unsigned i = 0; i < 300; i++) {
+		uint64_t us = retry_judge(&r, i).delay_us;
+
+		assert_true(us >= last && us <= 2000000);
+		last = us;
 	}
-	assert_true(total > 10000000 && total < 60000000);
-	assert_int_equal(v.error, EIO);
+	assert_int_equal(last, 2000000);
 }
 
 static void
-becoming_ready_is_waited_for_as_often_as_asked(void **state)
+unit_attentions_cost_no_pause_until_there_are_too_many(void **state)
 {
-	struct req r = checked(SENSE_KEY_NOT_READY, 0x04, 0x01);
-	struct retry t = { 0 };
+	struct req r = checked(SENSE_KEY_UNIT_ATTENTION, 0x29, 0x00);
 
 	(void)state;
-	assert_int_equal(retry_judge(&t, &r, 2).step, RETRY_AGAIN);
-	assert_int_equal(retry_judge(&t, &r, 2).step, RETRY_AGAIN);
-	assert_int_equal(retry_judge(&t, &r, 2).step, RETRY_GIVE_UP);
-}
-
-static void
-write_protection_is_a_read_only_error(void **state)
-{
-	struct req r = checked(SENSE_KEY_DATA_PROTECT, 0x27, 0x00);
-	struct retry t = { 0 };
-
-	(void)state;
-	assert_int_equal(retry_judge(&t, &r, 0).step, RETRY_GIVE_UP);
-	assert_int_equal(retry_judge(&t, &r, 0).error, EROFS);
-}
-
-static void
-an_offline_session_is_never_tried_again(void **state)
-{
-	struct req r = { .result = REQ_OFFLINE };
-	struct retry t = { 0 };
-
-	(void)state;
-	assert_int_equal(retry_judge(&t, &r, 9).step, RETRY_GIVE_UP);
-	assert_int_equal(retry_judge(&t, &r, 9).error, EIO);
+	assert_int_equal(retry_judge(&r, 0).delay_us, 0);
+	assert_int_equal(retry_judge(&r, 7).delay_us, 0);
+	assert_true(retry_judge(&r, 8).delay_us > 0);
 }
 
 static void
@@ -134,13 +133,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_is_done),
-		cmocka_unit_test(unit_attention_is_sent_again_but_not_for_ever),
-		cmocka_unit_test(reported_luns_changed_asks_for_a_look),
-		cmocka_unit_test(busy_waits_longer_each_time),
-		cmocka_unit_test(becoming_ready_is_waited_for_as_often_as_asked),
-		cmocka_unit_test(write_protection_is_a_read_only_error),
-		cmocka_unit_test(an_offline_session_is_never_tried_again),
+		cmocka_unit_test(every_end_has_its_step),
+		cmocka_unit_test(a_deferred_error_is_not_the_commands_own),
+		cmocka_unit_test(pauses_double_up_to_two_seconds),
+		cmocka_unit_test(unit_attentions_cost_no_pause_until_there_are_too_many),
 		cmocka_unit_test(the_sentence_names_command_and_cause),
 	};
 

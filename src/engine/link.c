@@ -171,6 +171,17 @@ link_detach(struct link *k)
 	agenda_defer(loop_agenda(k->loop), &k->flush);
 }
 
+void
+link_reset(struct link *k)
+{
+	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	/* A wish: without it the connection is closed as any other. */
+	if (k->attached)
+		(void)setsockopt(k->fd.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	link_detach(k);
+}
+
 bool
 link_is_attached(const struct link *k)
 {

@@ -37,6 +37,9 @@ void link_free(struct link *k);
 int link_attach(struct link *k, int fd);
 /* Close the socket; closed() follows (not from inside this call). */
 void link_detach(struct link *k);
+/* As link_detach(), with a reset (RST): the other side drops what it still holds of the connection.
+ */
+void link_reset(struct link *k);
 bool link_is_attached(const struct link *k);
 
 /*

@@ -21,7 +21,7 @@ ALLOWED = set('''
 # What the compiler puts in by itself: sanitizers, coverage, checked variants of what is allowed.
 COMPILER = re.compile(r'__(asan|ubsan|sanitizer|sancov|gcov|llvm)_\w+|__(mem|str)\w+_chk|__tls_get_addr')
 # Headers that exist to be inlined by the others.
-PURE_FOLDERS = ('src/base', 'src/core', 'src/scsi', 'src/lu')
+PURE_FOLDERS = ('src/base', 'src/core', 'src/scsi', 'src/lu', 'src/ini')
 PURE_HEADERS = set('''
     assert.h errno.h inttypes.h limits.h stdalign.h stdbool.h stddef.h stdint.h stdlib.h string.h strings.h
     stdarg.h stdio.h sys/uio.h arpa/inet.h netinet/in.h sys/socket.h immintrin.h arm_acle.h

@@ -18,8 +18,8 @@
 #include <cmocka.h>
 
 #include "../scenario/fault.h"
+#include "base/cut.h"
 #include "core/login.h"
-#include "driver/cut.h"
 #include "driver/iscsi/nexus.h"
 #include "driver/iscsial/bay.h"
 

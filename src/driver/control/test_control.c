@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "driver/driver.h"
+#include "driver/process/driver.h"
 #include "ipc/client.h"
 
 struct world {

@@ -24,7 +24,6 @@ account_closed(const struct account *a, enum account_phase phase, int err, enum 
 			stat_add(a->session, STAT_SWD_CONNECTION_closes_login);
 	} else if (phase == ACCOUNT_ACTIVE && is_theirs) {
 		stat_add(a->session, STAT_SWD_CONNECTION_closes_active);
-		stat_add(a->session, STAT_TRANSPORT_SESSION_dead_events);
 	} else if (phase == ACCOUNT_LOGOUT && is_theirs) {
 		stat_add(a->session, STAT_SWD_CONNECTION_closes_logout);
 	} else if (phase == ACCOUNT_DONE && err != 0) {
@@ -48,9 +47,7 @@ account_no_login(const struct account *a, int err)
 void
 account_dial(const struct account *a, const char *host, int err, bool is_name)
 {
-	stat_add(a->session, STAT_TRANSPORT_SESSION_open_failures);
 	if (is_name) {
-		stat_add(a->session, STAT_TRANSPORT_SESSION_resolve_failures);
 		diag_ISCSI_LOG_SSN_RESOLV_FAIL(&a->about, host);
 		return;
 	}

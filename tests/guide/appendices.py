@@ -54,7 +54,7 @@ def our_statistics():
     """[(section, name, class)]"""
     with open(os.path.join(DIAG, "stats.def")) as f:
         text = f.read()
-    rows = re.findall(r"^STAT(?:_CORE|_TIME)?\((\w+),\s*\w+,\s*(?:\w+,\s*)?%s,\s*%s,\s*%s\)" % ((STRING,) * 3), text, re.MULTILINE)
+    rows = re.findall(r"^STAT(?:_CORE|_INI|_NOW|_TIME)?\((\w+),\s*\w+,\s*(?:\w+,\s*)?%s,\s*%s,\s*%s\)" % ((STRING,) * 3), text, re.MULTILINE)
     return [(section, name.replace('\\"', '"'), cls) for section, name, cls, _ in rows]
 
 

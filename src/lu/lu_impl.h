@@ -75,8 +75,6 @@ struct lu {
 void lu_go(struct lu *u, enum lu_event e, const struct fault *why);
 /* The connection is gone; harmless when that is known. */
 void lu_down(struct lu *u);
-/* Take over what was learned; true: the block device is another one. */
-void lu_describe(struct lu *u, const struct lu_info *info);
 void lu_say(struct lu *u, enum say_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same, for what may come often. */
@@ -117,6 +115,8 @@ void hold_landed(struct path *p);
 void hold_check(const struct lu *u);
 
 /* lu_io.c */
+/* Take over what was learned: the block device may be another one. */
+void lu_describe(struct lu *u, const struct lu_info *info);
 /* Can it be answered without a command?  Then *ret_result is the answer. */
 bool lu_io_trivial(const struct lu *u, const struct blk_req *r, int *ret_result);
 /* Send the next command of r. */

@@ -1,10 +1,12 @@
-/* Block requests as SCSI commands. */
+/* The block device that a unit offers, and its requests as SCSI commands. */
 #include <assert.h>
 #include <errno.h>
 
 #include "lu/lu_impl.h"
 #include "scsi/cdb.h"
 
+/* One command moves at most this much, whatever the target allows. */
+#define IO_BYTES_MAX (1u << 20)
 /* Blocks of one UNMAP or WRITE SAME where the target names no limit: none takes minutes. */
 #define SWEEP_BLOCKS 0x400000u
 /* Where zeros must be written, they come from here. */
@@ -20,10 +22,46 @@ blocks(const struct lu *u, uint64_t bytes)
 }
 
 static bool
-can_unmap(const struct lu *u)
+can_unmap(const struct lu_info *i)
 {
-	return u->info.provision.unmap && u->info.limits.unmap_blocks_max > 0 &&
-	       u->info.limits.unmap_extents_max > 0;
+	return i->provision.unmap && i->limits.unmap_blocks_max > 0 &&
+	       i->limits.unmap_extents_max > 0;
+}
+
+/* ---- what the disk is ---- */
+
+static uint32_t
+io_bytes_max(const struct lu_info *i)
+{
+	uint64_t max = IO_BYTES_MAX;
+	uint32_t block = i->capacity.block_bytes;
+
+	if (i->limits.transfer_max > 0 && (uint64_t)i->limits.transfer_max * block < max)
+		max = (uint64_t)i->limits.transfer_max * block;
+	return (uint32_t)(max < block ? block : max - max % block);
+}
+
+void
+lu_describe(struct lu *u, const struct lu_info *info)
+{
+	struct blk_dev b = u->blk;
+
+	assert(info->is_disk && info->is_sized);
+	b.size_bytes = info->capacity.bytes;
+	b.block_bytes = info->capacity.block_bytes;
+	b.max_io_bytes = io_bytes_max(info);
+	b.read_only = info->has_mode && info->mode.is_write_protected;
+	b.can_discard = !b.read_only && (can_unmap(info) || info->provision.write_same_16_unmap);
+	b.can_write_zeroes = !b.read_only;
+	if (b.size_bytes != u->blk.size_bytes || b.block_bytes != u->blk.block_bytes ||
+	    b.max_io_bytes != u->blk.max_io_bytes || b.read_only != u->blk.read_only ||
+	    b.can_discard != u->blk.can_discard || b.can_write_zeroes != u->blk.can_write_zeroes) {
+		u->is_changed = true;
+		agenda_defer(u->path->agenda, &u->tell);
+	}
+	u->blk = b;
+	if (info != &u->info)
+		u->info = *info;
 }
 
 bool
@@ -175,7 +213,7 @@ build(struct io *io)
 		build_sync(io);
 		break;
 	case BLK_DISCARD:
-		if (can_unmap(u))
+		if (can_unmap(&u->info))
 			build_unmap(io, lba);
 		else
 			build_write_same(io, lba, true);

@@ -118,6 +118,10 @@ void sim_fence(struct sim *s);
 void sim_swap(struct sim *s, unsigned place, unsigned disk);
 void sim_reset(struct sim *s);
 
+/* sim_exec.c */
+/* The target comes to this command: it executes it, or not, and has an answer. */
+void sim_execute(struct sim *s, struct sim_cmd *c);
+
 /* sim_book.c */
 /* A user's request ends; what was read, or is promised, must be true. */
 void sim_book_end(struct sim *s, struct sim_req *q);

@@ -204,8 +204,7 @@ submit(struct blk_dev *b, struct blk_req *r)
 			result = lu_loss_flush_result(u);
 		hold_finish(u, r, result);
 	} else {
-		hold_put(u, r);
-		hold_pump(u);
+		hold_take(u, r);
 	}
 }
 

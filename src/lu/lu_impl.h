@@ -19,6 +19,7 @@ enum lu_event {
 
 struct lu {
 	struct blk_dev blk;
+	unsigned block_shift; /* of blk.block_bytes */
 	struct path *path;
 	enum lu_state state;
 	struct pool_share share;
@@ -95,6 +96,8 @@ void hold_init(struct lu *u);
 void hold_put(struct lu *u, struct blk_req *r);
 /* It was not executed: again after the pause. */
 void hold_bounce(struct lu *u, struct blk_req *r, uint64_t delay_us);
+/* A new request: at once where nothing is in its way, else it waits. */
+void hold_take(struct lu *u, struct blk_req *r);
 /* Send what may be sent. */
 void hold_pump(struct lu *u);
 /* The unit gets nothing any more, for now: what waits is counted against the promise. */
@@ -110,7 +113,13 @@ void hold_finish(struct lu *u, struct blk_req *r, int err);
 /* Its suspect is back. */
 void hold_trial_over(struct lu *u);
 /* A command of any unit is back, and path.in_flight is less. */
-void hold_landed(struct path *p);
+static inline void
+hold_landed(struct path *p)
+{
+	if (p->on_trial != NULL && p->in_flight == 0)
+		hold_pump(p->on_trial);
+}
+
 /* It is asserted after every move. */
 void hold_check(const struct lu *u);
 

@@ -18,7 +18,7 @@ static_assert(ZERO_BYTES >= CAPACITY_BLOCK_BYTES_MAX, "one block at least");
 static uint64_t
 blocks(const struct lu *u, uint64_t bytes)
 {
-	return bytes / u->blk.block_bytes;
+	return bytes >> u->block_shift;
 }
 
 static bool
@@ -60,6 +60,7 @@ lu_describe(struct lu *u, const struct lu_info *info)
 		agenda_defer(u->path->agenda, &u->tell);
 	}
 	u->blk = b;
+	u->block_shift = (unsigned)__builtin_ctz(b.block_bytes);
 	if (info != &u->info)
 		u->info = *info;
 }
@@ -73,9 +74,9 @@ lu_io_must_sync(const struct lu *u)
 bool
 lu_io_trivial(const struct lu *u, const struct blk_req *blk, int *ret_result)
 {
-	bool is_inside =
-	    blk->offset <= u->blk.size_bytes && blk->len <= u->blk.size_bytes - blk->offset &&
-	    blk->offset % u->blk.block_bytes == 0 && blk->len % u->blk.block_bytes == 0;
+	bool is_inside = blk->offset <= u->blk.size_bytes &&
+			 blk->len <= u->blk.size_bytes - blk->offset &&
+			 ((blk->offset | blk->len) & (u->blk.block_bytes - 1)) == 0;
 
 	*ret_result = 0;
 	if (blk->op == BLK_FLUSH)
@@ -132,6 +133,7 @@ build_sync(struct io *io)
 {
 	struct lu *u = io->lu;
 
+	io->req.timeout_ms = long_ms(u->path);
 	io->req.dir = REQ_NONE;
 	io->req.data = NULL;
 	io->req.data_len = 0;
@@ -164,6 +166,7 @@ build_unmap(struct io *io, uint64_t lba)
 	size_t n = cdb_unmap_list(io->unmap_list, sizeof io->unmap_list, &extent, 1);
 
 	assert(n == sizeof io->unmap_list);
+	io->req.timeout_ms = long_ms(io->lu->path);
 	io->req.dir = REQ_WRITE;
 	io->req.data = io->unmap_list;
 	io->req.data_len = (uint32_t)n;
@@ -175,6 +178,7 @@ build_write_same(struct io *io, uint64_t lba, bool unmap)
 {
 	uint32_t n = sweep(io, io->lu->info.limits.write_same_max);
 
+	io->req.timeout_ms = long_ms(io->lu->path);
 	io->req.dir = REQ_WRITE;
 	io->req.data = zeros;
 	io->req.data_len = io->lu->blk.block_bytes;
@@ -188,6 +192,7 @@ build_zeros(struct io *io, uint64_t lba)
 	uint32_t max = u->blk.max_io_bytes < sizeof zeros ? u->blk.max_io_bytes : sizeof zeros;
 	uint32_t n = sweep(io, blocks(u, max));
 
+	io->req.timeout_ms = u->path->command_ms;
 	io->req.dir = REQ_WRITE;
 	io->req.data = zeros;
 	io->req.data_len = io->chunk;
@@ -240,7 +245,6 @@ lu_io_send(struct lu *u, struct io *io, struct blk_req *r)
 	if (r->op == BLK_FLUSH)
 		r->hold.mark = u->acked;
 	io->req.attr = REQ_SIMPLE;
-	io->req.timeout_ms = long_ms(p);
 	io->req.done = lu_end;
 	__builtin_memcpy(io->req.lun, u->info.wire, sizeof io->req.lun);
 	build(io);

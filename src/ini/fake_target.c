@@ -21,6 +21,24 @@ queue(struct fake_line *l, struct fake_pdu *p)
 		agenda_set(&l->w->agenda, &l->send, p->at_us);
 }
 
+/* What the initiator knows from now on. */
+static void
+deliver(struct fake_line *l, const struct fake_pdu *p)
+{
+	const uint8_t *bhs = p->bytes;
+	bool is_async = bhs[0] == 0x32 && (bhs[36] == 2 || bhs[36] == 3);
+
+	if (l->is_closing)
+		return;
+	if (bhs[0] == 0x23 && (bhs[1] & 0x83) == 0x83)
+		l->is_welcome = true;
+	if (bhs[0] == 0x26)
+		l->time2wait_s = 0;
+	if (is_async)
+		l->time2wait_s = be_get16(bhs + 40);
+	fake_line_deliver(l, bhs, p->n);
+}
+
 static void
 send_due(struct agenda_timer *t)
 {
@@ -37,7 +55,7 @@ send_due(struct agenda_timer *t)
 		if (p->is_end)
 			fake_line_end(l, 0);
 		else
-			fake_line_deliver(l, p->bytes, p->n);
+			deliver(l, p);
 		free(p);
 	}
 }
@@ -130,9 +148,11 @@ answer_keys(struct fake_line *l, const char *text, size_t n, char *to)
 		if (value_of(text, n, fixed[i][0]) != NULL)
 			at = add(to, at, fixed[i][0], fixed[i][1]);
 	v = value_of(text, n, "DefaultTime2Wait");
-	if (v != NULL)
-		at = add_number(to, at, "DefaultTime2Wait",
-		    (unsigned)atoi(v) > l->w->time2wait ? (unsigned)atoi(v) : l->w->time2wait);
+	if (v != NULL) {
+		l->time2wait_s =
+		    (uint32_t)atoi(v) > l->w->time2wait ? (uint32_t)atoi(v) : l->w->time2wait;
+		at = add_number(to, at, "DefaultTime2Wait", l->time2wait_s);
+	}
 	v = value_of(text, n, "DefaultTime2Retain");
 	if (v != NULL)
 		at = add_number(to, at, "DefaultTime2Retain",
@@ -188,7 +208,7 @@ login_go_on(struct fake_line *l, const uint8_t *req, const char *text, size_t n)
 {
 	uint8_t csg = req[1] >> 2 & 3, bhs[48] = { 0x23 };
 	char to[TEXT_BYTES];
-	bool is_ended = true, is_normal;
+	bool is_ended = true;
 	size_t len;
 
 	memcpy(bhs + 8, req + 8, 12);
@@ -199,8 +219,6 @@ login_go_on(struct fake_line *l, const uint8_t *req, const char *text, size_t n)
 		l->is_online = true;
 		l->w->logins++;
 	}
-	is_normal = csg != 0 || is_ended;
-	(void)is_normal;
 	put(l, bhs, to, (uint32_t)len, true);
 }
 
@@ -395,7 +413,7 @@ fake_target_reset(struct fake_line *l)
 		free(LIST_ENTRY(node, struct fake_pdu, link));
 	l->n_in = 0;
 	l->stat_sn = 1000;
-	l->is_online = false;
+	l->is_online = l->is_welcome = false;
 }
 
 void

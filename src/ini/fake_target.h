@@ -30,7 +30,9 @@ struct fake_line {
 	struct agenda_timer send;
 	struct list out; /* struct fake_pdu, by time */
 	uint32_t stat_sn, exp_cmd_sn;
-	bool is_online, has_asked_chap;
+	bool is_online;       /* as the target sees it */
+	bool is_welcome;      /* its last login response has arrived */
+	uint32_t time2wait_s; /* negotiated, or announced and arrived */
 };
 
 void fake_line_kick(struct fake_line *l);

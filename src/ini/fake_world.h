@@ -57,7 +57,15 @@ struct fake_world {
 	char connect_host[64], offered_algorithms[64];
 	unsigned says[5];
 	char said[2048]; /* the last warning, error or note */
+	void (*hear)(struct fake_world *w, enum say_level level, const char *sentence);
 	unsigned verifies, verify_cancels;
+	/*
+	 * No try before the target's Time2Wait has passed, as the target knows it;
+	 * the test says when somebody overrode that.
+	 */
+	uint64_t not_before_us;
+	bool is_overridden;
+	unsigned early;
 	struct login_run *asks; /* a question is open */
 	struct verify_query query;
 	struct list lines;

@@ -113,6 +113,20 @@ async(struct login_run_impl *i, const struct sess_event *ev)
 	    login_run_async_text(ev->async.event));
 }
 
+static void
+logged_out(struct login_run_impl *i, uint8_t response)
+{
+	i->has_times = true;
+	if (response == 0) {
+		i->down.end = LOGIN_RUN_LOGGED_OUT;
+		return;
+	}
+	i->down.end = LOGIN_RUN_LOST;
+	fault_set(&i->down.fault, FAULT_OFFLINE, "look at the target's log",
+	    "the target answered the logout with response %u: %s", response,
+	    login_run_logout_text(response));
+}
+
 /* What is said of every event, whoever else is told. */
 static void
 note(struct login_run_impl *i, const struct sess_event *ev)
@@ -127,13 +141,8 @@ note(struct login_run_impl *i, const struct sess_event *ev)
 		    i, SAY_WARN, "the target rejected a PDU, reason 0x%02x", ev->reject_reason);
 	if (ev->kind == SESS_EV_ASYNC)
 		async(i, ev);
-	if (ev->kind == SESS_EV_LOGOUT) {
-		i->down.end = LOGIN_RUN_LOGGED_OUT;
-		i->has_times = true;
-		if (ev->logout_response != 0)
-			login_run_say(i, SAY_INFO,
-			    "the target answered the logout with response %u", ev->logout_response);
-	}
+	if (ev->kind == SESS_EV_LOGOUT)
+		logged_out(i, ev->logout_response);
 }
 
 void

@@ -36,6 +36,11 @@ struct login_run_impl {
 	struct agenda_work drain, tell_down;
 };
 
+/* A connection is made for the try, or its next part. */
+void login_run_dial(struct login_run_impl *i);
+/* It is over: tells. */
+void login_run_finish(struct login_run_impl *i);
+void login_run_stop_asking(struct login_run_impl *i);
 void login_run_say(const struct login_run_impl *i, enum say_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -156,6 +156,12 @@ session_free(struct session *s)
 
 /* ---- what may be known of it ---- */
 
+const struct timers *
+session_timers(const struct session *s)
+{
+	return s->next_settings != NULL ? &s->next_settings->timers : &s->settings->timers;
+}
+
 enum session_state
 session_state(const struct session *s)
 {

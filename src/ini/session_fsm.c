@@ -212,9 +212,12 @@ decide(const struct session *s, enum session_event *ret_ev)
 	return true;
 }
 
-/* The last thing of a turn: whoever is told may free the session when it is closed. */
+/*
+ * The last thing of a turn.  Whoever is told that it is closed may free it, so
+ * that is for a turn of its own, and not for one that the run began.
+ */
 static void
-tell(struct session *s)
+tell(struct session *s, bool may_be_freed)
 {
 	struct session_view v;
 
@@ -232,7 +235,9 @@ tell(struct session *s)
 		s->must_tell_luns = false;
 		s->ops->luns_changed(s->user);
 	}
-	if (s->must_tell_closed && session_ask_is_idle(s)) {
+	if (s->must_tell_closed && !may_be_freed) {
+		agenda_defer(s->world->agenda, &s->progress);
+	} else if (s->must_tell_closed && session_ask_is_idle(s)) {
 		s->must_tell_closed = false;
 		if (s->is_wanted)
 			agenda_defer(s->world->agenda, &s->progress);
@@ -251,7 +256,7 @@ answer_closers(struct session *s)
 }
 
 static void
-progress(struct session *s)
+turn(struct session *s, bool may_be_freed)
 {
 	enum session_event ev;
 
@@ -268,7 +273,13 @@ progress(struct session *s)
 	arm_all(s);
 	check_invariant(s);
 	s->is_moving = false;
-	tell(s);
+	tell(s, may_be_freed);
+}
+
+static void
+progress(struct session *s)
+{
+	turn(s, false);
 }
 
 /* ---- what happens ---- */
@@ -276,7 +287,7 @@ progress(struct session *s)
 static void
 progress_later(struct agenda_work *w)
 {
-	progress(LIST_ENTRY(w, struct session, progress));
+	turn(LIST_ENTRY(w, struct session, progress), true);
 }
 
 static void

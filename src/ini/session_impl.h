@@ -87,6 +87,8 @@ struct session {
 void session_say(const struct session *s, enum say_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 uint64_t session_now(const struct session *s);
+/* The newest settings' limits. */
+const struct timers *session_timers(const struct session *s);
 
 /* ---- session_fsm.c: the machine ---- */
 

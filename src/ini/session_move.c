@@ -110,7 +110,7 @@ static uint64_t
 time2wait_us(const struct session *s)
 {
 	uint64_t us = s->down.time2wait_s * 1000000ull,
-		 most_us = s->settings->timers.ms[TIMER_time2wait_max] * 1000ull;
+		 most_us = session_timers(s)->ms[TIMER_time2wait_max] * 1000ull;
 
 	return us < most_us ? us : most_us;
 }
@@ -120,8 +120,9 @@ static void
 plan(struct session *s)
 {
 	uint64_t now = session_now(s), give_up = session_give_up_us(s), last_try;
-	bool is_waited_for =
-	    s->state == SESSION_WAIT && (!s->down.is_permanent || session_path_has_waiting(s));
+	/* Within the promise of a session that has served I/O some may come at any time. */
+	bool is_waited_for = s->state == SESSION_WAIT && ((s->has_login && !s->down.is_permanent) ||
+							     session_path_has_waiting(s));
 	uint32_t random = 0;
 
 	/* Without random bytes the tries are merely less spread. */

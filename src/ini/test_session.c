@@ -62,6 +62,23 @@ a_lost_connection_is_tried_again_at_once_after_work(void **state)
 }
 
 static void
+every_loss_after_work_is_mended_at_once(void **state)
+{
+	(void)state;
+	fake_owner_init(&o, 1, 1);
+	fake_owner_online(&o);
+	for (int i = 0; i < 20; i++) {
+		fake_lu_io(&o.unit[0], 10);
+		fake_world_run(&o.w, SECOND);
+		fake_world_drop(&o.w, 0);
+		assert_true(fake_owner_until(&o, SESSION_TRY, 1000));
+		assert_true(fake_owner_until(&o, SESSION_ONLINE, SECOND / 10));
+	}
+	assert_int_equal(o.unit[0].done, 200);
+	fake_owner_fini(&o);
+}
+
+static void
 silence_is_noticed_in_ten_seconds_and_told_as_silence(void **state)
 {
 	uint64_t since;
@@ -327,6 +344,7 @@ an_abort_resets_the_connection_at_once(void **state)
 	fake_owner_online(&o);
 	session_abort(o.s);
 	assert_true(fake_owner_until(&o, SESSION_CLOSED, 1000));
+	fake_world_run(&o.w, 1000);
 	assert_int_equal(o.w.resets, 1);
 	assert_int_equal(o.w.logouts, 0);
 	assert_int_equal(o.closes, 1);
@@ -540,6 +558,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_opened_session_comes_online_and_its_units_are_told),
 		cmocka_unit_test(a_lost_connection_is_tried_again_at_once_after_work),
+		cmocka_unit_test(every_loss_after_work_is_mended_at_once),
 		cmocka_unit_test(silence_is_noticed_in_ten_seconds_and_told_as_silence),
 		cmocka_unit_test(
 		    io_is_given_up_when_the_replacement_timeout_has_passed_and_not_before),

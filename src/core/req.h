@@ -25,10 +25,10 @@ enum req_result {
 	REQ_NO_TARGET, /* a SCSI Response with a response code other than 0 (11.4.3) */
 	REQ_UNSENT,    /* it never left */
 	REQ_LOST,      /* sent, and the connection ended: its fate is unknown */
-	REQ_OFFLINE,   /* not used any more */
-	REQ_TIMEOUT,   /* no answer within timeout_ms, and recovery did not get one either */
-	REQ_ABORTED,   /* ended by a task management function or by sess_abort() */
+	REQ_TIMEOUT,   /* late, and the target said by task management that it has it no more */
+	REQ_ABORTED,   /* ended by task management, not itself late */
 	REQ_VIOLATION, /* the target broke the protocol in a way that makes the data worthless */
+	REQ_OFFLINE = REQ_LOST, /* what the session says until it tells the two apart */
 };
 
 struct req {

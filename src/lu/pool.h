@@ -26,6 +26,7 @@ struct io {
 	struct blk_req *blk; /* NULL: the slot is free */
 	uint32_t chunk;      /* bytes of the request that it stands for */
 	bool is_trial;       /* a suspect's */
+	bool is_withdrawn;   /* it comes back because it was asked for */
 	uint8_t unmap_list[CDB_UNMAP_LIST_BYTES(1)];
 };
 

@@ -10,18 +10,6 @@
 #include "lu/lu_info.h"
 #include "lu/path.h"
 
-/* Why a LUN that the target reports was left out. */
-enum probe_left_out {
-	PROBE_MULTI_LEVEL, /* more than one level */
-	PROBE_ODD,         /* an addressing method that nobody uses for a LUN */
-	PROBE_BEYOND,      /* beyond the guide's map */
-	PROBE_NOT_PRIMARY, /* the guide's rule is configured: not in the primary addressing mode */
-	PROBE_TOO_MANY,    /* more than LIMIT_LUNS */
-};
-struct probe_out {
-	uint8_t wire[LUNS_WIRE_BYTES];
-	enum probe_left_out why;
-};
 /* So many are named; the rest is counted. */
 #define PROBE_OUT_MAX 64
 
@@ -30,8 +18,9 @@ struct probe_result {
 	struct fault fault;
 	struct lu_info *luns; /* n of them, by number; taken by setting it to NULL */
 	size_t n;
-	uint32_t unclaimed;                  /* the guide's count: LUNs that were left out */
-	struct probe_out out[PROBE_OUT_MAX]; /* the first of them */
+	uint32_t unclaimed;                 /* the guide's count: LUNs that were left out */
+	struct luns_out out[PROBE_OUT_MAX]; /* the first of them, n_out */
+	size_t n_out;
 	enum luns_mode primary;
 	/* For statistics. */
 	uint32_t report_luns, report_luns_failed, inquiries, inquiries_failed;

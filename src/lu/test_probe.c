@@ -7,11 +7,11 @@
 
 #include <cmocka.h>
 
-#include "driver/iscsial/fake_unit.h"
-#include "driver/iscsial/probe.h"
+#include "lu/fake_unit.h"
+#include "lu/probe.h"
 
 struct world {
-	struct fake_port f;
+	struct fake_path f;
 	struct fake_target t;
 	struct probe_result r; /* luns owned */
 	unsigned done;
@@ -31,14 +31,14 @@ static void
 start(struct world *w, struct fake_unit *units, size_t n)
 {
 	*w = (struct world){ .t = { units, n } };
-	fake_port_init(&w->f);
+	fake_path_init(&w->f, 8);
 }
 
 static void
 end(struct world *w)
 {
 	free(w->r.luns);
-	fake_port_fini(&w->f);
+	fake_path_fini(&w->f);
 }
 
 static void
@@ -51,7 +51,7 @@ every_lun_is_described(void **state)
 
 	(void)state;
 	start(&w, units, 4);
-	probe_start(&w.f.port, probed, &w);
+	probe_start(&w.f.path, false, probed, &w);
 	fake_target_run(&w.t, &w.f);
 	assert_int_equal(w.done, 1);
 	assert_false(w.r.fault.is_set);
@@ -60,7 +60,7 @@ every_lun_is_described(void **state)
 	assert_true(w.r.luns[1].is_disk && w.r.luns[1].is_sized);
 	assert_int_equal(w.r.luns[1].capacity.bytes, 51200);
 	assert_string_equal(w.r.luns[1].id.serial, "S1");
-	assert_string_equal(w.r.luns[1].id.designator, "naa.5000000000000001");
+	assert_string_equal(w.r.luns[1].id.designators, "naa.5000000000000001");
 	assert_string_equal(w.r.luns[1].inquiry.vendor, "FAKE");
 	assert_int_equal(w.r.luns[2].number, 3);
 	assert_string_equal(inquiry_class(w.r.luns[2].inquiry.type), "tape");
@@ -78,12 +78,20 @@ a_long_list_of_luns_is_asked_for_again_with_room(void **state)
 	for (size_t i = 0; i < 512; i++)
 		units[i].type = 0x0c;
 	start(&w, units, 512);
-	probe_start(&w.f.port, probed, &w);
+	probe_start(&w.f.path, false, probed, &w);
 	fake_target_run(&w.t, &w.f);
 	assert_int_equal(w.r.report_luns, 2);
+	assert_int_equal(w.r.n, 512);
+	assert_int_equal(w.r.unclaimed, 0);
+	free(w.r.luns);
+	w.r.luns = NULL;
 	/* One addressing mode is the primary one; the guide shows no other. */
+	assert_non_null(probe_start(&w.f.path, true, probed, &w));
+	fake_target_run(&w.t, &w.f);
 	assert_int_equal(w.r.n + w.r.unclaimed, 512);
 	assert_int_equal(w.r.n, 256);
+	assert_int_equal(w.r.n_out, PROBE_OUT_MAX);
+	assert_int_equal(w.r.out[0].why, LUNS_OUT_NOT_PRIMARY);
 	end(&w);
 }
 
@@ -96,7 +104,7 @@ a_target_without_report_luns_has_lun_0(void **state)
 	(void)state;
 	start(&w, units, 1);
 	w.t.has_no_report_luns = true;
-	probe_start(&w.f.port, probed, &w);
+	probe_start(&w.f.path, false, probed, &w);
 	fake_target_run(&w.t, &w.f);
 	assert_false(w.r.fault.is_set);
 	assert_int_equal(w.r.n, 1);
@@ -113,7 +121,7 @@ an_old_disk_tells_its_size_in_ten_bytes(void **state)
 
 	(void)state;
 	start(&w, units, 1);
-	probe_start(&w.f.port, probed, &w);
+	probe_start(&w.f.path, false, probed, &w);
 	fake_target_run(&w.t, &w.f);
 	assert_true(w.r.luns[0].is_sized);
 	assert_int_equal(w.r.luns[0].capacity.bytes, 4096);
@@ -129,7 +137,7 @@ unit_attentions_are_got_over(void **state)
 
 	(void)state;
 	start(&w, units, 1);
-	probe_start(&w.f.port, probed, &w);
+	probe_start(&w.f.path, false, probed, &w);
 	fake_target_run(&w.t, &w.f);
 	assert_true(w.r.luns[0].is_sized);
 	assert_int_equal(units[0].attentions, 0);
@@ -144,11 +152,11 @@ a_lost_connection_says_so_and_nothing_else_is_believed(void **state)
 
 	(void)state;
 	start(&w, units, 2);
-	probe_start(&w.f.port, probed, &w);
+	probe_start(&w.f.path, false, probed, &w);
 	assert_true(fake_target_answer(&w.t, &w.f)); /* REPORT LUNS */
 	while (w.f.n > 0) {
-		fake_port_req(&w.f, 0)->result = REQ_OFFLINE;
-		fake_port_answer(&w.f, 0);
+		fake_path_req(&w.f, 0)->result = REQ_LOST;
+		fake_path_answer(&w.f, 0);
 	}
 	fake_target_run(&w.t, &w.f);
 	assert_int_equal(w.done, 1);
@@ -165,29 +173,11 @@ an_abandoned_probe_is_silent_and_leaves_when_its_commands_are_back(void **state)
 
 	(void)state;
 	start(&w, units, 2);
-	p = probe_start(&w.f.port, probed, &w);
+	p = probe_start(&w.f.path, false, probed, &w);
 	assert_true(fake_target_answer(&w.t, &w.f));
 	probe_abandon(p);
 	fake_target_run(&w.t, &w.f);
 	assert_int_equal(w.done, 0);
-	end(&w);
-}
-
-static void
-commands_go_out_while_others_are_held_and_never_twice(void **state)
-{
-	struct fake_unit units[] = { { .blocks = 8 } };
-	struct world w;
-
-	(void)state;
-	start(&w, units, 1);
-	probe_start(&w.f.port, probed, &w);
-	while (w.f.n > 0) {
-		assert_true(fake_port_req(&w.f, 0)->is_probe);
-		assert_true(fake_port_req(&w.f, 0)->is_once);
-		(void)fake_target_answer(&w.t, &w.f);
-	}
-	fake_target_run(&w.t, &w.f);
 	end(&w);
 }
 
@@ -203,7 +193,6 @@ main(void)
 		cmocka_unit_test(a_lost_connection_says_so_and_nothing_else_is_believed),
 		cmocka_unit_test(
 		    an_abandoned_probe_is_silent_and_leaves_when_its_commands_are_back),
-		cmocka_unit_test(commands_go_out_while_others_are_held_and_never_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

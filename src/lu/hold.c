@@ -1,0 +1,396 @@
+/*
+ * Where requests wait.  One queue a unit, in the order in which they came; what
+ * comes back from the path without having been executed goes back to its
+ * place.  What may not go now although the unit is the same (it pauses, or the
+ * blocks lie in a shadow) stands aside, so that the head of the queue decides
+ * at once.
+ *
+ * A request's time begins when it first cannot go on, and ends when it gets on.
+ * Waiting for a slot does not count.  One timer a unit stands for all pauses
+ * and deadlines: it is never late, and when it is early it looks again.
+ *
+ * A request that was under way at several losses is a suspect: it flies alone,
+ * so that the next loss says who ended the connection.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "lu/lu_impl.h"
+
+/* Losses after which a request flies alone. */
+#define SUSPECT_TRIES 2
+
+static struct blk_req *
+req_of(struct list *node)
+{
+	return LIST_ENTRY(node, struct blk_req, link);
+}
+
+static bool
+is_suspect(const struct blk_req *r)
+{
+	return r->hold.tries >= SUSPECT_TRIES;
+}
+
+static bool
+is_modifying(const struct blk_req *r)
+{
+	return r->op == BLK_WRITE || r->op == BLK_DISCARD || r->op == BLK_WRITE_ZEROES;
+}
+
+/* ---- ends ---- */
+
+static void
+deliver(struct agenda_work *w)
+{
+	struct lu *u = LIST_ENTRY(w, struct lu, deliver);
+	struct list *node;
+
+	while ((node = list_pop(&u->finished)) != NULL)
+		req_of(node)->done(req_of(node));
+}
+
+void
+hold_finish(struct lu *u, struct blk_req *r, int err)
+{
+	if (err != 0 && err != -EOPNOTSUPP)
+		u->counts.errors++;
+	if (err == -EIO && !u->path->is_up)
+		u->counts.failed_offline++;
+	r->result = err;
+	list_push_back(&u->finished, &r->link);
+	agenda_defer(u->path->agenda, &u->deliver);
+}
+
+static void
+fail_list(struct lu *u, struct list *l, int err)
+{
+	struct list *node;
+
+	while ((node = list_pop(l)) != NULL)
+		hold_finish(u, req_of(node), err);
+}
+
+void
+hold_fail(struct lu *u, int err)
+{
+	fail_list(u, &u->queue, err);
+	fail_list(u, &u->aside, err);
+	agenda_clear(u->path->agenda, &u->hold_timer);
+	list_remove(&u->share.waiting);
+}
+
+/* ---- time ---- */
+
+/* The timer goes off at `at` or before. */
+static void
+alarm_at(struct lu *u, uint64_t at)
+{
+	if (at != UINT64_MAX && (!u->hold_timer.armed || at < u->hold_timer.at_us))
+		agenda_set(u->path->agenda, &u->hold_timer, at);
+}
+
+/* From now on its time counts. */
+static void
+start_clock(struct lu *u, struct blk_req *r)
+{
+	uint64_t now = agenda_now(u->path->agenda);
+
+	if (r->hold.deadline_us == 0)
+		r->hold.deadline_us = u->path->replacement_us < UINT64_MAX - now
+					  ? now + u->path->replacement_us
+					  : UINT64_MAX;
+	alarm_at(u, r->hold.deadline_us);
+}
+
+static bool
+is_late(const struct lu *u, const struct blk_req *r)
+{
+	return r->hold.deadline_us != 0 && r->hold.deadline_us <= agenda_now(u->path->agenda);
+}
+
+static void
+expire(struct lu *u, struct blk_req *r)
+{
+	lu_say_seldom(u, "a request at byte %llu fails: it has waited for %llu s",
+	    (unsigned long long)r->offset,
+	    (unsigned long long)((agenda_now(u->path->agenda) - r->hold.since_us) / 1000000));
+	hold_finish(u, r, -EIO);
+}
+
+/* Fail what is late, and find the next moment that counts. */
+static void
+look_at(struct lu *u, struct list *l)
+{
+	LIST_EACH(node, tmp, l)
+	{
+		struct blk_req *r = req_of(node);
+
+		if (is_late(u, r)) {
+			list_remove(node);
+			expire(u, r);
+			continue;
+		}
+		if (r->hold.deadline_us != 0)
+			alarm_at(u, r->hold.deadline_us);
+		if (r->hold.not_before_us > agenda_now(u->path->agenda))
+			alarm_at(u, r->hold.not_before_us);
+	}
+}
+
+/* Commands that are with the path but have not left are late, too. */
+static void
+withdraw(struct lu *u, bool only_late)
+{
+	for (struct io *io = pool_next(u->path->pool, u, NULL); io != NULL;
+	     io = pool_next(u->path->pool, u, io)) {
+		if (only_late && !is_late(u, io->blk)) {
+			if (io->blk->hold.deadline_us != 0)
+				alarm_at(u, io->blk->hold.deadline_us);
+			continue;
+		}
+		/* It comes back UNSENT, or it has left and ends as it ends. */
+		if (!io->is_withdrawn)
+			io->is_withdrawn = u->path->ops->withdraw(u->path, &io->req);
+	}
+}
+
+static void
+expired(struct agenda_timer *t)
+{
+	struct lu *u = LIST_ENTRY(t, struct lu, hold_timer);
+
+	look_at(u, &u->queue);
+	look_at(u, &u->aside);
+	withdraw(u, true);
+	hold_review(u);
+	hold_pump(u);
+}
+
+/* ---- the queue ---- */
+
+/* Requests that come back are older than those that wait, so the place is near the front. */
+static void
+insert(struct lu *u, struct blk_req *r)
+{
+	struct list *at = &u->queue;
+
+	if (!list_empty(&u->queue) && req_of(u->queue.prev)->hold.order > r->hold.order)
+		while (req_of(at->next)->hold.order < r->hold.order)
+			at = at->next;
+	else
+		at = u->queue.prev;
+	list_insert(at, &r->link);
+}
+
+void
+hold_put(struct lu *u, struct blk_req *r)
+{
+	if (u->state == LU_CLOSED || u->state == LU_OTHER) {
+		hold_finish(u, r, u->state == LU_CLOSED ? u->close_err : -EIO);
+		return;
+	}
+	if (u->path->is_given_up) {
+		hold_finish(u, r, -EIO);
+		return;
+	}
+	if (u->state != LU_SAME)
+		start_clock(u, r);
+	insert(u, r);
+}
+
+void
+hold_bounce(struct lu *u, struct blk_req *r, uint64_t delay_us)
+{
+	uint64_t now = agenda_now(u->path->agenda);
+
+	u->counts.retries++;
+	if (r->hold.bounces < UINT8_MAX)
+		r->hold.bounces++;
+	start_clock(u, r);
+	if (is_late(u, r)) {
+		expire(u, r);
+		return;
+	}
+	r->hold.not_before_us = now + delay_us;
+	if (delay_us == 0 || u->state != LU_SAME || u->path->is_given_up) {
+		hold_put(u, r);
+		return;
+	}
+	list_push_back(&u->aside, &r->link);
+	alarm_at(u, r->hold.not_before_us);
+}
+
+/* Why r may not go although the unit gets requests; then its time counts. */
+static bool
+is_barred(struct lu *u, const struct blk_req *r)
+{
+	if (r->hold.not_before_us > agenda_now(u->path->agenda))
+		return true;
+	return shadow_is_any(&u->shadow) && is_modifying(r) &&
+	       shadow_covers(&u->shadow, r->hold.order, r->offset, r->len);
+}
+
+void
+hold_review(struct lu *u)
+{
+	LIST_EACH(node, tmp, &u->aside)
+	{
+		struct blk_req *r = req_of(node);
+
+		if (is_barred(u, r))
+			continue;
+		list_remove(node);
+		insert(u, r);
+	}
+}
+
+void
+hold_stop(struct lu *u)
+{
+	if (u->path->on_trial == u && !u->is_flying)
+		hold_trial_over(u);
+	LIST_EACH(node, tmp, &u->queue)
+	start_clock(u, req_of(node));
+	withdraw(u, false);
+}
+
+/* ---- sending ---- */
+
+void
+hold_trial_over(struct lu *u)
+{
+	assert(u->path->on_trial == u);
+	u->path->on_trial = NULL;
+	u->is_flying = false;
+	pool_wake(u->path->pool);
+}
+
+/* May a suspect fly now?  If not, nothing else is sent until it may. */
+static bool
+may_fly(struct lu *u)
+{
+	u->path->on_trial = u;
+	return u->path->in_flight == 0;
+}
+
+/* Is anybody else's, or our own, trial in the way of the head of the queue? */
+static bool
+is_blocked(struct lu *u, const struct blk_req *head)
+{
+	struct path *p = u->path;
+
+	if (p->on_trial == u && !u->is_flying && !is_suspect(head))
+		hold_trial_over(u);
+	if (p->on_trial != NULL && (p->on_trial != u || u->is_flying)) {
+		pool_wait(p->pool, &u->share);
+		return true;
+	}
+	return is_suspect(head) && !may_fly(u);
+}
+
+/* Size and flags of the unit may be others since it came. */
+static bool
+is_answered(struct lu *u, struct blk_req *r)
+{
+	int result;
+
+	if (r->hold.at != 0 || r->hold.is_sync || !lu_io_trivial(u, r, &result))
+		return false;
+	list_remove(&r->link);
+	if (result == 0 && r->op == BLK_FLUSH)
+		result = lu_loss_flush_result(u);
+	hold_finish(u, r, result);
+	return true;
+}
+
+void
+hold_pump(struct lu *u)
+{
+	struct path *p = u->path;
+
+	while (
+	    u->state == LU_SAME && p->is_up && u->share.busy < u->depth && !list_empty(&u->queue)) {
+		struct blk_req *r = req_of(u->queue.next);
+		struct io *io;
+
+		if (r->hold.deadline_us != 0 && is_answered(u, r))
+			continue;
+		if (is_barred(u, r)) {
+			list_remove(&r->link);
+			list_push_back(&u->aside, &r->link);
+			start_clock(u, r);
+			continue;
+		}
+		if (is_blocked(u, r))
+			return;
+		io = pool_get(p->pool, &u->share);
+		if (io == NULL)
+			return;
+		list_remove(&r->link);
+		io->is_trial = u->is_flying = is_suspect(r);
+		lu_io_send(u, io, r);
+	}
+	if (p->on_trial == u && !u->is_flying && list_empty(&u->queue))
+		hold_trial_over(u);
+}
+
+void
+hold_landed(struct path *p)
+{
+	if (p->on_trial != NULL && p->in_flight == 0)
+		lu_go_on(p->on_trial);
+}
+
+/* ---- losses ---- */
+
+/* Only what was under way when a connection was ended (not: fell silent) may have ended it. */
+static void
+count_tries(struct lu *u, struct list *l, bool is_silent)
+{
+	LIST_EACH(node, tmp, l)
+	{
+		struct blk_req *r = req_of(node);
+
+		if (!r->hold.was_lost)
+			continue;
+		r->hold.was_lost = false;
+		if (is_silent || ++r->hold.tries < RETRY_TRIES)
+			continue;
+		list_remove(node);
+		lu_say_seldom(u,
+		    "a request at byte %llu fails: the connection ended %u times while it was "
+		    "under way",
+		    (unsigned long long)r->offset, r->hold.tries);
+		hold_finish(u, r, -EIO);
+	}
+}
+
+void
+hold_lost(struct lu *u, bool is_silent)
+{
+	count_tries(u, &u->queue, is_silent);
+	count_tries(u, &u->aside, is_silent);
+}
+
+void
+hold_check(const struct lu *u)
+{
+	assert(u->share.busy <= pool_used(u->path->pool));
+	assert(!u->is_flying || u->path->on_trial == u);
+	assert(u->path->on_trial != u || u->is_flying || u->state == LU_SAME);
+	assert(
+	    u->hold_timer.armed || list_empty(&u->aside) || u->path->replacement_us == UINT64_MAX);
+	assert(u->queue.next == &u->queue || u->queue.prev == u->queue.next ||
+	       req_of(u->queue.next)->hold.order < req_of(u->queue.prev)->hold.order);
+}
+
+void
+hold_init(struct lu *u)
+{
+	list_init(&u->queue);
+	list_init(&u->aside);
+	list_init(&u->finished);
+	agenda_work_init(&u->deliver, deliver);
+	u->hold_timer.expired = expired;
+}

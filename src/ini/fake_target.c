@@ -160,9 +160,11 @@ answer_keys(struct fake_line *l, const char *text, size_t n, char *to)
 	return at;
 }
 
-/* The security stage; returns the length of the answer, *ret_ends: it goes on to the next. */
+/* The security stage; returns the length of the answer, *ret_ends: it goes on to the next, where
+ * asked. */
 static size_t
-answer_security(struct fake_line *l, const char *text, size_t n, char *to, bool *ret_ends)
+answer_security(
+    struct fake_line *l, bool is_asked, const char *text, size_t n, char *to, bool *ret_ends)
 {
 	const char *list = value_of(text, n, "CHAP_A");
 	size_t at = 0;
@@ -182,9 +184,11 @@ answer_security(struct fake_line *l, const char *text, size_t n, char *to, bool 
 		at = add(to, at, "CHAP_I", "7");
 		return add(to, at, "CHAP_C", "0x0102030405060708090a0b0c0d0e0f10");
 	}
+	*ret_ends = is_asked && !l->w->wants_chap;
+	if (value_of(text, n, "AuthMethod") == NULL)
+		return at;
 	at = add(to, at, "AuthMethod", l->w->wants_chap ? "CHAP" : "None");
 	at = add_number(to, at, "TargetPortalGroupTag", l->w->tpgt);
-	*ret_ends = !l->w->wants_chap;
 	return at;
 }
 
@@ -212,7 +216,8 @@ login_go_on(struct fake_line *l, const uint8_t *req, const char *text, size_t n)
 	size_t len;
 
 	memcpy(bhs + 8, req + 8, 12);
-	len = csg == 0 ? answer_security(l, text, n, to, &is_ended) : answer_keys(l, text, n, to);
+	len = csg == 0 ? answer_security(l, (req[1] & 0x80) != 0, text, n, to, &is_ended)
+		       : answer_keys(l, text, n, to);
 	bhs[1] = csg == 0 ? (is_ended ? 0x81 : 0) : 0x87;
 	if (csg != 0) {
 		bhs[15] = 7; /* TSIH */
@@ -297,6 +302,7 @@ logout_in(struct fake_line *l, const uint8_t *req)
 		return;
 	}
 	l->w->logouts++;
+	bhs[2] = l->w->logout_response;
 	memcpy(bhs + 16, req + 16, 4);
 	put(l, bhs, NULL, 0, true);
 }

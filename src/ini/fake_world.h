@@ -43,6 +43,7 @@ struct fake_world {
 	char redirect_to[64], redirect_from[64];
 	bool redirect_for_good;
 	enum fake_logout logout;
+	uint8_t logout_response;
 	enum fake_text text;
 	const char *targets; /* the answer to SendTargets: "A=1\nB=2\n" */
 	bool is_silent;      /* after the login it answers nothing more */

@@ -305,6 +305,21 @@ a_first_try_that_fails_closes_what_nobody_keeps(void **state)
 }
 
 static void
+what_was_online_once_is_kept(void **state)
+{
+	(void)state;
+	fake_owner_init(&o, 1, 0);
+	session_open(o.s, false, true);
+	assert_true(fake_owner_until(&o, SESSION_ONLINE, SECOND));
+	o.w.dial = FAKE_REFUSES;
+	fake_world_drop(&o.w, 0);
+	fake_world_run(&o.w, 500 * SECOND);
+	o.w.dial = FAKE_CONNECTS;
+	assert_true(fake_owner_until(&o, SESSION_ONLINE, 40 * SECOND));
+	fake_owner_fini(&o);
+}
+
+static void
 a_logout_that_is_not_answered_is_bounded_and_not_called_a_logout(void **state)
 {
 	(void)state;
@@ -316,6 +331,24 @@ a_logout_that_is_not_answered_is_bounded_and_not_called_a_logout(void **state)
 	assert_true(fake_owner_until(&o, SESSION_CLOSED, 2 * SECOND));
 	assert_int_equal(o.w.resets, 1);
 	assert_non_null(strstr(o.view.last.message, "did not answer the logout"));
+	fake_owner_fini(&o);
+}
+
+static void
+a_logout_that_the_target_could_not_do_is_not_called_a_logout(void **state)
+{
+	(void)state;
+	fake_owner_init(&o, 1, 1);
+	fake_owner_online(&o);
+	o.w.logout_response = 3;
+	session_close(o.s);
+	assert_true(fake_owner_until(&o, SESSION_CLOSED, SECOND));
+	assert_non_null(strstr(o.view.last.message, "with response 3: it could not clean up"));
+	/* Nor is the nexus dead before its time. */
+	assert_int_equal(session_path(o.s)->dead_nexus, 0);
+	fake_world_run(&o.w, 22 * SECOND);
+	assert_int_equal(session_path(o.s)->dead_nexus, 1);
+	o.w.logout_response = 0;
 	fake_owner_fini(&o);
 }
 
@@ -426,6 +459,8 @@ a_probe_teaches_the_units_and_ends_with_the_connection(void **state)
 static void
 notices_in_any_number_cost_one_look_a_pace(void **state)
 {
+	unsigned before;
+
 	(void)state;
 	fake_owner_init(&o, 1, 2);
 	fake_owner_online(&o);
@@ -436,7 +471,9 @@ notices_in_any_number_cost_one_look_a_pace(void **state)
 	assert_in_range(o.unit[0].doubts, 5, 12);
 	assert_in_range(o.luns_changes, 4, 6);
 	/* None is lost: what came last was looked at after it. */
+	before = o.unit[0].doubts;
 	fake_world_run(&o.w, 3 * SECOND);
+	assert_int_equal(o.unit[0].doubts, before + 1);
 	assert_in_range(o.luns_changes, 5, 7);
 	fake_owner_fini(&o);
 }
@@ -491,6 +528,55 @@ a_permanent_redirection_is_told_and_taken_first_the_next_time(void **state)
 	assert_string_equal(o.w.connect_host, "192.0.2.1");
 	assert_int_equal(o.redirects, 2);
 	assert_false(o.redirect.is_set);
+	fake_owner_fini(&o);
+}
+
+/* Where authentication is configured, whoever did without it sends nobody anywhere for good. */
+static void
+a_permanent_redirection_without_authentication_is_not_kept(void **state)
+{
+	struct chapcfg_values v = { .secret = "0123456789abcdef" };
+	struct settings *s = fake_settings();
+
+	(void)state;
+	v.initiator_name = s->initiator_name;
+	s->has_chap = true;
+	s->offer.auth_method = (struct neg_list){ 2, { NEG_AUTH_CHAP, NEG_AUTH_NONE } };
+	chapcfg_init(&s->chap, &v, &fake_chap_ops, NULL);
+	fake_owner_init_with(&o, 1, 1, s);
+	o.w.login = FAKE_LOGIN_REDIRECT;
+	o.w.redirect_for_good = true;
+	cut_copy(o.w.redirect_to, sizeof o.w.redirect_to, "192.0.2.7");
+	cut_copy(o.w.redirect_from, sizeof o.w.redirect_from, "192.0.2.1");
+	fake_owner_online(&o);
+	assert_true(o.view.is_elsewhere);
+	assert_int_equal(o.redirects, 0);
+	fake_world_drop(&o.w, 0);
+	assert_true(fake_owner_until(&o, SESSION_WAIT, SECOND));
+	o.w.wants_chap = true;
+	assert_true(fake_owner_until(&o, SESSION_ONLINE, 3 * SECOND));
+	assert_int_equal(o.w.connects, 4);
+	assert_int_equal(o.redirects, 1);
+	fake_owner_fini(&o);
+}
+
+static void
+a_login_under_another_name_leaves_the_old_nexus_alive(void **state)
+{
+	struct settings *s = fake_settings();
+
+	(void)state;
+	fake_owner_init(&o, 1, 1);
+	fake_owner_online(&o);
+	cut_copy(s->initiator_name, sizeof s->initiator_name, "iqn.2026-11.org.openisw:you");
+	session_settings(o.s, s);
+	fake_world_drop(&o.w, 0);
+	assert_true(fake_owner_until(&o, SESSION_WAIT, SECOND));
+	assert_true(fake_owner_until(&o, SESSION_ONLINE, 3 * SECOND));
+	assert_string_equal(o.view.initiator_name, "iqn.2026-11.org.openisw:you");
+	assert_int_equal(session_path(o.s)->dead_nexus, 0);
+	fake_world_run(&o.w, 22 * SECOND);
+	assert_int_equal(session_path(o.s)->dead_nexus, 1);
 	fake_owner_fini(&o);
 }
 
@@ -572,7 +658,9 @@ main(void)
 		cmocka_unit_test(the_negotiated_time2wait_counts_after_an_unexpected_loss),
 		cmocka_unit_test(a_target_that_drops_every_login_is_not_stormed),
 		cmocka_unit_test(a_first_try_that_fails_closes_what_nobody_keeps),
+		cmocka_unit_test(what_was_online_once_is_kept),
 		cmocka_unit_test(a_logout_that_is_not_answered_is_bounded_and_not_called_a_logout),
+		cmocka_unit_test(a_logout_that_the_target_could_not_do_is_not_called_a_logout),
 		cmocka_unit_test(after_a_close_nothing_is_opened_behind_the_users_back),
 		cmocka_unit_test(an_abort_resets_the_connection_at_once),
 		cmocka_unit_test(pings_are_answered_one_after_the_other),
@@ -581,6 +669,8 @@ main(void)
 		cmocka_unit_test(notices_in_any_number_cost_one_look_a_pace),
 		cmocka_unit_test(the_first_notice_is_looked_at_at_once),
 		cmocka_unit_test(a_permanent_redirection_is_told_and_taken_first_the_next_time),
+		cmocka_unit_test(a_permanent_redirection_without_authentication_is_not_kept),
+		cmocka_unit_test(a_login_under_another_name_leaves_the_old_nexus_alive),
 		cmocka_unit_test(a_login_in_the_same_portal_group_ends_the_old_nexus),
 		cmocka_unit_test(
 		    another_portal_group_leaves_the_old_nexus_alive_until_its_time_is_over),

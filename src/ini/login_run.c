@@ -24,6 +24,8 @@ login_run_finish(struct login_run_impl *i)
 	struct login_run_down d = i->down;
 
 	assert(i->state != RUN_DOWN && !i->is_asking && !i->connect_deadline.armed);
+	if (d.was_redirected && !d.was_online && !d.was_stopped)
+		i->counts->redirects_lost++;
 	if (!d.fault.is_set && d.end != LOGIN_RUN_LOGGED_OUT)
 		fault_set(&d.fault, FAULT_OFFLINE, "", "the target ended the session");
 	chapcfg_refresh(&i->settings->chap, (uint8_t[CHAPCFG_RANDOM_BYTES]){ 0 });
@@ -164,7 +166,6 @@ login_run_unreachable(struct login_run *r, int err, bool is_name, const struct f
 	agenda_clear(i->world->agenda, &i->connect_deadline);
 	i->counts->open_failures++;
 	i->counts->resolve_failures += is_name;
-	i->counts->redirects_lost += i->hops > 0;
 	i->down.end = LOGIN_RUN_UNREACHABLE;
 	i->down.err = err;
 	i->down.is_name = is_name;

@@ -37,7 +37,7 @@ struct login_run_down {
 	/* Connecting failed: errno (negative), and whether it was the name that was not found. */
 	int err;
 	bool is_name;
-	bool was_redirected; /* this try had followed a redirection */
+	bool was_redirected; /* the target had sent this try on */
 	bool was_stopped;    /* login_run_stop() ended it */
 	struct fault fault;  /* not set after a logout that we asked for */
 };

@@ -10,7 +10,7 @@ follow(struct login_run_impl *i)
 	if (!i->has_redirect)
 		return false;
 	if (!redirect_follow(i->redirect, &i->hops, &i->at, &i->down.fault)) {
-		i->counts->redirects_lost++;
+		i->down.was_redirected = true;
 		i->down.end = LOGIN_RUN_REFUSED;
 		return false;
 	}

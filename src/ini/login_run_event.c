@@ -59,8 +59,6 @@ login_failed(struct login_run_impl *i, const struct sess_event *ev)
 		    ev->login.redirect != NULL ? ev->login.redirect : "");
 		return;
 	}
-	if (i->hops > 0)
-		i->counts->redirects_lost++;
 	login_run_refused(&i->down, ev, &i->unasked);
 	i->md5_may_help = is_chap_failure(ev);
 }

@@ -105,6 +105,7 @@ make_parts(struct session *s, const struct session_cfg *cfg)
 	(void)snprintf(label, sizeof label, "session %u", s->instance); /* fits */
 	memcpy(run.isid, cfg->isid, sizeof run.isid);
 	s->run = login_run_new(&run, &s->counts);
+	s->sess = s->run != NULL ? login_run_sess(s->run) : NULL;
 	s->path.pool = pool_new(SESSION_SLOTS);
 	return s->run != NULL && s->path.pool != NULL;
 }
@@ -177,13 +178,13 @@ session_counts(const struct session *s)
 void
 session_core_counts(const struct session *s, struct conn_counts *ret_counts)
 {
-	sess_counts(login_run_sess(s->run), ret_counts);
+	sess_counts(s->sess, ret_counts);
 }
 
 const struct trace *
 session_trace(const struct session *s)
 {
-	return sess_trace(login_run_sess(s->run));
+	return sess_trace(s->sess);
 }
 
 static bool
@@ -195,7 +196,7 @@ is_same_place(const struct portal_address *a, const struct portal_address *b)
 void
 session_view(const struct session *s, struct session_view *ret)
 {
-	struct sess *sess = login_run_sess(s->run);
+	struct sess *sess = s->sess;
 
 	memset(ret, 0, sizeof *ret);
 	ret->state = s->state;

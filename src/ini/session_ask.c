@@ -94,8 +94,7 @@ send_ping(struct session *s)
 		a = LIST_ENTRY(s->pings.next, struct ask, link);
 		if (a->is_sent)
 			return;
-		err =
-		    sess_ping(login_run_sess(s->run), a->bytes, (void *)a->number, session_now(s));
+		err = sess_ping(s->sess, a->bytes, (void *)a->number, session_now(s));
 		if (err == -EBUSY) {
 			agenda_set(
 			    s->world->agenda, &s->ping_again, session_now(s) + PING_AGAIN_US);

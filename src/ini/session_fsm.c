@@ -186,7 +186,7 @@ decide(const struct session *s, enum session_event *ret_ev)
 		return s->is_wanted && !s->must_tell_closed && now >= s->not_before_us;
 	case SESSION_LOGOUT:
 		*ret_ev = SESSION_EV_GONE;
-		return login_run_is_down(s->run) && sess_requests(login_run_sess(s->run)) == 0;
+		return login_run_is_down(s->run) && sess_requests(s->sess) == 0;
 	case SESSION_TRY:
 	case SESSION_DOWN_TRY:
 	case SESSION_ONLINE:

@@ -33,6 +33,7 @@ struct session {
 	struct ini_counts counts;
 	enum session_state state;
 	struct login_run *run;
+	struct sess *sess; /* the run's */
 
 	/* What is wanted; progress() looks at these. */
 	bool is_wanted, keep;

@@ -57,7 +57,7 @@ opened(struct session *s, enum session_state from)
 static void
 note_redirect(struct session *s)
 {
-	const struct neg_params *p = sess_params(login_run_sess(s->run));
+	const struct neg_params *p = sess_params(s->sess);
 	bool is_for_good, is_proved = !s->settings->has_chap || p->auth_method == NEG_AUTH_CHAP;
 	const struct portal_address *at = login_run_at(s->run, &is_for_good);
 	bool was_sent_on = at->port != s->at.port || strcmp(at->host, s->at.host) != 0;
@@ -86,7 +86,7 @@ went_online(struct session *s)
 	s->online_us = session_now(s);
 	s->time2wait_s = 0;
 	fault_clear(&s->last);
-	fence_login(&s->fence, s->path.nexus + 1, sess_tpgt(login_run_sess(s->run)), s->who);
+	fence_login(&s->fence, s->path.nexus + 1, sess_tpgt(s->sess), s->who);
 	session_say(s, SAY_NOTE, "online");
 	session_path_up(s);
 }
@@ -172,7 +172,6 @@ lost(struct session *s, enum session_state from)
 		was_lost(s);
 	} else {
 		s->counts.failed++;
-		s->counts.redirects_lost += s->is_elsewhere && !s->down.was_redirected;
 		/* The next try takes the other way where there are two. */
 		s->skip_redirect = s->is_elsewhere;
 	}
@@ -212,7 +211,7 @@ closing(struct session *s, enum session_state from)
 	if (!is_asked)
 		s->is_wanted = false; /* the first try failed, and nobody keeps it */
 	if (from == SESSION_ONLINE && !s->is_abort_asked &&
-	    sess_logout(login_run_sess(s->run), session_now(s)) == 0) {
+	    sess_logout(s->sess, session_now(s)) == 0) {
 		s->counts.logouts++;
 		login_run_kick(s->run);
 		agenda_set(s->world->agenda, &s->logout_bound, session_now(s) + SESSION_LOGOUT_US);

@@ -7,6 +7,7 @@
 
 #include "base/be.h"
 #include "base/cut.h"
+#include "ini/fake_disk.h"
 
 #define TEXT_BYTES 8192
 
@@ -34,8 +35,10 @@ deliver(struct fake_line *l, const struct fake_pdu *p)
 		l->is_welcome = true;
 	if (bhs[0] == 0x26)
 		l->time2wait_s = 0;
-	if (is_async)
+	if (is_async) {
 		l->time2wait_s = be_get16(bhs + 40);
+		l->time2retain_s = be_get16(bhs + 42);
+	}
 	fake_line_deliver(l, bhs, p->n);
 }
 
@@ -85,6 +88,12 @@ put(struct fake_line *l, uint8_t *bhs, const void *data, uint32_t n, bool counts
 	if (n > 0)
 		memcpy(p->bytes + 48, data, n);
 	queue(l, p);
+}
+
+void
+fake_target_put(struct fake_line *l, uint8_t *bhs, const void *data, uint32_t n)
+{
+	put(l, bhs, data, n, true);
 }
 
 void
@@ -154,9 +163,11 @@ answer_keys(struct fake_line *l, const char *text, size_t n, char *to)
 		at = add_number(to, at, "DefaultTime2Wait", l->time2wait_s);
 	}
 	v = value_of(text, n, "DefaultTime2Retain");
-	if (v != NULL)
-		at = add_number(to, at, "DefaultTime2Retain",
-		    (unsigned)atoi(v) < l->w->time2retain ? (unsigned)atoi(v) : l->w->time2retain);
+	if (v != NULL) {
+		l->time2retain_s =
+		    (uint32_t)atoi(v) < l->w->time2retain ? (uint32_t)atoi(v) : l->w->time2retain;
+		at = add_number(to, at, "DefaultTime2Retain", l->time2retain_s);
+	}
 	return at;
 }
 
@@ -222,7 +233,10 @@ login_go_on(struct fake_line *l, const uint8_t *req, const char *text, size_t n)
 	if (csg != 0) {
 		bhs[15] = 7; /* TSIH */
 		l->is_online = true;
+		l->tpgt = l->w->tpgt;
 		l->w->logins++;
+		if (l->w->disk != NULL)
+			fake_disk_reinstated(l->w->disk, l->tpgt);
 	}
 	put(l, bhs, to, (uint32_t)len, true);
 }
@@ -267,7 +281,7 @@ login_in(struct fake_line *l, const uint8_t *req, const char *text, size_t n)
 /* ---- the full feature phase ---- */
 
 static void
-command_in(struct fake_line *l, const uint8_t *req)
+command_in(struct fake_line *l, const uint8_t *req, const void *data, uint32_t n)
 {
 	uint8_t bhs[48] = { 0x21, 0x80 };
 
@@ -275,6 +289,10 @@ command_in(struct fake_line *l, const uint8_t *req)
 	l->w->commands++;
 	if (l->w->is_commandless)
 		return;
+	if (l->w->disk != NULL) {
+		fake_disk_command(l->w->disk, l, req, data, n);
+		return;
+	}
 	memcpy(bhs + 16, req + 16, 4);
 	put(l, bhs, NULL, 0, true);
 }
@@ -302,6 +320,8 @@ logout_in(struct fake_line *l, const uint8_t *req)
 		return;
 	}
 	l->w->logouts++;
+	if (l->w->disk != NULL && l->w->logout_response == 0)
+		fake_disk_logged_out(l->w->disk, l);
 	bhs[2] = l->w->logout_response;
 	memcpy(bhs + 16, req + 16, 4);
 	put(l, bhs, NULL, 0, true);
@@ -366,7 +386,7 @@ pdu_in(struct fake_line *l, const uint8_t *bhs, const char *data, uint32_t n)
 		ping_in(l, bhs, data, n);
 		break;
 	case 0x01:
-		command_in(l, bhs);
+		command_in(l, bhs, data, n);
 		break;
 	case 0x02:
 		abort_in(l, bhs);
@@ -414,6 +434,8 @@ fake_target_reset(struct fake_line *l)
 {
 	struct list *node;
 
+	if (l->w->disk != NULL)
+		fake_disk_lost(l->w->disk, l, (l->time2wait_s + l->time2retain_s) * 1000000ull);
 	agenda_clear(&l->w->agenda, &l->send);
 	while ((node = list_pop(&l->out)) != NULL)
 		free(LIST_ENTRY(node, struct fake_pdu, link));

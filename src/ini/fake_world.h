@@ -28,6 +28,7 @@ enum fake_text {
 #define FAKE_LINES 8
 
 struct fake_line;
+struct fake_disk;
 
 struct fake_world {
 	struct world world;
@@ -51,6 +52,8 @@ struct fake_world {
 	bool wants_chap, refuses_lists, closes_on_lists; /* … of more than MD5 */
 	uint32_t tpgt, time2wait, time2retain, window;
 	uint64_t answer_us; /* how long an answer takes */
+
+	struct fake_disk *disk; /* who answers commands, fake_disk.h; NULL: GOOD to all */
 
 	/* What happened. */
 	unsigned connects, logins, logouts, commands, resets;

@@ -107,11 +107,12 @@ add_own_address(struct discovery *x, const char *name)
 static void
 note_bad(struct discovery *x, const struct sendtargets_record *r)
 {
-	struct discovery_bad *bad = &x->result.bad[x->result.n_bad];
+	struct discovery_bad *bad;
 
 	x->result.counts.send_targets_parse++;
 	if (x->result.n_bad++ >= DISCOVERY_BAD_MAX)
 		return;
+	bad = &x->result.bad[x->result.n_bad - 1];
 	bad->kind = r->kind;
 	cut_copy(bad->culprit, sizeof bad->culprit, r->culprit != NULL ? r->culprit : "");
 	cut_copy(

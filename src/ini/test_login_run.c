@@ -230,6 +230,11 @@ a_redirection_is_followed_within_the_same_try(void **state)
 	assert_string_equal(login_run_at(r, &is_for_good)->host, "192.0.2.7");
 	assert_false(is_for_good);
 	assert_int_equal(counts.redirects, 1);
+	/* What is lost later did lead somewhere. */
+	fake_world_drop(&w, 0);
+	run(SECOND);
+	assert_int_equal(downs, 1);
+	assert_int_equal(counts.redirects_lost, 0);
 }
 
 static void
@@ -504,7 +509,8 @@ what_was_sent_comes_back_lost_before_the_end_is_told(void **state)
 	login_run_free(r);
 	assert_int_equal(done_calls, 1);
 	assert_int_equal(req.result, REQ_LOST);
-	(void)setup(NULL);
+	settings_free(settings);
+	assert_int_equal(setup(NULL), 0);
 }
 
 static void

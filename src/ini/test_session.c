@@ -385,6 +385,46 @@ an_abort_resets_the_connection_at_once(void **state)
 }
 
 static void
+whoever_is_told_that_it_is_closed_may_free_it_there(void **state)
+{
+	(void)state;
+	for (int way = 0; way < 4; way++) {
+		fake_owner_init(&o, 1, 0);
+		o.frees = true;
+		if (way > 0)
+			fake_owner_online(&o);
+		if (way == 3)
+			o.w.logout = FAKE_LOGOUT_DROP;
+		if (way == 2)
+			session_abort(o.s);
+		else
+			session_close(o.s);
+		assert_non_null(o.s);
+		fake_world_run(&o.w, SECOND);
+		assert_null(o.s);
+		assert_int_equal(o.closes, 1);
+		fake_world_fini(&o.w);
+	}
+}
+
+static void
+an_open_while_it_closes_follows_the_close(void **state)
+{
+	(void)state;
+	fake_owner_init(&o, 1, 1);
+	fake_owner_online(&o);
+	session_close(o.s);
+	fake_world_run(&o.w, 100);
+	assert_int_equal(session_state(o.s), SESSION_LOGOUT);
+	session_open(o.s, true, true);
+	fake_world_run(&o.w, SECOND);
+	assert_int_equal(o.closes, 1);
+	assert_int_equal(session_state(o.s), SESSION_ONLINE);
+	assert_int_equal(o.w.logouts, 1);
+	fake_owner_fini(&o);
+}
+
+static void
 pings_are_answered_one_after_the_other(void **state)
 {
 	(void)state;
@@ -663,6 +703,8 @@ main(void)
 		cmocka_unit_test(a_logout_that_the_target_could_not_do_is_not_called_a_logout),
 		cmocka_unit_test(after_a_close_nothing_is_opened_behind_the_users_back),
 		cmocka_unit_test(an_abort_resets_the_connection_at_once),
+		cmocka_unit_test(whoever_is_told_that_it_is_closed_may_free_it_there),
+		cmocka_unit_test(an_open_while_it_closes_follows_the_close),
 		cmocka_unit_test(pings_are_answered_one_after_the_other),
 		cmocka_unit_test(a_ping_is_answered_also_by_a_close_a_loss_and_while_offline),
 		cmocka_unit_test(a_probe_teaches_the_units_and_ends_with_the_connection),

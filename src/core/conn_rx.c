@@ -276,6 +276,18 @@ conn_rx_direct(struct conn *c, size_t n, uint64_t now)
 	return rx_result(c, res);
 }
 
+static inline bool
+is_paused(const struct conn *c)
+{
+	return c->nop_replies == CONN_NOP_REPLIES;
+}
+
+bool
+conn_rx_is_paused(const struct conn *c)
+{
+	return is_paused(c);
+}
+
 enum conn_result
 conn_rx(struct conn *c, const uint8_t *p, size_t n, uint64_t now, size_t *ret_used)
 {
@@ -284,7 +296,10 @@ conn_rx(struct conn *c, const uint8_t *p, size_t n, uint64_t now, size_t *ret_us
 
 	c->sess->now_us = now;
 	c->last_rx_us = now;
-	while (used < n && res == CONN_OK && c->sess->events == 0 && c->state != CONN_S_CLEANUP) {
+	if (c->state == CONN_S_CLEANUP)
+		n = 0;
+	/* Whatever ends the connection in between is an event. */
+	while (used < n && res == CONN_OK && c->sess->events == 0 && !is_paused(c)) {
 		switch (c->phase) {
 		case RX_HEADER:
 			used += rx_header(c, p + used, n - used, &res);

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/visible.h"
 #include "core/login_impl.h"
 
 static bool
@@ -11,10 +12,10 @@ is_reserved_word(const char *value)
 
 /* "a,b,c", cut where it does not fit. */
 static void
-note_unknown(struct login *l, const char *key)
+note_name(char names[CULPRIT_BYTES + 1], const char *key)
 {
-	size_t at = strlen(l->unknown_names);
-	struct put w = put_over(l->unknown_names + at, sizeof l->unknown_names - at);
+	size_t at = strlen(names);
+	struct put w = put_over(names + at, CULPRIT_BYTES + 1 - at);
 
 	if (at > 0)
 		text_put_printable(&w, ",");
@@ -39,7 +40,7 @@ receive_unknown(struct login *l, const struct text_pair *pair)
 	if (l->n_unknown == UNKNOWN_KEYS_MAX)
 		return VIOLATION_TOO_MANY_KEYS;
 	l->unknown[l->n_unknown++] = hash;
-	note_unknown(l, pair->key);
+	note_name(l->unknown_names, pair->key);
 	text_put(&l->out, pair->key, "NotUnderstood");
 	return VIOLATION_NONE;
 }
@@ -58,9 +59,9 @@ receive_declaration(struct login *l, enum key_id key, const struct text_pair *pa
 		return VIOLATION_UNEXPECTED_KEY;
 	switch ((int)key) {
 	case KEY_target_alias:
-		if (pair->value_len > LIMIT_ALIAS_BYTES || !text_is_utf8(pair->value))
-			return VIOLATION_BAD_VALUE;
-		memcpy(l->target_alias, pair->value, pair->value_len + 1);
+		/* It is only shown (13.7), so nothing in it is a reason to refuse. */
+		(void)visible_copy(pair->value, pair->value_len, l->target_alias,
+		    sizeof l->target_alias); /* as much of it as fits */
 		break;
 	case KEY_tpgt:
 		switch (text_number(pair->value, 0, UINT16_MAX, &v)) {
@@ -106,6 +107,8 @@ login_pair_receive(struct login *l, const struct text_pair *pair)
 	case KEY_TYPE_LIST:
 		bad = deal_receive(&l->deal, key, pair->value, &l->out, &needed);
 		l->answer_needed |= needed;
+		if (deal_rejected(&l->deal, key))
+			note_name(l->rejected_names, pair->key);
 		return bad;
 	case KEY_TYPE_DECL:
 		return receive_declaration(l, key, pair);

@@ -1,13 +1,11 @@
 /*
  * The session proper: its life, its queues of requests, its events, its clock.
  *
- * Requests wait in `waiting` (or `probes`), get a task slot and a CmdSN when
- * the connection has room for their command PDU (conn_tx.c), lie in `active`
- * until the target's answer is complete, and leave through `done`.  A lost
- * connection moves them from `active` back to the front of `waiting`; since
- * `active` is in CmdSN order, the order of submission survives.
+ * Requests wait in `waiting`, get a task slot and a CmdSN when the connection
+ * has room for their command PDU (conn_tx.c), lie in `active` until the
+ * target's answer is complete, and leave through `done`.  Nothing of them
+ * survives a connection.
  */
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/seq.h"
@@ -26,6 +24,8 @@ sess_defaults(struct sess_cfg *cfg)
 		cfg->reset_timeout_ms = 30000;
 	if (cfg->nop_timeout_ms == 0)
 		cfg->nop_timeout_ms = 15000;
+	if (cfg->logout_timeout_ms == 0)
+		cfg->logout_timeout_ms = cfg->login_timeout_ms;
 }
 
 struct sess *
@@ -47,14 +47,13 @@ sess_new(const struct sess_cfg *cfg)
 	list_init(&s->active);
 	list_init(&s->lingering);
 	list_init(&s->waiting);
-	list_init(&s->probes);
 	list_init(&s->done);
 	for (uint32_t i = 0; i < cfg->slots; i++) {
 		s->task[i].itt = i;
 		list_init(&s->task[i].send_link);
 		list_push_back(&s->free, &s->task[i].link);
 	}
-	s->held = true;
+	s->n_free = cfg->slots;
 	s->tpgt = -1;
 	s->check_us = UINT64_MAX;
 	return s;
@@ -81,12 +80,10 @@ sess_configure(struct sess *s, const struct sess_cfg *cfg)
 	sess_defaults(&s->cfg);
 }
 
-enum sess_state
-sess_state(const struct sess *s)
+static enum sess_state
+state_of(enum conn_state state)
 {
-	if (s->conn == NULL)
-		return SESS_OFFLINE;
-	switch (s->conn->state) {
+	switch (state) {
 	case CONN_S_FREE:
 	case CONN_S_IN_LOGIN:
 		return SESS_LOGIN;
@@ -98,6 +95,18 @@ sess_state(const struct sess *s)
 		break;
 	}
 	return SESS_LOGOUT;
+}
+
+enum sess_state
+sess_state(const struct sess *s)
+{
+	return s->conn != NULL ? state_of(s->conn->state) : SESS_OFFLINE;
+}
+
+enum sess_state
+sess_ended_in(const struct sess *s)
+{
+	return s->ended_in;
 }
 
 const struct neg_params *
@@ -136,25 +145,6 @@ sess_time2retain(const struct sess *s)
 	return s->time2retain_s;
 }
 
-uint32_t
-sess_window(const struct sess *s)
-{
-	uint32_t n = s->max_cmd_sn - s->exp_cmd_sn + 1;
-
-	return n > s->cfg.slots ? s->cfg.slots : n;
-}
-
-bool
-sess_withdraw(struct sess *s, struct req *r, uint64_t now)
-{
-	s->now_us = now;
-	if (r->slot != SLOT_WAITING)
-		return false;
-	list_remove(&r->link);
-	task_give_back(s, r, REQ_UNSENT);
-	return true;
-}
-
 struct conn *
 sess_conn(struct sess *s)
 {
@@ -188,10 +178,8 @@ sess_connected(struct sess *s, uint64_t now)
 {
 	assert(s->conn == NULL);
 	s->now_us = now;
-	s->held = false;
 	s->trace.connection++;
-	s->time2wait_s = 0;
-	s->time2retain_s = 0;
+	s->time2wait_s = s->time2retain_s = 0;
 	return conn_new(s, now, &s->conn);
 }
 
@@ -204,27 +192,10 @@ sess_disconnected(struct sess *s, uint64_t now)
 	if (c == NULL)
 		return;
 	s->now_us = now;
-	s->held = true;
-	if (c->state == CONN_S_IN_LOGIN) {
-		c->counts.login_timeouts++;
-		c->counts.login_failures++;
-	}
+	s->ended_in = state_of(c->state == CONN_S_CLEANUP ? c->broken_in : c->state);
+	exchange_lost(c);
 	conn_fire(c, CONN_E_CLOSED);
-	c->counts.exchanges_aborted +=
-	    (unsigned)c->ping_sent + c->text_sent + c->tmf_sent + c->logout_sent;
-	if ((c->ping_pending || c->ping_sent) && !c->ping_is_ours)
-		sess_post(
-		    s, &(struct sess_event){ .kind = SESS_EV_PING,
-			   .ping = {
-			       .bytes = c->ping_len, .timed_out = true, .user = c->ping_user } });
-	if (c->text_pending || c->text_sent)
-		sess_post(s, &(struct sess_event){ .kind = SESS_EV_TEXT_DONE });
-	if ((c->tmf_pending || c->tmf_sent) && !c->tmf_is_ours)
-		sess_post(s, &(struct sess_event){ .kind = SESS_EV_TMF,
-				 .tmf = { .function = c->tmf_function,
-				     .timed_out = true,
-				     .user = c->tmf_user } });
-	task_requeue_all(s);
+	task_lose_all(s);
 	sess_counts(s, &sum);
 	s->past = sum;
 	s->conn = NULL;
@@ -233,50 +204,16 @@ sess_disconnected(struct sess *s, uint64_t now)
 }
 
 void
-sess_release(struct sess *s)
-{
-	assert(sess_state(s) == SESS_ONLINE);
-	s->held = false;
-}
-
-void
-sess_verified(struct sess *s, bool ok, uint64_t now)
+sess_verified(struct sess *s, enum chap_verdict verdict, uint64_t now)
 {
 	enum conn_result res;
 
 	s->now_us = now;
 	if (s->conn == NULL || s->conn->state != CONN_S_IN_LOGIN)
 		return;
-	res = ctl_in_verified(s->conn, ok);
+	res = ctl_login_verified(s->conn, verdict);
 	if (res != CONN_OK)
 		(void)conn_break(s->conn, res); /* the result is for receivers */
-}
-
-void
-sess_fail_all(struct sess *s, uint64_t now, enum req_result result)
-{
-	struct list *queue[] = { &s->probes, &s->waiting };
-
-	assert(s->conn == NULL);
-	s->now_us = now;
-	for (size_t i = 0; i < 2; i++)
-		for (struct list *node; (node = list_pop(queue[i])) != NULL;)
-			task_give_back(s, LIST_ENTRY(node, struct req, link), result);
-}
-
-void
-sess_fail_unsent(struct sess *s, const uint8_t lun[8], uint64_t now, enum req_result result)
-{
-	s->now_us = now;
-	LIST_EACH(node, tmp, &s->waiting)
-	{
-		struct req *r = LIST_ENTRY(node, struct req, link);
-
-		if (memcmp(r->lun, lun, sizeof r->lun) != 0)
-			continue;
-		list_remove(&r->link);
-		task_give_back(s, r, result);
-	}
 }
 
 void
@@ -285,15 +222,37 @@ sess_submit(struct sess *s, struct req *r, uint64_t now)
 	assert(r->dir == REQ_NONE || r->data != NULL || r->data_len == 0);
 	s->now_us = now;
 	r->submit_us = now;
-	r->slot = SLOT_WAITING;
 	s->requests++;
-	if (sess_state(s) != SESS_ONLINE) {
+	if (s->conn == NULL || s->conn->state != CONN_S_LOGGED_IN) {
 		task_give_back(s, r, REQ_UNSENT);
 		return;
 	}
-	list_push_back(r->is_probe ? &s->probes : &s->waiting, &r->link);
-	if (list_empty(&s->free) && s->conn != NULL)
+	r->slot = SLOT_WAITING;
+	list_push_back(&s->waiting, &r->link);
+	if (list_empty(&s->free))
 		s->conn->counts.ios_delayed++;
+}
+
+bool
+sess_withdraw(struct sess *s, struct req *r, uint64_t now)
+{
+	if (r->slot != SLOT_WAITING)
+		return false;
+	s->now_us = now;
+	list_remove(&r->link);
+	task_give_back(s, r, REQ_UNSENT);
+	return true;
+}
+
+uint32_t
+sess_window(const struct sess *s)
+{
+	uint32_t room;
+
+	if (sess_state(s) != SESS_ONLINE || s->conn->logout.x.state != EXCHANGE_IDLE)
+		return 0;
+	room = seq_lt(s->max_cmd_sn, s->cmd_sn) ? 0 : s->max_cmd_sn - s->cmd_sn + 1;
+	return s->cfg.slots - s->n_free - s->n_lingering + (room < s->n_free ? room : s->n_free);
 }
 
 bool
@@ -305,65 +264,6 @@ sess_can_ask(struct sess *s)
 		return true;
 	counts->requests_offline++;
 	return false;
-}
-
-int
-sess_ping(struct sess *s, uint32_t len, void *user, uint64_t now)
-{
-	struct conn *c = s->conn;
-
-	if (len > LIMIT_PING_BYTES)
-		return -EINVAL;
-	if (!sess_can_ask(s))
-		return -ENOTCONN;
-	if (c->ping_pending || c->ping_sent)
-		return -EBUSY;
-	/* The pattern differs from byte to byte so that a shifted echo is seen. */
-	for (uint32_t i = 0; i < len; i++)
-		c->ping_data[i] = (uint8_t)(i * 7 + (i >> 8) + now);
-	c->ping_len = len;
-	c->ping_user = user;
-	c->ping_is_ours = false;
-	c->ping_pending = true;
-	c->ping_deadline_us = now + s->cfg.nop_timeout_ms * 1000ull;
-	return 0;
-}
-
-int
-sess_send_targets(struct sess *s, const char *what, uint64_t now)
-{
-	struct conn *c = s->conn;
-	size_t n = strlen(what);
-
-	if (n > LIMIT_ISCSI_NAME_BYTES)
-		return -EINVAL;
-	if (!sess_can_ask(s))
-		return -ENOTCONN;
-	if (c->text_pending || c->text_sent)
-		return -EBUSY;
-	memcpy(c->text_what, what, n + 1);
-	c->text_total = 0;
-	c->text_ttt = PDU_NO_TAG;
-	memset(c->text_lun, 0, sizeof c->text_lun);
-	c->text_itt = sess_control_itt(s);
-	c->text_pending = true;
-	c->text_deadline_us = now + s->cfg.login_timeout_ms * 1000ull;
-	return 0;
-}
-
-int
-sess_logout(struct sess *s, uint64_t now)
-{
-	struct conn *c = s->conn;
-
-	if (!sess_can_ask(s))
-		return -ENOTCONN;
-	if (c->logout_pending)
-		return 0;
-	c->logout_pending = true;
-	c->logout_why = CONN_OK;
-	c->logout_deadline_us = now + s->cfg.login_timeout_ms * 1000ull;
-	return 0;
 }
 
 uint32_t

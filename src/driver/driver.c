@@ -19,6 +19,7 @@
 #include "driver/iscsial/devfile.h"
 #include "driver/iscsial/luns.h"
 #include "driver/iscsial/shutdown.h"
+#include "driver/iscsial/usage.h"
 #include "sys/log.h"
 
 /* How long an orderly stop may take before the driver ends all the same. */
@@ -99,12 +100,11 @@ static bool
 open_registry(struct driver *d, struct fault *ret_fault)
 {
 	struct registry_error e = { 0 };
-	const char *failed;
-	int err = paths_mkdirs(&d->paths, &failed);
+	char why[BENEATH_WHY_BYTES];
 
-	if (err != 0) {
-		fault_set(ret_fault, FAULT_INTERNAL, "use --root for a directory of your own",
-		    "cannot make %s: %s", failed, strerror(-err));
+	if (paths_mkdirs(&d->paths, why) < 0) {
+		fault_set(
+		    ret_fault, FAULT_INTERNAL, "use --root for a directory of your own", "%s", why);
 		return false;
 	}
 	if (registry_open(d->paths.registry, &d->reg, &e) != 0) {
@@ -161,7 +161,8 @@ start_helpers(struct driver *d, struct fault *ret_fault)
 	for (int i = 0; i < DRIVER_DAEMONS; i++) {
 		const char *path = paths_daemon_sock(&d->paths, daemon_names[i]);
 		/* The name is only read; the callback's type has no const. */
-		int err = helper_server_new(d->loop, path, daemon_names[i], daemon_changed,
+		int err = helper_server_new(d->loop, path,
+		    paths_daemon_pid(&d->paths, daemon_names[i]), daemon_names[i], daemon_changed,
 		    (void *)(uintptr_t)daemon_names[i], &d->daemons[i]);
 
 		if (err != 0) {
@@ -231,11 +232,14 @@ driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fa
 		    "cannot start: %s", strerror(errno));
 		return false;
 	}
-	if (!open_registry(d, ret_fault) || !start_workers(d, cfg->workers, ret_fault) ||
-	    !start_helpers(d, ret_fault) || !control_open(d, ret_fault))
+	d->usage = usage_new(d);
+	/* Nothing is served before what an earlier run left is out of the way. */
+	if (!open_registry(d, ret_fault) || !devfile_start(d, ret_fault) ||
+	    !start_workers(d, cfg->workers, ret_fault) || !start_helpers(d, ret_fault) ||
+	    !control_open(d, ret_fault))
 		return false;
 	open_events(d, cfg->is_level_given);
-	devfile_start(d, open_known);
+	open_known(d);
 	return true;
 }
 
@@ -259,10 +263,11 @@ stop_loop(struct agenda_timer *t)
 }
 
 static void
-one_closed(void *user, struct driver *d, uint32_t instance)
+one_closed(void *user, struct driver *d, uint32_t instance, json_t *in_use)
 {
 	(void)user;
 	(void)instance;
+	(void)in_use; /* it is forced */
 	if (--stopping.left == 0)
 		loop_stop(d->loop);
 }
@@ -270,7 +275,7 @@ one_closed(void *user, struct driver *d, uint32_t instance)
 static void
 none_open(void *user)
 {
-	one_closed(NULL, user, 0);
+	one_closed(NULL, user, 0, NULL);
 }
 
 void
@@ -293,7 +298,7 @@ driver_stop(struct driver *d)
 		if (s->state == SSTATE_CLOSED)
 			continue;
 		stopping.left++;
-		shutdown_session(s, one_closed, NULL);
+		shutdown_session(s, true, one_closed, NULL);
 	}
 	call_post(d->loop, none_open, d);
 }
@@ -329,10 +334,13 @@ driver_fini(struct driver *d)
 	/* What hangs still uses its thread; the process ends, and all with it. */
 	if (!is_clean)
 		return;
+	usage_free(d->usage);
+	devfile_end(d);
 	for (unsigned i = 0; i < d->n_workers; i++)
 		worker_free(d->workers[i]);
 	diag_init(NULL);
-	event_log_close(d->events);
+	if (!event_log_close(d->events))
+		return;
 	loopdev_free(d->loopdev);
 	loop_free(d->loop);
 }

@@ -53,6 +53,8 @@ static const struct {
 	/* Of different formats, they do not contradict. */
 	{ "naa.5a,t10.x", "naa.6a,t10.x", IDENTITY_SAME },
 	{ "naa.5a", "naa.6a", IDENTITY_UNCERTAIN },
+	{ "eui.0011223344556677", "eui.0011223344556677aabbccdd", IDENTITY_UNCERTAIN },
+	{ "eui.0011223344556677,t10.x", "eui.0011223344556677aabbccdd,t10.x", IDENTITY_SAME },
 	/* 80h, where 83h says nothing that both know. */
 	{ ";1", ";1", IDENTITY_SAME },
 	{ ";1", ";2", IDENTITY_OTHER },
@@ -101,6 +103,19 @@ units_without_a_name_are_told_apart_by_what_they_are(void **state)
 	assert_int_equal(identity_compare(&was, &now), IDENTITY_OTHER);
 	now = was;
 	now.vendor[0] = 'X';
+	assert_int_equal(identity_compare(&was, &now), IDENTITY_OTHER);
+}
+
+static void
+what_an_earlier_release_did_not_keep_contradicts_nothing(void **state)
+{
+	struct identity was = make(""), now = was;
+
+	(void)state;
+	was.vendor[0] = was.product[0] = '\0';
+	was.block_bytes = 0;
+	assert_int_equal(identity_compare(&was, &now), IDENTITY_ALIKE);
+	now.size_bytes *= 2;
 	assert_int_equal(identity_compare(&was, &now), IDENTITY_OTHER);
 }
 
@@ -168,6 +183,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_pair_of_answers_compares_as_its_row_says),
 		cmocka_unit_test(units_without_a_name_are_told_apart_by_what_they_are),
+		cmocka_unit_test(what_an_earlier_release_did_not_keep_contradicts_nothing),
 		cmocka_unit_test(random_identities_are_never_confused),
 		cmocka_unit_test(designators_are_kept_once_and_as_long_as_there_is_room),
 	};

@@ -98,15 +98,17 @@ unknown(struct world *w, const struct word *word)
 	world_fail(w, "'%s' cannot be expected here", word->text);
 }
 
+static const char *const state_name[] = { "offline", "login", "online", "logout", NULL };
+
 void
 command_state(struct world *w, const struct word *word, size_t n)
 {
-	static const char *const names[] = { "offline", "login", "online", "logout", NULL };
-	int want = words_choice(w, "state", word[1].text, names);
+	int want = words_choice(w, "state", word[1].text, state_name);
 
 	(void)n;
 	if (want >= 0 && sess_state(w->sess) != (enum sess_state)want)
-		world_fail(w, "expected state %s, got %s", names[want], names[sess_state(w->sess)]);
+		world_fail(w, "expected state %s, got %s", state_name[want],
+		    state_name[sess_state(w->sess)]);
 }
 
 void
@@ -130,7 +132,10 @@ command_session(struct world *w, const struct word *word, size_t n)
 		if (!check_number(w, &word[i], "tsih", sess_tsih(w->sess)) &&
 		    !check_number(w, &word[i], "tpgt", (uint64_t)sess_tpgt(w->sess)) &&
 		    !check_number(w, &word[i], "requests", sess_requests(w->sess)) &&
+		    !check_number(w, &word[i], "window", sess_window(w->sess)) &&
 		    !check_number(w, &word[i], "time2wait", sess_time2wait(w->sess)) &&
+		    !check_number(w, &word[i], "time2retain", sess_time2retain(w->sess)) &&
+		    !check_text(w, &word[i], "ended", state_name[sess_ended_in(w->sess)]) &&
 		    !check_text(w, &word[i], "alias", sess_target_alias(w->sess)))
 			unknown(w, &word[i]);
 }
@@ -176,16 +181,17 @@ check_read(struct world *w, const struct req *r, const struct word *word)
 void
 command_request(struct world *w, const struct word *word, size_t n)
 {
-	static const char *const names[] = { "done", "no_target", "offline", "timeout", "aborted",
-		"violation", "waits", NULL };
+	static const char *const names[] = { "done", "no_target", "unsent", "lost", "timeout",
+		"aborted", "violation", "waits", NULL };
+	const int waits = REQ_VIOLATION + 1;
 	int want = words_choice(w, "result", word[2].text, names);
 	struct world_req *q = world_req(w, word[1].text);
 
 	world_turn(w);
 	if (q == NULL || want < 0)
 		return;
-	if (!q->done || want == 6) {
-		if (q->done || want != 6)
+	if (!q->done || want == waits) {
+		if (q->done || want != waits)
 			world_fail(w, "request %s: expected %s, got %s", q->name, names[want],
 			    q->done ? names[q->req.result] : "waits");
 		return;
@@ -209,6 +215,19 @@ command_request(struct world *w, const struct word *word, size_t n)
 			     w, &word[i], "took_ms", (q->req.done_us - q->req.submit_us) / 1000))
 			unknown(w, &word[i]);
 	}
+}
+
+/* order a b c: in which order all requests that have ended so far did. */
+void
+command_order(struct world *w, const struct word *word, size_t n)
+{
+	world_turn(w);
+	if (n - 1 != w->ended)
+		world_fail(w, "%zu requests have ended", w->ended);
+	for (size_t i = 1; i < n && !w->failed; i++)
+		if (strcmp(w->order[i - 1]->name, word[i].text) != 0)
+			world_fail(w, "number %zu to end was %s, not %s", i, w->order[i - 1]->name,
+			    word[i].text);
 }
 
 void
@@ -271,23 +290,64 @@ command_verify(struct world *w, const struct word *word, size_t n)
 			unknown(w, &word[i]);
 }
 
+/*
+ * "timed_out", "lost", "rejected", "violation", "why=CONN_RESULT", "reason=N":
+ * how an exchange ended.  Where no word says it, it was answered.
+ */
+static bool
+is_ending(struct world *w, const struct word *word, struct sess_ending *want)
+{
+	static const char *const names[] = { "answered", "rejected", "timed_out", "lost",
+		"violation", NULL };
+	const char *v;
+
+	for (int i = 0; names[i] != NULL; i++)
+		if (strcmp(word->text, names[i]) == 0) {
+			want->how = (enum sess_end)i;
+			return true;
+		}
+	if ((v = word_value(word, "why")) != NULL)
+		want->why = (enum conn_result)words_choice(w, "end", v, result_name);
+	else if ((v = word_value(word, "reason")) != NULL)
+		want->reject_reason = (uint8_t)words_number(w, v, 0);
+	else
+		return false;
+	return true;
+}
+
+static void
+check_ending(struct world *w, const struct sess_ending *got, const struct sess_ending *want)
+{
+	static const char *const names[] = { "answered", "rejected", "timed out", "lost",
+		"a violation" };
+
+	if (got->how != want->how)
+		world_fail(
+		    w, "expected the end to be %s, it is %s", names[want->how], names[got->how]);
+	if (want->why != CONN_OK && got->why != want->why)
+		world_fail(w, "expected an end by %s, it is %s", result_name[want->why],
+		    result_name[got->why]);
+	if (got->reject_reason != want->reject_reason)
+		world_fail(
+		    w, "expected the reason %u, it is %u", want->reject_reason, got->reject_reason);
+}
+
 /* pong bytes=64 same=64 rtt=5 | pong timed_out */
 void
 command_pong(struct world *w, const struct word *word, size_t n)
 {
 	const struct world_event *e = next_event(w, SESS_EV_PING);
-	bool timed_out = false;
+	struct sess_ending ending = { .how = SESS_END_ANSWERED };
 
 	for (size_t i = 1; e != NULL && i < n; i++) {
-		if (strcmp(word[i].text, "timed_out") == 0)
-			timed_out = true;
-		else if (!check_number(w, &word[i], "bytes", e->ev.ping.bytes) &&
-			 !check_number(w, &word[i], "same", e->ev.ping.bytes_same) &&
-			 !check_number(w, &word[i], "rtt_ms", e->ev.ping.rtt_us / 1000))
+		if (!is_ending(w, &word[i], &ending) &&
+		    !check_number(w, &word[i], "bytes", e->ev.ping.bytes) &&
+		    !check_number(w, &word[i], "same", e->ev.ping.bytes_same) &&
+		    !check_number(w, &word[i], "rtt_ms", e->ev.ping.rtt_us / 1000))
 			unknown(w, &word[i]);
 	}
-	if (e != NULL && e->ev.ping.timed_out != timed_out)
-		world_fail(w, "expected a ping that was%s answered", timed_out ? " not" : "");
+	if (e != NULL)
+		check_ending(w, &e->ev.ping.ending, &ending);
 }
 
 /* tmf_done logical_unit_reset response=0 ours | … timed_out */
@@ -299,15 +359,16 @@ command_tmf_done(struct world *w, const struct word *word, size_t n)
 		NULL };
 	int want = words_choice(w, "function", word[1].text, names);
 	const struct world_event *e = next_event(w, SESS_EV_TMF);
-	bool timed_out = false, ours = false;
+	struct sess_ending ending = { .how = SESS_END_ANSWERED };
+	bool ours = false;
 
 	if (e == NULL || want < 0)
 		return;
 	for (size_t i = 2; i < n; i++) {
-		if (strcmp(word[i].text, "timed_out") == 0)
-			timed_out = true;
-		else if (strcmp(word[i].text, "ours") == 0)
+		if (strcmp(word[i].text, "ours") == 0)
 			ours = true;
+		else if (is_ending(w, &word[i], &ending))
+			continue;
 		else if (check_number(w, &word[i], "response", e->ev.tmf.response))
 			cover_note(COVER_TMF, e->ev.tmf.response);
 		else
@@ -315,8 +376,7 @@ command_tmf_done(struct world *w, const struct word *word, size_t n)
 	}
 	if ((int)e->ev.tmf.function != want)
 		world_fail(w, "expected %s, got %s", names[want], names[e->ev.tmf.function]);
-	if (e->ev.tmf.timed_out != timed_out)
-		world_fail(w, "expected a function that was%s answered", timed_out ? " not" : "");
+	check_ending(w, &e->ev.tmf.ending, &ending);
 	if (e->ev.tmf.is_ours != ours)
 		world_fail(w, "expected a function that is %s",
 		    ours ? "the session's own" : "the caller's");
@@ -415,11 +475,13 @@ void
 command_text_done(struct world *w, const struct word *word, size_t n)
 {
 	const struct world_event *e = next_event(w, SESS_EV_TEXT_DONE);
-	bool ok = strcmp(word[1].text, "ok") == 0;
+	struct sess_ending ending = { .how = SESS_END_ANSWERED };
 
-	(void)n;
-	if (e != NULL && e->ev.text.ok != ok)
-		world_fail(w, "the text is %s", ok ? "not complete" : "complete");
+	for (size_t i = 1; i < n; i++)
+		if (!is_ending(w, &word[i], &ending))
+			unknown(w, &word[i]);
+	if (e != NULL)
+		check_ending(w, &e->ev.text.ending, &ending);
 }
 
 void

@@ -65,6 +65,8 @@ struct world {
 	bool is_closing;
 	struct world_req req[WORLD_NAMES];
 	size_t reqs;
+	struct world_req *order[WORLD_NAMES]; /* as they ended */
+	size_t ended;
 	struct world_event event[WORLD_EVENTS];
 	size_t events, events_asserted;
 	struct world_message message[WORLD_EVENTS];
@@ -94,6 +96,9 @@ struct world {
 	/* The target's bytes that wait for company ("more"). */
 	uint8_t *out;
 	size_t out_len;
+	/* And those that the session did not take yet. */
+	uint8_t *kept;
+	size_t kept_len;
 };
 
 extern uint8_t world_pattern[WORLD_PATTERN];

@@ -170,9 +170,10 @@ report_violation(const struct diag_ctx *ctx, const struct sess_event *ev)
 	}
 }
 
-/* "a,b,c" */
+/* One message for each name of "a,b,c". */
 static void
-report_unknown_keys(const struct diag_ctx *ctx, const char *names)
+report_keys_of(const struct diag_ctx *ctx, const char *names,
+    void (*say)(const struct diag_ctx *ctx, const char *name))
 {
 	const char *item;
 	size_t n;
@@ -181,7 +182,8 @@ report_unknown_keys(const struct diag_ctx *ctx, const char *names)
 		char name[LIMIT_KEY_NAME_BYTES + 1];
 
 		snprintf(name, sizeof name, "%.*s", (int)n, item);
-		diag_ISCSI_LOG_PROTOCOL_TGT_KEY_NOTUNDERSTD(ctx, name);
+		if (n > 0)
+			say(ctx, name);
 	}
 }
 
@@ -191,8 +193,14 @@ report_login(const struct diag_ctx *ctx, const struct sess_event *ev)
 	unsigned code = (unsigned)ev->login.status_class << 8 | ev->login.status_detail;
 	const char *from = ctx->address != NULL ? ctx->address : "";
 
+	char name[LIMIT_KEY_NAME_BYTES + 1];
+
 	switch (ev->login.step) {
 	case LOGIN_REDIRECTED:
+		if (ev->login.culprit[0] != '\0') {
+			name_of(ev->login.culprit, name, sizeof name);
+			diag_ISCSI_LOG_INCOR_KEY_REDI(ctx, name);
+		}
 		if (ev->login.status_detail == 2)
 			diag_ISCSI_LOG_PERM_REDIRECT_REQUESTED(ctx, code, from, ev->login.redirect);
 		else
@@ -204,7 +212,7 @@ report_login(const struct diag_ctx *ctx, const struct sess_event *ev)
 		break;
 	case LOGIN_VIOLATION:
 		/* Without one the login took too long; report_closed() says that. */
-		if (ev->login.violation != VIOLATION_NONE)
+		if (violation_is_targets(ev->login.violation))
 			report_violation(ctx, ev);
 		break;
 	case LOGIN_SEND:
@@ -230,8 +238,10 @@ report_event(const struct diag_ctx *ctx, const struct sess_event *ev)
 			    ctx, ev->close.digest_expected, ev->close.digest_received);
 		break;
 	case SESS_EV_ONLINE:
-		if (ev->online.unknown_keys[0] != '\0')
-			report_unknown_keys(ctx, ev->online.unknown_keys);
+		report_keys_of(
+		    ctx, ev->online.unknown_keys, diag_ISCSI_LOG_PROTOCOL_TGT_KEY_NOTUNDERSTD);
+		report_keys_of(
+		    ctx, ev->online.rejected_keys, diag_ISCSI_LOG_PROTOCOL_INIT_KEY_REJECTED);
 		break;
 	case SESS_EV_VERIFY:
 	case SESS_EV_REQ:
@@ -253,8 +263,7 @@ report_closed(const struct diag_ctx *ctx, bool was_online, int err, enum conn_re
 		return;
 	if (err != 0 || why == CONN_LOGIN_TIMEOUT)
 		diag_ISW_LOG_CLOSED_ON_LOGIN(ctx);
-	else if (why == CONN_BAD_OPCODE || why == CONN_BAD_HEADER || why == CONN_BAD_STAGE ||
-		 why == CONN_TOO_LONG || why == CONN_BAD_ITT)
+	else if (conn_result_is_violation(why))
 		diag_ISW_LOG_BAD_PROTO_HDR(ctx);
 }
 

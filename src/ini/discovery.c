@@ -67,12 +67,21 @@ text(struct discovery *x, const uint8_t *bytes, size_t n)
 }
 
 static void
-text_done(struct discovery *x, bool ok)
+text_done(struct discovery *x, const struct sess_ending *ending)
 {
 	struct sess *sess = login_run_sess(x->run);
+	struct fault why = { 0 };
 
-	/* What ended it without an answer comes as the end of the connection. */
-	if (x->phase != ASKED || !ok)
+	if (x->phase != ASKED)
+		return;
+	if (ending->how == SESS_END_REJECTED) {
+		fault_set(&why, FAULT_OFFLINE, "look at the target's log",
+		    "the portal rejected SendTargets (reason 0x%02x)", ending->reject_reason);
+		discovery_fail(x, &why);
+		return;
+	}
+	/* What else ended it without an answer comes as the end of the connection. */
+	if (ending->how != SESS_END_ANSWERED)
 		return;
 	sendtargets_finish(x->parser);
 	discovery_take(x);
@@ -84,7 +93,6 @@ text_done(struct discovery *x, bool ok)
 		end(x);
 		return;
 	}
-	x->result.counts.logouts++;
 	login_run_kick(x->run);
 	agenda_set(x->world->agenda, &x->finish, agenda_now(x->world->agenda) + LOGOUT_US);
 }
@@ -163,10 +171,7 @@ is_too_long(const struct discovery *x)
 static void
 explain_end(const struct discovery *x, const struct login_run_down *down, struct fault *ret)
 {
-	if (x->reject_reason != 0)
-		fault_set(ret, FAULT_OFFLINE, "look at the target's log",
-		    "the portal rejected SendTargets (reason 0x%02x)", x->reject_reason);
-	else if (is_too_long(x))
+	if (is_too_long(x))
 		fault_set(ret, FAULT_OFFLINE, "look at the target's configuration",
 		    "the portal's answer to SendTargets is longer than %u bytes",
 		    LIMIT_SENDTARGETS_BYTES);
@@ -209,9 +214,7 @@ run_event(void *user, const struct sess_event *ev)
 	if (ev->kind == SESS_EV_TEXT)
 		text(x, ev->text.bytes, ev->text.len);
 	if (ev->kind == SESS_EV_TEXT_DONE)
-		text_done(x, ev->text.ok);
-	if (ev->kind == SESS_EV_REJECT)
-		x->reject_reason = ev->reject_reason;
+		text_done(x, &ev->text.ending);
 }
 
 static const struct login_run_ops run_ops = { run_online, run_down, run_event };

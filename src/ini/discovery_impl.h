@@ -26,7 +26,6 @@ struct discovery {
 	size_t room, bytes;
 	char last_name[LIMIT_ISCSI_NAME_BYTES + 1];
 	char peer_host[LIMIT_HOST_BYTES + 1]; /* the literal address that answered */
-	uint8_t reject_reason;                /* of a Reject; 0: none came */
 };
 
 /* It is over, for this reason. */

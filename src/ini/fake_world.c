@@ -404,6 +404,5 @@ fake_settings(void)
 	struct settings *s = settings_new();
 
 	cut_copy(s->initiator_name, sizeof s->initiator_name, "iqn.2026-11.org.openisw:me");
-	s->offer.time2wait = 0;
 	return s;
 }

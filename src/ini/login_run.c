@@ -58,7 +58,7 @@ login_run_dial(struct login_run_impl *i)
 
 	i->state = RUN_DIALING;
 	i->down = (struct login_run_down){ .was_redirected = was_redirected };
-	i->md5_may_help = i->has_redirect = i->has_times = false;
+	i->md5_may_help = i->has_redirect = false;
 	fault_clear(&i->unasked);
 	agenda_set(i->world->agenda, &i->connect_deadline,
 	    agenda_now(i->world->agenda) + LOGIN_RUN_CONNECT_MS * 1000ull + CONNECT_GRACE_US);
@@ -83,6 +83,7 @@ static void
 set_limits(struct sess_cfg *cfg, const struct timers *t)
 {
 	cfg->login_timeout_ms = t->ms[TIMER_login];
+	cfg->logout_timeout_ms = LOGIN_RUN_LOGOUT_MS;
 	cfg->request_timeout_ms = t->ms[TIMER_command];
 	cfg->abort_timeout_ms = t->ms[TIMER_abort];
 	cfg->reset_timeout_ms = t->ms[TIMER_reset];

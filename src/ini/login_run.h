@@ -16,6 +16,8 @@
 
 /* A connection is made within this. */
 #define LOGIN_RUN_CONNECT_MS 10000
+/* A logout is answered within this. */
+#define LOGIN_RUN_LOGOUT_MS 5000
 
 /* What ended.  After a stop: UNREACHABLE or LOST, as far as it had come. */
 enum login_run_end {

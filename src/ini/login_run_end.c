@@ -52,20 +52,6 @@ is_in_security_stage(const struct login_run_impl *i)
 	return false;
 }
 
-static void
-take_times(struct login_run_impl *i)
-{
-	if (!i->down.was_online)
-		return;
-	if (i->has_times) {
-		i->down.time2wait_s = sess_time2wait(i->sess);
-		i->down.time2retain_s = sess_time2retain(i->sess);
-	} else {
-		i->down.time2wait_s = (uint16_t)sess_params(i->sess)->time2wait;
-		i->down.time2retain_s = (uint16_t)sess_params(i->sess)->time2retain;
-	}
-}
-
 void
 login_run_closed(struct login_run *r, int err, enum conn_result why)
 {
@@ -77,7 +63,8 @@ login_run_closed(struct login_run *r, int err, enum conn_result why)
 	    (i->state != RUN_LOGIN && i->state != RUN_ONLINE && !was_stopped))
 		return;
 	login_run_stop_asking(i);
-	take_times(i);
+	i->down.time2wait_s = sess_time2wait(i->sess);
+	i->down.time2retain_s = sess_time2retain(i->sess);
 	i->down.err = err;
 	if (!was_stopped && i->down.was_online && i->down.end != LOGIN_RUN_LOGGED_OUT && is_theirs)
 		i->counts->dead_events++;

@@ -70,7 +70,7 @@ verify(struct login_run_impl *i, const struct chap_query *q)
 
 	/* Both are ours to choose and MD5's length: nobody is asked about anything else. */
 	if (q->challenge_len > sizeof copy.challenge || q->response_len > sizeof copy.response) {
-		sess_verified(i->sess, false, agenda_now(i->world->agenda));
+		sess_verified(i->sess, CHAP_VERDICT_NONE, agenda_now(i->world->agenda));
 		login_run_kick(&i->run);
 		return;
 	}
@@ -99,14 +99,17 @@ login_run_verified(
 	i->is_asking = false;
 	i->counts->auth_timeouts += timed_out;
 	i->unasked = *why;
-	sess_verified(i->sess, ok && !why->is_set, agenda_now(i->world->agenda));
+	sess_verified(i->sess,
+	    why->is_set ? CHAP_VERDICT_NONE
+	    : ok        ? CHAP_VERDICT_RIGHT
+			: CHAP_VERDICT_WRONG,
+	    agenda_now(i->world->agenda));
 	login_run_kick(r);
 }
 
 static void
 async(struct login_run_impl *i, const struct sess_event *ev)
 {
-	i->has_times |= ev->async.event == 2 || ev->async.event == 3;
 	login_run_say(i, SAY_INFO, "the target sent asynchronous message %u: %s", ev->async.event,
 	    login_run_async_text(ev->async.event));
 }
@@ -114,7 +117,6 @@ async(struct login_run_impl *i, const struct sess_event *ev)
 static void
 logged_out(struct login_run_impl *i, uint8_t response)
 {
-	i->has_times = true;
 	if (response == 0) {
 		i->down.end = LOGIN_RUN_LOGGED_OUT;
 		return;
@@ -131,9 +133,9 @@ note(struct login_run_impl *i, const struct sess_event *ev)
 {
 	if (ev->kind == SESS_EV_TMF)
 		login_run_say(i, SAY_WARN, "task management function %u %s", ev->tmf.function,
-		    ev->tmf.timed_out       ? "was not answered"
-		    : ev->tmf.response == 0 ? "was completed"
-					    : "was refused by the target");
+		    ev->tmf.ending.how != SESS_END_ANSWERED ? "was not answered"
+		    : ev->tmf.response == 0                 ? "was completed"
+							    : "was refused by the target");
 	if (ev->kind == SESS_EV_REJECT)
 		login_run_say(
 		    i, SAY_WARN, "the target rejected a PDU, reason 0x%02x", ev->reject_reason);

@@ -26,7 +26,7 @@ struct login_run_impl {
 	struct fault unasked;
 	struct login_run_down down; /* what is known so far of the end */
 	bool md5_may_help;
-	bool has_redirect, is_for_good, has_times;
+	bool has_redirect, is_for_good;
 	char redirect[LIMIT_ADDRESS_BYTES + 1];
 	struct portal_address at;
 	int32_t expected_tpgt;

@@ -212,7 +212,6 @@ closing(struct session *s, enum session_state from)
 		s->is_wanted = false; /* the first try failed, and nobody keeps it */
 	if (from == SESSION_ONLINE && !s->is_abort_asked &&
 	    sess_logout(s->sess, session_now(s)) == 0) {
-		s->counts.logouts++;
 		login_run_kick(s->run);
 		agenda_set(s->world->agenda, &s->logout_bound, session_now(s) + SESSION_LOGOUT_US);
 		return;
@@ -220,6 +219,15 @@ closing(struct session *s, enum session_state from)
 	if (is_asked && !s->last.is_set)
 		s->last = why;
 	login_run_stop(s->run, &why, true); /* harmless when it is down */
+}
+
+/* A logout that is not answered is no logout. */
+static void
+not_logged_out(struct session *s)
+{
+	if (!s->down.was_stopped)
+		say_lost(s, &s->down.fault);
+	s->last = s->down.fault;
 }
 
 static void
@@ -234,7 +242,7 @@ gone(struct session *s)
 			fault_set(
 			    &s->last, FAULT_OFFLINE, "scan to open it again", "it was logged out");
 		else if (!s->last.is_set)
-			s->last = s->down.fault;
+			not_logged_out(s);
 	}
 	s->has_down = false;
 	s->outage_us = 0;

@@ -155,10 +155,7 @@ session_path_async(struct session *s, const struct sess_event *ev)
 {
 	struct sense sense;
 
-	/* 11.9.1: event 0 is a SCSI event, with sense data; in these the core logs out by itself.
-	 */
-	if (ev->async.event == 1 || ev->async.event == 4)
-		s->counts.logouts += s->state == SESSION_ONLINE;
+	/* 11.9.1: with sense data. */
 	if (ev->async.event != 0)
 		return;
 	s->counts.notices++;

@@ -329,8 +329,7 @@ a_logout_that_is_not_answered_is_bounded_and_not_called_a_logout(void **state)
 	session_close(o.s);
 	assert_false(fake_owner_until(&o, SESSION_CLOSED, 4 * SECOND));
 	assert_true(fake_owner_until(&o, SESSION_CLOSED, 2 * SECOND));
-	assert_int_equal(o.w.resets, 1);
-	assert_non_null(strstr(o.view.last.message, "did not answer the logout"));
+	assert_non_null(strstr(o.view.last.message, "logout was not answered in time"));
 	fake_owner_fini(&o);
 }
 

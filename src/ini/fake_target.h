@@ -46,6 +46,11 @@ void fake_target_reset(struct fake_line *l);
 void fake_target_fini(struct fake_line *l);
 /* Send a PDU with a StatSN; the lengths and sequence numbers are filled in. */
 void fake_target_put(struct fake_line *l, uint8_t *bhs, const void *data, uint32_t n);
+#define FAKE_TEXT_BYTES 8192
+/* A Login Request with its text. */
+void fake_target_login(struct fake_line *l, const uint8_t *req, const char *text, size_t n);
+/* The target closes, in order, when what it sent before has arrived. */
+void fake_target_hang_up(struct fake_line *l);
 /* The initiator sent these. */
 void fake_target_bytes(struct fake_line *l, const void *bytes, size_t n);
 void fake_target_async(

@@ -23,7 +23,7 @@ struct discovery {
 	struct agenda_timer text_deadline, finish;
 	struct sendtargets *parser;
 	struct discovery_result result;
-	size_t room, bytes;
+	size_t room, bytes, n_unreachable;
 	char last_name[LIMIT_ISCSI_NAME_BYTES + 1];
 	char peer_host[LIMIT_HOST_BYTES + 1]; /* the literal address that answered */
 };

@@ -6,6 +6,8 @@
 #include "base/cut.h"
 #include "ini/discovery_impl.h"
 
+/* Addresses that are passed over: so many are said. */
+#define SAID_MAX           8
 #define DISCOVERY_ROWS_MAX (LIMIT_SENDTARGETS_TARGETS * 4)
 
 static void
@@ -68,8 +70,10 @@ add(struct discovery *x, const char *name, struct addr *a)
 	struct fault why = { 0 };
 
 	if (!localise(x, a)) {
-		say(x, SAY_INFO, "passed over: a link-local address without an interface, of ",
-		    name);
+		/* The rest is like it. */
+		if (x->n_unreachable++ < SAID_MAX)
+			say(x, SAY_INFO,
+			    "passed over: a link-local address without an interface, of ", name);
 		return;
 	}
 	if (x->result.n >= DISCOVERY_ROWS_MAX)

@@ -7,6 +7,13 @@
 
 enum run_state { RUN_DOWN, RUN_DIALING, RUN_LOGIN, RUN_ONLINE, RUN_STOPPING };
 
+/* What a target may make us say in any number. */
+enum run_note { RUN_NOTE_TMF, RUN_NOTE_REJECT, RUN_NOTE_ASYNC, RUN_NOTES };
+struct run_noted {
+	uint64_t said_us; /* 0: never */
+	unsigned left_out;
+};
+
 struct login_run_impl {
 	struct login_run run;
 	struct world *world;
@@ -32,6 +39,7 @@ struct login_run_impl {
 	int32_t expected_tpgt;
 	unsigned hops;
 	char local[80], peer[80];
+	struct run_noted noted[RUN_NOTES];
 	struct agenda_timer connect_deadline;
 	struct agenda_work drain, tell_down;
 };

@@ -17,6 +17,11 @@ session_open(struct session *s, bool keep, bool is_now)
 		s->counts.reopen_opens_aborted++;
 	s->keep |= keep;
 	s->is_wanted = true;
+	if (is_now && s->not_before_us > now)
+		session_say(s, SAY_NOTE,
+		    "tried at once, as was asked for, though the target wants us to wait %u "
+		    "seconds",
+		    s->time2wait_s);
 	if (is_now)
 		s->not_before_us = 0;
 	/* Counts in WAIT and DOWN. */

@@ -514,6 +514,22 @@ what_was_sent_comes_back_lost_before_the_end_is_told(void **state)
 }
 
 static void
+messages_in_any_number_are_said_once_a_second(void **state)
+{
+	unsigned said;
+
+	(void)state;
+	start();
+	run(SECOND);
+	said = w.says[SAY_INFO];
+	for (int i = 0; i < 1000; i++) {
+		fake_world_async(&w, 0, 0, 0, 0, 0x2a01);
+		run(SECOND / 100);
+	}
+	assert_in_range(w.says[SAY_INFO] - said, 9, 11);
+}
+
+static void
 every_errno_has_words(void **state)
 {
 	(void)state;
@@ -554,6 +570,7 @@ main(void)
 		RUN_TEST(the_end_says_how_long_to_wait),
 		RUN_TEST(a_request_without_a_connection_comes_back_unsent_and_later),
 		RUN_TEST(what_was_sent_comes_back_lost_before_the_end_is_told),
+		RUN_TEST(messages_in_any_number_are_said_once_a_second),
 		RUN_TEST(every_errno_has_words),
 	};
 

@@ -99,6 +99,30 @@ silence_is_noticed_in_ten_seconds_and_told_as_silence(void **state)
 	fake_owner_fini(&o);
 }
 
+static void
+silence_is_noticed_in_a_second_where_that_is_configured(void **state)
+{
+	struct settings *set = fake_settings();
+	struct fault f = { 0 };
+	uint64_t since;
+
+	(void)state;
+	set->timers.ms[TIMER_nop_interval] = set->timers.ms[TIMER_nop] = 500;
+	assert_true(timers_check(&set->timers, &f));
+	fake_owner_init_with(&o, 1, 1, set);
+	fake_owner_online(&o);
+	fake_lu_io(&o.unit[0], 1);
+	fake_world_run(&o.w, 20 * SECOND);
+	assert_int_equal(o.w.connects, 1);
+	o.w.is_silent = true;
+	since = o.w.agenda.now_us;
+	assert_true(fake_owner_until(&o, SESSION_TRY, 20 * SECOND));
+	assert_in_range(o.w.agenda.now_us - since, 0, SECOND + 1000);
+	o.w.is_silent = false;
+	assert_true(fake_owner_until(&o, SESSION_ONLINE, SECOND));
+	fake_owner_fini(&o);
+}
+
 /* ---- the promise ---- */
 
 static void
@@ -231,6 +255,7 @@ an_explicit_now_overrides_time2wait(void **state)
 	assert_true(fake_owner_until(&o, SESSION_WAIT, SECOND));
 	assert_true(o.view.next_try_us >= o.w.agenda.now_us + 39 * SECOND);
 	session_open(o.s, true, true);
+	assert_non_null(strstr(o.w.said, "wants us to wait 40 seconds"));
 	assert_true(fake_owner_until(&o, SESSION_ONLINE, SECOND));
 	fake_owner_fini(&o);
 }
@@ -431,6 +456,7 @@ main(void)
 		cmocka_unit_test(a_lost_connection_is_tried_again_at_once_after_work),
 		cmocka_unit_test(every_loss_after_work_is_mended_at_once),
 		cmocka_unit_test(silence_is_noticed_in_ten_seconds_and_told_as_silence),
+		cmocka_unit_test(silence_is_noticed_in_a_second_where_that_is_configured),
 		cmocka_unit_test(
 		    io_is_given_up_when_the_replacement_timeout_has_passed_and_not_before),
 		cmocka_unit_test(

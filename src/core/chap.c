@@ -302,9 +302,17 @@ chap_query(const struct chap *c, struct chap_query *ret_query)
 }
 
 enum login_violation
-chap_verified(struct chap *c, bool ok)
+chap_verified(struct chap *c, enum chap_verdict verdict)
 {
 	assert(c->state == CHAP_VERIFY);
 	c->state = CHAP_FINISHED;
-	return ok ? VIOLATION_NONE : VIOLATION_CHAP_WRONG;
+	switch (verdict) {
+	case CHAP_VERDICT_RIGHT:
+		return VIOLATION_NONE;
+	case CHAP_VERDICT_NONE:
+		return VIOLATION_CHAP_UNVERIFIED;
+	case CHAP_VERDICT_WRONG:
+		break;
+	}
+	return VIOLATION_CHAP_WRONG;
 }

@@ -80,6 +80,13 @@ struct chap_query {
 	const char *name; /* the target's CHAP_N */
 };
 
+/* What somebody else says of the target's response. */
+enum chap_verdict {
+	CHAP_VERDICT_WRONG,
+	CHAP_VERDICT_RIGHT,
+	CHAP_VERDICT_NONE, /* nobody could be asked, or nobody answered */
+};
+
 enum chap_state {
 	CHAP_IDLE,     /* CHAP was not chosen (yet) */
 	CHAP_WAIT_AIC, /* CHAP_A was sent */
@@ -116,6 +123,6 @@ enum login_violation chap_step(struct chap *c, bool is_final, struct put *w);
 /* Valid in CHAP_VERIFY. */
 void chap_query(const struct chap *c, struct chap_query *ret_query);
 /* The verdict; requires CHAP_VERIFY. */
-enum login_violation chap_verified(struct chap *c, bool ok);
+enum login_violation chap_verified(struct chap *c, enum chap_verdict verdict);
 
 #endif

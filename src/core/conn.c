@@ -33,10 +33,11 @@ conn_new(struct sess *s, uint64_t now, struct conn **ret_conn)
 		return -ENOMEM;
 	c->arena = malloc(CONN_ARENA_BYTES);
 	c->control = malloc(LIMIT_CONTROL_BYTES);
-	c->ping_data = malloc(LIMIT_PING_BYTES);
-	c->login = login_new(&s->cfg.login);
-	if (c->arena == NULL || c->control == NULL || c->ping_data == NULL || c->login == NULL) {
-		int err = c->login == NULL ? -ENOMEM : -ENOBUFS;
+	c->ping.data = malloc(LIMIT_PING_BYTES);
+	c->login.machine = login_new(&s->cfg.login);
+	if (c->arena == NULL || c->control == NULL || c->ping.data == NULL ||
+	    c->login.machine == NULL) {
+		int err = c->login.machine == NULL ? -ENOMEM : -ENOBUFS;
 
 		conn_free(c);
 		return err;
@@ -45,7 +46,6 @@ conn_new(struct sess *s, uint64_t now, struct conn **ret_conn)
 	c->state = CONN_S_FREE;
 	list_init(&c->senders);
 	c->last_rx_us = now;
-	c->login_deadline_us = now + s->cfg.login_timeout_ms * 1000ull;
 	conn_fire(c, CONN_E_CONNECTED);
 	ctl_out_login(c);
 	*ret_conn = c;
@@ -57,10 +57,10 @@ conn_free(struct conn *c)
 {
 	if (c == NULL)
 		return;
-	login_free(c->login);
+	login_free(c->login.machine);
 	free(c->arena);
 	free(c->control);
-	free(c->ping_data);
+	free(c->ping.data);
 	free(c);
 }
 
@@ -73,42 +73,47 @@ conn_fire(struct conn *c, enum conn_event ev)
 	c->state = row->to;
 }
 
-enum conn_result
-conn_break(struct conn *c, enum conn_result why)
+bool
+conn_result_is_violation(enum conn_result why)
 {
-	if (c->state == CONN_S_CLEANUP)
-		return why;
-	c->result = why;
-	if (c->state == CONN_S_IN_LOGIN)
-		c->counts.login_failures++;
 	switch (why) {
 	case CONN_BAD_OPCODE:
 	case CONN_BAD_HEADER:
 	case CONN_BAD_STAGE:
 	case CONN_TOO_LONG:
 	case CONN_BAD_ITT:
+	case CONN_EARLY_ANSWER:
 	case CONN_BAD_DATA_IN:
 	case CONN_BAD_R2T:
-		c->counts.protocol_errors++;
-		break;
-	case CONN_LOGIN_TIMEOUT:
-		c->counts.login_timeouts++;
-		break;
-	case CONN_LOGOUT_TIMEOUT:
-		c->counts.logout_timeouts++;
-		break;
+		return true;
 	case CONN_OK:
-	case CONN_LOGIN_FAILED:
 	case CONN_HEADER_DIGEST:
 	case CONN_DATA_DIGEST:
 	case CONN_STATSN_HOLE:
+	case CONN_LOGIN_FAILED:
+	case CONN_LOGIN_TIMEOUT:
 	case CONN_REQUEST_TIMEOUT:
 	case CONN_PING_TIMEOUT:
+	case CONN_LOGOUT_TIMEOUT:
 	case CONN_TEXT_TIMEOUT:
 	case CONN_REJECTED:
 	case CONN_TARGET_ASKED:
 		break;
 	}
+	return false;
+}
+
+enum conn_result
+conn_break(struct conn *c, enum conn_result why)
+{
+	if (c->state == CONN_S_CLEANUP)
+		return why;
+	c->result = why;
+	c->broken_in = c->state;
+	if (c->state == CONN_S_IN_LOGIN)
+		c->counts.login_failures++;
+	if (conn_result_is_violation(why))
+		c->counts.protocol_errors++;
 	conn_fire(c, CONN_E_BROKEN);
 	sess_post(c->sess, &(struct sess_event){ .kind = SESS_EV_CLOSE,
 			       .close = {
@@ -141,14 +146,6 @@ conn_take_stat_sn(struct conn *c, uint32_t stat_sn)
 	return CONN_OK;
 }
 
-/* The earliest of the deadlines whose condition holds. */
-static void
-earliest(uint64_t *at, bool holds, uint64_t deadline_us)
-{
-	if (holds && deadline_us < *at)
-		*at = deadline_us;
-}
-
 static uint64_t
 idle_ping_at(const struct conn *c)
 {
@@ -159,33 +156,22 @@ static bool
 idle_ping_wanted(const struct conn *c)
 {
 	return c->state == CONN_S_LOGGED_IN && c->sess->cfg.nop_interval_ms != 0 &&
-	       !c->ping_pending && !c->ping_sent && !c->logout_pending;
+	       c->ping.x.state == EXCHANGE_IDLE && c->logout.x.state == EXCHANGE_IDLE;
 }
 
 uint64_t
 conn_deadline(const struct conn *c)
 {
-	uint64_t at = UINT64_MAX;
+	uint64_t at;
 
 	if (c->state == CONN_S_CLEANUP)
-		return at;
-	earliest(&at, c->state == CONN_S_IN_LOGIN, c->login_deadline_us);
-	earliest(&at, c->ping_pending || c->ping_sent, c->ping_deadline_us);
-	earliest(&at, c->tmf_pending || c->tmf_sent, c->tmf_deadline_us);
-	earliest(&at, c->text_pending || c->text_sent, c->text_deadline_us);
-	earliest(&at, c->logout_pending || c->logout_sent, c->logout_deadline_us);
-	earliest(&at, c->window_is_shut, c->window_deadline_us);
-	earliest(&at, idle_ping_wanted(c), idle_ping_at(c));
+		return UINT64_MAX;
+	at = exchange_deadline(c);
+	if (c->flow == FLOW_NO_WINDOW && c->window_deadline_us < at)
+		at = c->window_deadline_us;
+	if (idle_ping_wanted(c) && idle_ping_at(c) < at)
+		at = idle_ping_at(c);
 	return at;
-}
-
-static void
-time_out(struct conn *c, enum conn_result why)
-{
-	if (c->state == CONN_S_CLEANUP)
-		return;
-	c->counts.exchange_timeouts++;
-	(void)conn_break(c, why); /* the result is for receivers */
 }
 
 void
@@ -193,35 +179,13 @@ conn_tick(struct conn *c, uint64_t now)
 {
 	if (c->state == CONN_S_CLEANUP)
 		return;
-	if (c->state == CONN_S_IN_LOGIN && now >= c->login_deadline_us) {
-		sess_post(c->sess, &(struct sess_event){ .kind = SESS_EV_LOGIN_FAILED,
-				       .login = { .step = LOGIN_VIOLATION,
-					   .reason = conn_result_text(CONN_LOGIN_TIMEOUT) } });
-		time_out(c, CONN_LOGIN_TIMEOUT);
+	exchange_tick(c, now);
+	if (c->state == CONN_S_CLEANUP)
 		return;
-	}
-	if ((c->logout_pending || c->logout_sent) && now >= c->logout_deadline_us)
-		time_out(c, CONN_LOGOUT_TIMEOUT);
-	/* Data that keeps coming in proves the target alive, whatever became of the ping. */
-	if ((c->ping_pending || c->ping_sent) && now >= c->ping_deadline_us) {
-		if (c->ping_is_ours && c->last_rx_us + c->sess->cfg.nop_timeout_ms * 1000ull > now)
-			c->ping_deadline_us = c->last_rx_us + c->sess->cfg.nop_timeout_ms * 1000ull;
-		else
-			time_out(c, CONN_PING_TIMEOUT);
-	}
-	if ((c->text_pending || c->text_sent) && now >= c->text_deadline_us)
-		time_out(c, CONN_TEXT_TIMEOUT);
-	if (c->window_is_shut && now >= c->window_deadline_us && c->state != CONN_S_CLEANUP) {
+	if (c->flow == FLOW_NO_WINDOW && now >= c->window_deadline_us) {
 		c->counts.io_timeouts++;
 		(void)conn_break(c, CONN_REQUEST_TIMEOUT); /* the result is for receivers */
 	}
-	if ((c->tmf_pending || c->tmf_sent) && now >= c->tmf_deadline_us &&
-	    c->state != CONN_S_CLEANUP)
-		tmf_late(c);
-	if (idle_ping_wanted(c) && now >= idle_ping_at(c)) {
-		c->ping_pending = true;
-		c->ping_is_ours = true;
-		c->ping_len = 0;
-		c->ping_deadline_us = now + c->sess->cfg.nop_timeout_ms * 1000ull;
-	}
+	if (idle_ping_wanted(c) && now >= idle_ping_at(c))
+		exchange_ping(c, 0, true, NULL, now);
 }

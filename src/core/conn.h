@@ -16,6 +16,7 @@
 
 #include <sys/uio.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,8 @@ enum conn_result {
 
 /* A sentence for each result; static text. */
 const char *conn_result_text(enum conn_result r);
+/* Whether the target broke the protocol: in the words of RFC 7143 a protocol error. */
+bool conn_result_is_violation(enum conn_result r);
 
 /* What a connection counted, conn_stats.def. */
 struct conn_counts {
@@ -48,14 +51,23 @@ enum conn_result conn_rx_direct(struct conn *c, size_t n, uint64_t now);
 /*
  * n bytes arrived at p.  *ret_used of them were consumed: all of them, or fewer
  * when an event waits that must be drained (sess_next()) before the rest is
- * given again.
+ * given again, or when conn_rx_is_paused().
  */
 enum conn_result conn_rx(
     struct conn *c, const uint8_t *p, size_t n, uint64_t now, size_t *ret_used);
 
+/*
+ * The target has asked more (NOP-In, section 11.19) than there is room to answer:
+ * nothing more is taken from it before something has left (conn_tx_done()).
+ */
+bool conn_rx_is_paused(const struct conn *c);
+
 /* The pieces that are ready to be sent, in order; returns how many (at most IOV_MAX). */
 size_t conn_tx_peek(struct conn *c, const struct iovec **ret_iov, uint64_t now);
-/* The socket took the first n bytes of what was peeked. */
+/*
+ * The socket took the first n bytes of what was peeked.  This must be said before
+ * conn_rx() of what may answer them.
+ */
 void conn_tx_done(struct conn *c, size_t n);
 
 #endif

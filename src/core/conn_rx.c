@@ -276,6 +276,12 @@ conn_rx_direct(struct conn *c, size_t n, uint64_t now)
 	return rx_result(c, res);
 }
 
+bool
+conn_rx_is_paused(const struct conn *c)
+{
+	return c->nop_replies == CONN_NOP_REPLIES;
+}
+
 enum conn_result
 conn_rx(struct conn *c, const uint8_t *p, size_t n, uint64_t now, size_t *ret_used)
 {
@@ -283,8 +289,8 @@ conn_rx(struct conn *c, const uint8_t *p, size_t n, uint64_t now, size_t *ret_us
 	size_t used = 0;
 
 	c->sess->now_us = now;
-	c->last_rx_us = now;
-	while (used < n && res == CONN_OK && c->sess->events == 0 && c->state != CONN_S_CLEANUP) {
+	while (used < n && res == CONN_OK && c->sess->events == 0 && c->state != CONN_S_CLEANUP &&
+	       !conn_rx_is_paused(c)) {
 		switch (c->phase) {
 		case RX_HEADER:
 			used += rx_header(c, p + used, n - used, &res);
@@ -297,6 +303,8 @@ conn_rx(struct conn *c, const uint8_t *p, size_t n, uint64_t now, size_t *ret_us
 			break;
 		}
 	}
+	if (used > 0)
+		c->last_rx_us = now;
 	*ret_used = used;
 	return rx_result(c, res);
 }

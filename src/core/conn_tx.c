@@ -124,22 +124,20 @@ min_u32(uint32_t a, uint32_t b)
  * let commands wait for ever, so it has a deadline of its own.
  */
 static void
-flow_stop(struct conn *c, bool is_window)
+flow_stop(struct conn *c, enum flow flow)
 {
-	if (!c->flow_is_stopped)
+	if (c->flow == FLOW_OPEN)
 		c->counts.flow_stopped++;
-	c->flow_is_stopped = true;
-	if (is_window && !c->window_is_shut)
+	if (flow == FLOW_NO_WINDOW && c->flow != FLOW_NO_WINDOW)
 		c->window_deadline_us = c->sess->now_us + c->sess->cfg.request_timeout_ms * 1000ull;
-	c->window_is_shut = is_window;
+	c->flow = flow;
 }
 
 static void
 flow_resume(struct conn *c)
 {
 	c->counts.flow_resumed++;
-	c->flow_is_stopped = false;
-	c->window_is_shut = false;
+	c->flow = FLOW_OPEN;
 }
 
 /* The request whose command goes next, or NULL. */
@@ -155,10 +153,10 @@ next_request(struct conn *c)
 		return NULL;
 	/* RFC 7143, section 4.2.2.1: no command beyond MaxCmdSN. */
 	if (list_empty(&s->free) || seq_lt(s->max_cmd_sn, s->cmd_sn)) {
-		flow_stop(c, !list_empty(&s->free));
+		flow_stop(c, list_empty(&s->free) ? FLOW_NO_SLOT : FLOW_NO_WINDOW);
 		return NULL;
 	}
-	if (c->flow_is_stopped)
+	if (c->flow != FLOW_OPEN)
 		flow_resume(c);
 	return LIST_ENTRY(list_pop(queue), struct req, link);
 }
@@ -199,9 +197,11 @@ put_command(struct conn *c, struct req *r, uint64_t now)
 	memcpy(pdu.lun, r->lun, sizeof pdu.lun);
 	memcpy(pdu.cdb, r->cdb, sizeof pdu.cdb);
 	pdu_put_scsi_command(bhs, &pdu);
+	t->tx_begin = c->tx_queued + PDU_BHS_BYTES + (c->header_digest ? PDU_DIGEST_BYTES : 0);
 	conn_tx_put(c, bhs, r->data, immediate);
 	c->counts.ios_issued++;
 	c->counts.data_bytes_out += immediate;
+	t->data_put = immediate;
 	if (immediate > 0)
 		t->tx_end = c->tx_queued;
 	t->next_offset = r->dir == REQ_WRITE ? first : 0;
@@ -232,6 +232,7 @@ put_data_out(struct conn *c)
 	pdu_put_data_out(bhs, &pdu);
 	conn_tx_put(c, bhs, t->req->data + b->offset, n);
 	c->counts.data_bytes_out += n;
+	t->data_put += n;
 	t->tx_end = c->tx_queued;
 	b->offset += n;
 	if (b->offset < b->end)
@@ -247,7 +248,8 @@ put_data_out(struct conn *c)
 static bool
 put_some(struct conn *c, uint64_t now)
 {
-	struct req *r = c->logout_pending || tmf_holds_commands(c) ? NULL : next_request(c);
+	struct req *r =
+	    c->logout.x.state != EXCHANGE_IDLE || tmf_holds_commands(c) ? NULL : next_request(c);
 	bool has_put = false;
 
 	if (r != NULL) {

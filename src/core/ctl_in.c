@@ -22,34 +22,75 @@ login_done(struct conn *c)
 	struct pdu_login_response pdu;
 
 	pdu_get_login_response(c->header, &pdu);
-	s->params = *login_params(c->login);
+	s->params = *login_params(c->login.machine);
 	s->tsih = pdu.tsih;
-	s->tpgt = login_tpgt(c->login);
-	copy_text(s->target_alias, sizeof s->target_alias, login_target_alias(c->login));
+	s->tpgt = login_tpgt(c->login.machine);
+	copy_text(s->target_alias, sizeof s->target_alias, login_target_alias(c->login.machine));
 	c->header_digest = s->params.header_digest == NEG_DIGEST_CRC32C;
 	c->data_digest = s->params.data_digest == NEG_DIGEST_CRC32C;
+	/* They hold for a loss that nobody announces. */
+	s->time2wait_s = (uint16_t)s->params.time2wait;
+	s->time2retain_s = (uint16_t)s->params.time2retain;
 	s->exp_cmd_sn = pdu.exp_cmd_sn;
 	s->max_cmd_sn = pdu.max_cmd_sn;
-	copy_text(s->unknown_keys, sizeof s->unknown_keys, login_unknown_keys(c->login));
-	login_free(c->login);
-	c->login = NULL;
+	copy_text(s->unknown_keys, sizeof s->unknown_keys, login_unknown_keys(c->login.machine));
+	login_free(c->login.machine);
+	c->login.machine = NULL;
+	exchange_move(&c->login.x, EXCHANGE_IDLE);
 	conn_fire(c, CONN_E_LOGIN_DONE);
 	sess_post(s, &(struct sess_event){
 			 .kind = SESS_EV_ONLINE, .online = { .unknown_keys = s->unknown_keys } });
 }
 
-/* Those that the guide counts by name. */
+/* What the guide counts by name; where it has no message for one, it is the header's fault. */
 static void
 count_violation(struct conn *c, enum login_violation violation)
 {
-	if (violation == VIOLATION_TOO_MANY_ROUNDS)
-		c->counts.exchanges_abandoned++;
+	struct conn_counts *n = &c->counts;
+
+	if (violation_is_targets(violation) && violation_message(violation) == 0)
+		n->protocol_errors++;
+	switch ((int)violation) {
+	case VIOLATION_STAT_SN:
+		n->statsn_holes++;
+		break;
+	case VIOLATION_TOO_MANY_ROUNDS:
+		n->exchanges_abandoned++;
+		break;
 	/* The guide's message 20. */
-	if (violation == VIOLATION_BAD_NSG || violation == VIOLATION_BAD_CSG ||
-	    violation == VIOLATION_TRANSIT_UNASKED)
-		c->counts.bad_next_stages++;
-	if (violation == VIOLATION_NO_CHAP_SECRET)
-		c->counts.chap_secrets_missing++;
+	case VIOLATION_BAD_NSG:
+	case VIOLATION_BAD_CSG:
+	case VIOLATION_TRANSIT_UNASKED:
+		n->bad_next_stages++;
+		break;
+	case VIOLATION_NO_CHAP_SECRET:
+		n->chap_secrets_missing++;
+		break;
+	case VIOLATION_CHAP_NR_MISSING:
+	case VIOLATION_CHAP_NR_OTHER:
+	case VIOLATION_CHAP_N:
+	case VIOLATION_CHAP_R:
+	case VIOLATION_CHAP_REFLECTED:
+	case VIOLATION_CHAP_OWN_RESPONSE:
+	case VIOLATION_CHAP_WRONG_NAME:
+	case VIOLATION_CHAP_WRONG:
+		n->auth_failures++;
+		break;
+	}
+}
+
+/* Section 11.13.5. */
+static void
+count_status(struct conn *c, const struct pdu_login_response *pdu)
+{
+	if (pdu->status_class != 0)
+		c->counts.login_exceptions++;
+	if (pdu->status_class != 1)
+		return;
+	if (pdu->status_detail == 2)
+		c->counts.redirects_permanent++;
+	else
+		c->counts.redirects_temporary++;
 }
 
 static enum conn_result
@@ -59,33 +100,26 @@ login_failed(struct conn *c, enum login_step step)
 	struct pdu_login_response pdu;
 
 	pdu_get_login_response(c->header, &pdu);
-	if (pdu.status_class != 0)
-		c->counts.login_exceptions++;
-	count_violation(c, login_violation(c->login));
-	if (step == LOGIN_REDIRECTED) {
-		if (pdu.status_detail == 2)
-			c->counts.redirects_permanent++;
-		else
-			c->counts.redirects_temporary++;
-	}
-	copy_text(s->redirect, sizeof s->redirect, login_redirect(c->login));
-	copy_text(s->login_reason, sizeof s->login_reason, login_reason(c->login));
-	copy_text(s->login_culprit, sizeof s->login_culprit, login_culprit(c->login));
-	copy_text(s->login_proposed, sizeof s->login_proposed, login_proposed(c->login));
+	count_status(c, &pdu);
+	count_violation(c, login_violation(c->login.machine));
+	copy_text(s->redirect, sizeof s->redirect, login_redirect(c->login.machine));
+	copy_text(s->login_reason, sizeof s->login_reason, login_reason(c->login.machine));
+	copy_text(s->login_culprit, sizeof s->login_culprit, login_culprit(c->login.machine));
+	copy_text(s->login_proposed, sizeof s->login_proposed, login_proposed(c->login.machine));
 	sess_post(s, &(struct sess_event){ .kind = SESS_EV_LOGIN_FAILED,
 			 .login = {
 			     .step = step,
 			     .status_class = pdu.status_class,
 			     .status_detail = pdu.status_detail,
 			     .nsg = pdu.nsg,
-			     .our_csg = (uint8_t)c->login_req.csg,
-			     .our_nsg = (uint8_t)c->login_req.nsg,
-			     .violation = login_violation(c->login),
+			     .our_csg = (uint8_t)c->login.req.csg,
+			     .our_nsg = (uint8_t)c->login.req.nsg,
+			     .violation = login_violation(c->login.machine),
 			     .redirect = s->redirect[0] != '\0' ? s->redirect : NULL,
 			     .reason = s->login_reason,
 			     .culprit = s->login_culprit,
 			     .proposed = s->login_proposed,
-			     .chap_algorithm = login_chap_algorithm(c->login),
+			     .chap_algorithm = login_chap_algorithm(c->login.machine),
 			 } });
 	return CONN_LOGIN_FAILED;
 }
@@ -97,14 +131,14 @@ login_step(struct conn *c, enum login_step step)
 
 	switch (step) {
 	case LOGIN_SEND:
-		c->login_pending = true;
+		exchange_move(&c->login.x, EXCHANGE_QUEUED);
 		return CONN_OK;
 	case LOGIN_DONE:
 		login_done(c);
 		return CONN_OK;
 	case LOGIN_VERIFY:
-		c->login_verify = true;
-		login_query(c->login, &ev.verify);
+		exchange_move(&c->login.x, EXCHANGE_HELD);
+		login_query(c->login.machine, &ev.verify);
 		sess_post(c->sess, &ev);
 		return CONN_OK;
 	case LOGIN_REDIRECTED:
@@ -116,108 +150,135 @@ login_step(struct conn *c, enum login_step step)
 }
 
 enum conn_result
-ctl_in_verified(struct conn *c, bool ok)
+ctl_in_verified(struct conn *c, enum chap_verdict verdict)
 {
-	if (!c->login_verify)
+	if (c->login.x.state != EXCHANGE_HELD)
 		return CONN_OK;
-	c->login_verify = false;
-	return login_step(c, login_verified(c->login, ok, &c->login_req));
+	return login_step(c, login_verified(c->login.machine, verdict, &c->login.req));
 }
 
 static enum conn_result
 login_in(struct conn *c)
 {
 	struct pdu_login_response pdu;
+	enum conn_result res;
+	bool has_next_stat_sn;
 
 	pdu_get_login_response(c->header, &pdu);
-	if (pdu.itt != c->login_itt || c->login_pending || c->login_verify)
-		return CONN_BAD_ITT;
+	res = exchange_answered(c, &c->login.x, pdu.itt);
+	/* A refusal needs no more than a header, and leaves the request's memory as it is. */
+	if (res == CONN_EARLY_ANSWER && pdu.status_class != 0)
+		res = CONN_OK;
+	if (res != CONN_OK)
+		return res;
 	/* Section 11.13.3: we support version 0 only, so no other one can be agreed on. */
 	if (pdu.status_class == 0 && pdu.version_active != 0)
 		return CONN_BAD_HEADER;
 	/* Section 11.13.4: the first response sets the number to start from. */
+	has_next_stat_sn = c->login.responses++ == 0 || pdu.stat_sn == c->exp_stat_sn;
 	c->exp_stat_sn = pdu.stat_sn + 1;
-	return login_step(c, login_rx(c->login,
-				 &(struct login_rsp){
-				     .transit = pdu.transit,
-				     .cont = pdu.cont,
-				     .csg = pdu.csg,
-				     .nsg = pdu.nsg,
-				     .status_class = pdu.status_class,
-				     .status_detail = pdu.status_detail,
-				     .text = c->control,
-				     .text_len = c->control_len,
-				 },
-				 &c->login_req));
+	return login_step(
+	    c, login_rx(c->login.machine,
+		   &(struct login_rsp){
+		       .transit = pdu.transit,
+		       .cont = pdu.cont,
+		       .csg = pdu.csg,
+		       .nsg = pdu.nsg,
+		       .status_class = pdu.status_class,
+		       .status_detail = pdu.status_detail,
+		       .tsih = pdu.tsih,
+		       .has_our_isid = memcmp(pdu.isid, c->sess->cfg.isid, sizeof pdu.isid) == 0,
+		       .has_next_stat_sn = has_next_stat_sn,
+		       .text = c->control,
+		       .text_len = c->control_len,
+		   },
+		   &c->login.req));
 }
 
 void
 ctl_in_text(struct conn *c, const uint8_t *p, size_t n)
 {
-	c->text_total += (uint32_t)n;
-	if (c->text_sent && c->text_total <= LIMIT_SENDTARGETS_BYTES)
-		sess_post(c->sess,
+	struct sess *s = c->sess;
+
+	s->text.total += (uint32_t)n;
+	if (s->text.x.state == EXCHANGE_SENT && s->text.total <= LIMIT_SENDTARGETS_BYTES)
+		sess_post(s,
 		    &(struct sess_event){ .kind = SESS_EV_TEXT, .text = { .bytes = p, .len = n } });
 }
 
 static enum conn_result
 text_in(struct conn *c)
 {
+	struct sess *s = c->sess;
 	struct pdu_text_response pdu;
 	enum conn_result res;
 
 	pdu_get_text_response(c->header, &pdu);
-	if (!c->text_sent || pdu.itt != c->text_itt)
-		return CONN_BAD_ITT;
-	res = conn_take_stat_sn(c, pdu.stat_sn);
+	res = exchange_answered(c, &s->text.x, pdu.itt);
+	if (res == CONN_OK)
+		res = conn_take_stat_sn(c, pdu.stat_sn);
 	if (res != CONN_OK)
 		return res;
-	if (c->text_total > LIMIT_SENDTARGETS_BYTES)
+	if (s->text.total > LIMIT_SENDTARGETS_BYTES)
 		return CONN_TOO_LONG;
 	/* Section 11.11.1: F with a valid TTT, or C with F, is a protocol error. */
 	if (pdu.final && (pdu.ttt != PDU_NO_TAG || pdu.cont))
 		return CONN_BAD_HEADER;
 	if (!pdu.final && pdu.ttt == PDU_NO_TAG)
 		return CONN_BAD_HEADER;
-	c->text_sent = false;
 	if (!pdu.final) {
-		c->text_ttt = pdu.ttt;
-		memcpy(c->text_lun, pdu.lun, sizeof c->text_lun);
-		c->text_pending = true;
+		s->text.ttt = pdu.ttt;
+		memcpy(s->text.lun, pdu.lun, sizeof s->text.lun);
+		exchange_move(&s->text.x, EXCHANGE_QUEUED);
 		return CONN_OK;
 	}
-	sess_post(
-	    c->sess, &(struct sess_event){ .kind = SESS_EV_TEXT_DONE, .text = { .ok = true } });
+	exchange_move(&s->text.x, EXCHANGE_IDLE);
+	sess_post(s, &(struct sess_event){ .kind = SESS_EV_TEXT_DONE });
 	return CONN_OK;
 }
 
-static void
-ping_ended(struct conn *c, uint32_t same)
+void
+ctl_in_reply_nop(struct conn *c, uint32_t ttt, const uint8_t lun[8])
 {
-	c->ping_sent = false;
-	if (c->ping_is_ours)
+	/* After a Logout Request nothing more is sent (section 11.14). */
+	if (c->state != CONN_S_LOGGED_IN)
+		return;
+	assert(c->nop_replies < CONN_NOP_REPLIES);
+	c->nop_reply[c->nop_replies].ttt = ttt;
+	memcpy(c->nop_reply[c->nop_replies].lun, lun, 8);
+	c->nop_replies++;
+}
+
+static void
+ping_ended(struct conn *c, uint32_t same, struct sess_ending ending)
+{
+	exchange_move(&c->ping.x, EXCHANGE_IDLE);
+	if (c->ping.is_ours)
 		return;
 	sess_post(c->sess, &(struct sess_event){ .kind = SESS_EV_PING,
 			       .ping = {
-				   .bytes = c->ping_len,
+				   .bytes = c->ping.len,
 				   .bytes_same = same,
-				   .rtt_us = c->sess->now_us - c->ping_sent_us,
-				   .user = c->ping_user,
+				   .rtt_us = c->sess->now_us - c->ping.sent_us,
+				   .ending = ending,
+				   .user = c->ping.x.user,
 			       } });
 }
 
 static enum conn_result
 ping_answered(struct conn *c, const struct pdu_nop_in *pdu)
 {
-	enum conn_result res = conn_take_stat_sn(c, pdu->stat_sn);
+	enum conn_result res = exchange_answered(c, &c->ping.x, pdu->itt);
 	uint32_t same = 0;
 
+	if (res == CONN_OK)
+		res = conn_take_stat_sn(c, pdu->stat_sn);
 	if (res != CONN_OK)
 		return res;
 	while (
-	    same < c->ping_len && same < c->control_len && c->control[same] == c->ping_data[same])
+	    same < c->ping.len && same < c->control_len && c->control[same] == c->ping.data[same])
 		same++;
-	ping_ended(c, same);
+	ping_ended(c, same, (struct sess_ending){ 0 });
 	return CONN_OK;
 }
 
@@ -227,20 +288,13 @@ nop_in(struct conn *c)
 	struct pdu_nop_in pdu;
 
 	pdu_get_nop_in(c->header, &pdu);
-	if (pdu.itt != PDU_NO_TAG) {
-		if (!c->ping_sent || pdu.itt != c->ping_itt)
-			return CONN_BAD_ITT;
+	if (pdu.itt != PDU_NO_TAG)
 		return ping_answered(c, &pdu);
-	}
 	c->counts.nop_in_unsolicited++;
 	/* Section 11.19.1: no TTT, no answer; it only told us the window. */
 	if (pdu.ttt == PDU_NO_TAG)
 		return CONN_OK;
-	if (c->nop_replies == CONN_NOP_REPLIES)
-		return CONN_BAD_HEADER;
-	c->nop_reply[c->nop_replies].ttt = pdu.ttt;
-	memcpy(c->nop_reply[c->nop_replies].lun, pdu.lun, sizeof pdu.lun);
-	c->nop_replies++;
+	ctl_in_reply_nop(c, pdu.ttt, pdu.lun);
 	return CONN_OK;
 }
 
@@ -248,15 +302,18 @@ static enum conn_result
 logout_in(struct conn *c)
 {
 	struct pdu_logout_response pdu;
+	enum conn_result res;
 
 	pdu_get_logout_response(c->header, &pdu);
-	if (!c->logout_sent || pdu.itt != c->logout_itt)
-		return CONN_BAD_ITT;
-	c->logout_sent = false;
+	res = exchange_answered(c, &c->logout.x, pdu.itt);
+	if (res != CONN_OK)
+		return res;
+	exchange_move(&c->logout.x, EXCHANGE_IDLE);
 	c->sess->time2wait_s = pdu.time2wait;
+	c->sess->time2retain_s = pdu.time2retain;
 	sess_post(c->sess,
 	    &(struct sess_event){ .kind = SESS_EV_LOGOUT, .logout_response = pdu.response });
-	(void)conn_break(c, c->logout_why); /* the end that was asked for */
+	(void)conn_break(c, c->logout.why); /* the end that was asked for */
 	return CONN_OK;
 }
 
@@ -300,8 +357,10 @@ async_in(struct conn *c)
 	}
 	sess_post(c->sess, &ev);
 	/* Parameter1 of event 2 names the connection it is about. */
-	if ((pdu.async_event == 2 && pdu.parameter1 == c->cid) || pdu.async_event == 3)
+	if ((pdu.async_event == 2 && pdu.parameter1 == c->cid) || pdu.async_event == 3) {
 		c->sess->time2wait_s = pdu.parameter2;
+		c->sess->time2retain_s = pdu.parameter3;
+	}
 	if (pdu.async_event == 5)
 		tmf_terminated(c, pdu.lun);
 	/*
@@ -310,11 +369,8 @@ async_in(struct conn *c)
 	 * session then comes back with fresh parameters.
 	 */
 	if ((pdu.async_event == 1 || pdu.async_event == 4) && c->state == CONN_S_LOGGED_IN &&
-	    !c->logout_pending) {
-		c->logout_pending = true;
-		c->logout_why = CONN_TARGET_ASKED;
-		c->logout_deadline_us = c->sess->now_us + c->sess->cfg.login_timeout_ms * 1000ull;
-	}
+	    c->logout.x.state == EXCHANGE_IDLE)
+		exchange_logout(c, CONN_TARGET_ASKED);
 	return CONN_OK;
 }
 
@@ -331,6 +387,33 @@ reject_count(struct conn *c, uint8_t reason)
 	(*(reason < sizeof count / sizeof count[0] ? count[reason] : &n->reject_other))++;
 }
 
+/*
+ * The PDU in question will get no other answer.  What matters least, a ping
+ * that a target does not like, is taken as proof of life; anything else starts
+ * the session over.
+ */
+static enum conn_result
+rejected(struct conn *c, uint8_t reason)
+{
+	const struct sess_ending ending = { .how = SESS_END_REJECTED, .reject_reason = reason };
+	struct exchange *const x[] = { &c->ping.x, &c->sess->text.x, &c->sess->tmf.x,
+		&c->logout.x };
+	bool is_whole = c->control_len >= PDU_BHS_BYTES;
+	uint32_t itt = is_whole ? be_get32(c->control + 16) : PDU_NO_TAG;
+
+	for (size_t i = 0; i < sizeof x / sizeof x[0]; i++) {
+		enum conn_result res = exchange_answered(c, x[i], itt);
+
+		if (res == CONN_EARLY_ANSWER)
+			return res;
+		if (res == CONN_OK && x[i] != &c->ping.x)
+			x[i]->ending = ending;
+		else if (res == CONN_OK)
+			ping_ended(c, 0, ending);
+	}
+	return is_whole && pdu_opcode(c->control) == PDU_NOP_OUT ? CONN_OK : CONN_REJECTED;
+}
+
 static enum conn_result
 reject_in(struct conn *c)
 {
@@ -344,17 +427,7 @@ reject_in(struct conn *c)
 	reject_count(c, pdu.reason);
 	sess_post(
 	    c->sess, &(struct sess_event){ .kind = SESS_EV_REJECT, .reject_reason = pdu.reason });
-	/*
-	 * The PDU in question will get no other answer.  What matters least, a
-	 * ping that a target does not like, is taken as proof of life, and for a
-	 * caller's as an answer without data; anything else starts the session over.
-	 */
-	if (c->control_len >= PDU_BHS_BYTES && pdu_opcode(c->control) == PDU_NOP_OUT) {
-		if (c->ping_sent && be_get32(c->control + 16) == c->ping_itt)
-			ping_ended(c, 0);
-		return CONN_OK;
-	}
-	return CONN_REJECTED;
+	return rejected(c, pdu.reason);
 }
 
 enum conn_result

@@ -136,7 +136,8 @@ parse(const struct key_info *k, const char *value, uint32_t *ret_v)
 	case KEY_TYPE_GONE:
 		break;
 	}
-	return VIOLATION_BAD_VALUE;
+	assert(false); /* no key of neg_params is of these types */
+	return VIOLATION_NOT_OFFERED;
 }
 
 /* The words of 6.2 that answer any key. */

@@ -213,6 +213,11 @@ complete(struct login *l, bool is_final, struct login_req *ret_req)
 static enum login_step
 check_header(struct login *l, const struct login_rsp *rsp)
 {
+	/* 11.13.4: "incremented by 1" with each response; 11.12.5: the ISID is the initiator's. */
+	if (!rsp->has_next_stat_sn)
+		return login_end(l, VIOLATION_STAT_SN, NULL, NULL);
+	if (!rsp->has_our_isid)
+		return login_end(l, VIOLATION_OTHER_ISID, NULL, NULL);
 	if (rsp->text_len > SEGMENT_BYTES)
 		return login_end_number(l, VIOLATION_SEGMENT_TOO_LONG, "bytes", rsp->text_len);
 	if (rsp->transit && rsp->cont)
@@ -223,6 +228,13 @@ check_header(struct login *l, const struct login_rsp *rsp)
 		return login_end(l, VIOLATION_TRANSIT_UNASKED, NULL, NULL);
 	if (rsp->transit && rsp->nsg != l->last.nsg)
 		return login_end_number(l, VIOLATION_BAD_NSG, "NSG", rsp->nsg);
+	/*
+	 * 11.13.3: a session that begins gets a number.  To a discovery session it
+	 * means nothing, and targets are known that give it none.
+	 */
+	if (rsp->transit && rsp->nsg == LOGIN_FULL_FEATURE && rsp->tsih == 0 &&
+	    l->cfg->target_name != NULL)
+		return login_end(l, VIOLATION_ZERO_TSIH, NULL, NULL);
 	/* 6.2: C=1 MUST be answered "with no data segment". */
 	if (l->last.cont && (rsp->text_len > 0 || rsp->cont))
 		return login_end(l, VIOLATION_CONTINUE_TEXT, NULL, NULL);
@@ -271,9 +283,9 @@ login_query(const struct login *l, struct chap_query *ret_query)
 }
 
 enum login_step
-login_verified(struct login *l, bool ok, struct login_req *ret_req)
+login_verified(struct login *l, enum chap_verdict verdict, struct login_req *ret_req)
 {
-	enum login_violation bad = chap_verified(&l->chap, ok);
+	enum login_violation bad = chap_verified(&l->chap, verdict);
 
 	if (bad != VIOLATION_NONE)
 		return login_end(l, bad, NULL, NULL);

@@ -59,7 +59,10 @@ struct login_req {
 struct login_rsp {
 	bool transit, cont;
 	uint8_t csg, nsg, status_class, status_detail;
-	const uint8_t *text; /* borrowed for the call */
+	uint16_t tsih;
+	bool has_our_isid;     /* ISID is the request's */
+	bool has_next_stat_sn; /* StatSN is the first, or one more than the response's before */
+	const uint8_t *text;   /* borrowed for the call */
 	uint32_t text_len;
 };
 
@@ -79,13 +82,14 @@ enum login_step login_rx(struct login *l, const struct login_rsp *rsp, struct lo
 /* Valid after LOGIN_VERIFY; its pointers until login_verified(). */
 void login_query(const struct login *l, struct chap_query *ret_query);
 /* The verdict on login_query(); continues like login_rx(). */
-enum login_step login_verified(struct login *l, bool ok, struct login_req *ret_req);
+enum login_step login_verified(
+    struct login *l, enum chap_verdict verdict, struct login_req *ret_req);
 
 /* What was negotiated; complete after LOGIN_DONE. */
 const struct neg_params *login_params(const struct login *l);
 /* TargetPortalGroupTag of the target, or -1 when it sent none. */
 int32_t login_tpgt(const struct login *l);
-/* TargetAlias, or "". */
+/* TargetAlias as text_put_escaped() writes it, or "". */
 const char *login_target_alias(const struct login *l);
 /* Names of the keys answered NotUnderstood (the guide's message 13), "a,b", shortened, or "". */
 const char *login_unknown_keys(const struct login *l);
@@ -102,7 +106,8 @@ const char *login_reason(const struct login *l);
 enum login_violation login_violation(const struct login *l);
 /*
  * The key, or key=value, at fault, shortened, unprintable bytes as '?', or "";
- * and what we had proposed for that key, or "".  Never a secret.
+ * and what we had proposed for that key, or "".  Never a secret.  After
+ * LOGIN_REDIRECTED the first key that has no place in a redirection.
  */
 const char *login_culprit(const struct login *l);
 const char *login_proposed(const struct login *l);

@@ -105,9 +105,9 @@ redirected(struct login *l, const struct login_rsp *rsp)
 
 		if (is_address && pair.value_len <= LIMIT_ADDRESS_BYTES &&
 		    addr_parse(pair.value, &addr) == ADDR_OK) {
-			memcpy(l->redirect, pair.value, pair.value_len + 1);
-			l->ended = true;
-			return LOGIN_REDIRECTED;
+			if (l->redirect[0] == '\0')
+				memcpy(l->redirect, pair.value, pair.value_len + 1);
+			continue;
 		}
 		/* A bad address is the better culprit than a key that has no place here. */
 		if (why == VIOLATION_REDIRECT_ADDRESS)
@@ -120,7 +120,13 @@ redirected(struct login *l, const struct login_rsp *rsp)
 		text_put_printable(&w, pair.value);
 		put_u8(&w, 0);
 	}
-	return login_end(l, why, key[0] != '\0' ? key : NULL, value);
+	if (l->redirect[0] == '\0')
+		return login_end(l, why, key[0] != '\0' ? key : NULL, value);
+	/* What stands beside a good address is not worth a failure, but it is said. */
+	if (why == VIOLATION_REDIRECT_KEY)
+		memcpy(l->culprit, key, sizeof key);
+	l->ended = true;
+	return LOGIN_REDIRECTED;
 }
 
 enum login_step

@@ -49,6 +49,7 @@ static enum login_violation
 receive_declaration(struct login *l, enum key_id key, const struct text_pair *pair)
 {
 	uint64_t v = 0;
+	struct put w;
 
 	if (strcmp(pair->value, "NotUnderstood") == 0)
 		return VIOLATION_NOT_UNDERSTOOD;
@@ -58,9 +59,10 @@ receive_declaration(struct login *l, enum key_id key, const struct text_pair *pa
 		return VIOLATION_UNEXPECTED_KEY;
 	switch ((int)key) {
 	case KEY_target_alias:
-		if (pair->value_len > LIMIT_ALIAS_BYTES || !text_is_utf8(pair->value))
-			return VIOLATION_BAD_VALUE;
-		memcpy(l->target_alias, pair->value, pair->value_len + 1);
+		/* It is only shown (13.7), so nothing in it is a reason to refuse. */
+		w = put_over(l->target_alias, sizeof l->target_alias);
+		text_put_escaped(&w, pair->value);
+		put_u8(&w, 0);
 		break;
 	case KEY_tpgt:
 		switch (text_number(pair->value, 0, UINT16_MAX, &v)) {

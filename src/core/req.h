@@ -27,7 +27,9 @@ enum req_result {
 			  unknown */
 	REQ_TIMEOUT,   /* no answer within timeout_ms, and recovery did not get one either */
 	REQ_ABORTED,   /* ended by a task management function or by sess_abort() */
-	REQ_VIOLATION, /* the target broke the protocol in a way that makes the data worthless */
+	REQ_VIOLATION, /* the target says success in a way that contradicts itself or the bytes that
+			  moved: O and U together, a residual count that cannot be, data that is
+			  missing.  The fields are as they came */
 };
 
 struct req {
@@ -47,12 +49,13 @@ struct req {
 
 	/* Valid when handed back. */
 	enum req_result result;
-	uint8_t response;   /* iSCSI response code, 11.4.3 */
-	uint8_t status;     /* SCSI status, 11.4.2 */
-	bool overflow;      /* the O bit: the target had more than data_len */
-	bool underflow;     /* the U bit */
-	uint32_t residual;  /* residual count of the O or U bit */
-	uint32_t data_got;  /* read data bytes that really arrived, in order, from offset 0 */
+	uint8_t response;  /* iSCSI response code, 11.4.3 */
+	uint8_t status;    /* SCSI status, 11.4.2 */
+	bool overflow;     /* the O bit: the target had more than data_len */
+	bool underflow;    /* the U bit */
+	uint32_t residual; /* residual count of the O or U bit */
+	uint32_t data_got; /* bytes that really moved: read data that arrived, in order, from offset
+			      0; write data that left, 0 where some of it was still on its way */
 	uint16_t sense_len; /* bytes in sense[], without the SenseLength field */
 	uint8_t sense[LIMIT_SENSE_BYTES];
 	uint64_t submit_us, done_us; /* on the caller's clock: `now` of submit and of completion */

@@ -7,7 +7,6 @@
  * connection moves them from `active` back to the front of `waiting`; since
  * `active` is in CmdSN order, the order of submission survives.
  */
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/seq.h"
@@ -26,6 +25,8 @@ sess_defaults(struct sess_cfg *cfg)
 		cfg->reset_timeout_ms = 30000;
 	if (cfg->nop_timeout_ms == 0)
 		cfg->nop_timeout_ms = 15000;
+	if (cfg->logout_timeout_ms == 0)
+		cfg->logout_timeout_ms = cfg->login_timeout_ms;
 }
 
 struct sess *
@@ -81,12 +82,10 @@ sess_configure(struct sess *s, const struct sess_cfg *cfg)
 	sess_defaults(&s->cfg);
 }
 
-enum sess_state
-sess_state(const struct sess *s)
+static enum sess_state
+state_of(enum conn_state state)
 {
-	if (s->conn == NULL)
-		return SESS_OFFLINE;
-	switch (s->conn->state) {
+	switch (state) {
 	case CONN_S_FREE:
 	case CONN_S_IN_LOGIN:
 		return SESS_LOGIN;
@@ -98,6 +97,18 @@ sess_state(const struct sess *s)
 		break;
 	}
 	return SESS_LOGOUT;
+}
+
+enum sess_state
+sess_state(const struct sess *s)
+{
+	return s->conn != NULL ? state_of(s->conn->state) : SESS_OFFLINE;
+}
+
+enum sess_state
+sess_ended_in(const struct sess *s)
+{
+	return s->ended_in;
 }
 
 const struct neg_params *
@@ -128,6 +139,12 @@ uint16_t
 sess_time2wait(const struct sess *s)
 {
 	return s->time2wait_s;
+}
+
+uint16_t
+sess_time2retain(const struct sess *s)
+{
+	return s->time2retain_s;
 }
 
 struct conn *
@@ -165,7 +182,7 @@ sess_connected(struct sess *s, uint64_t now)
 	s->now_us = now;
 	s->held = true;
 	s->trace.connection++;
-	s->time2wait_s = 0;
+	s->time2wait_s = s->time2retain_s = 0;
 	return conn_new(s, now, &s->conn);
 }
 
@@ -179,25 +196,9 @@ sess_disconnected(struct sess *s, uint64_t now)
 		return;
 	s->now_us = now;
 	s->held = true;
-	if (c->state == CONN_S_IN_LOGIN) {
-		c->counts.login_timeouts++;
-		c->counts.login_failures++;
-	}
+	s->ended_in = state_of(c->state == CONN_S_CLEANUP ? c->broken_in : c->state);
+	exchange_lost(c);
 	conn_fire(c, CONN_E_CLOSED);
-	c->counts.exchanges_aborted +=
-	    (unsigned)c->ping_sent + c->text_sent + c->tmf_sent + c->logout_sent;
-	if ((c->ping_pending || c->ping_sent) && !c->ping_is_ours)
-		sess_post(
-		    s, &(struct sess_event){ .kind = SESS_EV_PING,
-			   .ping = {
-			       .bytes = c->ping_len, .timed_out = true, .user = c->ping_user } });
-	if (c->text_pending || c->text_sent)
-		sess_post(s, &(struct sess_event){ .kind = SESS_EV_TEXT_DONE });
-	if ((c->tmf_pending || c->tmf_sent) && !c->tmf_is_ours)
-		sess_post(s, &(struct sess_event){ .kind = SESS_EV_TMF,
-				 .tmf = { .function = c->tmf_function,
-				     .timed_out = true,
-				     .user = c->tmf_user } });
 	task_requeue_all(s);
 	sess_counts(s, &sum);
 	s->past = sum;
@@ -214,14 +215,14 @@ sess_release(struct sess *s)
 }
 
 void
-sess_verified(struct sess *s, bool ok, uint64_t now)
+sess_verified(struct sess *s, enum chap_verdict verdict, uint64_t now)
 {
 	enum conn_result res;
 
 	s->now_us = now;
 	if (s->conn == NULL || s->conn->state != CONN_S_IN_LOGIN)
 		return;
-	res = ctl_in_verified(s->conn, ok);
+	res = ctl_in_verified(s->conn, verdict);
 	if (res != CONN_OK)
 		(void)conn_break(s->conn, res); /* the result is for receivers */
 }
@@ -275,65 +276,6 @@ sess_can_ask(struct sess *s)
 		return true;
 	counts->requests_offline++;
 	return false;
-}
-
-int
-sess_ping(struct sess *s, uint32_t len, void *user, uint64_t now)
-{
-	struct conn *c = s->conn;
-
-	if (len > LIMIT_PING_BYTES)
-		return -EINVAL;
-	if (!sess_can_ask(s))
-		return -ENOTCONN;
-	if (c->ping_pending || c->ping_sent)
-		return -EBUSY;
-	/* The pattern differs from byte to byte so that a shifted echo is seen. */
-	for (uint32_t i = 0; i < len; i++)
-		c->ping_data[i] = (uint8_t)(i * 7 + (i >> 8) + now);
-	c->ping_len = len;
-	c->ping_user = user;
-	c->ping_is_ours = false;
-	c->ping_pending = true;
-	c->ping_deadline_us = now + s->cfg.nop_timeout_ms * 1000ull;
-	return 0;
-}
-
-int
-sess_send_targets(struct sess *s, const char *what, uint64_t now)
-{
-	struct conn *c = s->conn;
-	size_t n = strlen(what);
-
-	if (n > LIMIT_ISCSI_NAME_BYTES)
-		return -EINVAL;
-	if (!sess_can_ask(s))
-		return -ENOTCONN;
-	if (c->text_pending || c->text_sent)
-		return -EBUSY;
-	memcpy(c->text_what, what, n + 1);
-	c->text_total = 0;
-	c->text_ttt = PDU_NO_TAG;
-	memset(c->text_lun, 0, sizeof c->text_lun);
-	c->text_itt = sess_control_itt(s);
-	c->text_pending = true;
-	c->text_deadline_us = now + s->cfg.login_timeout_ms * 1000ull;
-	return 0;
-}
-
-int
-sess_logout(struct sess *s, uint64_t now)
-{
-	struct conn *c = s->conn;
-
-	if (!sess_can_ask(s))
-		return -ENOTCONN;
-	if (c->logout_pending)
-		return 0;
-	c->logout_pending = true;
-	c->logout_why = CONN_OK;
-	c->logout_deadline_us = now + s->cfg.login_timeout_ms * 1000ull;
-	return 0;
 }
 
 uint32_t

@@ -59,11 +59,26 @@ struct sess_cfg {
 	uint8_t isid[6];
 	uint16_t slots;              /* task slots, 1..LIMIT_TASKS */
 	uint32_t login_timeout_ms;   /* whole login; 0: 15,000 */
+	uint32_t logout_timeout_ms;  /* a logout's answer; 0: as login_timeout_ms */
 	uint32_t request_timeout_ms; /* a SCSI command; 0: 30,000 */
 	uint32_t abort_timeout_ms;   /* a task management response to ABORT TASK; 0: 15,000 */
 	uint32_t reset_timeout_ms;   /* to any other function; 0: 30,000 */
 	uint32_t nop_timeout_ms;     /* a ping's answer; 0: 15,000 */
 	uint32_t nop_interval_ms;    /* ping when nothing has been received for so long; 0: never */
+};
+
+/* How a text request, a ping or a task management function ended. */
+enum sess_end {
+	SESS_END_ANSWERED,
+	SESS_END_REJECTED, /* by a Reject; .reject_reason */
+	SESS_END_TIMEOUT,  /* not in time, for which the connection is ended */
+	SESS_END_LOST,     /* the connection ended before; .why as SESS_EV_CLOSE said, or CONN_OK */
+	SESS_END_VIOLATION, /* the same, because the target broke the protocol; .why */
+};
+struct sess_ending {
+	enum sess_end how;
+	enum conn_result why;
+	uint8_t reject_reason; /* 11.17.1 */
 };
 
 enum sess_event_kind {
@@ -72,8 +87,8 @@ enum sess_event_kind {
 	SESS_EV_VERIFY,       /* .verify: ask who knows the target's secret, then sess_verified() */
 	SESS_EV_REQ,          /* .req is handed back */
 	SESS_EV_TEXT,         /* .text: a part of a Text Response's data (SendTargets) */
-	SESS_EV_TEXT_DONE,    /* .text.ok tells whether all of it came */
-	SESS_EV_PING,         /* .ping: a NOP-Out was answered */
+	SESS_EV_TEXT_DONE,    /* .text.ending: SESS_END_ANSWERED, or not all of it came */
+	SESS_EV_PING,         /* .ping: a NOP-Out was answered, or not */
 	SESS_EV_TMF,          /* .tmf: a task management function ended */
 	SESS_EV_LOGOUT,       /* .logout_response: the Logout Response, 11.15.1 */
 	SESS_EV_ASYNC,        /* .async: an Asynchronous Message, 11.9 */
@@ -96,9 +111,11 @@ struct sess_event {
 			uint8_t nsg, our_csg, our_nsg;  /* the response's, and our last request's */
 			enum login_violation violation; /* VIOLATION_NONE unless LOGIN_VIOLATION */
 			/* These are valid until the next sess_connected(). */
-			const char *redirect;    /* TargetAddress value, or NULL */
-			const char *reason;      /* a sentence */
-			const char *culprit;     /* login_culprit() */
+			const char *redirect; /* TargetAddress value, or NULL */
+			const char *reason;   /* a sentence */
+			/* login_culprit(); of a redirection: a key that has no place in it, or "".
+			 */
+			const char *culprit;
 			const char *proposed;    /* login_proposed() */
 			unsigned chap_algorithm; /* that the target chose, or 0 */
 		} login;
@@ -107,19 +124,19 @@ struct sess_event {
 		struct {
 			const uint8_t *bytes; /* valid until the next call */
 			size_t len;
-			bool ok;
+			struct sess_ending ending;
 		} text;
 		struct {
 			uint32_t bytes, bytes_same; /* sent, and how many came back equal */
 			uint64_t rtt_us;
-			bool timed_out;
+			struct sess_ending ending;
 			void *user;
 		} ping;
 		struct {
 			enum sess_tmf_function function;
-			uint8_t response; /* 11.6.1 */
-			bool timed_out;   /* no response: the connection is ended */
+			uint8_t response; /* 11.6.1; with SESS_END_ANSWERED */
 			bool is_ours;     /* the session's own recovery asked for it */
+			struct sess_ending ending;
 			void *user;
 		} tmf;
 		uint8_t logout_response;
@@ -144,20 +161,32 @@ struct sess *sess_new(const struct sess_cfg *cfg);
 void sess_free(struct sess *s);
 
 enum sess_state sess_state(const struct sess *s);
+/*
+ * How far the last connection had come when it ended: SESS_LOGIN, SESS_ONLINE,
+ * or SESS_LOGOUT, a logout request was sent.  SESS_OFFLINE: there was none.
+ */
+enum sess_state sess_ended_in(const struct sess *s);
 /* Everything negotiated at the last login; valid once online. */
 const struct neg_params *sess_params(const struct sess *s);
 uint16_t sess_tsih(const struct sess *s);
 /* The TargetPortalGroupTag of the last login, or -1. */
 int32_t sess_tpgt(const struct sess *s);
-/* The target's TargetAlias, or "". */
+/* The target's TargetAlias, for display: UTF-8, what cannot be shown escaped; or "". */
 const char *sess_target_alias(const struct sess *s);
 /*
  * Seconds to wait after the end of the last connection before the next
- * sess_connected(): what the target asked for when it announced that end, in an
- * Asynchronous Message (Parameter2 of events 2 and 3, 11.9.1) or in its Logout
- * Response (Time2Wait, 11.15.3); 0 where it announced none.
+ * sess_connected(), and seconds after that for which the target keeps what it
+ * had of the session: what the target said when it announced that end, in an
+ * Asynchronous Message (Parameter2 and 3 of events 2 and 3, 11.9.1) or in its
+ * Logout Response (11.15.3, 11.15.4); else, after a connection that was logged
+ * in, DefaultTime2Wait and DefaultTime2Retain as negotiated (7.5, 13.15, 13.16).
+ * 0 where the connection ended in its login: it had nothing to lose, and what
+ * the one before it left behind its own end said.  Valid until the next
+ * sess_connected(); while online, what would hold for an end that nobody
+ * announced, or for the one that was announced.
  */
 uint16_t sess_time2wait(const struct sess *s);
+uint16_t sess_time2retain(const struct sess *s);
 /* The one connection's byte machine; NULL while offline. */
 struct conn *sess_conn(struct sess *s);
 /* Requests the session holds, sent or waiting. */
@@ -215,7 +244,7 @@ int sess_logout(struct sess *s, uint64_t now);
 int sess_tmf(struct sess *s, enum sess_tmf_function function, const uint8_t lun[8], struct req *r,
     void *user, uint64_t now);
 /* The answer to SESS_EV_VERIFY; harmless when that login is over. */
-void sess_verified(struct sess *s, bool ok, uint64_t now);
+void sess_verified(struct sess *s, enum chap_verdict verdict, uint64_t now);
 
 /* The next event, or false.  Call until it is false after every input. */
 bool sess_next(struct sess *s, struct sess_event *ret_ev);

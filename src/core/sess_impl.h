@@ -43,16 +43,38 @@ struct task {
 	uint32_t cmd_sn;
 	uint32_t next_sn;     /* the next DataSN (read) or R2TSN (write) expected from the target */
 	uint32_t next_offset; /* the next buffer offset expected in a Data-In or R2T */
+	uint32_t sequence_offset; /* where the sequence of Data-In under way began */
+	uint32_t data_put;        /* write data bytes that were put */
 	bool timed_out;
 	bool aborting;  /* FastAbort: no more of its data is sent */
 	bool answered;  /* status is in, but our own data is still being sent from req->data */
 	uint8_t bursts; /* bursts waiting in burst[], oldest at burst_first */
 	uint8_t burst_first;
 	uint64_t deadline_us;
-	uint64_t tx_end;       /* stream position behind the last byte queued from req->data */
+	uint64_t tx_begin;     /* stream position behind the header of its command */
+	uint64_t tx_end;       /* and behind the last byte queued from req->data */
 	struct list link;      /* sess.active, sess.lingering, or sess.free */
 	struct list send_link; /* conn.senders while bursts > 0 */
 	struct burst burst[LIMIT_R2T + 1];
+};
+
+/*
+ * A request of ours that is no SCSI command, and its answer: login, ping and
+ * logout are the connection's, text and task management the session's.  Of
+ * each kind one is under way at most.
+ */
+struct exchange {
+	enum exchange_state {
+		EXCHANGE_IDLE,
+		EXCHANGE_QUEUED, /* it waits for room */
+		EXCHANGE_SENT,   /* its PDU was made; the answer is awaited */
+		EXCHANGE_HELD,   /* answered; what comes next is somebody else's word */
+	} state;
+	uint32_t itt;
+	uint64_t deadline_us;      /* of the answer; unless EXCHANGE_IDLE */
+	uint64_t tx_end;           /* stream position behind its last byte; EXCHANGE_SENT */
+	struct sess_ending ending; /* to be told if the connection ends first */
+	void *user;
 };
 
 enum rx_phase { RX_HEADER, RX_DATA, RX_TRAILER };
@@ -60,11 +82,14 @@ enum rx_phase { RX_HEADER, RX_DATA, RX_TRAILER };
 /* Where a data segment goes. */
 enum rx_sink { SINK_TASK, SINK_CONTROL, SINK_TEXT, SINK_DISCARD };
 
+/* What commands wait for, if they do. */
+enum flow { FLOW_OPEN, FLOW_NO_SLOT, FLOW_NO_WINDOW };
+
 #define CONN_ARENA_BYTES 16384
 #define CONN_IOV         256
 /* Received payloads from this size on are read by the socket straight into task memory. */
 #define CONN_DIRECT_MIN 8192u
-/* NOP-Ins that wait for their answer; a target that has more outstanding floods us. */
+/* NOP-Ins that wait for their answer; while they are so many nothing more is read. */
 #define CONN_NOP_REPLIES 16
 /* Payload queued for one send; more would leave the cache before the kernel copies it. */
 #define CONN_BATCH_BYTES (512u << 10)
@@ -97,46 +122,37 @@ struct conn {
 	uint32_t iov_first, iov_end;
 	struct iovec iov[CONN_IOV];
 	uint64_t tx_queued, tx_sent; /* stream positions */
-	bool flow_is_stopped;        /* commands wait for a slot or for the window */
-	bool window_is_shut;         /* for the window */
-	uint64_t window_deadline_us;
-	struct list senders; /* tasks with bursts to send, oldest first */
+	enum flow flow;
+	uint64_t window_deadline_us; /* with FLOW_NO_WINDOW */
+	struct list senders;         /* tasks with bursts to send, oldest first */
 
-	/* Control exchanges under way. */
-	struct login *login;
-	struct login_req login_req;
-	bool login_pending; /* login_req waits for room */
-	bool login_verify;  /* the login waits for sess_verified() */
-	uint32_t login_itt;
-	uint64_t login_deadline_us;
+	struct {
+		struct exchange x;
+		struct login *machine; /* NULL once logged in */
+		struct login_req req;
+		unsigned responses; /* so far */
+	} login;
+	struct {
+		struct exchange x;
+		bool is_ours; /* the user did not ask for it */
+		uint32_t len;
+		uint8_t *data; /* LIMIT_PING_BYTES */
+		uint64_t sent_us;
+	} ping;
+	struct {
+		struct exchange x;
+		enum conn_result why; /* how the connection ends with the answer */
+	} logout;
 	uint32_t nop_replies; /* NOP-Ins of the target that wait for our NOP-Out */
 	struct {
 		uint32_t ttt;
 		uint8_t lun[8];
 	} nop_reply[CONN_NOP_REPLIES];
-	bool ping_pending, ping_sent, ping_is_ours; /* ours: the user did not ask for it */
-	uint32_t ping_itt, ping_len;
-	uint8_t *ping_data;
-	void *ping_user;
-	uint64_t ping_sent_us, ping_deadline_us, last_rx_us;
-	bool text_pending, text_sent, text_final;
-	uint32_t text_itt, text_ttt, text_total;
-	uint8_t text_lun[8];
-	char text_what[LIMIT_ISCSI_NAME_BYTES + 1];
-	uint64_t text_deadline_us;
-	bool tmf_pending, tmf_sent, tmf_is_ours;
-	enum sess_tmf_function tmf_function;
-	uint32_t tmf_itt, tmf_task_itt, tmf_task_cmd_sn;
-	uint8_t tmf_lun[8];
-	void *tmf_user;
-	uint64_t tmf_deadline_us;
-	bool logout_pending, logout_sent;
-	enum conn_result logout_why;
-	uint32_t logout_itt;
-	uint64_t logout_deadline_us;
+	uint64_t last_rx_us;
 
 	uint32_t digest_expected, digest_received;
-	enum conn_result result; /* why it was broken */
+	enum conn_result result;   /* why it was broken */
+	enum conn_state broken_in; /* with CONN_S_CLEANUP: the state before */
 	struct conn_counts counts;
 };
 
@@ -148,7 +164,9 @@ struct sess {
 	struct conn *conn; /* NULL while offline */
 	bool held;         /* ordinary requests wait for sess_release() */
 	uint16_t tsih;
-	uint16_t time2wait_s; /* the target's wish for after this connection */
+	enum sess_state ended_in; /* the connection before */
+	/* For after this connection: the target's wish, or what was negotiated. */
+	uint16_t time2wait_s, time2retain_s;
 	int32_t tpgt;
 	char target_alias[LIMIT_ALIAS_BYTES + 1];
 	char redirect[LIMIT_ADDRESS_BYTES + 1];
@@ -157,6 +175,20 @@ struct sess {
 
 	uint32_t cmd_sn, exp_cmd_sn, max_cmd_sn;
 	uint32_t next_control_itt;
+
+	struct {
+		struct exchange x;
+		uint32_t ttt, total;
+		uint8_t lun[8];
+		char what[LIMIT_ISCSI_NAME_BYTES + 1];
+	} text;
+	struct {
+		struct exchange x;
+		bool is_ours; /* the session's own recovery asked for it */
+		enum sess_tmf_function function;
+		uint32_t task_itt, task_cmd_sn; /* SESS_TMF_ABORT_TASK */
+		uint8_t lun[8];
+	} tmf;
 
 	struct task *task; /* cfg.slots of them */
 	struct list free;
@@ -194,6 +226,27 @@ enum conn_result conn_take_stat_sn(struct conn *c, uint32_t stat_sn);
 uint64_t conn_deadline(const struct conn *c);
 void conn_tick(struct conn *c, uint64_t now);
 
+/* exchange.c: control exchanges. */
+void exchange_move(struct exchange *x, enum exchange_state to);
+/* It is asked for: to be sent, and answered by `deadline_us`. */
+void exchange_queue(struct exchange *x, uint64_t deadline_us, void *user);
+/* Its PDU is the last that was put. */
+void exchange_sent(const struct conn *c, struct exchange *x);
+/*
+ * Whether an answer with this tag is its answer: CONN_BAD_ITT, or
+ * CONN_EARLY_ANSWER where the target cannot have the whole request yet.
+ */
+enum conn_result exchange_answered(const struct conn *c, const struct exchange *x, uint32_t itt);
+/* The earliest deadline; UINT64_MAX: none. */
+uint64_t exchange_deadline(const struct conn *c);
+/* What is late ends, or the connection does. */
+void exchange_tick(struct conn *c, uint64_t now);
+/* The connection is gone, and with it what was not answered. */
+void exchange_lost(struct conn *c);
+/* Ours: nobody is told how it ended. */
+void exchange_ping(struct conn *c, uint32_t len, bool is_ours, void *user, uint64_t now);
+void exchange_logout(struct conn *c, enum conn_result why);
+
 /* task.c: slots. */
 struct task *task_get(struct sess *s, struct req *r, uint64_t now);
 struct task *task_find(struct sess *s, uint32_t itt);
@@ -210,7 +263,10 @@ void task_check_deadlines(struct sess *s, uint64_t now);
 
 /* tmf.c: task management functions and the recovery of late commands. */
 void tmf_recover(struct conn *c);
-void tmf_late(struct conn *c);
+/* Its function was not answered in time. */
+void tmf_late(struct conn *c, uint64_t now);
+/* The connection ended before it was answered. */
+void tmf_lost(struct conn *c);
 enum conn_result tmf_in(struct conn *c);
 /* One was put on the wire: with FastAbort its tasks send no more data (4.2.3.4). */
 void tmf_sent(struct conn *c);
@@ -228,7 +284,9 @@ enum conn_result task_in_r2t(struct conn *c, const uint8_t *bhs);
 /* ctl_in.c: all other PDUs of the target; header in c->header, payload in c->control. */
 enum conn_result ctl_in(struct conn *c);
 /* The login waited for a verdict on the target; here it is. */
-enum conn_result ctl_in_verified(struct conn *c, bool ok);
+enum conn_result ctl_in_verified(struct conn *c, enum chap_verdict verdict);
+/* A NOP-Out is due that answers a NOP-In or an asynchronous message; there is room for one. */
+void ctl_in_reply_nop(struct conn *c, uint32_t ttt, const uint8_t lun[8]);
 /* A part of a Text Response arrived. */
 void ctl_in_text(struct conn *c, const uint8_t *p, size_t n);
 

@@ -17,6 +17,8 @@ task_get(struct sess *s, struct req *r, uint64_t now)
 	t->itt += 1u << 16;
 	t->next_sn = 0;
 	t->next_offset = 0;
+	t->sequence_offset = 0;
+	t->data_put = 0;
 	t->timed_out = false;
 	t->aborting = false;
 	t->answered = false;
@@ -39,6 +41,9 @@ task_find(struct sess *s, uint32_t itt)
 	if (slot >= s->cfg.slots)
 		return NULL;
 	if (s->task[slot].itt != itt || s->task[slot].req == NULL || s->task[slot].answered)
+		return NULL;
+	/* Of a command whose header is not on its way yet nobody can know. */
+	if (s->conn->tx_sent < s->task[slot].tx_begin)
 		return NULL;
 	return &s->task[slot];
 }

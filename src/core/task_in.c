@@ -31,28 +31,67 @@ task_in_data_begin(struct conn *c, const uint8_t *bhs)
 	return CONN_OK;
 }
 
-/* The O and U bits and the count, against what really came. */
+/* GOOD and CONDITION MET, SAM-5, section 5.3. */
 static bool
-residual_is_right(const struct req *r)
+is_success(uint8_t status)
 {
-	if (r->underflow)
-		return r->residual <= r->data_len &&
-		       (r->dir != REQ_READ || r->data_got == r->data_len - r->residual);
-	return r->overflow || r->residual == 0;
+	return status == 0x00 || status == 0x04;
 }
 
-static void
-take_status(struct conn *c, struct req *r, uint64_t *ret_bad_residual)
+/* Bytes that really moved. */
+static uint32_t
+moved(const struct conn *c, const struct task *t)
 {
-	if (r->overflow)
-		c->counts.overflows++;
-	if (r->underflow)
-		c->counts.underflows++;
-	if (!residual_is_right(r))
+	switch (t->req->dir) {
+	case REQ_READ:
+		return t->next_offset;
+	case REQ_WRITE:
+		/* What has not even left yet is not there. */
+		return t->bursts == 0 && c->tx_sent >= t->tx_end ? t->data_put : 0;
+	case REQ_NONE:
+		break;
+	}
+	return 0;
+}
+
+/* Sections 11.4.1 and 11.4.5.1: the O and U bits and their count, among themselves. */
+static bool
+residual_is_possible(const struct req *r)
+{
+	if (r->overflow && r->underflow)
+		return false;
+	/* "If neither bit is set, the Residual Count field MUST be ignored on reception" */
+	if (!r->overflow && !r->underflow)
+		return true;
+	return r->residual > 0 && (r->overflow || r->residual <= r->data_len);
+}
+
+/*
+ * The fields of an answer that has a SCSI status are in *r: what they are
+ * worth.  A success that contradicts itself or the bytes that moved is none;
+ * another status is no success anyway and is passed on.
+ */
+static void
+take_status(struct conn *c, struct task *t, uint64_t *ret_bad_residual)
+{
+	struct req *r = t->req;
+	uint32_t want = r->dir == REQ_NONE ? 0 : r->data_len;
+	bool is_right = residual_is_possible(r);
+
+	c->counts.overflows += r->overflow;
+	c->counts.underflows += r->underflow;
+	r->data_got = moved(c, t);
+	/* A sequence of Data-In that was never ended (F bit). */
+	if (r->dir == REQ_READ && t->sequence_offset != t->next_offset)
+		c->counts.data_in_invalid++;
+	if (is_right && is_success(r->status)) {
+		is_right = r->data_got == want - (r->underflow ? r->residual : 0);
+		if (!is_right && r->dir == REQ_READ && !r->underflow && !r->overflow)
+			c->counts.underruns++;
+	}
+	if (!is_right && (r->underflow || r->overflow))
 		(*ret_bad_residual)++;
-	if (r->dir == REQ_READ && !r->underflow && !r->overflow && r->status == 0 &&
-	    r->data_got != r->data_len)
-		c->counts.underruns++;
+	r->result = is_right || !is_success(r->status) ? REQ_DONE : REQ_VIOLATION;
 }
 
 enum conn_result
@@ -67,6 +106,16 @@ task_in_data(struct conn *c)
 	c->task = NULL;
 	t->next_sn++;
 	t->next_offset += pdu.data_segment_length;
+	/*
+	 * Section 11.7.1: the PDUs of a sequence have no more than MaxBurstLength
+	 * together.  tgt never ends one, and the data is good all the same.
+	 */
+	if (t->next_offset - t->sequence_offset > c->sess->params.max_burst) {
+		c->counts.data_in_invalid++;
+		t->sequence_offset = t->next_offset;
+	}
+	if (pdu.final)
+		t->sequence_offset = t->next_offset;
 	c->counts.data_bytes_in += pdu.data_segment_length;
 	if (pdu.data_segment_length == 0)
 		c->counts.data_in_empty++;
@@ -81,10 +130,11 @@ task_in_data(struct conn *c)
 	r->overflow = pdu.overflow;
 	r->underflow = pdu.underflow;
 	r->residual = pdu.residual_count;
-	r->data_got = t->next_offset;
 	r->sense_len = 0;
-	r->result = REQ_DONE;
-	take_status(c, r, &c->counts.data_in_bad_residual);
+	take_status(c, t, &c->counts.data_in_bad_residual);
+	/* Section 11.7.3: with status "the F bit MUST also be set to 1". */
+	if (!pdu.final && is_success(r->status))
+		r->result = REQ_VIOLATION;
 	task_answered(c->sess, t);
 	return CONN_OK;
 }
@@ -128,22 +178,13 @@ task_in_response(struct conn *c)
 	r->overflow = pdu.overflow;
 	r->underflow = pdu.underflow;
 	r->residual = pdu.residual_count;
-	r->data_got = r->dir == REQ_READ ? t->next_offset : 0;
 	take_sense(c, r);
 	if (pdu.response != 0) {
 		c->counts.response_code_errors++;
+		r->data_got = moved(c, t);
 		r->result = REQ_NO_TARGET;
-	} else {
-		r->result = REQ_DONE;
-		take_status(c, r, &c->counts.response_bad_residual);
-		/*
-		 * GOOD for a write whose data the target never asked for, or that has
-		 * not even left yet, is no success.
-		 */
-		if (r->dir == REQ_WRITE && r->status == 0 && !r->underflow &&
-		    (t->next_offset < r->data_len || t->bursts > 0 || c->tx_sent < t->tx_end))
-			r->result = REQ_VIOLATION;
-	}
+	} else
+		take_status(c, t, &c->counts.response_bad_residual);
 	task_answered(c->sess, t);
 	return CONN_OK;
 }

@@ -203,8 +203,8 @@ static const struct script scripts[] = {
 	    { { '>', "01T", FIRST }, { '<', "01T", "Auth Method=None|" } }, LOGIN_VIOLATION,
 	    VIOLATION_BAD_KEY_NAME },
 	{ "unprintable_bytes_do_not_reach_the_message", NULL,
-	    { { '>', "01T", FIRST }, { '<', "01T", "TargetAlias=\x1b[2J\xff|" } }, LOGIN_VIOLATION,
-	    VIOLATION_BAD_VALUE, "TargetAlias=?[2J?" },
+	    { { '>', "01T", FIRST }, { '<', "01T", "AuthMethod=\x1b[2J\xff|" } }, LOGIN_VIOLATION,
+	    VIOLATION_NOT_OFFERED, "AuthMethod=?[2J?" },
 
 	/* Stages. */
 	{ "the_operational_stage_cannot_be_skipped", NULL,
@@ -464,7 +464,11 @@ endless_text_ends(void **state)
 	enum login_step step = LOGIN_SEND;
 	struct login_req req;
 	uint8_t big[8193] = { 0 };
-	struct login_rsp rsp = { .text = big, .text_len = sizeof big };
+	struct login_rsp rsp = { .tsih = 1,
+		.has_our_isid = true,
+		.has_next_stat_sn = true,
+		.text = big,
+		.text_len = sizeof big };
 
 	memset(part, 'v', sizeof part - 1);
 	memcpy(part, "X-a=", 4);

@@ -50,7 +50,7 @@ expect_request(const struct login_req *req, const struct step *s)
 enum login_step
 script_respond(struct login *l, const char *flags, const char *text, struct login_req *req)
 {
-	struct login_rsp rsp = { 0 };
+	struct login_rsp rsp = { .tsih = 1, .has_our_isid = true, .has_next_stat_sn = true };
 	enum login_step got;
 	uint8_t *b;
 	size_t n;
@@ -101,7 +101,9 @@ script_run(const struct script *s, const struct login_cfg *cfg, void (*check)(st
 			expect_request(&req, &s->step[i]);
 		} else if (s->step[i].dir == '?') {
 			assert_int_equal(step, LOGIN_VERIFY);
-			step = login_verified(l, s->step[i].flags[0] == 'Y', &req);
+			step = login_verified(l,
+			    s->step[i].flags[0] == 'Y' ? CHAP_VERDICT_RIGHT : CHAP_VERDICT_WRONG,
+			    &req);
 		} else {
 			assert_int_equal(step, LOGIN_SEND);
 			step = script_respond(l, s->step[i].flags, s->step[i].text, &req);

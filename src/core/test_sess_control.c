@@ -105,7 +105,7 @@ send_targets_collects_all_parts(void **state)
 	bhs[1] = 0x80;
 	peer_put32(bhs, 20, 0xffffffff);
 	peer_answer(p, bhs, "b\0TargetAddress=1.2.3.4,1", 26);
-	assert_true(peer_last(p, SESS_EV_TEXT_DONE)->text.ok);
+	assert_int_equal(peer_last(p, SESS_EV_TEXT_DONE)->text.ending.how, SESS_END_ANSWERED);
 	assert_int_equal(p->text_len, 42);
 	assert_memory_equal(p->text, "TargetName=iqn.ab\0TargetAddress=1.2.3.4,1", 42);
 	peer_free(p);

@@ -18,7 +18,7 @@ enum { RESPONSE_COMPLETE = 0, RESPONSE_NO_TASK = 1 };
 static bool
 tmf_busy(const struct conn *c)
 {
-	return c->tmf_pending || c->tmf_sent;
+	return c->sess->tmf.x.state != EXCHANGE_IDLE;
 }
 
 static void
@@ -28,22 +28,20 @@ tmf_begin(struct conn *c, enum sess_tmf_function function, const uint8_t *lun)
 	uint32_t ms =
 	    function == SESS_TMF_ABORT_TASK ? cfg->abort_timeout_ms : cfg->reset_timeout_ms;
 
-	c->tmf_function = function;
-	c->tmf_pending = true;
-	c->tmf_is_ours = true;
-	c->tmf_user = NULL;
-	memset(c->tmf_lun, 0, sizeof c->tmf_lun);
+	c->sess->tmf.function = function;
+	c->sess->tmf.is_ours = true;
+	memset(c->sess->tmf.lun, 0, sizeof c->sess->tmf.lun);
 	if (lun != NULL)
-		memcpy(c->tmf_lun, lun, sizeof c->tmf_lun);
-	c->tmf_deadline_us = c->sess->now_us + ms * 1000ull;
+		memcpy(c->sess->tmf.lun, lun, sizeof c->sess->tmf.lun);
+	exchange_queue(&c->sess->tmf.x, c->sess->now_us + ms * 1000ull, NULL);
 }
 
 static void
 tmf_begin_abort(struct conn *c, const struct task *t)
 {
 	tmf_begin(c, SESS_TMF_ABORT_TASK, t->req->lun);
-	c->tmf_task_itt = t->itt;
-	c->tmf_task_cmd_sn = t->cmd_sn;
+	c->sess->tmf.task_itt = t->itt;
+	c->sess->tmf.task_cmd_sn = t->cmd_sn;
 }
 
 void
@@ -114,8 +112,8 @@ sess_tmf(struct sess *s, enum sess_tmf_function function, const uint8_t lun[8], 
 		tmf_begin_abort(c, t);
 	} else
 		tmf_begin(c, function, function < SESS_TMF_TARGET_WARM_RESET ? lun : NULL);
-	c->tmf_is_ours = false;
-	c->tmf_user = user;
+	c->sess->tmf.is_ours = false;
+	s->tmf.x.user = user;
 	return 0;
 }
 
@@ -123,13 +121,13 @@ sess_tmf(struct sess *s, enum sess_tmf_function function, const uint8_t lun[8], 
 static bool
 tmf_affects(const struct conn *c, const struct task *t)
 {
-	switch (c->tmf_function) {
+	switch (c->sess->tmf.function) {
 	case SESS_TMF_ABORT_TASK:
-		return t->itt == c->tmf_task_itt;
+		return t->itt == c->sess->tmf.task_itt;
 	case SESS_TMF_ABORT_TASK_SET:
 	case SESS_TMF_CLEAR_TASK_SET:
 	case SESS_TMF_LOGICAL_UNIT_RESET:
-		return memcmp(t->req->lun, c->tmf_lun, sizeof c->tmf_lun) == 0;
+		return memcmp(t->req->lun, c->sess->tmf.lun, sizeof c->sess->tmf.lun) == 0;
 	case SESS_TMF_TARGET_WARM_RESET:
 	case SESS_TMF_TARGET_COLD_RESET:
 		return true;
@@ -142,7 +140,7 @@ tmf_affects(const struct conn *c, const struct task *t)
 bool
 tmf_holds_commands(const struct conn *c)
 {
-	return tmf_busy(c) && c->tmf_function != SESS_TMF_ABORT_TASK;
+	return tmf_busy(c) && c->sess->tmf.function != SESS_TMF_ABORT_TASK;
 }
 
 static void
@@ -159,7 +157,7 @@ tmf_sent(struct conn *c)
 	c->counts.tmfs_sent++;
 	if (c->sess->params.task_reporting != NEG_TASK_FAST_ABORT)
 		return;
-	if (c->tmf_function == SESS_TMF_ABORT_TASK)
+	if (c->sess->tmf.function == SESS_TMF_ABORT_TASK)
 		return;
 	LIST_EACH(node, tmp, &c->sess->active)
 	{
@@ -184,11 +182,7 @@ tmf_terminated(struct conn *c, const uint8_t lun[8])
 		if (memcmp(t->req->lun, lun, 8) == 0)
 			stop_sending(t);
 	}
-	if (c->nop_replies == CONN_NOP_REPLIES)
-		return;
-	c->nop_reply[c->nop_replies].ttt = PDU_NO_TAG;
-	memcpy(c->nop_reply[c->nop_replies].lun, lun, 8);
-	c->nop_replies++;
+	ctl_in_reply_nop(c, PDU_NO_TAG, lun);
 }
 
 /* The affected tasks are gone at the target. */
@@ -206,7 +200,7 @@ tmf_conclude(struct conn *c)
 
 		if (!tmf_affects(c, t))
 			continue;
-		if (c->tmf_is_ours && !t->timed_out && !t->req->is_once &&
+		if (c->sess->tmf.is_ours && !t->timed_out && !t->req->is_once &&
 		    t->tx_end <= c->tx_sent) {
 			list_push_back(t->req->is_probe ? &again_probes : &again, &t->req->link);
 			task_put(s, t);
@@ -221,16 +215,16 @@ tmf_conclude(struct conn *c)
 }
 
 static void
-tmf_end(struct conn *c, uint8_t response, bool timed_out)
+tmf_end(struct conn *c, uint8_t response, struct sess_ending ending)
 {
-	c->tmf_pending = c->tmf_sent = false;
+	exchange_move(&c->sess->tmf.x, EXCHANGE_IDLE);
 	sess_post(c->sess, &(struct sess_event){ .kind = SESS_EV_TMF,
 			       .tmf = {
-				   .function = c->tmf_function,
+				   .function = c->sess->tmf.function,
 				   .response = response,
-				   .timed_out = timed_out,
-				   .is_ours = c->tmf_is_ours,
-				   .user = c->tmf_user,
+				   .is_ours = c->sess->tmf.is_ours,
+				   .ending = ending,
+				   .user = c->sess->tmf.x.user,
 			       } });
 }
 
@@ -240,8 +234,8 @@ tmf_escalate(struct conn *c)
 {
 	uint8_t lun[8];
 
-	if (c->tmf_function == SESS_TMF_ABORT_TASK) {
-		memcpy(lun, c->tmf_lun, sizeof lun);
+	if (c->sess->tmf.function == SESS_TMF_ABORT_TASK) {
+		memcpy(lun, c->sess->tmf.lun, sizeof lun);
 		tmf_begin(c, SESS_TMF_LOGICAL_UNIT_RESET, lun);
 		return;
 	}
@@ -249,17 +243,30 @@ tmf_escalate(struct conn *c)
 }
 
 void
-tmf_late(struct conn *c)
+tmf_late(struct conn *c, uint64_t now)
 {
-	bool is_ours = c->tmf_is_ours;
+	bool is_ours = c->sess->tmf.is_ours;
 
+	(void)now;
 	c->counts.exchange_timeouts++;
 	c->counts.tmfs_failed++;
-	tmf_end(c, 0, true);
+	tmf_end(c, 0, (struct sess_ending){ .how = SESS_END_TIMEOUT });
 	if (is_ours)
 		tmf_escalate(c);
 	else
 		(void)conn_break(c, CONN_REQUEST_TIMEOUT); /* the result is for receivers */
+}
+
+void
+tmf_lost(struct conn *c)
+{
+	const struct sess *s = c->sess;
+
+	if (!s->tmf.is_ours)
+		sess_post(c->sess, &(struct sess_event){ .kind = SESS_EV_TMF,
+				       .tmf = { .function = s->tmf.function,
+					   .ending = s->tmf.x.ending,
+					   .user = s->tmf.x.user } });
 }
 
 enum conn_result
@@ -272,24 +279,27 @@ tmf_in(struct conn *c)
 	res = conn_take_stat_sn(c, pdu.stat_sn);
 	if (res != CONN_OK)
 		return res;
+	res = exchange_answered(c, &c->sess->tmf.x, pdu.itt);
 	/* One that we no longer wait for is discarded (section 4.2.3.3, c). */
-	if (!c->tmf_sent || pdu.itt != c->tmf_itt)
-		return (pdu.itt & 0xffff) == 0xfffe ? CONN_OK : CONN_BAD_ITT;
+	if (res == CONN_BAD_ITT && (pdu.itt & 0xffff) == 0xfffe)
+		return CONN_OK;
+	if (res != CONN_OK)
+		return res;
 	/*
 	 * "Task does not exist": its response is behind us or it never got there;
 	 * either way there is nothing left to wait for (section 11.6.1).
 	 */
 	if (pdu.response == RESPONSE_COMPLETE ||
-	    (pdu.response == RESPONSE_NO_TASK && c->tmf_function == SESS_TMF_ABORT_TASK)) {
+	    (pdu.response == RESPONSE_NO_TASK && c->sess->tmf.function == SESS_TMF_ABORT_TASK)) {
 		tmf_conclude(c);
-		tmf_end(c, pdu.response, false);
+		tmf_end(c, pdu.response, (struct sess_ending){ 0 });
 		tmf_recover(c);
 		return CONN_OK;
 	}
 	c->counts.tmfs_failed++;
-	tmf_end(c, pdu.response, false);
+	tmf_end(c, pdu.response, (struct sess_ending){ 0 });
 	/* A command may have become late while somebody else's function was under way. */
-	if (c->tmf_is_ours)
+	if (c->sess->tmf.is_ours)
 		tmf_escalate(c);
 	else
 		tmf_recover(c);

@@ -28,3 +28,9 @@ violation_message(enum login_violation v)
 {
 	return violations[v].message;
 }
+
+bool
+violation_is_targets(enum login_violation v)
+{
+	return v != VIOLATION_NONE && v != VIOLATION_CHAP_UNVERIFIED;
+}

@@ -5,6 +5,8 @@
 #ifndef CORE_VIOLATION_H
 #define CORE_VIOLATION_H
 
+#include <stdbool.h>
+
 enum login_violation {
 #define VIOLATION(id, guide, text) VIOLATION_##id,
 #include "core/violation.def"
@@ -15,6 +17,8 @@ enum login_violation {
 const char *violation_text(enum login_violation v);
 /* The row's name, e.g. "BAD_NSG"; static text. */
 const char *violation_name(enum login_violation v);
+/* Whether it is the target's doing. */
+bool violation_is_targets(enum login_violation v);
 /* Number of the guide's message, Appendix C, "ISCSI_LOG_…"; 0: none. */
 unsigned violation_message(enum login_violation v);
 

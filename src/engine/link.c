@@ -16,10 +16,17 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Large enough for a turn's answers at queue depth 128 with 4 KiB reads. */
 #define STAGING_BYTES (640u << 10)
+/*
+ * What one link may do in a turn, so that a target that talks and talks takes
+ * no time from others: so many stops for events, and no more than the NOP-Ins
+ * that the connection takes before its answers have left.
+ */
+#define TURN_STOPS 64
 
 struct link {
 	struct loop *loop;
@@ -29,7 +36,15 @@ struct link {
 	struct loop_fd fd;
 	struct agenda_timer timer;
 	struct agenda_work flush;
-	bool attached, blocked, closing;
+	bool attached, closing;
+	bool blocked; /* the socket takes nothing */
+	/*
+	 * Bytes that were received and wait for the next turn, or until answers have
+	 * left: kept[kept_at..kept_len), never more than a staging buffer.  While
+	 * there are any, nothing is received.
+	 */
+	uint8_t *kept;
+	size_t kept_at, kept_len;
 	int error;            /* with closing: a negative errno, or 0 */
 	enum conn_result why; /* with closing */
 	uint64_t armed_us;    /* when the timer will expire; UINT64_MAX: not armed */
@@ -40,6 +55,7 @@ static _Thread_local uint8_t *staging;
 static _Thread_local unsigned staging_users;
 
 static void link_turn(struct link *k);
+static void link_take_kept(struct link *k);
 
 #define LINK_OF(ptr, member) ((struct link *)(void *)((char *)(ptr)-offsetof(struct link, member)))
 
@@ -58,7 +74,10 @@ link_expired(struct agenda_timer *t)
 static void
 link_flush(struct agenda_work *w)
 {
-	link_turn(LINK_OF(w, flush));
+	struct link *k = LINK_OF(w, flush);
+
+	link_take_kept(k);
+	link_turn(k);
 }
 
 struct link *
@@ -94,6 +113,9 @@ link_shut(struct link *k)
 	agenda_cancel(&k->flush);
 	agenda_clear(loop_agenda(k->loop), &k->timer);
 	k->armed_us = UINT64_MAX;
+	free(k->kept);
+	k->kept = NULL;
+	k->kept_at = k->kept_len = 0;
 	if (!k->attached)
 		return;
 	loop_unwatch(k->loop, &k->fd);
@@ -243,14 +265,67 @@ link_send(struct link *k)
 			k->counts.bytes_sent += (size_t)sent;
 			conn_tx_done(sess_conn(k->sess), (size_t)sent);
 		}
-		if (sent < (ssize_t)want) {
-			if (!k->blocked && loop_rewatch(k->loop, &k->fd, EPOLLIN | EPOLLOUT) == 0)
-				k->blocked = true;
+		k->blocked = sent < (ssize_t)want;
+		if (k->blocked)
 			return;
-		}
 	}
-	if (k->blocked && !k->closing && loop_rewatch(k->loop, &k->fd, EPOLLIN) == 0)
-		k->blocked = false;
+	k->blocked = false;
+}
+
+/* Wait for what can be used: no more bytes while some are kept and answers cannot leave. */
+static void
+link_watch(struct link *k)
+{
+	uint32_t in = k->kept != NULL && k->blocked ? 0 : EPOLLIN;
+	int err = loop_rewatch(k->loop, &k->fd, in | (k->blocked ? EPOLLOUT : 0));
+
+	if (err != 0)
+		link_fail(k, err);
+}
+
+/* Hand bytes to the connection, as many as one turn may have; returns how many. */
+static size_t
+link_feed(struct link *k, const uint8_t *p, size_t n)
+{
+	struct conn *c = sess_conn(k->sess);
+	size_t used = 0;
+
+	for (unsigned i = 0; i < TURN_STOPS && used < n && !k->closing; i++) {
+		size_t took = 0;
+
+		(void)conn_rx(c, p + used, n - used, loop_now(k->loop), &took); /* as above */
+		used += took;
+		link_drain(k);
+		if (conn_rx_is_paused(c))
+			break;
+	}
+	return used;
+}
+
+static void
+link_keep(struct link *k, const uint8_t *p, size_t n)
+{
+	assert(k->kept == NULL);
+	k->kept = malloc(n);
+	if (k->kept == NULL) {
+		link_fail(k, -ENOMEM);
+		return;
+	}
+	memcpy(k->kept, p, n);
+	k->kept_at = 0;
+	k->kept_len = n;
+}
+
+static void
+link_take_kept(struct link *k)
+{
+	if (k->kept == NULL || k->closing || conn_rx_is_paused(sess_conn(k->sess)))
+		return;
+	k->kept_at += link_feed(k, k->kept + k->kept_at, k->kept_len - k->kept_at);
+	if (k->kept_at < k->kept_len)
+		return;
+	free(k->kept);
+	k->kept = NULL;
 }
 
 static void
@@ -258,7 +333,7 @@ link_receive(struct link *k)
 {
 	struct conn *c = sess_conn(k->sess);
 	uint8_t *direct = NULL;
-	size_t want = conn_rx_want(c, &direct), hint = conn_rx_hint(c), got, used = 0;
+	size_t want = conn_rx_want(c, &direct), hint = conn_rx_hint(c), got, used;
 	struct iovec iov[2] = {
 		{ .iov_base = direct, .iov_len = want },
 		{ .iov_base = staging, .iov_len = hint < STAGING_BYTES ? hint : STAGING_BYTES },
@@ -289,13 +364,9 @@ link_receive(struct link *k)
 		(void)conn_rx_direct(c, placed, loop_now(k->loop)); /* an error is an event too */
 		link_drain(k);
 	}
-	while (used < got && !k->closing) {
-		size_t took = 0;
-
-		(void)conn_rx(c, staging + used, got - used, loop_now(k->loop), &took);
-		used += took;
-		link_drain(k);
-	}
+	used = link_feed(k, staging, got);
+	if (used < got && !k->closing)
+		link_keep(k, staging + used, got - used);
 }
 
 /* A good end after which the other side has reset the connection instead of closing it. */
@@ -322,6 +393,8 @@ link_turn(struct link *k)
 	link_drain(k);
 	link_send(k);
 	link_drain(k);
+	if (!k->closing)
+		link_watch(k);
 	if (k->closing) {
 		int error = end_error(k);
 		enum conn_result why = k->why;
@@ -333,6 +406,8 @@ link_turn(struct link *k)
 		k->ops->closed(k->user, error, why);
 		return;
 	}
+	if (k->kept != NULL && !k->blocked)
+		agenda_defer(loop_agenda(k->loop), &k->flush);
 	at = sess_deadline(k->sess);
 	if (at < k->armed_us) {
 		agenda_set(loop_agenda(k->loop), &k->timer, at);
@@ -345,7 +420,8 @@ link_ready(struct loop_fd *f, uint32_t events)
 {
 	struct link *k = LINK_OF(f, fd);
 
-	if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0)
+	/* What is kept comes first, and an error shows in the next call too. */
+	if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0 && k->kept == NULL)
 		link_receive(k);
 	agenda_defer(loop_agenda(k->loop), &k->flush);
 }

@@ -32,8 +32,8 @@ struct instance {
 	struct paths paths;
 	struct daemon daemon;
 	int pid_fd;
-	bool is_root;        /* and is to become `who` */
-	struct identity who; /* where is_root */
+	bool is_root;               /* and is to become `who` */
+	struct daemon_identity who; /* where is_root */
 	struct loop *loop;
 	struct loop_fd signals;
 	void *state; /* the program's */

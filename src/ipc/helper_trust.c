@@ -34,7 +34,7 @@ helper_open_to_group(const char *path)
 bool
 helper_is_trusted(const char *name, const char *pid_path, const struct sock_peer *peer)
 {
-	struct identity who;
+	struct daemon_identity who;
 
 	if (peer->uid == geteuid())
 		return true;

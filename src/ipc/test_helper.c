@@ -474,7 +474,7 @@ end_of(pid_t pid)
 static void
 only_the_daemon_s_own_user_with_the_lock_of_the_pid_file_is_the_daemon(void **state)
 {
-	struct identity who;
+	struct daemon_identity who;
 	pid_t pid;
 
 	(void)state;

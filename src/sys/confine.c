@@ -19,7 +19,7 @@
 static void note_add(char *note, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static int note_failure(char *note, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-static int become(const struct identity *who);
+static int become(const struct daemon_identity *who);
 static int drop_bounding(uint64_t keep);
 static int drop_capabilities(uint64_t keep);
 
@@ -43,7 +43,7 @@ note_add(char *note, const char *fmt, ...)
 static int
 change_user(const struct confine_cfg *cfg, char *note)
 {
-	const struct identity *who = cfg->user;
+	const struct daemon_identity *who = cfg->user;
 	int err;
 
 	if (geteuid() != 0 || who == NULL)
@@ -124,7 +124,7 @@ note_failure(char *note, int err, const char *fmt, ...)
 }
 
 static int
-become(const struct identity *who)
+become(const struct daemon_identity *who)
 {
 	if (setgroups(0, NULL) < 0 && getgroups(0, NULL) > 0)
 		return -errno;

@@ -22,7 +22,7 @@ enum confine_profile {
 /* Strings are borrowed for the call only. */
 struct confine_cfg {
 	/* Whom to become where root started us; NULL: stay root (iscsi_driverd, which mounts). */
-	const struct identity *user;
+	const struct daemon_identity *user;
 	/* Capabilities to keep where we have them (1 << CAP_…). */
 	uint64_t keep_caps;
 	/*

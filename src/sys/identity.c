@@ -23,7 +23,7 @@ static const struct {
 };
 
 static int
-find_account(struct identity *who)
+find_account(struct daemon_identity *who)
 {
 	struct passwd pw, *found;
 	char buf[ENTRY_BYTES];
@@ -40,7 +40,7 @@ find_account(struct identity *who)
 }
 
 static int
-take_number(struct identity *who, uid_t number)
+take_number(struct daemon_identity *who, uid_t number)
 {
 	struct passwd pw, *found = NULL;
 	char buf[ENTRY_BYTES];
@@ -53,10 +53,10 @@ take_number(struct identity *who, uid_t number)
 }
 
 int
-identity_of(const char *program, struct identity *ret)
+identity_of(const char *program, struct daemon_identity *ret)
 {
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		struct identity who = { 0 };
+		struct daemon_identity who = { 0 };
 		int err;
 
 		if (strcmp(program, rows[i].program) != 0)

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-struct identity {
+struct daemon_identity {
 	char name[32]; /* "openisw-iswd", also where there is no such account */
 	uid_t uid;
 	gid_t gid;
@@ -21,7 +21,7 @@ struct identity {
  * this daemon's and no account's.  -ENOENT: none of our daemons; -EEXIST: there is no
  * account and the number is somebody's; or what the account database says.
  */
-int identity_of(const char *program, struct identity *ret);
+int identity_of(const char *program, struct daemon_identity *ret);
 
 /* The group whose members may read what names initiators and targets; false: there is none. */
 bool identity_readers(gid_t *ret);

@@ -83,7 +83,7 @@ paths_fini(struct paths *p)
 static int
 open_to(int fd, const char *program)
 {
-	struct identity who;
+	struct daemon_identity who;
 	int err;
 
 	if (geteuid() != 0)

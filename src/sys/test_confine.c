@@ -574,7 +574,7 @@ is_full_root(void)
 static void
 root_becomes_the_daemon_s_user_without_capabilities(void **state)
 {
-	struct identity who;
+	struct daemon_identity who;
 	const struct confine_cfg cfg = { .user = &who };
 
 	(void)state;
@@ -587,7 +587,7 @@ root_becomes_the_daemon_s_user_without_capabilities(void **state)
 static void
 capability_that_is_needed_survives_the_change_of_the_user(void **state)
 {
-	struct identity who;
+	struct daemon_identity who;
 	const struct confine_cfg cfg = { .keep_caps = 1u << CAP_NET_RAW, .user = &who };
 
 	(void)state;

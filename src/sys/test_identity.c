@@ -19,7 +19,7 @@ static const char *const programs[] = {
 static void
 every_daemon_is_somebody_else_and_never_nobody_or_root(void **state)
 {
-	struct identity who[PROGRAMS];
+	struct daemon_identity who[PROGRAMS];
 	const struct passwd *nobody = getpwnam("nobody");
 
 	(void)state;
@@ -40,7 +40,7 @@ static void
 an_account_of_the_daemon_s_name_is_its_user(void **state)
 {
 	const struct passwd *pw;
-	struct identity who;
+	struct daemon_identity who;
 
 	(void)state;
 	assert_int_equal(identity_of("iscsi_resolvd", &who), 0);
@@ -54,7 +54,7 @@ an_account_of_the_daemon_s_name_is_its_user(void **state)
 static void
 what_is_no_daemon_has_no_user(void **state)
 {
-	struct identity who;
+	struct daemon_identity who;
 
 	(void)state;
 	assert_int_equal(identity_of("iscsi_driverd", &who), -ENOENT);

@@ -119,7 +119,7 @@ directories_are_made_with_their_modes_and_secrets_are_closed_again(void **state)
 	char *dir = temp_dir();
 	char why[BENEATH_WHY_BYTES];
 	struct paths p;
-	struct identity who;
+	struct daemon_identity who;
 	struct stat st;
 	mode_t was = umask(0077);
 

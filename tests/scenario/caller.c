@@ -29,6 +29,8 @@ config_word(struct world *w, const struct word *word)
 		w->stat_sn = (uint32_t)words_number(w, v, 0);
 	else if ((v = word_value(word, "login_timeout")) != NULL)
 		cfg->login_timeout_ms = ms(w, v);
+	else if ((v = word_value(word, "logout_timeout")) != NULL)
+		cfg->logout_timeout_ms = ms(w, v);
 	else if ((v = word_value(word, "request_timeout")) != NULL)
 		cfg->request_timeout_ms = ms(w, v);
 	else if ((v = word_value(word, "abort_timeout")) != NULL)
@@ -349,8 +351,12 @@ command_logout(struct world *w, const struct word *word, size_t n)
 void
 command_verified(struct world *w, const struct word *word, size_t n)
 {
+	static const char *const names[] = { "no", "yes", "unknown", NULL };
+	int verdict = words_choice(w, "verdict", word[1].text, names);
+
 	(void)n;
-	sess_verified(w->sess, strcmp(word[1].text, "yes") == 0, w->now);
+	if (verdict >= 0)
+		sess_verified(w->sess, (enum chap_verdict)verdict, w->now);
 }
 
 void

@@ -131,6 +131,7 @@ command_session(struct world *w, const struct word *word, size_t n)
 		    !check_number(w, &word[i], "tpgt", (uint64_t)sess_tpgt(w->sess)) &&
 		    !check_number(w, &word[i], "requests", sess_requests(w->sess)) &&
 		    !check_number(w, &word[i], "time2wait", sess_time2wait(w->sess)) &&
+		    !check_number(w, &word[i], "time2retain", sess_time2retain(w->sess)) &&
 		    !check_text(w, &word[i], "alias", sess_target_alias(w->sess)))
 			unknown(w, &word[i]);
 }
@@ -271,23 +272,64 @@ command_verify(struct world *w, const struct word *word, size_t n)
 			unknown(w, &word[i]);
 }
 
+/*
+ * "timed_out", "lost", "rejected", "violation", "why=CONN_RESULT", "reason=N":
+ * how an exchange ended.  Where no word says it, it was answered.
+ */
+static bool
+is_ending(struct world *w, const struct word *word, struct sess_ending *want)
+{
+	static const char *const names[] = { "answered", "rejected", "timed_out", "lost",
+		"violation", NULL };
+	const char *v;
+
+	for (int i = 0; names[i] != NULL; i++)
+		if (strcmp(word->text, names[i]) == 0) {
+			want->how = (enum sess_end)i;
+			return true;
+		}
+	if ((v = word_value(word, "why")) != NULL)
+		want->why = (enum conn_result)words_choice(w, "end", v, result_name);
+	else if ((v = word_value(word, "reason")) != NULL)
+		want->reject_reason = (uint8_t)words_number(w, v, 0);
+	else
+		return false;
+	return true;
+}
+
+static void
+check_ending(struct world *w, const struct sess_ending *got, const struct sess_ending *want)
+{
+	static const char *const names[] = { "answered", "rejected", "timed out", "lost",
+		"a violation" };
+
+	if (got->how != want->how)
+		world_fail(
+		    w, "expected the end to be %s, it is %s", names[want->how], names[got->how]);
+	if (want->why != CONN_OK && got->why != want->why)
+		world_fail(w, "expected an end by %s, it is %s", result_name[want->why],
+		    result_name[got->why]);
+	if (got->reject_reason != want->reject_reason)
+		world_fail(
+		    w, "expected the reason %u, it is %u", want->reject_reason, got->reject_reason);
+}
+
 /* pong bytes=64 same=64 rtt=5 | pong timed_out */
 void
 command_pong(struct world *w, const struct word *word, size_t n)
 {
 	const struct world_event *e = next_event(w, SESS_EV_PING);
-	bool timed_out = false;
+	struct sess_ending ending = { .how = SESS_END_ANSWERED };
 
 	for (size_t i = 1; e != NULL && i < n; i++) {
-		if (strcmp(word[i].text, "timed_out") == 0)
-			timed_out = true;
-		else if (!check_number(w, &word[i], "bytes", e->ev.ping.bytes) &&
-			 !check_number(w, &word[i], "same", e->ev.ping.bytes_same) &&
-			 !check_number(w, &word[i], "rtt_ms", e->ev.ping.rtt_us / 1000))
+		if (!is_ending(w, &word[i], &ending) &&
+		    !check_number(w, &word[i], "bytes", e->ev.ping.bytes) &&
+		    !check_number(w, &word[i], "same", e->ev.ping.bytes_same) &&
+		    !check_number(w, &word[i], "rtt_ms", e->ev.ping.rtt_us / 1000))
 			unknown(w, &word[i]);
 	}
-	if (e != NULL && e->ev.ping.timed_out != timed_out)
-		world_fail(w, "expected a ping that was%s answered", timed_out ? " not" : "");
+	if (e != NULL)
+		check_ending(w, &e->ev.ping.ending, &ending);
 }
 
 /* tmf_done logical_unit_reset response=0 ours | … timed_out */
@@ -299,15 +341,16 @@ command_tmf_done(struct world *w, const struct word *word, size_t n)
 		NULL };
 	int want = words_choice(w, "function", word[1].text, names);
 	const struct world_event *e = next_event(w, SESS_EV_TMF);
-	bool timed_out = false, ours = false;
+	struct sess_ending ending = { .how = SESS_END_ANSWERED };
+	bool ours = false;
 
 	if (e == NULL || want < 0)
 		return;
 	for (size_t i = 2; i < n; i++) {
-		if (strcmp(word[i].text, "timed_out") == 0)
-			timed_out = true;
-		else if (strcmp(word[i].text, "ours") == 0)
+		if (strcmp(word[i].text, "ours") == 0)
 			ours = true;
+		else if (is_ending(w, &word[i], &ending))
+			continue;
 		else if (check_number(w, &word[i], "response", e->ev.tmf.response))
 			cover_note(COVER_TMF, e->ev.tmf.response);
 		else
@@ -315,8 +358,7 @@ command_tmf_done(struct world *w, const struct word *word, size_t n)
 	}
 	if ((int)e->ev.tmf.function != want)
 		world_fail(w, "expected %s, got %s", names[want], names[e->ev.tmf.function]);
-	if (e->ev.tmf.timed_out != timed_out)
-		world_fail(w, "expected a function that was%s answered", timed_out ? " not" : "");
+	check_ending(w, &e->ev.tmf.ending, &ending);
 	if (e->ev.tmf.is_ours != ours)
 		world_fail(w, "expected a function that is %s",
 		    ours ? "the session's own" : "the caller's");
@@ -415,11 +457,13 @@ void
 command_text_done(struct world *w, const struct word *word, size_t n)
 {
 	const struct world_event *e = next_event(w, SESS_EV_TEXT_DONE);
-	bool ok = strcmp(word[1].text, "ok") == 0;
+	struct sess_ending ending = { .how = SESS_END_ANSWERED };
 
-	(void)n;
-	if (e != NULL && e->ev.text.ok != ok)
-		world_fail(w, "the text is %s", ok ? "not complete" : "complete");
+	for (size_t i = 1; i < n; i++)
+		if (!is_ending(w, &word[i], &ending))
+			unknown(w, &word[i]);
+	if (e != NULL)
+		check_ending(w, &e->ev.text.ending, &ending);
 }
 
 void

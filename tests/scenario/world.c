@@ -97,6 +97,7 @@ world_fini(struct world *w)
 	sendtargets_free(w->targets);
 	free(w->in);
 	free(w->out);
+	free(w->kept);
 }
 
 void
@@ -241,15 +242,67 @@ pull(struct world *w)
 	}
 }
 
+/* The target's bytes that have arrived, as far as the session takes them; how many. */
+static size_t
+feed(struct world *w)
+{
+	size_t at = 0;
+
+	while (at < w->kept_len && sess_conn(w->sess) != NULL && !w->is_closing &&
+	       !conn_rx_is_paused(sess_conn(w->sess))) {
+		struct conn *c = sess_conn(w->sess);
+		size_t n = w->kept_len - at, used, want;
+		size_t some = w->cut->bytes > 0 && n > w->cut->bytes ? w->cut->bytes : n;
+		uint8_t *to;
+
+		want = w->cut->direct ? conn_rx_want(c, &to) : 0;
+		if (want > 0) {
+			used = some < want ? some : want;
+			memcpy(to, w->kept + at, used);
+			(void)conn_rx_direct(c, used, w->now); /* an error is an event too */
+		} else {
+			/* Memory of its own, so that sanitizers see a byte too many. */
+			uint8_t *copy = malloc(some);
+
+			if (copy == NULL)
+				abort();
+			memcpy(copy, w->kept + at, some);
+			(void)conn_rx(c, copy, some, w->now, &used);
+			drain(w);
+			free(copy);
+		}
+		at += used;
+		drain(w);
+	}
+	w->kept_len -= at;
+	if (w->kept_len > 0)
+		memmove(w->kept, w->kept + at, w->kept_len);
+	return at;
+}
+
 void
 world_turn(struct world *w)
 {
-	drain(w);
-	if (!w->is_closing)
-		pull(w);
-	drain(w);
-	if (w->is_closing && sess_conn(w->sess) != NULL)
-		world_disconnect(w, 0, w->closing);
+	do {
+		drain(w);
+		if (!w->is_closing)
+			pull(w);
+		drain(w);
+		if (w->is_closing && sess_conn(w->sess) != NULL)
+			world_disconnect(w, 0, w->closing);
+	} while (feed(w) > 0);
+}
+
+void
+world_feed(struct world *w, const uint8_t *bytes, size_t n)
+{
+	w->kept = realloc(w->kept, w->kept_len + n + 1);
+	if (w->kept == NULL)
+		abort();
+	memcpy(w->kept + w->kept_len, bytes, n);
+	w->kept_len += n;
+	(void)feed(w); /* the turn takes what is left */
+	world_turn(w);
 }
 
 void
@@ -264,7 +317,7 @@ world_connect(struct world *w)
 		return;
 	}
 	w->in_len = w->in_at = 0;
-	w->out_len = 0;
+	w->out_len = w->kept_len = 0;
 	w->header_digest = w->data_digest = false;
 	w->digests_next[0] = w->digests_next[1] = false;
 	w->full_feature = w->was_online = w->is_closing = false;
@@ -287,38 +340,6 @@ world_disconnect(struct world *w, int err, enum conn_result why)
 	w->is_closing = false;
 	drain(w);
 	report_closed(&ctx, w->was_online, err, why);
-}
-
-void
-world_feed(struct world *w, const uint8_t *bytes, size_t n)
-{
-	while (n > 0 && sess_conn(w->sess) != NULL && !w->is_closing) {
-		struct conn *c = sess_conn(w->sess);
-		size_t some = w->cut->bytes > 0 && n > w->cut->bytes ? w->cut->bytes : n;
-		size_t used = some, want;
-		uint8_t *to;
-
-		want = w->cut->direct ? conn_rx_want(c, &to) : 0;
-		if (want > 0) {
-			used = some < want ? some : want;
-			memcpy(to, bytes, used);
-			(void)conn_rx_direct(c, used, w->now); /* an error is an event too */
-		} else {
-			/* Memory of its own, so that sanitizers see a byte too many. */
-			uint8_t *copy = malloc(some);
-
-			if (copy == NULL)
-				abort();
-			memcpy(copy, bytes, some);
-			(void)conn_rx(c, copy, some, w->now, &used);
-			drain(w);
-			free(copy);
-		}
-		bytes += used;
-		n -= used;
-		drain(w);
-	}
-	world_turn(w);
 }
 
 void

@@ -94,6 +94,9 @@ struct world {
 	/* The target's bytes that wait for company ("more"). */
 	uint8_t *out;
 	size_t out_len;
+	/* And those that the session did not take yet. */
+	uint8_t *kept;
+	size_t kept_len;
 };
 
 extern uint8_t world_pattern[WORLD_PATTERN];

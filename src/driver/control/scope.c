@@ -152,7 +152,7 @@ scope_sessions(const struct driver *d, const struct scope *s)
 		const struct session *x = LIST_ENTRY(node, struct session, link);
 
 		n += x->state == SSTATE_ONLINE &&
-		     (s->scope.target == NULL || strcmp(x->target, s->target) == 0) &&
+		     (s->scope.target == NULL || iname_same(x->target, s->target)) &&
 		     (s->scope.address == NULL || registry_address_same(&x->a, &s->address));
 	}
 	return n;

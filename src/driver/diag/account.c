@@ -4,36 +4,10 @@
 
 #include "core/req.h"
 
-static void
-violation(const struct account *a, enum login_violation v)
-{
-	switch ((int)v) {
-	case VIOLATION_NO_CHAP_SECRET:
-		stat_add(a->session, STAT_TRANSPORT_SESSION_no_chap_secret);
-		break;
-	case VIOLATION_BAD_NSG:
-	case VIOLATION_BAD_CSG:
-	case VIOLATION_TRANSIT_UNASKED:
-		stat_add(a->session, STAT_TRANSPORT_SESSION_bad_next_stage);
-		break;
-	case VIOLATION_CHAP_NR_MISSING:
-	case VIOLATION_CHAP_NR_OTHER:
-	case VIOLATION_CHAP_R:
-	case VIOLATION_CHAP_REFLECTED:
-	case VIOLATION_CHAP_OWN_RESPONSE:
-	case VIOLATION_CHAP_WRONG_NAME:
-	case VIOLATION_CHAP_WRONG:
-		stat_add(a->session, STAT_SWD_CONNECTION_auth_failures);
-		break;
-	}
-}
-
 void
 account_event(const struct account *a, const struct sess_event *ev)
 {
 	report_event(&a->about, ev);
-	if (ev->kind == SESS_EV_LOGIN_FAILED && ev->login.step == LOGIN_VIOLATION)
-		violation(a, ev->login.violation);
 }
 
 void

@@ -191,8 +191,14 @@ report_login(const struct diag_ctx *ctx, const struct sess_event *ev)
 	unsigned code = (unsigned)ev->login.status_class << 8 | ev->login.status_detail;
 	const char *from = ctx->address != NULL ? ctx->address : "";
 
+	char name[LIMIT_KEY_NAME_BYTES + 1];
+
 	switch (ev->login.step) {
 	case LOGIN_REDIRECTED:
+		if (ev->login.culprit[0] != '\0') {
+			name_of(ev->login.culprit, name, sizeof name);
+			diag_ISCSI_LOG_INCOR_KEY_REDI(ctx, name);
+		}
 		if (ev->login.status_detail == 2)
 			diag_ISCSI_LOG_PERM_REDIRECT_REQUESTED(ctx, code, from, ev->login.redirect);
 		else
@@ -204,7 +210,7 @@ report_login(const struct diag_ctx *ctx, const struct sess_event *ev)
 		break;
 	case LOGIN_VIOLATION:
 		/* Without one the login took too long; report_closed() says that. */
-		if (ev->login.violation != VIOLATION_NONE)
+		if (violation_is_targets(ev->login.violation))
 			report_violation(ctx, ev);
 		break;
 	case LOGIN_SEND:
@@ -253,8 +259,7 @@ report_closed(const struct diag_ctx *ctx, bool was_online, int err, enum conn_re
 		return;
 	if (err != 0 || why == CONN_LOGIN_TIMEOUT)
 		diag_ISW_LOG_CLOSED_ON_LOGIN(ctx);
-	else if (why == CONN_BAD_OPCODE || why == CONN_BAD_HEADER || why == CONN_BAD_STAGE ||
-		 why == CONN_TOO_LONG || why == CONN_BAD_ITT)
+	else if (conn_result_is_violation(why))
 		diag_ISW_LOG_BAD_PROTO_HDR(ctx);
 }
 

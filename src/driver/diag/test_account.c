@@ -46,17 +46,14 @@ violate(enum login_violation v)
 }
 
 static void
-violations_are_said_and_counted(void **state)
+violations_are_said(void **state)
 {
 	(void)state;
 	violate(VIOLATION_NO_CHAP_SECRET);
-	assert_int_equal(COUNT(TRANSPORT_SESSION_no_chap_secret), 1);
 	assert_int_equal(said[0], DIAG_ISCSI_LOG_LOGIN_NO_CHAP_SECRET);
 	violate(VIOLATION_BAD_NSG);
-	assert_int_equal(COUNT(TRANSPORT_SESSION_bad_next_stage), 1);
 	assert_int_equal(said[1], DIAG_ISCSI_LOG_PROTOCOL_BAD_TGT_NSG);
 	violate(VIOLATION_CHAP_WRONG);
-	assert_int_equal(COUNT(SWD_CONNECTION_auth_failures), 1);
 	assert_int_equal(said[2], DIAG_ISCSI_LOG_PROTOCOL_BAD_CHAP_R_VAL);
 }
 
@@ -125,7 +122,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(violations_are_said_and_counted, setup),
+		cmocka_unit_test_setup(violations_are_said, setup),
 		cmocka_unit_test_setup(
 		    a_close_is_counted_by_how_far_the_connection_had_come, setup),
 		cmocka_unit_test_setup(a_login_without_memory_is_said_and_counted, setup),

@@ -26,12 +26,12 @@ static void
 what_driver_and_core_count_is_shown_together(void **state)
 {
 	(void)state;
-	stat_add(&block, STAT_TRANSPORT_SESSION_logouts);
-	stat_add_n(&block, STAT_TRANSPORT_SESSION_logouts, 2);
+	stat_add(&block, STAT_TRANSPORT_SESSION_opens);
+	stat_add_n(&block, STAT_TRANSPORT_SESSION_opens, 2);
 	core.ios_issued = 7;
 	base.cleared = 1000;
 	stat_values(&v, &block, &core, &base);
-	assert_int_equal(v.n[STAT_TRANSPORT_SESSION_logouts], 3);
+	assert_int_equal(v.n[STAT_TRANSPORT_SESSION_opens], 3);
 	assert_int_equal(v.n[STAT_SWD_CONNECTION_ios], 7);
 	assert_int_equal(v.n[STAT_SWD_CONNECTION_cleared], 1000);
 	assert_int_equal(v.n[STAT_TRANSPORT_SESSION_closes], 0);
@@ -41,14 +41,14 @@ static void
 clearing_a_section_leaves_the_others(void **state)
 {
 	(void)state;
-	stat_add(&block, STAT_TRANSPORT_SESSION_logouts);
-	stat_add(&block, STAT_SWD_CONNECTION_auth_failures);
+	stat_add(&block, STAT_TRANSPORT_SESSION_opens);
+	stat_add(&block, STAT_SWD_CONNECTION_iswd_failures);
 	core.ios_issued = 7;
 	stat_clear(&base, STAT_SWD_CONNECTION, &block, &core, 2000);
 	core.ios_issued = 9;
 	stat_values(&v, &block, &core, &base);
-	assert_int_equal(v.n[STAT_TRANSPORT_SESSION_logouts], 1);
-	assert_int_equal(v.n[STAT_SWD_CONNECTION_auth_failures], 0);
+	assert_int_equal(v.n[STAT_TRANSPORT_SESSION_opens], 1);
+	assert_int_equal(v.n[STAT_SWD_CONNECTION_iswd_failures], 0);
 	assert_int_equal(v.n[STAT_SWD_CONNECTION_ios], 2);
 	assert_int_equal(v.n[STAT_SWD_CONNECTION_cleared], 2000);
 }
@@ -72,7 +72,7 @@ static void
 counting_for_nobody_is_harmless(void **state)
 {
 	(void)state;
-	stat_add(NULL, STAT_TRANSPORT_SESSION_logouts);
+	stat_add(NULL, STAT_TRANSPORT_SESSION_opens);
 }
 
 int

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/iname.h"
 #include "core/sendtargets.h"
 #include "driver/call.h"
 #include "driver/cut.h"
@@ -159,7 +160,7 @@ add(struct discovery *x, const char *name, struct addr *a)
 	cut_copy(row->a.address, sizeof row->a.address, a->host);
 	row->a.port = a->port;
 	row->a.tpgt = a->tpgt;
-	if (strcmp(x->last_name, name) != 0) {
+	if (!iname_same(x->last_name, name)) {
 		cut_copy(x->last_name, sizeof x->last_name, name);
 		x->result.n_targets++;
 	}

@@ -26,7 +26,7 @@ struct nexus {
 	unsigned stamp;       /* counts logins */
 	bool is_asking;       /* a verdict is due for this login */
 	struct fault unasked; /* set: why there was none */
-	bool is_logging_out, is_dropped;
+	bool is_dropped;
 };
 
 void
@@ -50,6 +50,7 @@ take_login(struct nexus *n, struct nexus_login *login)
 		.chap = login->has_chap ? &login->chap.cfg : NULL,
 	};
 	n->cfg.login_timeout_ms = login->timers.s[TIMER_login] * 1000;
+	n->cfg.logout_timeout_ms = NEXUS_LOGOUT_MS;
 	n->cfg.request_timeout_ms = login->timers.s[TIMER_command] * 1000;
 	n->cfg.abort_timeout_ms = login->timers.s[TIMER_abort] * 1000;
 	n->cfg.reset_timeout_ms = login->timers.s[TIMER_reset] * 1000;
@@ -110,7 +111,7 @@ login_failed(struct nexus *n, const struct sess_event *ev)
 		fault_set(&d->fault, FAULT_OFFLINE, login_advice_violation(ev->login.violation),
 		    "the login failed: %s", reason);
 		/* RADIUS was not asked, so the target is not to blame; it may be asked soon. */
-		if (ev->login.violation == VIOLATION_CHAP_WRONG && n->unasked.is_set) {
+		if (ev->login.violation == VIOLATION_CHAP_UNVERIFIED && n->unasked.is_set) {
 			d->is_permanent = false;
 			d->fault = n->unasked;
 		}
@@ -163,7 +164,7 @@ verify(struct nexus *n, const struct sess_event *ev)
 	/* Both are ours to choose and MD5's length: RADIUS is asked with nothing else. */
 	if (n->ops->verify == NULL || q->challenge_len > sizeof copy.challenge ||
 	    q->response_len > sizeof copy.response) {
-		sess_verified(n->sess, false, loop_now(n->loop));
+		sess_verified(n->sess, CHAP_VERDICT_NONE, loop_now(n->loop));
 		return;
 	}
 	memcpy(copy.challenge, q->challenge, q->challenge_len);
@@ -180,9 +181,7 @@ link_event(void *user, const struct sess_event *ev)
 {
 	struct nexus *n = user;
 
-	/* Where nobody gave a verdict the target is not to blame. */
-	if (ev->kind != SESS_EV_LOGIN_FAILED || !n->unasked.is_set)
-		account_event(&n->account, ev);
+	account_event(&n->account, ev);
 	switch (ev->kind) {
 	case SESS_EV_ONLINE:
 		n->down.was_online = true;
@@ -199,19 +198,21 @@ link_event(void *user, const struct sess_event *ev)
 		break;
 	case SESS_EV_TEXT_DONE:
 		if (n->ops->text_done != NULL)
-			n->ops->text_done(n->user, ev->text.ok);
+			n->ops->text_done(n->user, ev->text.ending.how == SESS_END_ANSWERED);
 		break;
 	case SESS_EV_PING:
 		if (n->ops->ping != NULL)
-			n->ops->ping(
-			    n->user, &(struct nexus_ping){ ev->ping.bytes, ev->ping.bytes_same,
-					 ev->ping.rtt_us, ev->ping.timed_out, ev->ping.user });
+			n->ops->ping(n->user, &(struct nexus_ping){ ev->ping.bytes,
+						  ev->ping.bytes_same, ev->ping.rtt_us,
+						  ev->ping.ending.how != SESS_END_ANSWERED &&
+						      ev->ping.ending.how != SESS_END_REJECTED,
+						  ev->ping.user });
 		break;
 	case SESS_EV_TMF:
 		log_warn("%s: task management function %u %s", n->label, ev->tmf.function,
-		    ev->tmf.timed_out       ? "was not answered"
-		    : ev->tmf.response == 0 ? "was completed"
-					    : "was refused by the target");
+		    ev->tmf.ending.how != SESS_END_ANSWERED ? "was not answered"
+		    : ev->tmf.response == 0                 ? "was completed"
+							    : "was refused by the target");
 		break;
 	case SESS_EV_LOGOUT:
 		n->down.end = NEXUS_LOGGED_OUT;
@@ -282,7 +283,7 @@ phase(const struct nexus *n)
 		return ACCOUNT_OURS;
 	if (n->down.end == NEXUS_LOGGED_OUT)
 		return ACCOUNT_DONE;
-	if (n->is_logging_out)
+	if (sess_ended_in(n->sess) == SESS_LOGOUT)
 		return ACCOUNT_LOGOUT;
 	return n->down.was_online ? ACCOUNT_ACTIVE : ACCOUNT_LOGIN;
 }
@@ -390,7 +391,7 @@ nexus_attach(struct nexus *n, int fd, struct nexus_login *login)
 	if (login != NULL)
 		take_login(n, login);
 	n->down = (struct nexus_down){ 0 };
-	n->is_asking = n->is_logging_out = n->is_dropped = false;
+	n->is_asking = n->is_dropped = false;
 	fault_clear(&n->unasked);
 	n->stamp++;
 	err = link_attach(n->link, fd);
@@ -412,7 +413,11 @@ nexus_verified(struct nexus *n, unsigned stamp, bool ok, const struct fault *why
 	}
 	n->is_asking = false;
 	n->unasked = *why;
-	sess_verified(n->sess, ok, loop_now_update(n->loop));
+	sess_verified(n->sess,
+	    why->is_set ? CHAP_VERDICT_NONE
+	    : ok        ? CHAP_VERDICT_RIGHT
+			: CHAP_VERDICT_WRONG,
+	    loop_now_update(n->loop));
 	link_kick(n->link);
 }
 
@@ -470,13 +475,7 @@ queued(struct nexus *n, int err)
 int
 nexus_logout(struct nexus *n)
 {
-	int err = queued(n, sess_logout(n->sess, loop_now(n->loop)));
-
-	if (err == 0) {
-		n->is_logging_out = true;
-		stat_add(n->account.session, STAT_TRANSPORT_SESSION_logouts);
-	}
-	return err;
+	return queued(n, sess_logout(n->sess, loop_now(n->loop)));
 }
 
 void

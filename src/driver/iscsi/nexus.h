@@ -71,6 +71,8 @@ struct nexus_query {
 };
 /* RADIUS is asked, and answers, within this: part of the login's time. */
 #define NEXUS_VERIFY_MS 12000
+/* A logout that is not answered within this is none. */
+#define NEXUS_LOGOUT_MS 5000
 
 /* None of these may free the nexus, except down(). */
 struct nexus_ops {

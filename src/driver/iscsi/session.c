@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/iname.h"
 #include "driver/call.h"
 #include "driver/cut.h"
 #include "driver/iscsi/isid.h"
@@ -482,7 +483,7 @@ session_find_address(const struct driver *d, const char *target, const struct re
 	{
 		struct session *s = LIST_ENTRY(node, struct session, link);
 
-		if (strcmp(s->target, target) == 0 && registry_address_same(&s->a, a))
+		if (iname_same(s->target, target) && registry_address_same(&s->a, a))
 			return s;
 	}
 	return NULL;

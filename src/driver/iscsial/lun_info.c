@@ -16,7 +16,7 @@ lun_info_may_cache(const struct lun_info *i)
  * target useless.
  */
 bool
-lun_info_is_same(const struct registry_identity *a, const struct registry_identity *b)
+lun_info_is_same(const struct lun_id *a, const struct lun_id *b)
 {
 	if (a->designator[0] != '\0' || b->designator[0] != '\0')
 		return strcmp(a->designator, b->designator) == 0;
@@ -24,7 +24,7 @@ lun_info_is_same(const struct registry_identity *a, const struct registry_identi
 }
 
 const char *
-lun_info_name(const struct registry_identity *id)
+lun_info_name(const struct lun_id *id)
 {
 	if (id->designator[0] != '\0')
 		return id->designator;

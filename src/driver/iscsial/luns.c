@@ -22,6 +22,7 @@ struct visit {
 	void *user;
 	struct luns_result result;
 	struct luns_failure *failures; /* NULL or LUNS_FAILURES_MAX, owned */
+	size_t restoring;              /* disks whose device files are being made, and one */
 };
 
 /* ---- words about failures ---- */
@@ -180,24 +181,57 @@ claim_above(struct visit *v, const struct hwpath *path, enum registry_class clas
 	return n;
 }
 
+/* Both ways: the registry keeps more of a unit than a probe gathers. */
+static struct identity
+to_registry(const struct lun_id *id)
+{
+	struct identity ret = { .size_bytes = id->size_bytes };
+
+	(void)identity_add(&ret, id->designator); /* none: a unit without one */
+	memcpy(ret.serial, id->serial, strlen(id->serial));
+	return ret;
+}
+
+static struct lun_id
+from_registry(const struct identity *id)
+{
+	const char *designator = identity_first(id);
+	struct lun_id ret = { .size_bytes = id->size_bytes };
+
+	if (designator != NULL)
+		memcpy(ret.designator, designator, strlen(designator));
+	memcpy(ret.serial, id->serial, strlen(id->serial));
+	return ret;
+}
+
 /* Is it the unit that the registry knows at this path?  A new one is written down. */
 static bool
 check_identity(struct visit *v, struct node *n, const struct lun_info *info)
 {
-	struct registry_identity known;
+	struct identity known, now = to_registry(&info->id);
 	int err = registry_identity_get(v->d->reg, n->hw_path, &known);
 
-	if (err == 0 && !lun_info_is_same(&known, &info->id) && n->is_installed) {
-		fault_set(failure(v, n->hw_path), FAULT_OFFLINE,
-		    "restore the unit on the target; or remove the device (rmsf) and scan again",
-		    "LUN %u is not the unit that %s was installed for: it was %s, now there is %s; "
-		    "it gets no I/O",
-		    info->number, n->name, lun_info_name(&known), lun_info_name(&info->id));
-		return false;
+	if (err != 0 && err != -ENOENT) {
+		/* What cannot be read is not overwritten, and nothing is known to be the same. */
+		settings_fault(v->d->reg, failure(v, n->hw_path));
+		return !n->is_installed;
 	}
-	if (err == 0 && memcmp(&known, &info->id, sizeof known) == 0)
+	if (err == 0 && n->is_installed) {
+		struct lun_id was = from_registry(&known);
+
+		if (!lun_info_is_same(&was, &info->id)) {
+			fault_set(failure(v, n->hw_path), FAULT_OFFLINE,
+			    "restore the unit on the target; or remove the device (rmsf) and scan "
+			    "again",
+			    "LUN %u is not the unit that %s was installed for: it was %s, now "
+			    "there is %s; it gets no I/O",
+			    info->number, n->name, lun_info_name(&was), lun_info_name(&info->id));
+			return false;
+		}
+	}
+	if (err == 0 && memcmp(&known, &now, sizeof known) == 0)
 		return true;
-	if (registry_identity_set(v->d->reg, n->hw_path, &info->id) != 0)
+	if (registry_identity_set(v->d->reg, n->hw_path, &now) != 0)
 		settings_fault(v->d->reg, failure(v, n->hw_path));
 	return true;
 }
@@ -320,6 +354,18 @@ finish(struct visit *v)
 	free(v);
 }
 
+/* The scan is over when the files of every disk that is installed are there. */
+static void
+restored(void *user, const struct devfile_result *r)
+{
+	struct visit *v = user;
+
+	if (r != NULL && r->fault.is_set)
+		log_err("%s", r->fault.message);
+	if (--v->restoring == 0)
+		finish(v);
+}
+
 /* The bay has taken the disks: those that are installed get their device files back. */
 static void
 shown(void *user, struct seat_disk *disks, size_t n)
@@ -327,6 +373,7 @@ shown(void *user, struct seat_disk *disks, size_t n)
 	struct visit *v = user;
 	struct session *s = session_find(v->d, v->instance);
 
+	v->restoring = 1;
 	for (size_t i = 0; i < n; i++) {
 		struct node *node = luns_find(v->d, v->instance, disks[i].info.number);
 
@@ -346,11 +393,13 @@ shown(void *user, struct seat_disk *disks, size_t n)
 		if (s == NULL || s->state == SSTATE_CLOSED || s->state == SSTATE_LOGOUT)
 			continue;
 		node->is_shown = true;
-		if (node->is_installed)
-			devfile_restore(v->d, node);
+		if (node->is_installed) {
+			v->restoring++;
+			devfile_restore(v->d, node, restored, v);
+		}
 	}
 	free(disks);
-	finish(v);
+	restored(v, NULL);
 }
 
 static void
@@ -473,7 +522,7 @@ luns_changed(struct session *s, const struct lun_info *info)
 	log_note("disk %s: now %llu bytes%s", n->name, (unsigned long long)info->capacity.bytes,
 	    info->has_mode && info->mode.is_write_protected ? ", read-only" : "");
 	tree_describe_lun(n, info);
-	devfile_resize(s->d, n);
+	devfile_change(s->d, n);
 }
 
 void

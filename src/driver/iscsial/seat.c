@@ -12,7 +12,7 @@
 #include "driver/iscsial/seat_impl.h"
 
 /* How long a logout may take; then the connection is simply closed. */
-#define SEAT_LOGOUT_US 5000000
+#define SEAT_LOGOUT_US (NEXUS_LOGOUT_MS * 1000ull + 500000)
 
 /* ---- events go to the main loop ---- */
 

@@ -31,8 +31,10 @@ is_identity(enum ask_need need)
 static void
 end(struct ask *a)
 {
+	bool is_cut = a->req.result == REQ_LOST || a->req.result == REQ_UNSENT;
+
 	/* A doubt that came with the answer wants another one. */
-	if (a->is_stale && ++a->rounds <= ROUNDS) {
+	if (a->is_stale && !is_cut && ++a->rounds <= ROUNDS) {
 		begin(a);
 		return;
 	}
@@ -330,7 +332,9 @@ void
 ask_restart(struct ask *a)
 {
 	assert(a->is_busy);
-	a->is_stale = true;
+	/* Before the first question that matters no answer can be too old. */
+	if (ask_steps[a->step].need != ASK_FIRST)
+		a->is_stale = true;
 }
 
 void

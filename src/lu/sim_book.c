@@ -184,6 +184,14 @@ sim_book_end(struct sim *s, struct sim_req *q)
 
 /* ---- always ---- */
 
+/* Then a request that may go may wait for its turn. */
+static bool
+is_queue_moving(const struct sim *s, unsigned place)
+{
+	return lu_state(s->u[place]) == LU_SAME &&
+	       s->agenda.now_us - s->u[place]->good_us < 1000ull * s->path.command_ms + SLACK_US;
+}
+
 static void
 check_unit(struct sim *s, unsigned place)
 {
@@ -203,7 +211,7 @@ check_unit(struct sim *s, unsigned place)
 		q->was_other = q->was_other || lu_state(u) == LU_OTHER;
 		if (!q->is_away && q->stuck_us == 0 && lu_state(u) != LU_SAME)
 			q->stuck_us = s->agenda.now_us;
-		if (!q->is_away && q->stuck_us != 0 &&
+		if (!q->is_away && q->stuck_us != 0 && !is_queue_moving(s, place) &&
 		    s->agenda.now_us > q->stuck_us + s->path.replacement_us + SLACK_US)
 			sim_fail(s, "a request of unit %u waits for too long", place);
 		if (q->losses > RETRY_TRIES)

@@ -48,6 +48,25 @@ a_stalled_unit_leaves_room_for_its_neighbours(void **state)
 }
 
 static void
+an_idle_unit_finds_room_for_its_first_command_whatever_the_others_do(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 3);
+	/* The first borrows, the second takes all of its share that is left. */
+	for (size_t i = 0; i < 2 * SLOTS; i++)
+		submit(&w, 0, i, BLK_WRITE);
+	for (size_t i = 0; i < SLOTS; i++)
+		submit(&w, 1, 2 * SLOTS + i, BLK_WRITE);
+	assert_int_equal(w.f.n, SLOTS - 1);
+	submit(&w, 2, REQS - 1, BLK_READ);
+	assert_int_equal(w.f.n, SLOTS);
+	assert_true(is_of(&w, SLOTS - 1, 2));
+	end(&w);
+}
+
+static void
 a_unit_alone_has_all_slots_but_one(void **state)
 {
 	struct world w;
@@ -95,6 +114,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_stalled_unit_leaves_room_for_its_neighbours),
+		cmocka_unit_test(
+		    an_idle_unit_finds_room_for_its_first_command_whatever_the_others_do),
 		cmocka_unit_test(a_unit_alone_has_all_slots_but_one),
 		cmocka_unit_test(slots_are_shared_fairly_by_those_that_want_them),
 	};

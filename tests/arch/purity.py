@@ -52,6 +52,7 @@ def check_objects(report, nm, libraries):
 
 def check_headers(report):
     for path in files('.c', '.h', under=PURE_FOLDERS):
+        # Tests, and what stands in for the rest of the world in them.
         if '/test_' in path or '/fake_' in path:
             continue
         for number, line in enumerate(code_only(read(path)).splitlines(), 1):

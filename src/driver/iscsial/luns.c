@@ -621,7 +621,7 @@ is_same(struct driver *d, struct node *n)
 {
 	bool was_away = n->is_replaced || n->state == TREE_NO_HW;
 
-	n->is_replaced = false;
+	n->is_replaced = n->is_absent = false;
 	n->state = TREE_CLAIMED;
 	if (was_away && n->is_installed && n->is_shown)
 		devfile_restore(d, n, NULL, NULL);
@@ -636,6 +636,38 @@ has_changed(struct driver *d, struct node *n, const struct lu_info *info)
 	devfile_change(d, n);
 }
 
+/* What a unit that is shown says about itself; told as an event where it is news. */
+static void
+take_state(struct wanted *w, struct node *n, const struct mail_unit *u)
+{
+	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about };
+
+	switch (u->state) {
+	case LU_SAME:
+		if (n->is_replaced || n->is_absent)
+			diag_OPENISW_LOG_UNIT_BACK(&about, n->name);
+		is_same(w->d, n);
+		break;
+	case LU_OTHER:
+		if (!n->is_replaced)
+			diag_OPENISW_LOG_UNIT_OTHER(&about, n->name, u->why.message);
+		n->is_replaced = true;
+		n->is_absent = false;
+		n->state = TREE_UNCLAIMED;
+		break;
+	case LU_ABSENT:
+		if (!n->is_absent)
+			diag_OPENISW_LOG_UNIT_ABSENT(&about, n->name);
+		n->is_absent = true;
+		n->state = TREE_NO_HW;
+		break;
+	case LU_UNKNOWN:
+	case LU_ASKING:
+	case LU_CLOSED:
+		break;
+	}
+}
+
 void
 luns_take_unit(void *owner, struct mail *m)
 {
@@ -646,27 +678,7 @@ luns_take_unit(void *owner, struct mail *m)
 	if (n != NULL && u->is_changed && u->info.is_sized)
 		has_changed(w->d, n, &u->info);
 	if (n != NULL)
-		switch (u->state) {
-		case LU_SAME:
-			if (n->state != TREE_CLAIMED)
-				log_note("disk %s: it is there, and the same", n->name);
-			is_same(w->d, n);
-			break;
-		case LU_OTHER:
-			log_err("disk %s: %s; %s", n->name, u->why.message, u->why.next);
-			n->is_replaced = true;
-			n->state = TREE_UNCLAIMED;
-			break;
-		case LU_ABSENT:
-			log_warn("disk %s: the target has no LUN %u now; it is waited for", n->name,
-			    n->lun);
-			n->state = TREE_NO_HW;
-			break;
-		case LU_UNKNOWN:
-		case LU_ASKING:
-		case LU_CLOSED:
-			break;
-		}
+		take_state(w, n, u);
 	settle(w->d, w->instance);
 	mail_answer(m);
 }

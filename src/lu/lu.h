@@ -67,7 +67,10 @@ struct lu_latency {
  */
 struct lu *lu_new(struct path *path, const struct lu_info *info, const char *name,
     const struct lu_ops *ops, void *user);
-/* Nothing may be under way: lu_close(), then wait for lu_is_idle().  NULL is fine. */
+/*
+ * Nothing may be under way: lu_close(), then wait for lu_is_idle(); never from inside a
+ * request's done().  NULL is fine.
+ */
 void lu_free(struct lu *u);
 
 struct blk_dev *lu_blk(struct lu *u);

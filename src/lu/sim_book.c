@@ -30,6 +30,18 @@ has_block(const struct sim_write *w, unsigned place, unsigned block)
 /* ---- what the target does ---- */
 
 void
+sim_book_ghost(struct sim *s, const struct sim_disk *d, unsigned number)
+{
+	const struct sim_write *w = &s->writes[number];
+
+	for (unsigned b = w->first; w->is_ended && b < w->first + w->n; b++)
+		if (s->writes[d->cache[b]].start > w->end)
+			sim_fail(s,
+			    "old write %u lands on the newer write %u in block %u of unit %u",
+			    number, d->cache[b], b, w->place);
+}
+
+void
 sim_book_exec(struct sim *s, struct sim_disk *d, unsigned number, bool is_through)
 {
 	struct sim_write *w = &s->writes[number];
@@ -232,6 +244,7 @@ sim_book_check(struct sim *s)
 		out += s->cmds[i].stage != SIM_FREE && s->cmds[i].r != NULL;
 	if (busy != pool_used(s->path.pool))
 		sim_fail(s, "units have %u slots, the pool says %u", busy, pool_used(s->path.pool));
+	pool_check(s->path.pool);
 	if (out != s->path.in_flight)
 		sim_fail(s, "%u commands are out, the path says %u", out, s->path.in_flight);
 }

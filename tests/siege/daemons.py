@@ -33,6 +33,14 @@ def main():
             out = initiator.command("iscsi", "start", limit=120)
             assert all(name in out.err for name in accounts.wanted()[0]) and "systemd-sysusers" in out.err, out
             initiator.command("iscsi", "stop", "--force", limit=60)
+        with t.case("without their accounts nothing of an installation starts"):
+            if accounts.are_there():
+                raise tap.Skip("they are there")
+            for name in DAEMONS:
+                out = proc.run(initiator.program(name), "--root", "/", "--foreground", env=initiator.env, ok=None)
+                assert out.code == 1 and "there is no user openisw-" in out.err and "useradd" in out.err, out
+            out = proc.run(initiator.program("iscsi"), "start", "--root", "/", env=initiator.env, ok=None)
+            assert out.code == 1 and "nothing is started" in out.err, out
         with t.case("with their accounts it says nothing"):
             if not accounts.make():
                 raise tap.Skip("no mount namespace to make them in")

@@ -11,6 +11,7 @@
 #define EXPORT_FUSEINT_H
 
 #define FUSE_USE_VERSION 312
+#include <assert.h>
 #include <fuse_lowlevel.h>
 
 #include "base/limits.h"
@@ -38,11 +39,12 @@ struct fuse_op {
 	struct list link; /* the pool's, or among its export's busy ones */
 	struct export *ex;
 	struct fuse_node *node;
-	fuse_req_t req; /* NULL when answered */
-	struct align_io io;
-	uint8_t *mem;   /* FUSE_MEM_BYTES */
-	size_t carries; /* bytes of data, counted against the thread's limit */
-	size_t touched; /* bytes of mem that are resident, about */
+	fuse_req_t req;      /* NULL when answered */
+	struct blk_req blk;  /* it passed; else */
+	struct align_io *io; /* this, behind the data in mem: touched only where it is needed */
+	uint8_t *mem;        /* FUSE_MEM_BYTES */
+	size_t carries;      /* bytes of data, counted against the thread's limit */
+	size_t touched;      /* bytes of mem that are resident, about */
 };
 
 /* The kernel's headers before the data of a WRITE fit in a page. */
@@ -50,7 +52,9 @@ struct fuse_op {
 /* scratch: two blocks; then the rest of a first block before the data. */
 #define FUSE_ROOM      (3 * ALIGN_BLOCK_MAX)
 #define FUSE_RX_BYTES  (FUSE_HEADER_BYTES + LIMIT_FUSE_IO_BYTES)
-#define FUSE_MEM_BYTES (FUSE_ROOM + FUSE_RX_BYTES + ALIGN_BLOCK_MAX)
+#define FUSE_IO_AT     (FUSE_ROOM + FUSE_RX_BYTES + ALIGN_BLOCK_MAX)
+#define FUSE_MEM_BYTES (FUSE_IO_AT + 4096u)
+static_assert(sizeof(struct align_io) <= 4096, "it fits");
 
 struct export
 {

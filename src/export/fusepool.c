@@ -45,6 +45,7 @@ make_op(struct fusepool *pool)
 		free(op);
 		return false;
 	}
+	op->io = (struct align_io *)(void *)(op->mem + FUSE_IO_AT);
 	/* A huge page would make all of it resident.  Where there are none, this fails and is not
 	 * missed. */
 	(void)madvise(op->mem, FUSE_MEM_BYTES, MADV_NOHUGEPAGE);

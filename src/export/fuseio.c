@@ -53,8 +53,7 @@ release(struct fuse_op *op)
 	op->node->ops--;
 	fuse_node_release(ex, op->node);
 	fusepool_put(op);
-	if (ex->se == NULL && list_empty(&ex->busy))
-		fuse_end(ex);
+	fuselife_op_back(ex);
 }
 
 /*

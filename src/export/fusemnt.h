@@ -16,5 +16,7 @@
  * some seconds when that mount does not answer.
  */
 int fusemnt_prepare(const char *dir, char **ret_path, bool *ret_made);
+/* Unmount what is at `path`, if it is a mount of ours, whoever uses it. */
+void fusemnt_take_away(const char *path);
 
 #endif

@@ -446,11 +446,11 @@ child_run(const char *dir, int fd, bool hang)
 	struct loopdev *ld = loopdev_new(c.loop);
 	struct loopdev_job job = { .what = LOOPDEV_ATTACH, .block_bytes = 512 };
 	struct memdev *m = memdev_new(c.loop, "d", 8 * MIB, 512);
-	struct export *ex;
+	struct fusetest_ex x;
 	pthread_t thread;
 
-	if (ld == NULL || export_find("fuse")->start(c.loop, dir, &ex) < 0 ||
-	    export_find("fuse")->add(ex, &m->dev) < 0 ||
+	if (ld == NULL || fusetest_start_on(c.loop, dir, &x) < 0 ||
+	    export_find("fuse")->add(x.ex, &m->dev) < 0 ||
 	    pthread_create(&thread, NULL, child_stat, &c) != 0 || loop_run(c.loop) < 0)
 		_exit(1);
 	pthread_join(thread, NULL);
@@ -460,8 +460,8 @@ child_run(const char *dir, int fd, bool hang)
 	loopdev_run(ld, &job);
 	if (hang)
 		child_swallow(&c);
-	loop_run(c.loop);
-	_exit(2);
+	for (;;)
+		loop_run(c.loop);
 }
 
 static pid_t

@@ -15,8 +15,13 @@ MIB = 1 << 20
 TARGETS, LUNS = 4, 8
 
 
-def bound(initiator):
-    """File by number of every loop device on this initiator's disks."""
+def log_of(initiator):
+    with open(initiator.log) as f:
+        return f.read()
+
+
+def bound(initiator, shown=()):
+    """File by number of every loop device on this initiator's disks; and of those that are `shown`, wherever they are."""
     found = {}
     for path in glob.glob("/sys/block/loop*/loop/backing_file"):
         try:
@@ -24,7 +29,8 @@ def bound(initiator):
                 file = f.read().strip()
         except OSError:
             continue
-        if initiator.root in file:
+        # A mount that was taken away lazily leaves the end of the name.
+        if initiator.root in file or "/dev/" + path.split("/")[3] in shown:
             found[int(path.split("/")[3][4:])] = file
     return found
 
@@ -35,11 +41,12 @@ def blocks(initiator):
 
 def check_one_each(initiator, count):
     """As many loop devices as disks, each on its own disk's file, and the names lead there; none is in use."""
-    devices, shown = bound(initiator), blocks(initiator)
+    shown = blocks(initiator)
+    devices = bound(initiator, shown)
     assert len(shown) == count, "%d block devices are shown, not %d" % (len(shown), count)
     assert len(devices) == count, (len(devices), count, devices)
     for block, node in shown.items():
-        assert devices[int(block[len("/dev/loop"):])] == node["file"], (block, node["file"], devices)
+        assert devices[int(block[len("/dev/loop"):])] in (node["file"], "/" + os.path.basename(node["file"])), (block, node["file"], devices)
         assert os.readlink(node["dsk"]) == block, node
     names = os.listdir(initiator.path("dev", "dsk"))
     assert len(names) == count, names
@@ -74,6 +81,65 @@ def stale_names(t, initiator, tgt):
         initiator.restart_driver()
         assert not os.listdir(initiator.path("dev", "dsk")) and not os.listdir(initiator.path("dev", "rdsk"))
         assert not bound(initiator), bound(initiator)
+
+
+def by_hand(t, initiator):
+    with t.case("a loop device that is taken away by hand is noticed and made again; another's number is left alone"):
+        node = initiator.disk("bd0", 1)
+        number = node["block"][len("/dev/loop"):]
+        other = os.path.join(box.directory(), "plain")
+        with open(other, "wb") as f:
+            f.truncate(MIB)
+        proc.run("losetup", "-d", node["block"])
+        taken = proc.run("losetup", node["block"], other, ok=None).code == 0
+
+        def mended():
+            now = initiator.disk("bd0", 1)
+            return "block" in now and os.path.exists(now["dsk"]) and bound(initiator).get(
+                int(now["block"][len("/dev/loop"):])) == now["file"]
+        proc.wait_for("the block device to be made again", mended)
+        if taken:
+            assert initiator.disk("bd0", 1)["block"] != "/dev/loop" + number
+            with open("/sys/block/loop%s/loop/backing_file" % number) as f:
+                assert f.read().strip() == other
+            proc.run("losetup", "-d", "/dev/loop" + number)
+        check_one_each(initiator, TARGETS * LUNS)
+
+
+def mounts(t, initiator):
+    for flag, what in (("-l", "lazily"), ("-fl", "by force")):
+        with t.case("a mount that is taken away %s is noticed and made again, with its block devices" % what):
+            node = initiator.disk("bd2", 1)
+            with open(node["file"], "r+b") as f:
+                f.write(b"before " + flag.encode())
+            seen = log_of(initiator).count("its file is there again")
+            proc.run("umount", flag, os.path.dirname(node["file"]))
+            proc.wait_for("the driver to say so", lambda: log_of(initiator).count("its file is there again") >= seen + LUNS)
+            proc.wait_for("the block devices", lambda: len(blocks(initiator)) == TARGETS * LUNS and
+                          all(os.path.exists(d["dsk"]) for d in blocks(initiator).values()))
+            check_one_each(initiator, TARGETS * LUNS)
+            node = initiator.disk("bd2", 1)
+            for path in (node["file"], node["dsk"]):
+                with open(path, "rb") as f:
+                    assert f.read(7 + len(flag)) == b"before " + flag.encode(), path
+    with t.case("a file system on a block device goes on while the mount below it is taken away lazily"):
+        node = initiator.disk("bd3", 1)
+        proc.run("mkfs.ext4", "-q", node["block"], limit=60)
+        point = os.path.join(box.directory(), "mnt-lazy")
+        os.mkdir(point)
+        proc.run("mount", node["block"], point)
+        try:
+            seen = log_of(initiator).count("its file is there again")
+            proc.run("umount", "-l", os.path.dirname(node["file"]))
+            with open(os.path.join(point, "f"), "wb") as f:
+                f.write(os.urandom(MIB // 2))
+                os.fsync(f.fileno())
+            proc.wait_for("the driver to say so", lambda: log_of(initiator).count("its file is there again") >= seen + LUNS)
+            proc.run("sync", "-f", point)
+        finally:
+            proc.run("umount", point)
+        proc.run("fsck.ext4", "-fn", node["block"], limit=60)
+        check_one_each(initiator, TARGETS * LUNS)
 
 
 def opened_late(t, initiator):
@@ -138,8 +204,7 @@ def churn(t, initiator):
         initiator.request("scan")
         initiator.request("device.install", existing=True)
         check_one_each(initiator, TARGETS * LUNS)
-        log = open(initiator.log).read()
-        assert "takes long to be written out" not in log
+        assert "takes long to be written out" not in log_of(initiator)
 
 
 def used_by(t, initiator):
@@ -162,6 +227,8 @@ def main():
                 t.show_on_failure(initiator)
                 initiator.discover(tgt)
                 starts(t, initiator)
+                by_hand(t, initiator)
+                mounts(t, initiator)
                 opened_late(t, initiator)
                 churn(t, initiator)
                 used_by(t, initiator)

@@ -299,10 +299,24 @@ nothing_unsent(struct scsi_port *p, const uint8_t lun[8])
 	(void)lun;
 }
 
+static void
+nothing_started(void *user, const struct fault *why)
+{
+	(void)user;
+	(void)why;
+}
+
+static void
+nothing_stopped(void *user)
+{
+	(void)user;
+}
+
 static struct bay *
 show(struct scsi_port *port, const char *export, unsigned fail_at, struct fault *ret_fault)
 {
-	static const struct bay_ops ops = { 0 };
+	static const struct bay_ops ops = { .started = nothing_started,
+		.stopped = nothing_stopped };
 	const struct lun_info info = {
 		.number = 1,
 		.is_present = true,

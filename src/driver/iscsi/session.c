@@ -451,7 +451,14 @@ seat_luns_changed(void *user)
 	luns_probe(s, NULL, NULL);
 }
 
+static void
+seat_file(void *user, uint32_t lun, enum bay_file what, const char *why)
+{
+	luns_file(user, lun, what, why);
+}
+
 static const struct seat_ops seat_ops = {
+	.file = seat_file,
 	.verify = seat_verify,
 	.online = seat_online,
 	.down = seat_down,

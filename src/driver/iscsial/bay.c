@@ -33,13 +33,15 @@ struct bay {
 	const struct bay_ops *ops;
 	void *user;
 	unsigned slots;
-	struct iopool *pool; /* made with the first disk: a session without one costs little */
-	struct export *export;
+	struct iopool *pool;   /* made with the first disk: a session without one costs little */
+	struct export *export; /* NULL: it has not been started, or has stopped */
+	bool is_up, is_stopping;
 	struct probe *check;
 	bool is_failing;
 	struct list berths;
 };
 
+static void take_off(struct berth *h, int err);
 static void look(void *user, struct disk *d);
 static void again(struct agenda_timer *t);
 
@@ -116,6 +118,104 @@ bay_free(struct bay *b)
 
 /* ---- showing ---- */
 
+static void
+set_start_fault(const struct bay *b, int err, struct fault *ret_fault)
+{
+	if (err == -ENOMEM)
+		stat_add(b->port->account.session, STAT_SWD_CONNECTION_io_streams);
+	fault_set(ret_fault, FAULT_INTERNAL,
+	    err == -ENOENT || err == -ENODEV || err == -EPERM || err == -EACCES
+		? "make /dev/fuse available and usable for the driver's user (fusermount3)"
+		: "look at the system's log",
+	    "disks cannot be shown at %s: %s", b->dir, strerror(-err));
+}
+
+/* The exporter could not start: no disk is shown. */
+static void
+give_up(struct bay *b, int err)
+{
+	struct fault why = { 0 };
+
+	b->export = NULL;
+	set_start_fault(b, err, &why);
+	LIST_EACH(node, tmp, &b->berths)
+	{
+		struct berth *h = LIST_ENTRY(node, struct berth, link);
+
+		take_off(h, -ENXIO);
+		h->is_exported = false;
+	}
+	b->ops->started(b->user, &why);
+}
+
+static void
+export_started(void *user, int err)
+{
+	struct bay *b = user;
+	struct fault none = { 0 };
+
+	if (err < 0) {
+		give_up(b, err);
+		return;
+	}
+	b->is_up = true;
+	b->ops->started(b->user, &none);
+}
+
+static void
+tell_file(const struct bay *b, const struct blk_dev *dev, enum bay_file what, const char *why)
+{
+	LIST_EACH(node, tmp, &b->berths)
+	{
+		struct berth *h = LIST_ENTRY(node, struct berth, link);
+
+		if (h->is_exported && disk_blk(h->disk) == dev)
+			b->ops->file(b->user, disk_info(h->disk)->number, what, why);
+	}
+}
+
+static void
+export_gone(void *user, struct blk_dev *dev, const char *why)
+{
+	tell_file(user, dev, BAY_GONE, why);
+}
+
+static void
+export_back(void *user, struct blk_dev *dev, bool is_new)
+{
+	tell_file(user, dev, is_new ? BAY_BACK_NEW : BAY_BACK, "");
+}
+
+static void
+export_let_go(void *user, struct blk_dev *dev)
+{
+	tell_file(user, dev, BAY_LET_GO, "");
+}
+
+static void
+export_stopped(void *user)
+{
+	struct bay *b = user;
+
+	b->export = NULL;
+	b->is_up = b->is_stopping = false;
+	b->ops->stopped(b->user);
+}
+
+static const struct export_events export_events = {
+	.started = export_started,
+	.gone = export_gone,
+	.back = export_back,
+	.let_go = export_let_go,
+	.stopped = export_stopped,
+};
+
+bool
+bay_is_starting(const struct bay *b)
+{
+	return b->export != NULL && !b->is_up && !b->is_stopping;
+}
+
 static bool
 start_export(struct bay *b, struct fault *ret_fault)
 {
@@ -131,17 +231,11 @@ start_export(struct bay *b, struct fault *ret_fault)
 		fault_set(ret_fault, FAULT_INTERNAL, "free some memory", "out of memory for disks");
 		return false;
 	}
-	err = b->ops_export->start(b->port->loop, b->dir, &b->export);
+	err = b->ops_export->start(b->port->loop, b->dir, &export_events, b, &b->export);
 	if (err == 0)
 		return true;
-	if (err == -ENOMEM)
-		stat_add(b->port->account.session, STAT_SWD_CONNECTION_io_streams);
 	b->export = NULL;
-	fault_set(ret_fault, FAULT_INTERNAL,
-	    err == -ENOENT || err == -ENODEV || err == -EPERM || err == -EACCES
-		? "make /dev/fuse available and usable for the driver's user (fusermount3)"
-		: "look at the system's log",
-	    "disks cannot be shown at %s: %s", b->dir, strerror(-err));
+	set_start_fault(b, err, ret_fault);
 	return false;
 }
 
@@ -446,9 +540,10 @@ bay_stop(struct bay *b)
 		take_off(h, -ENXIO);
 		h->is_exported = false;
 	}
-	if (b->export != NULL)
-		b->ops_export->stop(b->export);
-	b->export = NULL;
+	if (b->export == NULL || b->is_stopping)
+		return;
+	b->is_stopping = true;
+	b->ops_export->stop(b->export);
 }
 
 bool

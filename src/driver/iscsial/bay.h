@@ -10,6 +10,9 @@
 
 struct bay;
 
+/* As export_events: a new one is not the one that somebody has open. */
+enum bay_file { BAY_GONE, BAY_BACK, BAY_BACK_NEW, BAY_LET_GO };
+
 /* Called from the loop, never from inside a call of the bay's owner. */
 struct bay_ops {
 	/* The disk's size or flags are different now. */
@@ -18,6 +21,15 @@ struct bay_ops {
 	void (*replaced)(void *user, uint32_t lun, const struct fault *why);
 	/* bay_check() is done. */
 	void (*checked)(void *user);
+	/*
+	 * The exporter shows what bay_show() took, or (why is set) nothing, and the
+	 * bay is empty again.
+	 */
+	void (*started)(void *user, const struct fault *why);
+	/* What became of a disk's file; `why` for BAY_GONE. */
+	void (*file)(void *user, uint32_t lun, enum bay_file what, const char *why);
+	/* After bay_stop(): the exporter has stopped, too. */
+	void (*stopped)(void *user);
 };
 
 /* `dir` is copied.  NULL when memory is short. */
@@ -32,6 +44,8 @@ void bay_free(struct bay *b);
  */
 bool bay_show(
     struct bay *b, const struct lun_info *info, const char *name, struct fault *ret_fault);
+/* Does what bay_show() took wait for the exporter?  started() follows. */
+bool bay_is_starting(const struct bay *b);
 /* What stands there now is not the unit that the disk is installed for: no I/O. */
 void bay_refuse(struct bay *b, const struct lun_info *now);
 /* Take a disk away; I/O that is not done fails.  No error when it is not shown. */
@@ -56,7 +70,7 @@ void bay_uncheck(struct bay *b);
 /* disk_fail_fast() for all. */
 void bay_fail_fast(struct bay *b, bool fail);
 
-/* No I/O from now on; the exporter stops. */
+/* No I/O from now on; the exporter stops, and stopped() follows if it had been started. */
 void bay_stop(struct bay *b);
 bool bay_is_idle(const struct bay *b);
 

@@ -536,3 +536,29 @@ luns_replaced(struct session *s, uint32_t lun)
 	n->state = TREE_UNCLAIMED;
 	settle(s->d, s->instance);
 }
+
+/* A disk whose file is gone is not shown; the exporter mends it. */
+void
+luns_file(struct session *s, uint32_t lun, enum bay_file what, const char *why)
+{
+	struct node *n = luns_find(s->d, s->instance, lun);
+
+	if (n == NULL || s->state == SSTATE_LOGOUT || s->state == SSTATE_CLOSED)
+		return;
+	switch (what) {
+	case BAY_GONE:
+		log_warn("disk %s: %s; it is mounted again", n->name, why);
+		n->is_shown = false;
+		break;
+	case BAY_BACK:
+	case BAY_BACK_NEW:
+		log_note("disk %s: its file is there again", n->name);
+		n->is_shown = true;
+		if (what == BAY_BACK_NEW)
+			devfile_renew(s->d, n);
+		break;
+	case BAY_LET_GO:
+		devfile_check(s->d, n);
+		break;
+	}
+}

@@ -32,6 +32,7 @@ void luns_online(struct session *s);
 void luns_offline(struct session *s); /* for so long that I/O fails, or it is closed */
 void luns_changed(struct session *s, const struct lun_info *info);
 void luns_replaced(struct session *s, uint32_t lun);
+void luns_file(struct session *s, uint32_t lun, enum bay_file what, const char *why);
 
 /* How many disks are shown, and how many of them are in use. */
 size_t luns_count(const struct driver *d, size_t *ret_in_use);

@@ -235,10 +235,48 @@ disk_replaced(void *user, uint32_t lun, const struct fault *why)
 	seat_to_main(j, main_replaced);
 }
 
+static void
+bay_started(void *user, const struct fault *why)
+{
+	seat_end_shows(user, why);
+}
+
+static void
+main_file(void *arg)
+{
+	struct job *j = arg;
+
+	j->seat->ops->file(j->seat->user, j->info.number, j->file, j->fault.message);
+	free(j);
+}
+
+static void
+disk_file(void *user, uint32_t lun, enum bay_file what, const char *why)
+{
+	struct job *j = seat_job_new(user, NULL);
+
+	j->info.number = lun;
+	j->file = what;
+	cut_copy(j->fault.message, sizeof j->fault.message, why);
+	seat_to_main(j, main_file);
+}
+
+static void
+bay_stopped(void *user)
+{
+	struct seat *s = user;
+
+	if (s->closing == SEAT_DRAINING)
+		agenda_set(loop_agenda(s->loop), &s->closing_timer, loop_now(s->loop));
+}
+
 static const struct bay_ops bay_ops = {
 	.changed = disk_changed,
 	.replaced = disk_replaced,
 	.checked = bay_checked,
+	.started = bay_started,
+	.file = disk_file,
+	.stopped = bay_stopped,
 };
 
 static void
@@ -336,7 +374,11 @@ on_close(void *arg)
 {
 	struct seat *s = arg;
 
+	struct fault why = { 0 };
+
+	fault_set(&why, FAULT_OFFLINE, "scan again", "the session was closed");
 	seat_end_probes(s, "the session was closed");
+	seat_end_shows(s, &why);
 	bay_stop(s->bay);
 	if (s->nexus != NULL && nexus_is_online(s->nexus) && nexus_logout(s->nexus) == 0) {
 		s->closing = SEAT_LOGGING_OUT;
@@ -378,6 +420,7 @@ seat_new(const struct seat_cfg *cfg)
 	cut_copy(s->label, sizeof s->label, cfg->nexus.label);
 	s->closing_timer.expired = closing_timer;
 	list_init(&s->probes);
+	list_init(&s->shows);
 	s->bay = bay_new(&s->port, cfg->nexus.slots, cfg->export, cfg->dir, &bay_ops, s);
 	if (s->bay == NULL) {
 		free(s);

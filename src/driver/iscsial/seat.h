@@ -9,6 +9,7 @@
 #define ISCSIAL_SEAT_H
 
 #include "driver/iscsi/nexus.h"
+#include "driver/iscsial/bay.h"
 #include "driver/iscsial/disk.h"
 #include "driver/iscsial/lun_info.h"
 #include "driver/iscsial/probe.h"
@@ -67,6 +68,8 @@ struct seat_ops {
 	void (*changed)(void *user, const struct lun_info *info);
 	/* A LUN is another unit than it was. */
 	void (*replaced)(void *user, uint32_t lun, const struct fault *why);
+	/* What became of a disk's file, as bay_ops; `why` for BAY_GONE. */
+	void (*file)(void *user, uint32_t lun, enum bay_file what, const char *why);
 	/* The target says that it has other LUNs now. */
 	void (*luns_changed)(void *user);
 	/* As nexus_ops; seat_verified() is the answer. */

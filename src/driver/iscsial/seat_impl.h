@@ -25,6 +25,7 @@ struct seat {
 	enum seat_closing closing;
 	struct agenda_timer closing_timer;
 	struct list probes; /* jobs */
+	struct list shows;  /* jobs that wait for the exporter */
 	struct job *ping;   /* under way */
 	struct conn_counts final;
 };
@@ -46,6 +47,8 @@ struct job {
 	struct seat_disk *disks;
 	struct seat_openers *openers;
 	enum seat_seal seal;
+	/* what became of a file */
+	enum bay_file file;
 	size_t n;
 	void (*shown)(void *user, struct seat_disk *disks, size_t n);
 	void (*counted)(void *user, struct seat_openers *list, size_t n);
@@ -75,6 +78,8 @@ void seat_to_worker(struct job *j, void (*fn)(void *job));
 void seat_to_main(struct job *j, void (*fn)(void *job));
 /* The ping that is under way ends as its pong says. */
 void seat_end_ping(struct seat *s);
+/* What waits for the exporter is answered: shown, or not for this reason. */
+void seat_end_shows(struct seat *s, const struct fault *why);
 /* Every probe that is under way ends, for this reason. */
 void seat_end_probes(struct seat *s, const char *why);
 

@@ -122,6 +122,22 @@ main_shown(void *arg)
 	free(j);
 }
 
+void
+seat_end_shows(struct seat *s, const struct fault *why)
+{
+	struct list *node;
+
+	while ((node = list_pop(&s->shows)) != NULL) {
+		struct job *j = LIST_ENTRY(node, struct job, link);
+
+		for (size_t i = 0; i < j->n && why->is_set; i++)
+			if (!j->disks[i].fault.is_set)
+				j->disks[i].fault = *why;
+		seat_to_main(j, main_shown);
+	}
+}
+
+/* They are there when the exporter is. */
 static void
 on_show(void *arg)
 {
@@ -138,7 +154,10 @@ on_show(void *arg)
 			(void)bay_show(j->seat->bay, &d->info, d->name,
 			    &d->fault); /* the fault is the answer */
 	}
-	seat_to_main(j, main_shown);
+	if (j->seat->closing == SEAT_OPEN && bay_is_starting(j->seat->bay))
+		list_push_back(&j->seat->shows, &j->link);
+	else
+		seat_to_main(j, main_shown);
 }
 
 void

@@ -15,15 +15,18 @@ struct export
 {
 	struct blk_dev *dev;
 	unsigned openers, changes;
+	const struct export_events *events;
+	void *user;
 };
 static struct export shown;
 
 static int
-export_start(struct loop *loop, const char *dir, struct export **ret_ex)
+export_start(struct loop *loop, const char *dir, const struct export_events *events, void *user,
+    struct export **ret_ex)
 {
 	(void)loop;
 	(void)dir;
-	shown = (struct export){ 0 };
+	shown = (struct export){ .events = events, .user = user };
 	*ret_ex = &shown;
 	return 0;
 }
@@ -70,6 +73,7 @@ static void
 export_stop(struct export *ex)
 {
 	ex->dev = NULL;
+	ex->events->stopped(ex->user);
 }
 
 static const struct export_ops fake_export = {
@@ -88,7 +92,7 @@ struct world {
 	struct fake_unit units[2];
 	struct fake_target t;
 	struct bay *bay;
-	unsigned checked, replaced, changed;
+	unsigned checked, replaced, changed, started, failed, stopped, files[BAY_LET_GO + 1];
 	int result; /* of the last request; 1: not answered */
 	struct blk_req r;
 	uint8_t buf[512];
@@ -115,7 +119,33 @@ on_checked(void *user)
 	((struct world *)user)->checked++;
 }
 
+static void
+on_started(void *user, const struct fault *why)
+{
+	struct world *w = user;
+
+	w->started++;
+	w->failed += why->is_set;
+}
+
+static void
+on_file(void *user, uint32_t lun, enum bay_file what, const char *why)
+{
+	(void)why;
+	assert_int_equal(lun, 1);
+	((struct world *)user)->files[what]++;
+}
+
+static void
+on_stopped(void *user)
+{
+	((struct world *)user)->stopped++;
+}
+
 static const struct bay_ops bay_ops = {
+	.started = on_started,
+	.file = on_file,
+	.stopped = on_stopped,
 	.changed = on_changed,
 	.replaced = on_replaced,
 	.checked = on_checked,
@@ -146,6 +176,11 @@ start(struct world *w)
 	w->bay = bay_new(&w->f.port, 4, &fake_export, "/nowhere", &bay_ops, w);
 	assert_true(bay_show(w->bay, &info, "c0t0d1", &f));
 	assert_non_null(shown.dev);
+	assert_true(bay_is_starting(w->bay));
+	shown.events->started(shown.user, 0);
+	assert_false(bay_is_starting(w->bay));
+	assert_int_equal(w->started, 1);
+	assert_int_equal(w->failed, 0);
 }
 
 static void
@@ -174,6 +209,45 @@ write_block(struct world *w)
 	    (struct blk_req){ .op = BLK_WRITE, .len = 512, .buf = w->buf, .done = done, .user = w };
 	shown.dev->submit(shown.dev, &w->r);
 	fake_port_turn(&w->f);
+}
+
+static void
+an_exporter_that_cannot_start_leaves_no_disk(void **state)
+{
+	struct lun_info info = info_of("naa.5000000000000001", 100);
+	struct fault f = { 0 };
+	struct world w;
+
+	(void)state;
+	start(&w);
+	bay_stop(w.bay);
+	assert_int_equal(w.stopped, 1);
+	assert_true(bay_show(w.bay, &info, "c0t0d1", &f));
+	shown.events->started(shown.user, -ENODEV);
+	assert_int_equal(w.failed, 1);
+	assert_int_equal(bay_count(w.bay), 0);
+	/* The next disk has it tried again. */
+	assert_true(bay_show(w.bay, &info, "c0t0d1", &f));
+	shown.events->started(shown.user, 0);
+	assert_int_equal(bay_count(w.bay), 1);
+	end(&w);
+}
+
+static void
+what_becomes_of_a_file_is_told(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w);
+	shown.events->gone(shown.user, shown.dev, "taken away");
+	shown.events->back(shown.user, shown.dev, false);
+	shown.events->back(shown.user, shown.dev, true);
+	shown.events->let_go(shown.user, shown.dev);
+	for (unsigned i = 0; i <= BAY_LET_GO; i++)
+		assert_int_equal(w.files[i], 1);
+	end(&w);
+	assert_int_equal(w.stopped, 1);
 }
 
 static void
@@ -331,6 +405,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_exporter_that_cannot_start_leaves_no_disk),
+		cmocka_unit_test(what_becomes_of_a_file_is_told),
 		cmocka_unit_test(the_same_unit_passes_the_check),
 		cmocka_unit_test(another_unit_gets_no_io),
 		cmocka_unit_test(the_old_unit_that_comes_back_runs_again),

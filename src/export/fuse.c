@@ -209,7 +209,7 @@ receive(struct export *ex)
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n <= 0) {
-		fuselife_lost(ex, "its mount was taken away, or its connection was cut");
+		fuselife_lost(ex);
 		return false;
 	}
 	ex->counts.requests++;

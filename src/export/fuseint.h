@@ -111,7 +111,7 @@ void fuse_node_release(struct export *ex, struct fuse_node *node);
 /* Its first mount; the answer is events->started(). */
 int fuselife_begin(struct export *ex);
 /* The connection is dead, or has to be: another is made. */
-void fuselife_lost(struct export *ex, const char *why);
+void fuselife_lost(struct export *ex);
 /* From stop(): unmount, tell, and free ex when every op is back. */
 void fuselife_end(struct export *ex);
 /* An op came back. */

@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -263,8 +264,10 @@ forget(struct export *ex)
 }
 
 void
-fuselife_lost(struct export *ex, const char *why)
+fuselife_lost(struct export *ex)
 {
+	static const char why[] = "its mount was taken away, or its connection was cut";
+
 	forget(ex);
 	if (ex->life == FUSE_AGAIN) { /* the job uses the connection, and fails */
 		fuse_stop_receiving(ex);
@@ -274,6 +277,15 @@ fuselife_lost(struct export *ex, const char *why)
 	tell_all(ex, why, false);
 }
 
+/* Is the connection cut, though nobody has read that yet? */
+static bool
+is_cut(const struct export *ex)
+{
+	struct pollfd p = { .fd = ex->fd.fd };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLERR) != 0;
+}
+
 static void
 watch_done(struct mounter_job *job)
 {
@@ -281,6 +293,10 @@ watch_done(struct mounter_job *job)
 
 	ex->is_watched = false;
 	if (job->result == 0 && ex->life == FUSE_SHOWN && !ex->is_stopping) {
+		if (is_cut(ex)) {
+			fuselife_lost(ex);
+			return;
+		}
 		tell_all(ex, "its mount was taken away by somebody", false);
 		go(ex, FUSE_AGAIN, MOUNTER_AGAIN);
 		return;
@@ -337,7 +353,7 @@ mounted(struct export *ex, int err)
 static void
 mounted_again(struct export *ex, int err)
 {
-	if (err == 0 && !ex->is_stopping && ex->fd.watched) {
+	if (err == 0 && !ex->is_stopping && ex->fd.watched && !is_cut(ex)) {
 		go(ex, FUSE_SHOWN, MOUNTER_WATCH);
 		watch(ex);
 		tell_all(ex, NULL, false);

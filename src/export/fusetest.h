@@ -24,8 +24,8 @@ struct fusetest_ex {
 	pthread_cond_t changed;
 	bool is_started, is_stopped; /* these under lock */
 	int err;
-	unsigned gone, back, back_new, let_go;
-	struct loop *loop; /* not NULL: stopped when something is told */
+	unsigned gone, back, back_new, let_go; /* back: also the new ones */
+	struct loop *loop;                     /* not NULL: stopped when something is told */
 };
 
 struct fusetest {

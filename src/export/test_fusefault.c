@@ -180,6 +180,13 @@ stop_unmounts_and_ends_what_is_outstanding(void **state)
 	fusetest_end(&t);
 }
 
+/* The connection is cut first: the exporter may be faster to take the mount away then. */
+static void
+cut_mount(const char *dir)
+{
+	assert_true(umount2(dir, MNT_FORCE | MNT_DETACH) == 0 || errno == EINVAL);
+}
+
 /* Write and read through the file, opened anew. */
 static void
 use_file(const struct fusetest *t, int fill)
@@ -210,10 +217,11 @@ a_mount_that_is_cut_with_requests_under_way_is_made_again(void **state)
 	fusetest_hold(&t, m);
 	call_begin(&r, fd, false, 0);
 	fusetest_await(&t, m, BLK_READ, 1);
-	assert_int_equal(umount2(t.dir, MNT_FORCE | MNT_DETACH), 0);
+	cut_mount(t.dir);
 	pthread_join(r.thread, NULL);
 	assert_true(r.n < 0);
-	fusetest_await_count(&t.x, &t.x.back_new, 1);
+	fusetest_await_count(&t.x, &t.x.back, 1);
+	assert_int_equal(t.x.back_new, 1);
 	assert_int_equal(t.x.gone, 1);
 	/* Who had it open has nothing; who opens it again has the disk. */
 	assert_int_equal(pread(fd, &byte, 1, 0), -1);
@@ -262,7 +270,8 @@ a_mount_that_is_taken_away_unused_comes_back(void **state)
 	fusetest_add(&t, "d", MIB, 512);
 	for (unsigned i = 1; i <= 3; i++) {
 		assert_int_equal(umount2(t.dir, MNT_DETACH), 0);
-		fusetest_await_count(&t.x, &t.x.back_new, i);
+		/* New or not: another name space may have it still. */
+		fusetest_await_count(&t.x, &t.x.back, i);
 		use_file(&t, (int)i);
 	}
 	fusetest_end(&t);
@@ -280,8 +289,10 @@ stop_is_heard_whatever_the_mount_is_doing(void **state)
 		fusetest_add(&t, "d", MIB, 512);
 		if (i % 2 == 0)
 			fd = fusetest_open(&t, "d", O_RDONLY);
-		assert_int_equal(
-		    umount2(t.dir, i % 4 < 2 ? MNT_DETACH : MNT_DETACH | MNT_FORCE), 0);
+		if (i % 4 < 2)
+			assert_int_equal(umount2(t.dir, MNT_DETACH), 0);
+		else
+			cut_mount(t.dir);
 		if (i % 3 == 0)
 			fusetest_await_count(&t.x, &t.x.gone, 1);
 		fusetest_stop(&t);

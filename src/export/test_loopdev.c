@@ -575,6 +575,7 @@ a_number_that_is_anothers_by_now_is_not_touched(void **state)
 	struct fixture f;
 	struct memdev *m;
 	char node[32];
+	bool is_plain;
 
 	(void)state;
 	setup(&f);
@@ -584,13 +585,15 @@ a_number_that_is_anothers_by_now_is_not_touched(void **state)
 		assert_int_equal(run(&f, LOOPDEV_CHECK), 0);
 		assert_int_equal(spawn((char *[]){ "losetup", "-d", f.job.path, NULL }), 0);
 		assert_int_equal(run(&f, LOOPDEV_CHECK), -ENXIO);
-		assert_int_equal(take_number(&f, f.job.number, node, sizeof node), 0);
+		/* Where that fails, somebody else was faster, and it is his. */
+		is_plain = take_number(&f, f.job.number, node, sizeof node) == 0;
 		f.job.is_forced = forced;
 		assert_int_equal(run(&f, LOOPDEV_CHECK), -ENXIO);
 		assert_int_equal(run(&f, LOOPDEV_CHANGE), -ENXIO);
 		assert_int_equal(run(&f, LOOPDEV_DETACH), -ENXIO);
 		/* The other one has it still. */
-		assert_int_equal(spawn((char *[]){ "losetup", "-d", node, NULL }), 0);
+		if (is_plain)
+			assert_int_equal(spawn((char *[]){ "losetup", "-d", node, NULL }), 0);
 	}
 	/* The same name on another inode is another file. */
 	attach(&f, m);

@@ -180,6 +180,25 @@ def opened_late(t, initiator):
         check_one_each(initiator, TARGETS * LUNS)
 
 
+def stop_refused(t, initiator):
+    with t.case("a stop that meets an opener, also one that came just now, is refused as a whole, and all goes on"):
+        for _ in range(5):
+            node = initiator.disk("bd2", 3)
+            refused = []
+
+            def stop(refused=refused):
+                try:
+                    initiator.request("driver.stop")
+                except Refused as e:
+                    refused.append(e.error["code"])
+            racer = threading.Thread(target=stop)
+            with open(node["block"], "rb") as f:
+                racer.start()
+                racer.join()
+                assert refused == ["BUSY"] and len(f.read(512)) == 512
+            check_one_each(initiator, TARGETS * LUNS)
+
+
 def churn(t, initiator):
     with t.case("scans, logouts, removals and installations in any order leave one loop device a disk", 150):
         rng = random.Random(11)
@@ -252,6 +271,7 @@ def main():
                 by_hand(t, initiator)
                 mounts(t, initiator)
                 opened_late(t, initiator)
+                stop_refused(t, initiator)
                 churn(t, initiator)
                 used_by(t, initiator)
                 with t.case("an orderly stop leaves no loop device, mount or process"):

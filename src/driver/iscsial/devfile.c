@@ -552,12 +552,14 @@ devfile_detach_session(
 void
 devfile_closed(struct driver *d, uint32_t instance, bool is_open)
 {
-	struct closing *c = closing_of(d, instance);
+	struct closing *c;
 
-	assert(c != NULL && !c->is_closed);
-	list_remove(&c->link);
-	c->is_closed = true;
-	closing_free(c);
+	/* More than one may have asked for it. */
+	while ((c = closing_of(d, instance)) != NULL) {
+		list_remove(&c->link);
+		c->is_closed = true;
+		closing_free(c);
+	}
 	for (size_t i = 0; i < d->tree.n && is_open; i++) {
 		struct node *n = d->tree.nodes[i];
 

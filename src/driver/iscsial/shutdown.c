@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/fanout.h"
 #include "driver/call.h"
 #include "driver/iscsial/devfile.h"
 #include "driver/iscsial/luns.h"
@@ -12,6 +13,7 @@ struct closing {
 	struct driver *d;
 	uint32_t instance;
 	bool is_forced;
+	bool is_held;   /* it is not closed, only taken from everybody */
 	json_t *in_use; /* NULL: nothing */
 	shutdown_done *done;
 	void *user;
@@ -77,20 +79,27 @@ unsealed(void *user, struct seat_openers *list, size_t n)
 	finish(user);
 }
 
-/* It stays open, for somebody uses a disk. */
+/* Its disks take openers again; then this closing ends. */
 static void
-refuse(struct closing *c, struct session *s)
+unseal(struct closing *c, struct session *s)
 {
 	size_t n;
 	struct seat_openers *list = list_disks(c->d, c->instance, &n);
 
-	s->is_dropped = false;
 	if (list != NULL && s->seat != NULL) {
 		seat_count_openers(s->seat, list, n, SEAT_UNSEAL, unsealed, c);
 		return;
 	}
 	free(list);
 	finish(c);
+}
+
+/* It stays open, for somebody uses a disk. */
+static void
+refuse(struct closing *c, struct session *s)
+{
+	s->is_dropped = false;
+	unseal(c, s);
 }
 
 static void
@@ -107,6 +116,8 @@ detached(void *user, json_t *in_use)
 		c->in_use = json_incref(in_use);
 		devfile_closed(c->d, c->instance, true);
 		refuse(c, s);
+	} else if (c->is_held) {
+		finish(c);
 	} else {
 		session_close(s, was_closed, c);
 	}
@@ -144,19 +155,123 @@ sealed(void *user, struct seat_openers *list, size_t n)
 		devfile_detach_session(c->d, c->instance, c->is_forced, detached, c);
 }
 
-void
-shutdown_session(struct session *s, bool is_forced, shutdown_done *done, void *user)
+static void
+begin(struct closing *c, struct session *s)
 {
-	struct closing *c = closing_new(s, is_forced, done, user);
-	size_t n;
 	struct seat_openers *list = NULL;
+	size_t n;
 
-	if (!is_forced && s->seat != NULL)
+	if (!c->is_forced && s->seat != NULL)
 		list = list_disks(s->d, s->instance, &n);
 	if (list != NULL)
 		seat_count_openers(s->seat, list, n, SEAT_SEAL, sealed, c);
 	else
-		devfile_detach_session(s->d, s->instance, is_forced, detached, c);
+		devfile_detach_session(s->d, s->instance, c->is_forced, detached, c);
+}
+
+void
+shutdown_session(struct session *s, bool is_forced, shutdown_done *done, void *user)
+{
+	begin(closing_new(s, is_forced, done, user), s);
+}
+
+/* ---- all of them ---- */
+
+struct holding {
+	struct driver *d;
+	struct fanout sessions;
+	uint32_t *held; /* instances, n of them; owned */
+	size_t n;
+	json_t *in_use; /* NULL: nothing */
+	void (*done)(void *user, json_t *in_use);
+	void *user;
+};
+
+static void
+released(void *user, struct driver *d, uint32_t instance, json_t *in_use)
+{
+	(void)user, (void)d, (void)instance, (void)in_use; /* nobody waits for it */
+}
+
+static void
+release(struct driver *d, uint32_t instance)
+{
+	struct session *s = session_find(d, instance);
+
+	devfile_closed(d, instance, s != NULL);
+	if (s != NULL)
+		unseal(closing_new(s, false, released, NULL), s);
+}
+
+static void
+all_held(struct fanout *f, bool is_late)
+{
+	struct holding *h = LIST_ENTRY(f, struct holding, sessions);
+
+	(void)is_late; /* each has its own patience */
+	for (size_t i = 0; i < h->n && h->in_use != NULL; i++)
+		release(h->d, h->held[i]);
+	h->done(h->user, h->in_use);
+}
+
+static void
+holding_ended(struct fanout *f)
+{
+	struct holding *h = LIST_ENTRY(f, struct holding, sessions);
+
+	json_decref(h->in_use);
+	free(h->held);
+	free(h);
+}
+
+static void
+held(void *user, struct driver *d, uint32_t instance, json_t *in_use)
+{
+	struct holding *h = user;
+
+	(void)d;
+	if (in_use == NULL) {
+		h->held[h->n++] = instance;
+	} else {
+		if (h->in_use == NULL)
+			h->in_use = json_array();
+		(void)json_array_extend(h->in_use, in_use); /* no memory: shorter */
+	}
+	fanout_drop(&h->sessions);
+}
+
+static void
+asked_all(void *arg)
+{
+	fanout_seal(arg);
+}
+
+void
+shutdown_hold_all(struct driver *d, void (*done)(void *user, json_t *in_use), void *user)
+{
+	struct holding *h = call_alloc(sizeof *h);
+	size_t n = 0;
+
+	h->d = d;
+	h->done = done;
+	h->user = user;
+	fanout_init(&h->sessions, loop_agenda(d->loop), UINT64_MAX, all_held, holding_ended);
+	LIST_EACH(node, tmp, &d->sessions)
+	n++;
+	h->held = call_alloc((n + 1) * sizeof *h->held);
+	LIST_EACH(node, tmp, &d->sessions)
+	{
+		struct session *s = LIST_ENTRY(node, struct session, link);
+		struct closing *c;
+
+		if (s->state == SSTATE_CLOSED)
+			continue;
+		fanout_add(&h->sessions);
+		c = closing_new(s, false, held, h);
+		c->is_held = true;
+		begin(c, s);
+	}
+	call_post(d->loop, asked_all, &h->sessions);
 }
 
 void

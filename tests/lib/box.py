@@ -124,7 +124,7 @@ def dead_loops():
     """Loop devices on a disk ("/c1t0d0") of a mount whose process is dead: no use to anybody, and nobody's any more."""
     found = []
     for n, file in sorted(loop_files().items()):
-        if not re.fullmatch(r"/c\d+t\d+d\d+", file):
+        if not re.fullmatch(r"/c\d+t\d+d\d+( \(deleted\))?", file):
             continue
         try:
             fd = os.open("/dev/loop%d" % n, os.O_RDONLY | os.O_NONBLOCK)

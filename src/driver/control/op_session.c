@@ -147,9 +147,10 @@ static void
 logout_counted(void *user)
 {
 	struct later *l = user;
+	/* Before the call may be answered, and gone. */
+	bool is_forced = ipc_call_arg_bool(l->call, "force", false);
 	struct session *s = find(l->d, l->call);
 	struct hwpath top = { HWPATH_AT_SESSION, { HWPATH_ROOT, 0, 0 } };
-	bool is_forced = ipc_call_arg_bool(l->call, "force", false);
 	json_t *in_use;
 
 	if (s == NULL) {

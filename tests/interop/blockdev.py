@@ -228,6 +228,28 @@ def churn(t, initiator):
         assert "takes long to be written out" not in log_of(initiator)
 
 
+def removed_meanwhile(t, initiator):
+    with t.case("a logout beside the removal of its target is answered, and the next scan has the disks again"):
+        for _ in range(10):
+            session = initiator.disk("bd0", 1)["session_instance"]
+
+            def quietly(op, **args):
+                try:
+                    initiator.request(op, **args)
+                except Refused:
+                    pass  # the other one was faster
+            asked = [("session.logout", {"instance": session, "force": True}) for _ in range(4)]
+            asked.insert(1, ("target.remove", {"name": "iqn.2026-11.org.example:bd0", "force": True}))
+            threads = [threading.Thread(target=quietly, args=(op,), kwargs=args) for op, args in asked]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            initiator.request("scan")
+        initiator.request("device.install")
+        check_one_each(initiator, TARGETS * LUNS)
+
+
 def used_by(t, initiator):
     with t.case("io.tree of an ordinary asker costs no walk each: a hundred answers within a second or two"):
         before = os.times()
@@ -273,6 +295,7 @@ def main():
                 opened_late(t, initiator)
                 stop_refused(t, initiator)
                 churn(t, initiator)
+                removed_meanwhile(t, initiator)
                 used_by(t, initiator)
                 with t.case("an orderly stop leaves no loop device, mount or process"):
                     initiator.stop()

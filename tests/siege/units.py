@@ -25,7 +25,7 @@ states() { for u in %(units)s; do echo "$u $(systemctl show -P ActiveState $u) $
 ip link set lo up
 truncate -s 16M /disk.img
 tgtd -C 1 --iscsi portal=127.0.0.1:3260
-until tgtadm -C 1 --mode target --op show >/dev/null 2>&1; do sleep 0.1; done
+until tgtadm -C 1 --mode target --op show >/dev/null 2>&1; do sleep 0.1; done # no-sleep-ok: it polls
 tgtadm -C 1 --lld iscsi --mode target --op new --tid 1 -T %(name)s
 tgtadm -C 1 --lld iscsi --mode logicalunit --op new --tid 1 --lun 1 -b /disk.img
 tgtadm -C 1 --lld iscsi --mode target --op bind --tid 1 -I ALL
@@ -34,7 +34,8 @@ echo "-- users"; for d in iswd iscsi_resolvd islpd iradd; do echo "$d $(stat -c 
 echo "-- scan"; iscsiutil -a -I 127.0.0.1; ioscan -H 255; insf -H 255 2>/dev/null
 echo "-- written"; echo seen-by-everybody | dd of=/dev/rdsk/c0t0d1 bs=512 conv=sync,notrunc,fsync 2>/dev/null; head -c 17 /disk.img; echo
 echo "-- restarted"; systemctl restart iswd; systemctl kill -s KILL iradd
-until [ "$(systemctl show -P NRestarts iradd) $(systemctl show -P ActiveState iradd)" = "1 active" ]; do sleep 0.1; done; ioscan -H 255 >/dev/null; states; iscsi status
+until [ "$(systemctl show -P NRestarts iradd) $(systemctl show -P ActiveState iradd)" = "1 active" ]; do sleep 0.1; done # no-sleep-ok: it polls
+ioscan -H 255 >/dev/null; states; iscsi status
 echo "-- stopped"; systemctl stop openisw.target; states
 echo "-- end"
 systemctl poweroff -ff

@@ -36,7 +36,9 @@ echo "-- written"; echo seen-by-everybody | dd of=/dev/rdsk/c0t0d1 bs=512 conv=s
 echo "-- restarted"; systemctl restart iswd; systemctl kill -s KILL iradd
 until [ "$(systemctl show -P NRestarts iradd) $(systemctl show -P ActiveState iradd)" = "1 active" ]; do sleep 0.1; done # no-sleep-ok: it polls
 ioscan -H 255 >/dev/null; states; iscsi status
-echo "-- stopped"; systemctl stop openisw.target; states
+systemctl stop openisw.target
+while systemctl --no-legend --state=active,activating,deactivating list-units %(services)s | grep -q service; do sleep 0.1; done # no-sleep-ok: it polls
+echo "-- stopped"; states
 echo "-- end"
 systemctl poweroff -ff
 """
@@ -81,7 +83,8 @@ def lay(top):
     for name, place in places.items():
         if name.endswith((".service", ".target")):
             shutil.copy2(os.path.join(top, "tree") + place, units)
-    words = {"sbin": os.path.dirname(places["iswd"]), "bin": os.path.dirname(places["ioscan"]), "units": " ".join(UNITS), "name": NAME}
+    words = {"sbin": os.path.dirname(places["iswd"]), "bin": os.path.dirname(places["ioscan"]), "units": " ".join(UNITS), "services": " ".join(u + ".service" for u in UNITS),
+             "name": NAME}
     write = lambda name, text: open(os.path.join(top, name), "w").write(text)
     write("tree/probe.sh", PROBE % words)
     write("tree/etc/systemd/system/try.target", "[Unit]\nWants=openisw.target probe.service systemd-journald.service\n")
@@ -111,6 +114,8 @@ def boot(top):
     if code == 77 or "-- started" not in text:
         raise tap.Skip("systemd does not boot in a namespace here (%d): %s" % (code, done.stderr.strip()[-200:] if code else "no answer"))
     sections = dict(re.findall(r"^-- (\w+)\n(.*?)(?=^-- |\Z)", text, re.M | re.S))
+    with open(os.path.join(top, "console"), errors="replace") as f:
+        text += "\n-- console\n" + "".join(f.readlines()[-30:])
     return sections, text
 
 

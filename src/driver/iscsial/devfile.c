@@ -15,10 +15,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cut.h"
 #include "base/fanout.h"
 #include "driver/call.h"
-#include "driver/cut.h"
 #include "driver/iscsi/settings.h"
+#include "driver/iscsial/tree.h"
+#include "export/loopdev.h"
 #include "sys/log.h"
 
 /* How long a closing session waits for its block devices to be written out. */
@@ -200,7 +202,7 @@ finish(void *arg)
 	struct work *w = arg;
 	struct list *node;
 
-	w->result.node = tree_find(&w->d->tree, &w->path);
+	w->result.node = tree_find(w->d->tree, &w->path);
 	if (w->result.fault.is_set && list_empty(&w->askers))
 		log_err("%s", w->result.fault.message);
 	while ((node = list_pop(&w->askers)) != NULL) {
@@ -299,8 +301,8 @@ lose(struct driver *d, struct node *n, const char *why)
 static void
 take_number(struct driver *d, struct node *n, const struct loopdev_job *job)
 {
-	for (size_t i = 0; i < d->tree.n; i++) {
-		struct node *other = d->tree.nodes[i];
+	for (size_t i = 0; i < d->tree->n; i++) {
+		struct node *other = d->tree->nodes[i];
 
 		if (other != n && other->kind == TREE_LUN && other->loop == job->number)
 			lose(d, other, "was taken away by somebody");
@@ -313,7 +315,7 @@ static void
 attached(struct loopdev_job *job)
 {
 	struct work *w = job->user;
-	struct node *n = tree_find(&w->d->tree, &w->path);
+	struct node *n = tree_find(w->d->tree, &w->path);
 
 	w->d->loop_jobs--;
 	list_remove(&w->link);
@@ -406,7 +408,7 @@ static void
 checked(struct loopdev_job *job)
 {
 	struct work *w = job->user;
-	struct node *n = tree_find(&w->d->tree, &w->path);
+	struct node *n = tree_find(w->d->tree, &w->path);
 
 	w->d->loop_jobs--;
 	if (n != NULL && n->loop == job->number && job->result == -ENXIO && n->is_shown &&
@@ -448,7 +450,7 @@ static void
 renewed(struct loopdev_job *job)
 {
 	struct work *w = job->user;
-	struct node *n = tree_find(&w->d->tree, &w->path);
+	struct node *n = tree_find(w->d->tree, &w->path);
 
 	w->d->loop_jobs--;
 	if (n != NULL && n->is_shown && n->is_installed && n->loop == TREE_NO_LOOP)
@@ -496,7 +498,7 @@ static void
 removed(struct loopdev_job *job)
 {
 	struct work *w = job->user;
-	struct node *n = tree_find(&w->d->tree, &w->path);
+	struct node *n = tree_find(w->d->tree, &w->path);
 
 	w->d->loop_jobs--;
 	if (job->result == -EBUSY)
@@ -529,7 +531,7 @@ devfile_remove(struct driver *d, struct node *n, bool is_forced, devfile_done *d
 static void
 keep(struct work *w)
 {
-	struct node *n = tree_find(&w->d->tree, &w->path);
+	struct node *n = tree_find(w->d->tree, &w->path);
 	char text[64];
 
 	if (n == NULL || n->loop != TREE_NO_LOOP)
@@ -630,8 +632,8 @@ devfile_detach_session(
 	list_push_back(&d->devfiles->closing, &c->link);
 	fanout_init(&c->jobs, loop_agenda(d->loop), loop_now_update(d->loop) + DEVFILE_DETACH_US,
 	    all_detached, all_ended);
-	for (size_t i = 0; i < d->tree.n; i++) {
-		struct node *n = d->tree.nodes[i];
+	for (size_t i = 0; i < d->tree->n; i++) {
+		struct node *n = d->tree->nodes[i];
 
 		if (n->kind == TREE_LUN && n->path.part[2] == instance)
 			detach(d, n, c);
@@ -658,8 +660,8 @@ devfile_closed(struct driver *d, uint32_t instance, bool is_open)
 	list_remove(&c->link);
 	c->is_closed = true;
 	closing_free(c);
-	for (size_t i = 0; i < d->tree.n && is_open; i++) {
-		struct node *n = d->tree.nodes[i];
+	for (size_t i = 0; i < d->tree->n && is_open; i++) {
+		struct node *n = d->tree->nodes[i];
 
 		if (n->kind == TREE_LUN && n->path.part[2] == instance && n->is_shown &&
 		    n->is_installed)

@@ -66,7 +66,7 @@ def main():
                     assert f.read() == "iscsi-mount\n"
             with t.case("a session that is logged out takes its mount along"):
                 initiator.logout(0)
-                proc.wait_for("the mount to go", lambda: "/disk/0 " not in mounts())
+                proc.wait_for("the mount to go", lambda: initiator.path("run", "openisw", "disk", "0") + " " not in mounts())
                 initiator.request("scan", limit=60)
             with t.case("a driver that is killed leaves no child, and its successor mounts anew", limit=60):
                 initiator.driver.kill(signal.SIGKILL)

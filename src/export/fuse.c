@@ -33,16 +33,12 @@ check_device(void)
 	return 0;
 }
 
-/* default_permissions: the kernel checks modes.  Only the user who mounts has access at all. */
 static int
 mount_session(struct export *ex)
 {
 	struct fuse_lowlevel_ops ops = { 0 };
 	char max_read[32];
-	char *argv[] = { FUSEMNT_NAME, "-o",
-		"fsname=" FUSEMNT_NAME ",subtype=" FUSEMNT_NAME
-		",default_permissions,noatime,noexec",
-		"-o", max_read, NULL };
+	char *argv[] = { FUSEMNT_NAME, "-o", FUSEMNT_OPTIONS, "-o", max_read, NULL };
 	struct fuse_args args = FUSE_ARGS_INIT(5, argv);
 	int err, flags;
 
@@ -54,7 +50,7 @@ mount_session(struct export *ex)
 	if (ex->se == NULL)
 		return -EAGAIN;
 	errno = 0;
-	if (fuse_session_mount(ex->se, ex->dir) < 0) {
+	if (fusemnt_mount(ex->se, ex->dir, max_read) < 0) {
 		err = errno != 0 ? -errno : -EPERM;
 		goto destroy;
 	}
@@ -70,6 +66,7 @@ mount_session(struct export *ex)
 	fuse_session_unmount(ex->se);
 destroy:
 	fuse_session_destroy(ex->se);
+	fusemnt_unmounted(ex->dir);
 	ex->se = NULL;
 	return err;
 }
@@ -268,6 +265,7 @@ stop(struct export *ex)
 	/* Closes /dev/fuse first: from then on nobody waits for this thread. */
 	fuse_session_unmount(ex->se);
 	fuse_session_destroy(ex->se);
+	fusemnt_unmounted(ex->dir);
 	ex->se = NULL;
 	if (ex->made_dir)
 		(void)rmdir(ex->dir); /* where it fails somebody put something there */

@@ -22,7 +22,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "export/fuseint.h"
 #include "export/mounts.h"
+#include "sys/fusermount.h"
 
 /* A process that lives answers a stat at once; a busy machine gets some more. */
 #define PATIENCE_SECONDS 3
@@ -89,14 +91,43 @@ probe(const char *path)
 	return err;
 }
 
+int
+fusemnt_mount(struct fuse_session *se, const char *path, const char *max_read)
+{
+	char options[256], device[32];
+	int fd;
+
+	if (!fusermount_is_there())
+		return fuse_session_mount(se, path);
+	(void)snprintf(
+	    options, sizeof options, "rw,nosuid,nodev," FUSEMNT_OPTIONS ",%s", max_read); /* fits */
+	fd = fusermount_mount(path, options);
+	if (fd < 0) {
+		errno = -fd;
+		return -1;
+	}
+	(void)snprintf(device, sizeof device, "/dev/fd/%d", fd); /* fits */
+	return fuse_session_mount(se, device);
+}
+
+void
+fusemnt_unmounted(const char *path)
+{
+	if (fusermount_is_there())
+		(void)fusermount_unmount(path); /* perhaps it is not there any more */
+}
+
 /* An ordinary user's mounts are fusermount3's to take away. */
 static int
 unmount_as_user(const char *path)
 {
 	char *argv[] = { "fusermount3", "-u", "-z", "-q", "--", (char *)path, NULL };
 	pid_t pid;
-	int status, err = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
+	int status, err;
 
+	if (fusermount_is_there())
+		return fusermount_unmount(path);
+	err = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
 	if (err != 0)
 		return -err;
 	while (waitpid(pid, &status, 0) < 0)

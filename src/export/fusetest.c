@@ -244,7 +244,7 @@ fusetest_path(const struct fusetest *t, const char *name)
 int
 fusetest_open(const struct fusetest *t, const char *name, int flags)
 {
-	int fd = open(fusetest_path(t, name), flags | O_CLOEXEC);
+	int fd = open(fusetest_path(t, name), flags | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		fprintf(stderr, "open %s: %s\n", fusetest_path(t, name), strerror(errno));

@@ -237,13 +237,6 @@ login_run_kick(struct login_run *r)
 		agenda_defer(i->world->agenda, &i->drain);
 }
 
-void
-login_run_submit(struct login_run *r, struct req *req)
-{
-	sess_submit(r->impl->sess, req, agenda_now(r->impl->world->agenda));
-	login_run_kick(r);
-}
-
 /* ---- making, freeing, looking ---- */
 
 struct login_run *

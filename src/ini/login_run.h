@@ -101,7 +101,10 @@ const char *login_run_local(const struct login_run *r);
 const char *login_run_peer(const struct login_run *r);
 /* For submits, pings, logouts, counters; kick the world after queueing. */
 struct sess *login_run_sess(struct login_run *r);
-void login_run_submit(struct login_run *r, struct req *req);
+/*
+ * Something was queued on its session: it is sent, or, without a connection,
+ * handed back; never from inside.
+ */
 void login_run_kick(struct login_run *r);
 
 /* ---- the world's answers ---- */

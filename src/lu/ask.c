@@ -332,7 +332,9 @@ void
 ask_restart(struct ask *a)
 {
 	assert(a->is_busy);
-	a->is_stale = true;
+	/* Before the first question that matters no answer can be too old. */
+	if (ask_steps[a->step].need != ASK_FIRST)
+		a->is_stale = true;
 }
 
 void

@@ -12,7 +12,14 @@
 #include "base/be.h"
 #include "lu/lu_impl.h"
 
-static const struct lu_ops ops;
+static void
+on_changed(void *user, struct lu *u)
+{
+	(void)u;
+	((struct world *)user)->changed++;
+}
+
+static const struct lu_ops ops = { .changed = on_changed };
 
 void
 start(struct world *w, size_t n)

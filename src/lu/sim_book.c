@@ -30,6 +30,18 @@ has_block(const struct sim_write *w, unsigned place, unsigned block)
 /* ---- what the target does ---- */
 
 void
+sim_book_ghost(struct sim *s, const struct sim_disk *d, unsigned number)
+{
+	const struct sim_write *w = &s->writes[number];
+
+	for (unsigned b = w->first; w->is_ended && b < w->first + w->n; b++)
+		if (s->writes[d->cache[b]].start > w->end)
+			sim_fail(s,
+			    "old write %u lands on the newer write %u in block %u of unit %u",
+			    number, d->cache[b], b, w->place);
+}
+
+void
 sim_book_exec(struct sim *s, struct sim_disk *d, unsigned number, bool is_through)
 {
 	struct sim_write *w = &s->writes[number];
@@ -184,6 +196,14 @@ sim_book_end(struct sim *s, struct sim_req *q)
 
 /* ---- always ---- */
 
+/* Then a request that may go may wait for its turn. */
+static bool
+is_queue_moving(const struct sim *s, unsigned place)
+{
+	return lu_state(s->u[place]) == LU_SAME &&
+	       s->agenda.now_us - s->u[place]->good_us < 1000ull * s->path.command_ms + SLACK_US;
+}
+
 static void
 check_unit(struct sim *s, unsigned place)
 {
@@ -203,7 +223,7 @@ check_unit(struct sim *s, unsigned place)
 		q->was_other = q->was_other || lu_state(u) == LU_OTHER;
 		if (!q->is_away && q->stuck_us == 0 && lu_state(u) != LU_SAME)
 			q->stuck_us = s->agenda.now_us;
-		if (!q->is_away && q->stuck_us != 0 &&
+		if (!q->is_away && q->stuck_us != 0 && !is_queue_moving(s, place) &&
 		    s->agenda.now_us > q->stuck_us + s->path.replacement_us + SLACK_US)
 			sim_fail(s, "a request of unit %u waits for too long", place);
 		if (q->losses > RETRY_TRIES)
@@ -224,6 +244,7 @@ sim_book_check(struct sim *s)
 		out += s->cmds[i].stage != SIM_FREE && s->cmds[i].r != NULL;
 	if (busy != pool_used(s->path.pool))
 		sim_fail(s, "units have %u slots, the pool says %u", busy, pool_used(s->path.pool));
+	pool_check(s->path.pool);
 	if (out != s->path.in_flight)
 		sim_fail(s, "%u commands are out, the path says %u", out, s->path.in_flight);
 }

@@ -208,7 +208,7 @@ sim_step(struct sim *s)
 		}
 		/* Ghosts take their time. */
 		if (c->stage == SIM_THERE && !s->is_stalled[c->place] &&
-		    (c->r != NULL ? sim_chance(s, 700) : sim_chance(s, 30))) {
+		    (c->r != NULL ? sim_chance(s, 700) : sim_chance(s, s->p_ghost))) {
 			sim_execute(s, c);
 			return true;
 		}

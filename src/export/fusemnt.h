@@ -19,6 +19,8 @@
  * some seconds when that mount does not answer.
  */
 int fusemnt_prepare(const char *dir, char **ret_path, bool *ret_made);
+/* Unmount what is at `path`, if it is a mount of ours, whoever uses it. */
+void fusemnt_take_away(const char *path);
 
 struct fuse_session;
 /*

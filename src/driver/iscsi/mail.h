@@ -150,6 +150,7 @@ struct mail_show {
 	struct question base;
 	struct mail_show_row *rows; /* n of them, owned */
 	size_t n;
+	struct list link; /* the disks' while it waits for the exporter */
 };
 
 struct mail_hide {
@@ -178,7 +179,10 @@ struct mail_unit {
 	bool is_changed;  /* its size or flags */
 	struct fault why; /* what is wrong with it, if anything is */
 	struct lu_info info;
-	struct disk *disk; /* the worker's: NULL when the disk is gone */
+	/* Its file: whether it is there, what became of it since the last note. */
+	bool has_file, is_file_new, is_let_go;
+	char file_why[128]; /* why it is not there */
+	struct disk *disk;  /* the worker's: NULL when the disk is gone */
 };
 
 #endif

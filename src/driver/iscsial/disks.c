@@ -17,14 +17,18 @@ struct disk {
 	bool is_exported; /* else it only waits to be idle */
 	struct mail_unit *note;
 	bool is_due, is_changed; /* of the note: something happened while it was away */
+	bool has_file, is_file_new, is_let_go;
+	char file_why[128];
 };
 
 struct disks {
 	struct host *h;
 	const struct disks_cfg *cfg;
 	char dir[PATH_MAX];
-	struct export *export;
+	struct export *export; /* NULL: it has not been started, or has stopped */
+	bool is_up, is_stopping;
 	struct list all;
+	struct list shows;      /* questions that wait for the exporter */
 	uint64_t failed_before; /* I/Os that failed offline, of counts that are gone */
 };
 
@@ -56,7 +60,11 @@ tell(struct disk *k)
 	n->why = *lu_why(k->lu);
 	n->info = *lu_info(k->lu);
 	n->is_changed = k->is_changed;
-	k->is_changed = false;
+	n->has_file = k->has_file;
+	n->is_file_new = k->is_file_new;
+	n->is_let_go = k->is_let_go;
+	cut_copy(n->file_why, sizeof n->file_why, k->file_why);
+	k->is_changed = k->is_file_new = k->is_let_go = false;
 	mail_ask(&n->mail, &mail_unit, host_wanted(k->owner->h), host_address(k->owner->h));
 }
 
@@ -141,29 +149,145 @@ disks_take_hide(void *owner, struct mail *m)
 	sweep(d);
 }
 
-/* ---- showing ---- */
+/* ---- the exporter ---- */
 
-static bool
-start_export(struct disks *d, struct fault *ret_fault)
+static void
+set_start_fault(const struct disks *d, int err, struct fault *ret_fault)
 {
-	const struct host_cfg *cfg = host_cfg(d->h);
-	int err;
-
-	if (d->export != NULL)
-		return true;
-	err = d->cfg->export->start(host_office(d->h)->place.loop, d->dir, &d->export);
-	if (err == 0)
-		return true;
 	if (err == -ENOMEM)
-		stat_add(cfg->stats, STAT_SWD_CONNECTION_io_streams);
-	d->export = NULL;
+		stat_add(host_cfg(d->h)->stats, STAT_SWD_CONNECTION_io_streams);
 	fault_set(ret_fault, FAULT_INTERNAL,
 	    err == -ENOENT || err == -ENODEV || err == -EPERM || err == -EACCES
 		? "make /dev/fuse available and usable for the driver's user (fusermount3)"
 		: "look at the system's log",
 	    "disks cannot be shown at %s: %s", d->dir, strerror(-err));
+}
+
+/* What waited for it is answered: shown, or (why is set) not. */
+static void
+answer_shows(struct disks *d, const struct fault *why)
+{
+	struct list *node;
+
+	while ((node = list_pop(&d->shows)) != NULL) {
+		struct mail_show *q = LIST_ENTRY(node, struct mail_show, link);
+
+		for (size_t i = 0; i < q->n && why->is_set; i++)
+			if (!q->rows[i].fault.is_set)
+				q->rows[i].fault = *why;
+		mail_answer(&q->base.mail);
+	}
+}
+
+static void
+close_units(struct disks *d)
+{
+	LIST_EACH(node, tmp, &d->all)
+	{
+		struct disk *k = LIST_ENTRY(node, struct disk, link);
+
+		lu_close(k->lu, -ENXIO);
+		k->is_exported = false;
+	}
+}
+
+static void
+export_started(void *user, int err)
+{
+	struct disks *d = user;
+	struct fault why = { 0 };
+
+	d->is_up = err == 0;
+	if (err != 0) {
+		d->export = NULL;
+		set_start_fault(d, err, &why);
+		close_units(d);
+	}
+	answer_shows(d, &why);
+}
+
+static struct disk *
+find_blk(const struct disks *d, const struct blk_dev *dev)
+{
+	LIST_EACH(node, tmp, &d->all)
+	{
+		struct disk *k = LIST_ENTRY(node, struct disk, link);
+
+		if (k->is_exported && lu_blk(k->lu) == dev)
+			return k;
+	}
+	return NULL;
+}
+
+static void
+export_gone(void *user, struct blk_dev *dev, const char *why)
+{
+	struct disk *k = find_blk(user, dev);
+
+	if (k == NULL)
+		return;
+	k->has_file = false;
+	cut_copy(k->file_why, sizeof k->file_why, why);
+	tell(k);
+}
+
+static void
+export_back(void *user, struct blk_dev *dev, bool is_new)
+{
+	struct disk *k = find_blk(user, dev);
+
+	if (k == NULL)
+		return;
+	k->has_file = true;
+	k->is_file_new |= is_new;
+	tell(k);
+}
+
+static void
+export_let_go(void *user, struct blk_dev *dev)
+{
+	struct disk *k = find_blk(user, dev);
+
+	if (k == NULL)
+		return;
+	k->is_let_go = true;
+	tell(k);
+}
+
+static void
+export_stopped(void *user)
+{
+	struct disks *d = user;
+
+	d->export = NULL;
+	d->is_up = d->is_stopping = false;
+}
+
+static const struct export_events export_events = {
+	.started = export_started,
+	.gone = export_gone,
+	.back = export_back,
+	.let_go = export_let_go,
+	.stopped = export_stopped,
+};
+
+static bool
+start_export(struct disks *d, struct fault *ret_fault)
+{
+	int err;
+
+	if (d->export != NULL)
+		return true;
+	err = d->cfg->export->start(
+	    host_office(d->h)->place.loop, d->dir, &export_events, d, &d->export);
+	if (err == 0)
+		return true;
+	d->export = NULL;
+	set_start_fault(d, err, ret_fault);
 	return false;
 }
+
+/* ---- showing ---- */
 
 static void
 show_new(struct disks *d, struct mail_show_row *row)
@@ -179,7 +303,7 @@ show_new(struct disks *d, struct mail_show_row *row)
 	k->lu = lu_new(session_path(s), &row->info, row->name, &lu_ops, k);
 	err = k->lu != NULL ? d->cfg->export->add(d->export, lu_blk(k->lu)) : -ENOMEM;
 	if (err == 0) {
-		k->is_exported = true;
+		k->is_exported = k->has_file = true;
 		k->note = call_alloc(sizeof *k->note);
 		k->note->disk = k;
 		list_push_back(&d->all, &k->link);
@@ -235,7 +359,11 @@ disks_take_show(void *owner, struct mail *m)
 		else
 			show_new(d, &q->rows[i]);
 	}
-	mail_answer(m);
+	/* They are there when the exporter is. */
+	if (d->export != NULL && !d->is_up && !d->is_stopping)
+		list_push_back(&d->shows, &q->link);
+	else
+		mail_answer(m);
 }
 
 void
@@ -301,6 +429,7 @@ begin(struct host *h, const void *cfg)
 	d->h = h;
 	d->cfg = cfg;
 	list_init(&d->all);
+	list_init(&d->shows);
 	(void)snprintf(d->dir, sizeof d->dir, "%s/%u", d->cfg->dir,
 	    host_cfg(h)->instance); /* paths_init() sees to it that this fits */
 	return d;
@@ -310,17 +439,15 @@ static void
 close_all(void *user)
 {
 	struct disks *d = user;
+	struct fault why = { 0 };
 
-	LIST_EACH(node, tmp, &d->all)
-	{
-		struct disk *k = LIST_ENTRY(node, struct disk, link);
-
-		lu_close(k->lu, -ENXIO);
-		k->is_exported = false;
-	}
-	if (d->export != NULL)
-		d->cfg->export->stop(d->export);
-	d->export = NULL;
+	fault_set(&why, FAULT_OFFLINE, "scan again", "the session was closed");
+	answer_shows(d, &why);
+	close_units(d);
+	if (d->export == NULL || d->is_stopping)
+		return;
+	d->is_stopping = true;
+	d->cfg->export->stop(d->export);
 }
 
 static bool
@@ -328,6 +455,8 @@ is_idle(const void *user)
 {
 	const struct disks *d = user;
 
+	if (d->export != NULL)
+		return false;
 	LIST_EACH(node, tmp, &d->all)
 	if (!lu_is_idle(LIST_ENTRY(node, struct disk, link)->lu))
 		return false;

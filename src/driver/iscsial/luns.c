@@ -668,6 +668,25 @@ take_state(struct wanted *w, struct node *n, const struct mail_unit *u)
 	}
 }
 
+/* A disk whose file is gone is not shown; the exporter mends it. */
+static void
+take_file(struct wanted *w, struct node *n, const struct mail_unit *u)
+{
+	if (w->closing > 0 || wanted_is_closed(w))
+		return;
+	if (!u->has_file && n->is_shown)
+		log_warn("disk %s: %s; it is mounted again", n->name, u->file_why);
+	if (u->has_file && n->is_fileless)
+		log_note("disk %s: its file is there again", n->name);
+	if (!u->has_file || n->is_fileless)
+		n->is_shown = u->has_file;
+	n->is_fileless = !u->has_file;
+	if (u->has_file && u->is_file_new)
+		devfile_renew(w->d, n);
+	else if (u->is_let_go)
+		devfile_check(w->d, n);
+}
+
 void
 luns_take_unit(void *owner, struct mail *m)
 {
@@ -677,8 +696,10 @@ luns_take_unit(void *owner, struct mail *m)
 
 	if (n != NULL && u->is_changed && u->info.is_sized)
 		has_changed(w->d, n, &u->info);
-	if (n != NULL)
+	if (n != NULL) {
 		take_state(w, n, u);
+		take_file(w, n, u);
+	}
 	settle(w->d, w->instance);
 	mail_answer(m);
 }

@@ -88,7 +88,6 @@ tell_all(struct export *ex, const char *why, bool is_new)
 
 /* ---- a new connection ---- */
 
-/* default_permissions: the kernel checks modes.  Only the user who mounts has access at all. */
 static struct fuse_session *
 new_session(struct export *ex)
 {

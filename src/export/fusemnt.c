@@ -110,13 +110,6 @@ fusemnt_mount(struct fuse_session *se, const char *path, const char *max_read)
 	return fuse_session_mount(se, device);
 }
 
-void
-fusemnt_unmounted(const char *path)
-{
-	if (fusermount_is_there())
-		(void)fusermount_unmount(path); /* perhaps it is not there any more */
-}
-
 /* An ordinary user's mounts are fusermount3's to take away. */
 static int
 unmount_as_user(const char *path)

@@ -26,9 +26,8 @@ struct fuse_session;
 /*
  * fuse_session_mount(), or where this process may not start fusermount3, the same by its child
  * (sys/fusermount.h), with `max_read` ("max_read=N") and the options of all our mounts.  Its mounts
- * fusemnt_unmounted() takes away, after fuse_session_destroy(); libfuse does so with the others.
+ * fusemnt_take_away() takes away, after fuse_session_unmount().
  */
 int fusemnt_mount(struct fuse_session *se, const char *path, const char *max_read);
-void fusemnt_unmounted(const char *path);
 
 #endif

@@ -68,16 +68,15 @@ static int
 mount_new(struct mounter_job *job)
 {
 	bool made = false;
-	char *path;
-	char max_read[32];
+	char *path, max_read[24];
 	int err = check_device(), flags;
 
 	if (err == 0)
 		err = fusemnt_prepare(job->dir, &path, &made);
 	if (err < 0)
 		return err;
-	errno = 0;
 	(void)snprintf(max_read, sizeof max_read, "max_read=%u", LIMIT_FUSE_IO_BYTES); /* fits */
+	errno = 0;
 	if (fusemnt_mount(job->se, path, max_read) < 0) {
 		err = errno != 0 ? -errno : -EPERM;
 	} else {
@@ -85,7 +84,6 @@ mount_new(struct mounter_job *job)
 		if (flags < 0 || fcntl(fuse_session_fd(job->se), F_SETFL, flags | O_NONBLOCK) < 0) {
 			err = -errno;
 			fuse_session_unmount(job->se);
-			fusemnt_unmounted(path);
 		}
 	}
 	if (err < 0) {

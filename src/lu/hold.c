@@ -272,8 +272,6 @@ hold_check(const struct lu *u)
 	assert(u->share.busy <= pool_used(u->path->pool));
 	assert(!u->is_flying || u->path->on_trial == u);
 	assert(u->path->on_trial != u || u->is_flying || u->state == LU_SAME);
-	assert(
-	    u->hold_timer.armed || list_empty(&u->aside) || u->path->replacement_us == UINT64_MAX);
 	assert(u->queue.next == &u->queue || u->queue.prev == u->queue.next ||
 	       req_of(u->queue.next)->hold.order < req_of(u->queue.prev)->hold.order);
 }

@@ -114,18 +114,24 @@ pool_leave(struct pool *p, struct pool_share *s)
 	pool_wake(p);
 }
 
+static unsigned
+least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
 /* May a unit that has `busy` have one more? */
 static bool
 may_have(const struct pool *p, unsigned busy)
 {
-	unsigned kept;
+	/* More units than slots are idle: half of the slots are enough for them all. */
+	unsigned idle = least(p->idle, p->usable / 2), owed = least(p->owed, p->usable / 4);
 
 	if (busy == 0)
 		return p->used < p->usable;
 	if (busy < p->share)
-		return p->used + p->idle < p->usable;
-	kept = p->owed < p->usable / 4 ? p->owed : p->usable / 4;
-	return p->used + (kept > p->idle ? kept : p->idle) < p->usable;
+		return p->used + idle < p->usable;
+	return p->used + (owed > idle ? owed : idle) < p->usable;
 }
 
 static unsigned

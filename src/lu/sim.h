@@ -80,6 +80,7 @@ struct sim {
 	bool is_mute[SIM_PLACES];   /* BUSY, until another place told it */
 	uint64_t reset_tick[SIM_PLACES], change_tick[SIM_PLACES], mute_tick[SIM_PLACES];
 	bool is_stalled[SIM_PLACES];
+	bool was_foreign[SIM_PLACES]; /* another disk stood there since the unit was the same */
 	bool is_cached, has_fua;
 	bool is_loss_due[SIM_PLACES]; /* answered writes are lost, and no flush said so */
 	uint64_t loss_tick[SIM_PLACES];

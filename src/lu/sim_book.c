@@ -165,6 +165,8 @@ sim_book_end(struct sim *s, struct sim_req *q)
 
 	if (!q->is_out)
 		sim_fail(s, "a request ends twice");
+	if (q->losses > RETRY_TRIES)
+		sim_fail(s, "a request of unit %u was tried %u times", q->place, q->losses);
 	q->is_out = false;
 	s->ended++;
 	s->failed += q->r.result != 0;
@@ -215,6 +217,13 @@ check_unit(struct sim *s, unsigned place)
 	    !list_empty(&u->queue) && u->share.busy == 0 &&
 	    pool_used(s->path.pool) < (s->window > 1 ? s->window - 1 : 1))
 		sim_fail(s, "unit %u is not served", place);
+	if (lu_state(u) == LU_SAME && s->at[place] == place)
+		s->was_foreign[place] = false;
+	if (lu_state(u) == LU_OTHER && !s->was_foreign[place])
+		sim_fail(s, "unit %u is another one, and none other was there", place);
+	if ((lu_state(u) == LU_OTHER || s->path.is_given_up) &&
+	    !(list_empty(&u->queue) && list_empty(&u->aside)))
+		sim_fail(s, "requests of unit %u wait for nothing", place);
 	for (size_t i = 0; i < SIM_REQS; i++) {
 		struct sim_req *q = &s->reqs[place][i];
 
@@ -226,8 +235,6 @@ check_unit(struct sim *s, unsigned place)
 		if (!q->is_away && q->stuck_us != 0 && !is_queue_moving(s, place) &&
 		    s->agenda.now_us > q->stuck_us + s->path.replacement_us + SLACK_US)
 			sim_fail(s, "a request of unit %u waits for too long", place);
-		if (q->losses > RETRY_TRIES)
-			sim_fail(s, "a request of unit %u was tried %u times", place, q->losses);
 	}
 }
 

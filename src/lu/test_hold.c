@@ -319,6 +319,27 @@ for_ever_is_for_ever(void **state)
 }
 
 static void
+the_promise_may_change_while_requests_wait(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	w.f.path.replacement_us = UINT64_MAX;
+	submit(&w, 0, 0, BLK_WRITE);
+	fake_path_down(&w.f, true);
+	fake_path_up(&w.f, false);
+	fake_target_run(&w.t, &w.f);
+	fake_submit(w.u[0], &w.q[1], BLK_WRITE, 0, 512, false); /* it stands in a shadow */
+	w.f.path.replacement_us = PROMISE;
+	lu_doubt(w.u[0]);
+	fake_target_run(&w.t, &w.f);
+	fake_path_pass(&w.f, 2 * PROMISE);
+	assert_int_equal(w.q[1].done, 0);
+	end(&w);
+}
+
+static void
 a_path_given_up_fails_what_waits_and_what_comes(void **state)
 {
 	struct world w;
@@ -460,6 +481,7 @@ main(void)
 		cmocka_unit_test(a_login_without_work_gives_a_late_queue_no_time),
 		cmocka_unit_test(a_queue_that_does_not_move_any_more_fails),
 		cmocka_unit_test(for_ever_is_for_ever),
+		cmocka_unit_test(the_promise_may_change_while_requests_wait),
 		cmocka_unit_test(a_path_given_up_fails_what_waits_and_what_comes),
 		cmocka_unit_test(a_flush_has_the_whole_promise_and_a_write_its_time_limit),
 		cmocka_unit_test(a_late_command_that_has_not_left_is_taken_back),

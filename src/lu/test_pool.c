@@ -109,6 +109,34 @@ slots_are_shared_fairly_by_those_that_want_them(void **state)
 	end(&w);
 }
 
+static void
+one_of_many_units_still_has_half_of_the_slots(void **state)
+{
+	enum { MANY = 500, ALL = 128 };
+	static struct pool_share shares[MANY];
+	static struct io *had[ALL], *other[ALL];
+	struct pool *p = pool_new(ALL);
+	unsigned n = 0, others = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++)
+		pool_join(p, &shares[i]);
+	while ((had[n] = pool_get(p, &shares[0])) != NULL)
+		n++;
+	assert_true(n >= ALL / 2);
+	/* And the others each find one, as far as there are any. */
+	while ((other[others] = pool_get(p, &shares[others + 1])) != NULL)
+		others++;
+	assert_int_equal(n + others, ALL - 1);
+	while (n > 0)
+		pool_put(p, &shares[0], had[--n]);
+	for (unsigned i = 0; i < others; i++)
+		pool_put(p, &shares[i + 1], other[i]);
+	for (unsigned i = 0; i < MANY; i++)
+		pool_leave(p, &shares[i]);
+	pool_free(p);
+}
+
 /* The sums that each get and put keep are those that a walk over all units finds. */
 static void
 the_sums_are_right_whatever_happens(void **state)
@@ -171,6 +199,7 @@ main(void)
 		    an_idle_unit_finds_room_for_its_first_command_whatever_the_others_do),
 		cmocka_unit_test(a_unit_alone_has_all_slots_but_one),
 		cmocka_unit_test(slots_are_shared_fairly_by_those_that_want_them),
+		cmocka_unit_test(one_of_many_units_still_has_half_of_the_slots),
 		cmocka_unit_test(the_sums_are_right_whatever_happens),
 	};
 

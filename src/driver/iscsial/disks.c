@@ -17,8 +17,8 @@ struct disk {
 	bool is_exported; /* else it only waits to be idle */
 	struct mail_unit *note;
 	bool is_due, is_changed; /* of the note: something happened while it was away */
-	bool has_file, is_file_new, is_let_go;
-	char file_why[128];
+	bool is_gone, is_back, is_new, is_let_go; /* and to its file */
+	char why_gone[160];
 };
 
 struct disks {
@@ -27,8 +27,8 @@ struct disks {
 	char dir[PATH_MAX];
 	struct export *export; /* NULL: it has not been started, or has stopped */
 	bool is_up, is_stopping;
+	struct list shows; /* mail_show: they wait for the exporter */
 	struct list all;
-	struct list shows;      /* questions that wait for the exporter */
 	uint64_t failed_before; /* I/Os that failed offline, of counts that are gone */
 };
 
@@ -60,11 +60,12 @@ tell(struct disk *k)
 	n->why = *lu_why(k->lu);
 	n->info = *lu_info(k->lu);
 	n->is_changed = k->is_changed;
-	n->has_file = k->has_file;
-	n->is_file_new = k->is_file_new;
+	n->is_gone = k->is_gone;
+	n->is_back = k->is_back;
+	n->is_new = k->is_new;
 	n->is_let_go = k->is_let_go;
-	cut_copy(n->file_why, sizeof n->file_why, k->file_why);
-	k->is_changed = k->is_file_new = k->is_let_go = false;
+	memcpy(n->why_gone, k->why_gone, sizeof n->why_gone);
+	k->is_changed = k->is_gone = k->is_back = k->is_new = k->is_let_go = false;
 	mail_ask(&n->mail, &mail_unit, host_wanted(k->owner->h), host_address(k->owner->h));
 }
 
@@ -149,7 +150,7 @@ disks_take_hide(void *owner, struct mail *m)
 	sweep(d);
 }
 
-/* ---- the exporter ---- */
+/* ---- showing ---- */
 
 static void
 set_start_fault(const struct disks *d, int err, struct fault *ret_fault)
@@ -163,9 +164,9 @@ set_start_fault(const struct disks *d, int err, struct fault *ret_fault)
 	    "disks cannot be shown at %s: %s", d->dir, strerror(-err));
 }
 
-/* What waited for it is answered: shown, or (why is set) not. */
+/* What waits for the exporter is answered: shown, or not for this reason. */
 static void
-answer_shows(struct disks *d, const struct fault *why)
+end_shows(struct disks *d, const struct fault *why)
 {
 	struct list *node;
 
@@ -180,7 +181,7 @@ answer_shows(struct disks *d, const struct fault *why)
 }
 
 static void
-close_units(struct disks *d)
+take_all_off(struct disks *d)
 {
 	LIST_EACH(node, tmp, &d->all)
 	{
@@ -191,6 +192,7 @@ close_units(struct disks *d)
 	}
 }
 
+/* The exporter started, or could not: then no disk is shown. */
 static void
 export_started(void *user, int err)
 {
@@ -198,16 +200,16 @@ export_started(void *user, int err)
 	struct fault why = { 0 };
 
 	d->is_up = err == 0;
-	if (err != 0) {
+	if (err < 0) {
 		d->export = NULL;
 		set_start_fault(d, err, &why);
-		close_units(d);
+		take_all_off(d);
 	}
-	answer_shows(d, &why);
+	end_shows(d, &why);
 }
 
 static struct disk *
-find_blk(const struct disks *d, const struct blk_dev *dev)
+disk_of(const struct disks *d, const struct blk_dev *dev)
 {
 	LIST_EACH(node, tmp, &d->all)
 	{
@@ -222,31 +224,32 @@ find_blk(const struct disks *d, const struct blk_dev *dev)
 static void
 export_gone(void *user, struct blk_dev *dev, const char *why)
 {
-	struct disk *k = find_blk(user, dev);
+	struct disk *k = disk_of(user, dev);
 
 	if (k == NULL)
 		return;
-	k->has_file = false;
-	cut_copy(k->file_why, sizeof k->file_why, why);
+	k->is_gone = true;
+	k->is_back = false;
+	cut_copy(k->why_gone, sizeof k->why_gone, why);
 	tell(k);
 }
 
 static void
 export_back(void *user, struct blk_dev *dev, bool is_new)
 {
-	struct disk *k = find_blk(user, dev);
+	struct disk *k = disk_of(user, dev);
 
 	if (k == NULL)
 		return;
-	k->has_file = true;
-	k->is_file_new |= is_new;
+	k->is_back = true;
+	k->is_new = k->is_new || is_new;
 	tell(k);
 }
 
 static void
 export_let_go(void *user, struct blk_dev *dev)
 {
-	struct disk *k = find_blk(user, dev);
+	struct disk *k = disk_of(user, dev);
 
 	if (k == NULL)
 		return;
@@ -287,8 +290,6 @@ start_export(struct disks *d, struct fault *ret_fault)
 	return false;
 }
 
-/* ---- showing ---- */
-
 static void
 show_new(struct disks *d, struct mail_show_row *row)
 {
@@ -303,7 +304,7 @@ show_new(struct disks *d, struct mail_show_row *row)
 	k->lu = lu_new(session_path(s), &row->info, row->name, &lu_ops, k);
 	err = k->lu != NULL ? d->cfg->export->add(d->export, lu_blk(k->lu)) : -ENOMEM;
 	if (err == 0) {
-		k->is_exported = k->has_file = true;
+		k->is_exported = true;
 		k->note = call_alloc(sizeof *k->note);
 		k->note->disk = k;
 		list_push_back(&d->all, &k->link);
@@ -442,8 +443,8 @@ close_all(void *user)
 	struct fault why = { 0 };
 
 	fault_set(&why, FAULT_OFFLINE, "scan again", "the session was closed");
-	answer_shows(d, &why);
-	close_units(d);
+	end_shows(d, &why);
+	take_all_off(d);
 	if (d->export == NULL || d->is_stopping)
 		return;
 	d->is_stopping = true;

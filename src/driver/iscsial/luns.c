@@ -672,18 +672,19 @@ take_state(struct wanted *w, struct node *n, const struct mail_unit *u)
 static void
 take_file(struct wanted *w, struct node *n, const struct mail_unit *u)
 {
-	if (w->closing > 0 || wanted_is_closed(w))
+	if (wanted_is_closed(w) || w->closing > 0)
 		return;
-	if (!u->has_file && n->is_shown)
-		log_warn("disk %s: %s; it is mounted again", n->name, u->file_why);
-	if (u->has_file && n->is_fileless)
+	if (u->is_gone) {
+		log_warn("disk %s: %s; it is mounted again", n->name, u->why_gone);
+		n->is_shown = false;
+	}
+	if (u->is_back) {
 		log_note("disk %s: its file is there again", n->name);
-	if (!u->has_file || n->is_fileless)
-		n->is_shown = u->has_file;
-	n->is_fileless = !u->has_file;
-	if (u->has_file && u->is_file_new)
-		devfile_renew(w->d, n);
-	else if (u->is_let_go)
+		n->is_shown = true;
+		if (u->is_new)
+			devfile_renew(w->d, n);
+	}
+	if (u->is_let_go)
 		devfile_check(w->d, n);
 }
 
@@ -696,10 +697,10 @@ luns_take_unit(void *owner, struct mail *m)
 
 	if (n != NULL && u->is_changed && u->info.is_sized)
 		has_changed(w->d, n, &u->info);
-	if (n != NULL) {
-		take_state(w, n, u);
+	if (n != NULL)
 		take_file(w, n, u);
-	}
+	if (n != NULL)
+		take_state(w, n, u);
 	settle(w->d, w->instance);
 	mail_answer(m);
 }

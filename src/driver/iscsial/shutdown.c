@@ -62,9 +62,10 @@ unsealed(struct question *q)
 static void
 unseal(struct closing *c, struct wanted *w)
 {
-	struct mail_openers *q =
-	    w->is_hosted ? usage_question(c->d, c->instance, OPENERS_UNSEAL, unsealed, c) : NULL;
+	struct mail_openers *q = NULL;
 
+	if (w->is_hosted)
+		q = usage_question(c->d, c->instance, OPENERS_UNSEAL, unsealed, c);
 	if (q != NULL)
 		(void)wanted_ask(w, &q->base, &mail_openers); /* it has a host */
 	else
@@ -138,11 +139,11 @@ begin(struct closing *c, struct wanted *w)
 	struct mail_openers *q = NULL;
 
 	if (!c->is_forced && w->is_hosted)
-		q = usage_question(w->d, w->instance, OPENERS_SEAL, sealed, c);
+		q = usage_question(c->d, c->instance, OPENERS_SEAL, sealed, c);
 	if (q != NULL)
 		(void)wanted_ask(w, &q->base, &mail_openers); /* it has a host */
 	else
-		devfile_detach_session(w->d, w->instance, c->is_forced, detached, c);
+		devfile_detach_session(c->d, c->instance, c->is_forced, detached, c);
 }
 
 void
@@ -164,19 +165,13 @@ struct holding {
 };
 
 static void
-released(void *user, struct driver *d, uint32_t instance, json_t *in_use)
-{
-	(void)user, (void)d, (void)instance, (void)in_use; /* nobody waits for it */
-}
-
-static void
 release(struct driver *d, uint32_t instance)
 {
 	struct wanted *w = wanted_find(d, instance);
 
 	devfile_closed(d, instance, w != NULL);
 	if (w != NULL)
-		unseal(closing_new(w, false, released, NULL), w);
+		unseal(closing_new(w, false, NULL, NULL), w);
 }
 
 static void

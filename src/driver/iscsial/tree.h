@@ -39,7 +39,6 @@ struct node {
 	struct lu_info *info; /* owned; NULL: not seen since the driver started */
 	bool is_shown;        /* the exporter has it */
 	bool is_replaced;     /* another unit than the registry's stands there: no I/O */
-	bool is_fileless;     /* its file went away under the exporter's feet; it is mended */
 	bool is_absent;       /* the target has no unit there now; it is waited for */
 	bool is_installed;    /* it has device files, or will when it is back */
 	bool is_in_use;       /* as usage_collect() saw it last */

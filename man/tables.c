@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/neg.h"
+#include "sys/paths.h"
 
 static void put_text(const char *text);
 static void put_sentence(const char *text);
@@ -206,8 +207,8 @@ paths(void)
 #define PATH_FILE(id, path, text) \
 	puts(".It Pa " path);     \
 	put_sentence(text);
-#define PATH_DAEMON(id, program)                                                   \
-	puts(".It Pa run/openisw/" program ".sock , run/openisw/" program ".pid"); \
+#define PATH_DAEMON(id, program)                                                                  \
+	puts(".It Pa run/openisw/" program "/" PATHS_SOCK_NAME " , run/openisw/" program ".pid"); \
 	put_sentence("the driver's socket for " program ", and the daemon's process ID");
 #include "sys/paths.def"
 	puts(".El");

@@ -110,8 +110,11 @@ with tap.script() as t:
 
     with t.case("each daemon has a user of its own to become"):
         with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "openisw.sysusers")) as f:
-            users = {line.split()[1] for line in f if line.startswith("u ")}
-        assert users == {"openisw-" + p for p in PROGRAMS if p != "iscsi_driverd"}, users
+            rows = [line.split()[:2] for line in f if line[0] in "ug"]
+        with open(os.path.join(TOP, "src", "sys", "paths.def")) as f:
+            ids = re.findall(r"^PATH_DAEMON\((\w+),", f.read(), re.M)
+        assert len(ids) == len(DAEMONS), ids
+        assert sorted(rows) == sorted([["u", "openisw-" + i] for i in ids] + [["g", "openisw"]]), rows
 
     with t.case("systemd itself has nothing to say against them"):
         if not shutil.which("systemd-analyze"):

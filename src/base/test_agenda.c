@@ -102,16 +102,24 @@ again(struct agenda_timer *t)
 }
 
 static void
+once(struct agenda_timer *t)
+{
+	LIST_ENTRY(t, struct thing, timer)->runs++;
+}
+
+static void
 deadline_rearmed_for_the_past_by_its_own_callback_waits_for_the_next_turn(void **state)
 {
-	struct thing h = { .timer.expired = again };
+	struct thing h = { .timer.expired = again }, behind = { .timer.expired = once };
 
 	(void)state;
 	agenda_init(&a, 5);
 	agenda_set(&a, &h.timer, 1);
+	agenda_set(&a, &behind.timer, 2);
 	for (unsigned turn = 1; turn <= 3; turn++) {
 		agenda_run(&a);
 		assert_int_equal(h.runs, turn);
+		assert_int_equal(behind.runs, 1); /* it does not starve */
 	}
 	assert_true(agenda_next_us(&a) <= 5);
 	agenda_clear(&a, &h.timer);

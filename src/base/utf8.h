@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Bytes of the well-formed character at p, of which `left` > 0 bytes are there; 0: it is none. */
 static inline size_t
@@ -37,6 +38,19 @@ utf8_length(const char *text, size_t left)
 		if (p[i] < 0x80 || p[i] > 0xbf)
 			return 0;
 	return n;
+}
+
+/* The number of the well-formed character at p, which has n = utf8_length() > 0 bytes. */
+static inline uint32_t
+utf8_code(const char *text, size_t n)
+{
+	static const uint8_t first_bits[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+	const unsigned char *p = (const unsigned char *)text;
+	uint32_t c = p[0] & first_bits[n];
+
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | (p[i] & 0x3fu);
+	return c;
 }
 
 static inline bool

@@ -25,6 +25,15 @@ enum iname_result iname_check(const char *name, size_t n);
  * its NUL.  Written only with INAME_OK.
  */
 enum iname_result iname_normalise(const char *name, char ret_name[LIMIT_ISCSI_NAME_BYTES + 1]);
+/*
+ * Below 0, 0, above 0: an order of names in which those that RFC 3722 calls the
+ * same are equal (its case folding; names must be in normalisation form KC
+ * already).  Any bytes are compared, without a NUL; the hexadecimal digits of
+ * eui. and naa. are the same in either case, too.  Names are compared by this
+ * and by nothing else, and shown as whoever has them spells them.
+ */
+int iname_compare(const char *a, size_t a_len, const char *b, size_t b_len);
+bool iname_same(const char *a, const char *b);
 /* A sentence for each result; static text. */
 const char *iname_text(enum iname_result r);
 

@@ -420,16 +420,12 @@ text_binary(const char *s, uint8_t *buf, size_t max, size_t *ret_len)
 bool
 text_utf8_next(const uint8_t **p, const uint8_t *end, uint32_t *ret_char)
 {
-	static const uint8_t first_bits[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
 	size_t n = utf8_length((const char *)*p, (size_t)(end - *p));
-	uint32_t c = **p & first_bits[n];
 
 	if (n == 0)
 		return false;
-	for (size_t i = 1; i < n; i++)
-		c = c << 6 | ((*p)[i] & 0x3fu);
+	*ret_char = utf8_code((const char *)*p, n);
 	*p += n;
-	*ret_char = c;
 	return true;
 }
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "base/utf8.h"
+#include "base/visible.h"
 
 /* First memory of a line that is coming; most requests fit. */
 #define LINE_BYTES_FIRST 1024
@@ -173,31 +173,16 @@ ipc_print(const json_t *object, size_t bytes_max, char **ret_line, size_t *ret_l
 json_t *
 ipc_text(const char *bytes)
 {
-	const char *p = bytes;
-	size_t left = strlen(bytes), at = 0;
-	json_t *text = json_string(bytes);
+	size_t len = strlen(bytes), cap = len * VISIBLE_GROWTH + 1;
+	json_t *text;
 	char *clean;
 
-	if (text != NULL)
-		return text;
-	clean = malloc(left * 3 + 1);
+	if (visible_is_plain(bytes, len))
+		return json_stringn(bytes, len);
+	clean = malloc(cap);
 	if (clean == NULL)
 		return NULL;
-	while (left > 0) {
-		size_t n = utf8_length(p, left);
-
-		if (n == 0) {
-			memcpy(clean + at, "\xef\xbf\xbd", 3); /* U+FFFD */
-			at += 3;
-			n = 1;
-		} else {
-			memcpy(clean + at, p, n);
-			at += n;
-		}
-		p += n;
-		left -= n;
-	}
-	text = json_stringn(clean, at);
+	text = json_stringn(clean, visible_copy(bytes, len, clean, cap));
 	free(clean);
 	return text;
 }

@@ -54,7 +54,7 @@ int ipc_print(const json_t *object, size_t bytes_max, char **ret_line, size_t *r
 
 /*
  * A string of bytes that somebody else chose (a target's alias, a product's
- * name): what is no UTF-8 becomes U+FFFD.  NULL: no memory.
+ * name) as it is shown: base/visible.h.  NULL: no memory.
  */
 json_t *ipc_text(const char *bytes);
 

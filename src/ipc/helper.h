@@ -21,7 +21,7 @@ struct helper_server;
 /*
  * The answer to a request; called once for each, never from inside
  * helper_server_request().  err 0: `result` (borrowed) and fd, which is the
- * callee's from now on, or -1.  err < 0: result is NULL and fd -1; `why` is a
+ * callee's from now on, a TCP connection, or -1.  err < 0: result is NULL and fd -1; `why` is a
  * sentence.  -ETIMEDOUT: the daemon had the request and did not answer in time;
  * -ENOTCONN: until the deadline no daemon was there to take it; -ECANCELED: the
  * server is being freed; else the errno the daemon named (-EPROTO where it is
@@ -32,14 +32,16 @@ typedef void helper_answer(void *user, int err, const char *why, const json_t *r
 typedef void helper_state(void *user, pid_t pid);
 
 /*
- * Listen at `path`, NAME.sock, for the daemon `name`.  Only root, this process's
- * own user, and the process that holds the lock of the daemon's pid file beside
- * it, NAME.pid (sys/daemon.h), may connect.  While a daemon is connected another one is refused.
+ * Listen at `path` for the daemon `name`.  Its directory keeps others out (0710 for
+ * the daemon's group).  Only this process's own user may connect, and where that is root also the
+ * daemon's user (sys/identity.h), as the process that holds the lock of the daemon's pid
+ * file (sys/daemon.h).  While a daemon is connected another one is refused; one that answers what
+ * nobody asked for, again and again, is cut off.
  * `name` and `user` are borrowed.  0 or a negative errno, as sock_listen().
  * helper_server_free() may not be called from inside a callback.
  */
-int helper_server_new(struct loop *loop, const char *path, const char *name, helper_state *state,
-    void *user, struct helper_server **ret);
+int helper_server_new(struct loop *loop, const char *path, const char *pid_path, const char *name,
+    helper_state *state, void *user, struct helper_server **ret);
 /* Every outstanding request is answered with -ECANCELED; the socket's file is removed.  NULL is
  * fine. */
 void helper_server_free(struct helper_server *h);

@@ -12,6 +12,7 @@
 
 #include "sys/confine.h"
 #include "sys/daemon.h"
+#include "sys/identity.h"
 #include "sys/instance.h"
 #include "sys/log.h"
 
@@ -21,7 +22,6 @@
 
 struct options {
 	const char *root;
-	const char *user;
 	bool foreground, stop, status, strict;
 	enum log_level level;
 };
@@ -32,6 +32,8 @@ struct instance {
 	struct paths paths;
 	struct daemon daemon;
 	int pid_fd;
+	bool is_root;               /* and is to become `who` */
+	struct daemon_identity who; /* where is_root */
 	struct loop *loop;
 	struct loop_fd signals;
 	void *state; /* the program's */
@@ -69,6 +71,36 @@ on_link(void *user, bool connected)
 }
 
 /*
+ * Which user to become.  An installation has an account for each daemon; what is
+ * only built and tried does without.  False: it is said what is missing.
+ */
+static bool
+identify(struct instance *in)
+{
+	const char *name = in->program->name;
+	int err;
+
+	in->is_root = geteuid() == 0;
+	if (!in->is_root)
+		return true;
+	err = identity_of(name, &in->who);
+	if (err < 0) {
+		daemon_failed(&in->daemon, name, "cannot find the user it is to become: %s",
+		    err == -EEXIST ? "its number is another user's" : strerror(-err));
+	} else if (!in->who.is_account && strcmp(in->paths.root, "/") == 0) {
+		daemon_failed(&in->daemon, name,
+		    "there is no user %s for it; make it: systemd-sysusers, or useradd --system "
+		    "--user-group --no-create-home --shell /usr/sbin/nologin %s",
+		    in->who.name, in->who.name);
+		err = -ENOENT;
+	} else if (!in->who.is_account) {
+		log_note(
+		    "there is no user %s; the user is number %ld", in->who.name, (long)in->who.uid);
+	}
+	return err == 0;
+}
+
+/*
  * What the daemon does needs next to nothing; it must only reach the driver, now
  * and when that was restarted.
  */
@@ -77,8 +109,7 @@ confine(struct instance *in)
 {
 	const struct helper_program *p = in->program;
 	const struct confine_cfg cfg = {
-		.user = in->options->user,
-		.run_dir = in->paths.run,
+		.user = in->is_root ? &in->who : NULL,
 		.keep_caps = p->keep_caps,
 		.strict = in->options->strict,
 	};
@@ -100,12 +131,20 @@ serve(struct instance *in)
 {
 	const struct helper_program *p = in->program;
 	struct helper_client *client;
-	int err = confine(in);
+	int err;
 
+	/* What leads there may be closed to the user it becomes; what is here is not. */
+	if (chdir(paths_daemon_dir(&in->paths, p->name)) < 0) {
+		err = -errno;
+		daemon_failed(&in->daemon, p->name, "cannot enter %s: %s",
+		    paths_daemon_dir(&in->paths, p->name), strerror(-err));
+		return err;
+	}
+	err = confine(in);
 	if (err < 0)
 		return err;
-	err = helper_client_new(in->loop, paths_daemon_sock(&in->paths, p->name), p->name,
-	    on_request, on_link, in, &client);
+	err =
+	    helper_client_new(in->loop, PATHS_SOCK_NAME, p->name, on_request, on_link, in, &client);
 	if (err < 0) {
 		daemon_failed(&in->daemon, p->name, "cannot set up the link to iscsi_driverd: %s",
 		    strerror(-err));
@@ -167,8 +206,8 @@ raise_descriptors(void)
 static int
 run(struct instance *in)
 {
-	const char *name = in->program->name, *pid_path = paths_daemon_pid(&in->paths, name),
-		   *failed;
+	const char *name = in->program->name, *pid_path = paths_daemon_pid(&in->paths, name);
+	char why[BENEATH_WHY_BYTES];
 	pid_t owner;
 	int err = daemon_start(&in->daemon, in->options->foreground);
 
@@ -176,12 +215,11 @@ run(struct instance *in)
 		fprintf(stderr, "%s: cannot go to the background: %s\n", name, strerror(-err));
 		return INSTANCE_EXIT_FAILED;
 	}
+	if (!identify(in))
+		return INSTANCE_EXIT_FAILED;
 	raise_descriptors();
-	err = paths_mkdirs(&in->paths, &failed);
-	if (err < 0) {
-		daemon_failed(&in->daemon, name,
-		    "cannot make %s: %s; use --root for a directory of your own", failed,
-		    strerror(-err));
+	if (paths_mkdirs(&in->paths, why) < 0) {
+		daemon_failed(&in->daemon, name, "%s", why);
 		return INSTANCE_EXIT_FAILED;
 	}
 	in->pid_fd = daemon_pid_open(pid_path, &owner);
@@ -230,8 +268,6 @@ helper_main(const struct helper_program *p, int argc, char **argv)
 		{ 0, "status", OPT_FLAG, &o.status, NULL,
 		    "tell whether it runs: exit status 0, or 3" },
 		{ 0, "stop", OPT_FLAG, &o.stop, NULL, "stop the one that runs" },
-		{ 0, "user", OPT_STRING, &o.user, "NAME",
-		    "the user to become where root starts it" },
 		{ 0, "strict", OPT_FLAG, &o.strict, NULL,
 		    "do not run where system calls cannot be filtered" },
 	};

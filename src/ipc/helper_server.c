@@ -7,7 +7,6 @@
  * with its socket.
  */
 #include <sys/epoll.h>
-#include <sys/stat.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +17,6 @@
 #include "ipc/codec.h"
 #include "ipc/helper.h"
 #include "ipc/helper_impl.h"
-#include "sys/daemon.h"
 #include "sys/log.h"
 #include "sys/sock.h"
 
@@ -29,8 +27,10 @@
 /* Messages taken in one turn of the loop. */
 #define MESSAGES_PER_TURN 64
 #define VERSION_BYTES     64
-/* The daemon's pid file stands beside its socket: sys/paths.def. */
-#define SOCK_ENDING ".sock"
+/* Answers to nothing that one connection may send; those to cancelled requests do not count. */
+#define STRAYS_MAX 16
+/* Sentences about refused connections: one in so long, with a count of the others. */
+#define REFUSED_PACE_US 10000000
 
 struct helper_server {
 	struct loop *loop;
@@ -46,6 +46,10 @@ struct helper_server {
 	char version[VERSION_BYTES];
 	struct list unsent, sent;
 	int64_t last_id;
+	unsigned n_owed;     /* cancelled requests that the daemon still answers */
+	unsigned n_strays;   /* answers to nothing */
+	uint64_t refused_us; /* when a refusal was logged last, 0: never */
+	unsigned n_refused;  /* since then */
 };
 
 struct request {
@@ -70,38 +74,34 @@ static void send_unsent(struct helper_server *h);
 static void daemon_gone(struct helper_server *h);
 
 int
-helper_server_new(struct loop *loop, const char *path, const char *name, helper_state *state,
-    void *user, struct helper_server **ret)
+helper_server_new(struct loop *loop, const char *path, const char *pid_path, const char *name,
+    helper_state *state, void *user, struct helper_server **ret)
 {
 	struct helper_server *h = calloc(1, sizeof *h);
-	size_t stem = strlen(path);
 	int err;
 
 	if (h == NULL)
 		return -ENOMEM;
-	if (stem > strlen(SOCK_ENDING) &&
-	    strcmp(path + stem - strlen(SOCK_ENDING), SOCK_ENDING) == 0)
-		stem -= strlen(SOCK_ENDING);
 	*h = (struct helper_server){ .loop = loop,
 		.listener = { .fd = -1, .ready = listener_ready },
 		.pause = { .expired = pause_over },
 		.fd = { .fd = -1, .ready = fd_ready },
 		.silent = { .expired = silent_too_long },
 		.path = strdup(path),
+		.pid_path = strdup(pid_path),
 		.name = name,
 		.state = state,
 		.user = user };
 	list_init(&h->unsent);
 	list_init(&h->sent);
-	if (asprintf(&h->pid_path, "%.*s.pid", (int)stem, path) < 0)
-		h->pid_path = NULL;
 	if (h->path == NULL || h->pid_path == NULL) {
 		err = -ENOMEM;
 		goto fail;
 	}
-	/* Who may connect the file's mode cannot tell: see is_trusted(). */
-	h->listener.fd = sock_listen(path, SOCK_SEQPACKET | SOCK_NONBLOCK, 0666);
-	err = h->listener.fd < 0 ? h->listener.fd : loop_watch(loop, &h->listener, EPOLLIN);
+	h->listener.fd = sock_listen(path, SOCK_SEQPACKET | SOCK_NONBLOCK, 0600);
+	err = h->listener.fd < 0 ? h->listener.fd : helper_open_to_group(path);
+	if (err == 0)
+		err = loop_watch(loop, &h->listener, EPOLLIN);
 	if (err < 0) {
 		if (h->listener.fd >= 0) {
 			(void)close(h->listener.fd); /* the first error counts */
@@ -219,9 +219,9 @@ request_end(struct request *r, int err, const char *why, const json_t *result, i
 	answer(user, err, why, result, fd);
 }
 
-/* Tell the daemon that it may stop working on it. */
+/* Tell the daemon that it may stop working on it; it answers all the same. */
 static void
-send_cancel(struct helper_server *h, int64_t id)
+give_up(struct helper_server *h, int64_t id)
 {
 	json_t *object = json_pack("{s:I, s:s, s:{s:I}}", "id", (json_int_t)++h->last_id, "op",
 	    "cancel", "args", "of", (json_int_t)id);
@@ -234,6 +234,7 @@ send_cancel(struct helper_server *h, int64_t id)
 		free(text);
 	}
 	json_decref(object);
+	h->n_owed++;
 }
 
 bool
@@ -242,7 +243,7 @@ helper_server_cancel(struct helper_server *h, int64_t id)
 	struct request *r = find(&h->sent, id);
 
 	if (r != NULL)
-		send_cancel(h, id);
+		give_up(h, id);
 	else
 		r = find(&h->unsent, id);
 	if (r == NULL)
@@ -259,7 +260,7 @@ request_overdue(struct agenda_timer *t)
 	char why[128];
 
 	if (find(&h->sent, r->id) != NULL)
-		send_cancel(h, r->id);
+		give_up(h, r->id);
 	(void)snprintf(why, sizeof why,
 	    r->was_sent ? "%s did not answer in time" : "%s is not running", h->name);
 	request_end(r, r->was_sent ? -ETIMEDOUT : -ENOTCONN, why, NULL, -1);
@@ -301,6 +302,7 @@ daemon_gone(struct helper_server *h)
 	(void)close(h->fd.fd); /* nobody reads it */
 	h->fd.fd = -1;
 	h->pid = 0;
+	h->n_owed = h->n_strays = 0;
 	h->version[0] = '\0';
 	list_splice_front(&h->unsent, &h->sent);
 	if (was_there && h->state != NULL)
@@ -327,38 +329,36 @@ is_over(int fd)
 	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
-/*
- * Root and our own user are.  A daemon that root started has become another
- * user, perhaps one that others are too (nobody); it has held the lock of its
- * pid file since before, and nobody else can take that: the file is not theirs.
- */
-static bool
-is_trusted(const struct helper_server *h, const struct sock_peer *peer)
+/* Whoever is refused tries again at once: not every time is worth a line. */
+static void
+log_refused(struct helper_server *h, const struct sock_peer *peer, const char *why)
 {
-	struct stat st;
+	uint64_t now = loop_now(h->loop);
 
-	if (peer->uid == 0 || peer->uid == geteuid())
-		return true;
-	return peer->pid > 0 && lstat(h->pid_path, &st) == 0 &&
-	       (st.st_uid == 0 || st.st_uid == geteuid()) && (st.st_mode & 022) == 0 &&
-	       daemon_pid_owner(h->pid_path) == peer->pid;
+	h->n_refused++;
+	if (h->refused_us != 0 && now - h->refused_us < REFUSED_PACE_US)
+		return;
+	log_warn("%s: a connection of process %ld of user %ld is refused: %s (%u refused since the "
+		 "last such line)",
+	    h->name, (long)peer->pid, (long)peer->uid, why, h->n_refused);
+	h->refused_us = now;
+	h->n_refused = 0;
 }
 
 static void
 accept_one(struct helper_server *h, int fd)
 {
-	struct sock_peer peer;
+	struct sock_peer peer = { 0 };
 
-	if (sock_peer(fd, &peer) < 0 || !is_trusted(h, &peer)) {
-		log_warn("%s: a connection of another user is refused", h->name);
+	if (sock_peer(fd, &peer) < 0 || !helper_is_trusted(h->name, h->pid_path, &peer)) {
+		log_refused(h, &peer, "it is not this daemon");
 		(void)close(fd); /* not for him */
 		return;
 	}
 	if (h->fd.fd >= 0 && is_over(h->fd.fd))
 		daemon_gone(h);
 	if (h->fd.fd >= 0) {
-		log_warn("%s: process %ld is refused: process %ld serves already", h->name,
-		    (long)peer.pid, (long)h->pid);
+		log_refused(h, &peer, "another process serves already");
 		(void)close(fd); /* it tries again */
 		return;
 	}
@@ -423,7 +423,22 @@ take_announcement(struct helper_server *h, const json_t *object)
 	return true;
 }
 
-static void
+/* An answer to nothing: one to what was given up, or it is up to no good.  False: enough of it. */
+static bool
+take_stray(struct helper_server *h)
+{
+	if (h->n_owed > 0) {
+		h->n_owed--;
+		return true;
+	}
+	if (++h->n_strays <= STRAYS_MAX)
+		return true;
+	log_err("%s: it answers what nobody asked for; its connection is closed", h->name);
+	return false;
+}
+
+/* False: its connection is to be closed. */
+static bool
 take_answer(struct helper_server *h, const json_t *object, int fd)
 {
 	const json_t *id = json_object_get(object, "id"), *error = json_object_get(object, "error");
@@ -432,18 +447,25 @@ take_answer(struct helper_server *h, const json_t *object, int fd)
 	bool is_ok = json_is_true(json_object_get(object, "ok")) && json_is_object(result);
 	const char *code, *message;
 
+	if (fd >= 0 && r != NULL && is_ok && !helper_is_connection(fd)) {
+		(void)close(fd); /* what it is we do not want to know */
+		request_end(
+		    r, -EPROTO, "the answer brings something else than a connection", NULL, -1);
+		return true;
+	}
 	if ((r == NULL || !is_ok) && fd >= 0)
 		(void)close(fd); /* of a request that was given up, or failed */
 	if (r == NULL)
-		return;
+		return take_stray(h);
 	if (is_ok) {
 		request_end(r, 0, "", result, fd);
-		return;
+		return true;
 	}
 	code = json_string_value(json_object_get(error, "code"));
 	message = json_string_value(json_object_get(error, "message"));
 	request_end(r, helper_errno_find(code != NULL ? code : ""),
 	    message != NULL ? message : "the answer makes no sense", NULL, -1);
+	return true;
 }
 
 static void
@@ -469,7 +491,7 @@ fd_ready(struct loop_fd *f, uint32_t events)
 			return;
 		}
 		if (h->pid != 0) {
-			take_answer(h, object, fd);
+			is_good = take_answer(h, object, fd);
 		} else {
 			is_good = take_announcement(h, object);
 			if (fd >= 0)

@@ -1,5 +1,6 @@
 /* Both sides of the daemon protocol in one loop, over a real socket. */
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -17,6 +18,7 @@
 
 #include "ipc/helper.h"
 #include "sys/daemon.h"
+#include "sys/identity.h"
 #include "sys/log.h"
 #include "sys/sock.h"
 
@@ -24,7 +26,7 @@
 #define ANSWERS     8
 #define CALLS       8
 
-static char dir[64], path[128];
+static char dir[64], path[128], pid_path[128];
 static struct loop *loop;
 static struct helper_server *server;
 static struct helper_client *client;
@@ -135,10 +137,13 @@ start(void **state)
 	n_answers = n_calls = n_cancelled = 0;
 	client = NULL;
 	strncpy(dir, "/tmp/openisw-helper-XXXXXX", sizeof dir - 1);
-	if (mkdtemp(dir) == NULL || snprintf(path, sizeof path, "%s/iswd.sock", dir) < 0)
+	if (mkdtemp(dir) == NULL || snprintf(path, sizeof path, "%s/sock", dir) < 0 ||
+	    snprintf(pid_path, sizeof pid_path, "%s/iswd.pid", dir) < 0)
 		return -1;
 	loop = loop_new();
-	return loop == NULL ? -1 : helper_server_new(loop, path, "iswd", on_state, NULL, &server);
+	return loop == NULL
+		   ? -1
+		   : helper_server_new(loop, path, pid_path, "iswd", on_state, NULL, &server);
 }
 
 static int
@@ -173,7 +178,7 @@ ask(int *tag, uint64_t in_us)
 static void
 a_request_is_answered_with_a_descriptor(void **state)
 {
-	int tag = 1, pass = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int tag = 1, pass = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct stat want, have;
 
 	(void)state;
@@ -195,7 +200,7 @@ a_request_is_answered_with_a_descriptor(void **state)
 	assert_string_equal(
 	    json_string_value(json_object_get(answers[0].result, "local")), "127.0.0.1:4");
 	assert_int_equal(fstat(answers[0].fd, &have), 0);
-	assert_int_equal(have.st_rdev, want.st_rdev);
+	assert_int_equal(have.st_ino, want.st_ino);
 	assert_int_equal(close(answers[0].fd), 0);
 	assert_int_equal(fcntl(pass, F_GETFD), -1); /* the daemon's copy is closed */
 }
@@ -287,7 +292,7 @@ a_descriptor_for_a_cancelled_request_is_closed(void **state)
 	assert_true(helper_server_cancel(server, id));
 	next = dup(0);
 	close(next);
-	pass = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	pass = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(pass, next);
 	helper_call_reply(calls[0], NULL, pass);
 	ask(&second, PATIENCE_US);
@@ -341,7 +346,8 @@ the_daemon_finds_a_restarted_driver_by_itself(void **state)
 	turn_until(&link_down, 1);
 	assert_int_equal(n_cancelled, 1);
 	assert_false(helper_client_is_connected(client));
-	assert_int_equal(helper_server_new(loop, path, "iswd", on_state, NULL, &server), 0);
+	assert_int_equal(
+	    helper_server_new(loop, path, pid_path, "iswd", on_state, NULL, &server), 0);
 	turn_until(&daemon_came, 2);
 	assert_int_equal(link_up, 2);
 }
@@ -353,7 +359,8 @@ a_daemon_started_first_waits_for_the_driver(void **state)
 	helper_server_free(server);
 	start_daemon();
 	assert_false(helper_client_is_connected(client));
-	assert_int_equal(helper_server_new(loop, path, "iswd", on_state, NULL, &server), 0);
+	assert_int_equal(
+	    helper_server_new(loop, path, pid_path, "iswd", on_state, NULL, &server), 0);
 	turn_until(&daemon_came, 1);
 }
 
@@ -409,25 +416,30 @@ a_second_daemon_is_refused_while_the_first_lives(void **state)
 }
 
 /*
- * In a child that becomes another user, with the lock of the pid file or
- * without: announce the daemon, and end with 0 when the driver hangs up.
+ * In a child that becomes another user, with a lock of the pid file (F_WRLCK, F_RDLCK) or
+ * without (F_UNLCK): announce the daemon, and end with 0 when the driver hangs up.
  */
 static pid_t
-stranger(bool has_lock)
+stranger(uid_t uid, short lock)
 {
 	static const char text[] = "{\"daemon\":\"iswd\",\"version\":\"x\",\"pid\":7}";
-	char pid_path[128], byte;
+	struct flock whole = { .l_type = lock, .l_whence = SEEK_SET };
 	pid_t pid = fork(), owner;
+	char byte;
 	int fd;
 
 	assert_true(pid >= 0);
 	if (pid > 0)
 		return pid;
-	(void)snprintf(pid_path, sizeof pid_path, "%s/iswd.pid", dir);
-	if (has_lock && daemon_pid_open(pid_path, &owner) < 0)
+	if (lock == F_WRLCK && daemon_pid_open(pid_path, &owner) < 0)
 		_exit(2);
-	if (setresuid(12345, 12345, 12345) < 0)
+	if (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
 		_exit(3);
+	if (lock == F_RDLCK) {
+		fd = open(pid_path, O_RDONLY);
+		if (fd < 0 || fcntl(fd, F_SETLK, &whole) < 0)
+			_exit(6);
+	}
 	fd = sock_connect(path, SOCK_SEQPACKET);
 	if (fd < 0 || (sock_send(fd, text, strlen(text), -1) < 0 && errno != EPIPE))
 		_exit(4);
@@ -460,26 +472,58 @@ end_of(pid_t pid)
 }
 
 static void
-another_user_needs_the_lock_of_the_pid_file(void **state)
+only_the_daemon_s_own_user_with_the_lock_of_the_pid_file_is_the_daemon(void **state)
 {
-	char pid_path[128];
+	struct daemon_identity who;
 	pid_t pid;
 
 	(void)state;
-	if (geteuid() != 0)
+	if (geteuid() != 0 || identity_of("iswd", &who) != 0)
 		skip();
+	/* The doors stand open, so that it is the last lock that is tried. */
 	assert_int_equal(chmod(dir, 0755), 0);
-	pid = stranger(true);
+	assert_int_equal(chmod(path, 0666), 0);
+	pid = stranger(who.uid, F_WRLCK);
 	turn_until(&daemon_came, 1);
 	assert_int_equal(helper_server_pid(server), pid);
 	kill(pid, SIGKILL);
 	turn_until(&daemon_went, 1);
 	assert_int_equal(end_of(pid), -1);
 	/* The file is still there; who has no lock of it is refused. */
-	assert_int_equal(end_of(stranger(false)), 0);
+	assert_int_equal(end_of(stranger(who.uid, F_UNLCK)), 0);
+	/* Another user's lock is none, whatever he has come by. */
+	assert_int_equal(end_of(stranger(12345, F_WRLCK)), 0);
+	assert_int_equal(chmod(pid_path, 0644), 0);
+	assert_int_equal(end_of(stranger(who.uid, F_RDLCK)), 0);
+	assert_int_equal(end_of(stranger(12345, F_RDLCK)), 0);
+	assert_int_equal(chmod(pid_path, 0666), 0);
+	assert_int_equal(end_of(stranger(who.uid, F_UNLCK)), 0);
 	assert_int_equal(daemon_came, 1);
-	(void)snprintf(pid_path, sizeof pid_path, "%s/iswd.pid", dir);
 	assert_int_equal(unlink(pid_path), 0);
+}
+
+static void
+socket_is_closed_to_others_by_its_mode_and_its_directory_s(void **state)
+{
+	pid_t pid = fork();
+	int st;
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct stat file;
+
+		if (stat(path, &file) < 0 || (file.st_mode & 07) != 0)
+			_exit(1);
+		if (geteuid() != 0)
+			_exit(0);
+		if (setresuid(12345, 12345, 12345) < 0)
+			_exit(2);
+		_exit(sock_connect(path, SOCK_SEQPACKET) == -EACCES ? 0 : 3);
+	}
+	assert_int_equal(waitpid(pid, &st, 0), pid);
+	assert_true(WIFEXITED(st));
+	assert_int_equal(WEXITSTATUS(st), 0);
 }
 
 static void
@@ -518,6 +562,60 @@ a_malformed_answer_ends_its_request_or_the_connection_but_nothing_else(void **st
 	assert_true(sock_send(fd, "]", 1, -1) > 0);
 	turn_until(&daemon_went, 1);
 	close(fd);
+}
+
+static void
+a_daemon_that_answers_nothing_over_and_over_is_cut_off(void **state)
+{
+	static const char stray[] = "{\"id\":99,\"ok\":true,\"result\":{}}";
+	int fd = by_hand("{\"daemon\":\"iswd\"}");
+
+	(void)state;
+	turn_until(&daemon_came, 1);
+	for (int i = 0; i < 17; i++)
+		assert_true(sock_send(fd, stray, strlen(stray), -1) > 0);
+	turn_until(&daemon_went, 1);
+	close(fd);
+}
+
+static void
+cancelled_requests_may_be_answered_as_often_as_there_were(void **state)
+{
+	int tag = 1, last = 2, fd = by_hand("{\"daemon\":\"iswd\"}");
+	char text[64];
+
+	(void)state;
+	turn_until(&daemon_came, 1);
+	for (int i = 0; i < 40; i++) {
+		int64_t id = ask(&tag, PATIENCE_US);
+
+		assert_true(helper_server_cancel(server, id));
+		(void)snprintf(
+		    text, sizeof text, "{\"id\":%lld,\"ok\":true,\"result\":{}}", (long long)id);
+		assert_true(sock_send(fd, text, strlen(text), -1) > 0);
+	}
+	(void)snprintf(text, sizeof text, "{\"id\":%lld,\"ok\":true,\"result\":{}}",
+	    (long long)ask(&last, PATIENCE_US));
+	assert_true(sock_send(fd, text, strlen(text), -1) > 0);
+	turn_until(&n_answers, 1);
+	assert_int_equal(answers[0].tag, 2);
+	assert_int_equal(daemon_went, 0);
+	close(fd);
+}
+
+static void
+a_descriptor_that_is_no_connection_is_not_taken(void **state)
+{
+	int tag = 1, pass = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	(void)state;
+	start_daemon();
+	ask(&tag, PATIENCE_US);
+	turn_until(&n_calls, 1);
+	helper_call_reply(calls[0], NULL, pass);
+	turn_until(&n_answers, 1);
+	assert_int_equal(answers[0].err, -EPROTO);
+	assert_int_equal(answers[0].fd, -1);
 }
 
 static void
@@ -569,7 +667,11 @@ main(void)
 		WITH_SERVER(the_daemon_finds_a_restarted_driver_by_itself),
 		WITH_SERVER(a_daemon_started_first_waits_for_the_driver),
 		WITH_SERVER(a_second_daemon_is_refused_while_the_first_lives),
-		WITH_SERVER(another_user_needs_the_lock_of_the_pid_file),
+		WITH_SERVER(only_the_daemon_s_own_user_with_the_lock_of_the_pid_file_is_the_daemon),
+		WITH_SERVER(socket_is_closed_to_others_by_its_mode_and_its_directory_s),
+		WITH_SERVER(a_daemon_that_answers_nothing_over_and_over_is_cut_off),
+		WITH_SERVER(cancelled_requests_may_be_answered_as_often_as_there_were),
+		WITH_SERVER(a_descriptor_that_is_no_connection_is_not_taken),
 		WITH_SERVER(who_announces_nonsense_is_closed),
 		WITH_SERVER(a_malformed_answer_ends_its_request_or_the_connection_but_nothing_else),
 		WITH_SERVER(more_requests_than_the_socket_holds_all_arrive),

@@ -88,8 +88,8 @@ state_changed(void *user, pid_t pid)
 static void
 driver_start(void)
 {
-	assert_int_equal(helper_server_new(loop, paths.resolvd_sock, "iscsi_resolvd", state_changed,
-			     NULL, &driver),
+	assert_int_equal(helper_server_new(loop, paths.resolvd_sock, paths.resolvd_pid,
+			     "iscsi_resolvd", state_changed, NULL, &driver),
 	    0);
 }
 
@@ -333,12 +333,12 @@ main(int argc, char **argv)
 		T(cancelled_request_and_departed_driver_leave_nothing),
 		cmocka_unit_test(program_resolves_localhost_from_the_hosts_file),
 	};
-	const char *failed;
+	char why[BENEATH_WHY_BYTES];
 	int ret;
 
 	/* 0755: a directory that the user the daemon becomes can enter. */
 	if (argc != 2 || mkdtemp(root) == NULL || chmod(root, 0755) < 0 ||
-	    paths_init(&paths, root) < 0 || paths_mkdirs(&paths, &failed) < 0)
+	    paths_init(&paths, root) < 0 || paths_mkdirs(&paths, why) < 0)
 		return 2;
 	program = argv[1];
 	ret = cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,14 +20,14 @@ failed(const char *what, const char *path)
 static int
 enable(const struct paths *paths)
 {
-	const char *path;
-	int fd, err = paths_mkdirs(paths, &path);
+	char why[BENEATH_WHY_BYTES];
+	int fd;
 
-	if (err < 0) {
-		errno = -err;
-		return failed("make", path);
+	if (paths_mkdirs(paths, why) < 0) {
+		fprintf(stderr, "islpd: %s\n", why);
+		return INSTANCE_EXIT_FAILED;
 	}
-	fd = open(paths->islpd_boot, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	fd = open(paths->islpd_boot, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return failed("write", paths->islpd_boot);
 	if (close(fd) < 0)

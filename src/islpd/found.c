@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/iname.h"
+
 /* Twice as many as there can be targets: a look-up ends soon. */
 #define SLOTS        (2 * LIMIT_SLP_TARGETS)
 #define FNV_OFFSET   2166136261u
@@ -106,7 +108,7 @@ found_attrs(struct found_target *t, const struct attrs *a)
 {
 	t->state = FOUND_REFUSED;
 	/* RFC 4018: "This must match the iscsi-name in the url-path." */
-	if (a->name[0] != '\0' && strcmp(a->name, t->name) != 0)
+	if (a->name[0] != '\0' && !iname_same(a->name, t->name))
 		return "its attribute iscsi-name is another than the name in its URL";
 	if (a->has_transports && !a->has_tcp)
 		return "it cannot be reached by TCP";

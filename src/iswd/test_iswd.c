@@ -70,8 +70,9 @@ state_changed(void *user, pid_t pid)
 static void
 driver_start(void)
 {
-	assert_int_equal(
-	    helper_server_new(loop, paths.iswd_sock, "iswd", state_changed, NULL, &driver), 0);
+	assert_int_equal(helper_server_new(loop, paths.iswd_sock, paths.iswd_pid, "iswd",
+			     state_changed, NULL, &driver),
+	    0);
 }
 
 static void
@@ -567,12 +568,12 @@ main(int argc, char **argv)
 		T(hostile_datagrams_do_no_harm),
 		T(daemon_has_given_up_its_privileges),
 	};
-	const char *failed;
+	char why[BENEATH_WHY_BYTES];
 	int ret;
 
 	/* 0755: a directory that the user the daemon becomes can enter. */
 	if (argc != 2 || mkdtemp(root) == NULL || chmod(root, 0755) < 0 ||
-	    paths_init(&paths, root) < 0 || paths_mkdirs(&paths, &failed) < 0)
+	    paths_init(&paths, root) < 0 || paths_mkdirs(&paths, why) < 0)
 		return 2;
 	program = argv[1];
 	ret = cmocka_run_group_tests(tests, NULL, NULL);

@@ -294,6 +294,8 @@ db_grow(struct registry *r, void **array, size_t n, size_t element_bytes)
 static int
 prepare(struct registry *r, const char *sql, sqlite3_stmt **ret)
 {
+	struct db_statement *s;
+	void *list;
 	int rc;
 
 	for (size_t i = 0; i < r->n_statements; i++) {
@@ -302,12 +304,16 @@ prepare(struct registry *r, const char *sql, sqlite3_stmt **ret)
 			return 0;
 		}
 	}
-	assert(r->n_statements < DB_STATEMENTS);
+	list = r->statements;
+	s = db_grow(r, &list, r->n_statements, sizeof *s);
+	r->statements = list;
+	if (s == NULL)
+		return -ENOMEM;
 	rc = sqlite3_prepare_v3(r->db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL);
 	if (rc != SQLITE_OK)
 		return db_failed(r, rc);
-	r->statements[r->n_statements].sql = sql;
-	r->statements[r->n_statements++].stmt = *ret;
+	*s = (struct db_statement){ .sql = sql, .stmt = *ret };
+	r->n_statements++;
 	return 0;
 }
 

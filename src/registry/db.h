@@ -12,8 +12,12 @@
 
 #include "registry/registry.h"
 
-/* Statements are prepared once, found again by their text's address. */
-#define DB_STATEMENTS 64
+/* Statements are prepared once, and found again by their text's address: literals of this folder.
+ */
+struct db_statement {
+	const char *sql;
+	sqlite3_stmt *stmt;
+};
 
 struct registry {
 	sqlite3 *db;
@@ -25,10 +29,7 @@ struct registry {
 	struct registry_error error;
 	uint32_t session_hint;              /* no instance below it is free */
 	uint32_t io_hint[REGISTRY_CLASSES]; /* the same for each class */
-	struct {
-		const char *sql;
-		sqlite3_stmt *stmt;
-	} statements[DB_STATEMENTS];
+	struct db_statement *statements;
 	size_t n_statements;
 };
 
@@ -65,6 +66,13 @@ int db_row(struct registry *r, sqlite3_stmt *stmt);
 void db_done(sqlite3_stmt *stmt);
 /* A statement without rows; how many rows it changed, or a negative errno. */
 int db_run(struct registry *r, const char *sql, const char *types, ...);
+/*
+ * The order of names, for a connection that will have our tables; what SQLite
+ * says of it.  And the tables: made, brought up from an older version's, or
+ * refused.
+ */
+int migrate_add_order(sqlite3 *db);
+int migrate_run(struct registry *r);
 /* A query of one number.  -ENOENT where there is no row. */
 int db_number(struct registry *r, int64_t *ret, const char *sql, const char *types, ...);
 

@@ -128,7 +128,7 @@ remove_paths(struct registry *r, const char *pattern)
 	int err = db_run(r, "DELETE FROM io WHERE hw_path GLOB ?", "s", pattern);
 
 	if (err >= 0)
-		err = db_run(r, "DELETE FROM identity WHERE hw_path GLOB ?", "s", pattern);
+		err = db_run(r, "DELETE FROM unit WHERE hw_path GLOB ?", "s", pattern);
 	if (err >= 0)
 		err = db_run(r, "DELETE FROM device WHERE hw_path GLOB ?", "s", pattern);
 	return err;
@@ -312,7 +312,7 @@ registry_io_remove(struct registry *r, const char *hw_path)
 		err = db_begin(r);
 	if (err < 0)
 		return err;
-	err = db_run(r, "DELETE FROM identity WHERE hw_path = ?", "s", hw_path);
+	err = db_run(r, "DELETE FROM unit WHERE hw_path = ?", "s", hw_path);
 	if (err >= 0)
 		err = db_run(r, "DELETE FROM io WHERE hw_path = ?", "s", hw_path);
 	if (err == 0)

@@ -7,35 +7,63 @@
 
 /* ---- identity ---- */
 
-int
-registry_identity_set(struct registry *r, const char *hw_path, const struct registry_identity *id)
+static int
+check_identity(struct registry *r, const char *hw_path, const struct identity *id)
 {
 	int err = db_check_text(r, hw_path, REGISTRY_HW_PATH_BYTES, "hardware path");
 
 	if (err == 0)
-		err = db_check_text(r, id->designator, REGISTRY_DESIGNATOR_BYTES, "designator");
+		err = db_check_text(r, id->serial, sizeof id->serial - 1, "serial number");
 	if (err == 0)
-		err = db_check_text(r, id->serial, REGISTRY_SERIAL_BYTES, "serial number");
+		err = db_check_text(r, id->vendor, sizeof id->vendor - 1, "vendor");
 	if (err == 0)
-		err = db_begin(r);
-	if (err < 0)
-		return err;
+		err = db_check_text(r, id->product, sizeof id->product - 1, "product");
+	for (const char *d = identity_first(id); d != NULL && err == 0; d = identity_next(id, d))
+		err = db_check_text(r, d, IDENTITY_BYTES - 1, "designator");
+	return err;
+}
+
+static int
+put_identity(struct registry *r, const char *hw_path, const struct identity *id)
+{
+	int64_t place = 0;
 	/* SQLite's numbers have a sign; the bits come back as they were. */
-	return db_end(r,
-	    db_run(r,
-		"INSERT INTO identity (hw_path, designator, serial, size_bytes) VALUES (?, ?, ?, ?)"
-		" ON CONFLICT DO UPDATE SET designator = excluded.designator,"
-		" serial = excluded.serial, size_bytes = excluded.size_bytes",
-		"sssi", hw_path, id->designator, id->serial, (int64_t)id->size_bytes));
+	int err = db_run(r,
+	    "INSERT INTO unit (hw_path, serial, vendor, product, block_bytes, size_bytes)"
+	    " VALUES (?, ?, ?, ?, ?, ?)"
+	    " ON CONFLICT DO UPDATE SET serial = excluded.serial, vendor = excluded.vendor,"
+	    " product = excluded.product, block_bytes = excluded.block_bytes,"
+	    " size_bytes = excluded.size_bytes",
+	    "ssssii", hw_path, id->serial, id->vendor, id->product, (int64_t)id->block_bytes,
+	    (int64_t)id->size_bytes);
+
+	if (err >= 0)
+		err = db_run(r, "DELETE FROM designator WHERE hw_path = ?", "s", hw_path);
+	for (const char *d = identity_first(id); d != NULL && err >= 0; d = identity_next(id, d))
+		err = db_run(r, "INSERT INTO designator (hw_path, place, text) VALUES (?, ?, ?)",
+		    "sis", hw_path, place++, d);
+	return err;
 }
 
 int
-registry_identity_get(struct registry *r, const char *hw_path, struct registry_identity *ret)
+registry_identity_set(struct registry *r, const char *hw_path, const struct identity *id)
 {
-	struct registry_identity id;
+	int err = check_identity(r, hw_path, id);
+
+	if (err == 0)
+		err = db_begin(r);
+	return err < 0 ? err : db_end(r, put_identity(r, hw_path, id));
+}
+
+/* The row of the table `unit`. */
+static int
+get_unit(struct registry *r, const char *hw_path, struct identity *id)
+{
 	sqlite3_stmt *stmt;
+	int64_t block_bytes = 0;
 	int err = db_query(r, &stmt,
-	    "SELECT designator, serial, size_bytes FROM identity WHERE hw_path = ?", "s", hw_path);
+	    "SELECT serial, vendor, product, block_bytes, size_bytes FROM unit WHERE hw_path = ?",
+	    "s", hw_path);
 
 	if (err < 0)
 		return err;
@@ -44,14 +72,50 @@ registry_identity_get(struct registry *r, const char *hw_path, struct registry_i
 		err = db_refuse(r, -ENOENT, "It becomes known when the LUN is first used.",
 		    "No identity is known for the hardware path %.63s.", hw_path);
 	else if (err > 0)
-		err = db_column_text(r, stmt, 0, id.designator, sizeof id.designator);
+		err = db_column_text(r, stmt, 0, id->serial, sizeof id->serial);
 	if (err == 0)
-		err = db_column_text(r, stmt, 1, id.serial, sizeof id.serial);
-	if (err == 0) {
-		id.size_bytes = (uint64_t)sqlite3_column_int64(stmt, 2);
-		*ret = id;
+		err = db_column_text(r, stmt, 1, id->vendor, sizeof id->vendor);
+	if (err == 0)
+		err = db_column_text(r, stmt, 2, id->product, sizeof id->product);
+	if (err == 0)
+		err = db_column_number(r, stmt, 3, UINT32_MAX, &block_bytes);
+	id->block_bytes = (uint32_t)block_bytes;
+	id->size_bytes = err == 0 ? (uint64_t)sqlite3_column_int64(stmt, 4) : 0;
+	db_done(stmt);
+	return err;
+}
+
+static int
+get_designators(struct registry *r, const char *hw_path, struct identity *id)
+{
+	char text[IDENTITY_BYTES];
+	sqlite3_stmt *stmt;
+	int err = db_query(
+	    r, &stmt, "SELECT text FROM designator WHERE hw_path = ? ORDER BY place", "s", hw_path);
+
+	if (err < 0)
+		return err;
+	while ((err = db_row(r, stmt)) > 0) {
+		err = db_column_text(r, stmt, 0, text, sizeof text);
+		if (err == 0 && !identity_add(id, text))
+			err = db_failed(r, SQLITE_CORRUPT); /* more than we wrote, or twice */
+		if (err < 0)
+			break;
 	}
 	db_done(stmt);
+	return err;
+}
+
+int
+registry_identity_get(struct registry *r, const char *hw_path, struct identity *ret)
+{
+	struct identity id = { 0 };
+	int err = get_unit(r, hw_path, &id);
+
+	if (err == 0)
+		err = get_designators(r, hw_path, &id);
+	if (err == 0)
+		*ret = id;
 	return err;
 }
 
@@ -62,7 +126,7 @@ registry_identity_remove(struct registry *r, const char *hw_path)
 
 	if (err < 0)
 		return err;
-	return db_end(r, db_run(r, "DELETE FROM identity WHERE hw_path = ?", "s", hw_path));
+	return db_end(r, db_run(r, "DELETE FROM unit WHERE hw_path = ?", "s", hw_path));
 }
 
 /* ---- device files ---- */

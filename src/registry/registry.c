@@ -4,34 +4,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cursor.h"
 #include "core/addr.h"
 #include "registry/db.h"
 #include "sys/daemon.h"
 
-/* "iSW!": tells our file from other programs' (PRAGMA application_id). */
-#define APPLICATION_ID 0x69535721
 /* How long another program (an administrator's sqlite3) may keep us waiting. */
 #define BUSY_MS 5000
 
-static const struct step {
-	int version;
-	const char *sql;
-} steps[] = {
-#define STEP(version, ...) { version, __VA_ARGS__ },
-#include "registry/schema.def"
-};
-#define STEPS (sizeof steps / sizeof steps[0])
-
 static int open_locked(struct registry *r);
-static int make_file(struct registry *r);
-static int set_up(struct registry *r);
+static int make_new(struct registry *r);
+static int check_file(struct registry *r);
+static int open_db(struct registry *r, const char *path, const char *journal);
+static void close_db(struct registry *r);
 static int check_integrity(struct registry *r);
-static int migrate(struct registry *r);
 
 int
 registry_open(const char *path, struct registry **ret, struct registry_error *ret_err)
@@ -67,9 +59,7 @@ registry_close(struct registry *r)
 {
 	if (r == NULL)
 		return;
-	for (size_t i = 0; i < r->n_statements; i++)
-		(void)sqlite3_finalize(r->statements[i].stmt); /* repeats an error that was told */
-	(void)sqlite3_close(r->db); /* no statement is left; an open transaction is rolled back */
+	close_db(r);
 	if (r->lock_fd >= 0)
 		daemon_pid_close(r->lock_path, r->lock_fd);
 	free(r->lock_path);
@@ -150,7 +140,7 @@ static int
 open_locked(struct registry *r)
 {
 	pid_t owner = 0;
-	int rc, err;
+	int err;
 
 	r->lock_fd = daemon_pid_open(r->lock_path, &owner);
 	if (r->lock_fd == -EEXIST)
@@ -162,51 +152,177 @@ open_locked(struct registry *r)
 		    "See that the directory exists, is writable, and belongs to the driver's user.",
 		    "The registry's lock %s cannot be made: %s.", r->lock_path,
 		    strerror(-r->lock_fd));
-	err = make_file(r);
-	if (err < 0)
-		return err;
-	rc = sqlite3_open_v2(r->path, &r->db,
-	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
-	if (rc != SQLITE_OK)
-		return db_failed(r, rc);
-	err = set_up(r);
+	err = access(r->path, F_OK) == 0 ? 0 : make_new(r);
+	if (err == 0)
+		err = check_file(r);
+	if (err == 0)
+		err = open_db(r, r->path, "WAL");
 	if (err == 0)
 		err = check_integrity(r);
-	return err < 0 ? err : migrate(r);
+	return err < 0 ? err : migrate_run(r);
 }
 
-/* Owner-only before the first secret is in it; the WAL and its index take over the file's mode. */
 static int
-make_file(struct registry *r)
+refuse_file(struct registry *r, int err)
 {
-	int fd = open(r->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), err = 0;
+	return db_refuse(r, err,
+	    "See that the file and its directory are writable and belong to the driver's user.",
+	    "The registry %s cannot be opened: %s.", r->path, strerror(-err));
+}
 
-	if (fd < 0 || fchmod(fd, 0600) < 0) {
-		err = -errno;
-		(void)db_refuse(r, err,
-		    "See that the file and its directory are writable and belong to the driver's "
-		    "user.",
-		    "The registry %s cannot be opened: %s.", r->path, strerror(errno));
-	}
+/* What is in the directory stays there. */
+static int
+sync_directory(const char *path)
+{
+	char *copy = strdup(path);
+	int fd = copy != NULL ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, err;
+
+	free(copy);
+	if (fd < 0)
+		return -errno;
+	err = fsync(fd) < 0 ? -errno : 0;
+	(void)close(fd); /* only read */
+	return err;
+}
+
+/* Owner-only before the first secret is in it; what a process before us left half-made goes. */
+static int
+make_tables(struct registry *r, const char *path, const char *journal_path)
+{
+	int fd, err;
+
+	(void)unlink(path); /* mostly not there */
+	(void)unlink(journal_path);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return refuse_file(r, -errno);
+	(void)close(fd); /* nothing was written */
+	err = open_db(r, path, "DELETE");
+	if (err == 0)
+		err = migrate_run(r);
+	close_db(r);
+	return err;
+}
+
+/*
+ * A registry that has its name has its tables: it is made under another one.  So
+ * an empty file, or a log without its file, is one that something was taken from.
+ */
+static int
+make_new(struct registry *r)
+{
+	char *path = NULL, *journal_path = NULL, *wal_path = NULL;
+	int err = 0;
+
+	if (asprintf(&path, "%s.new", r->path) < 0 ||
+	    asprintf(&journal_path, "%s.new-journal", r->path) < 0 ||
+	    asprintf(&wal_path, "%s-wal", r->path) < 0)
+		err = db_failed(r, SQLITE_NOMEM);
+	else if (access(wal_path, F_OK) == 0)
+		err = db_refuse(r, -EUCLEAN,
+		    "Restore both from a backup, or move the log away, too; then all configuration "
+		    "is to be made anew.",
+		    "The registry %s is missing, but its log %s is there.", r->path, wal_path);
+	else
+		err = make_tables(r, path, journal_path);
+	if (err == 0 && rename(path, r->path) < 0)
+		err = refuse_file(r, -errno);
+	if (err == 0 && (err = sync_directory(r->path)) < 0)
+		(void)refuse_file(r, err); /* leaves the sentence */
+	free(path);
+	free(journal_path);
+	free(wal_path);
+	return err;
+}
+
+/*
+ * Pages at the end that hold nothing now are missed by nobody, so quick_check
+ * does not see that they are gone; but then somebody cut the file.  Its header
+ * (SQLite's file format, section 1.3) tells its size, where no log has newer pages.
+ */
+static bool
+is_cut_off(struct registry *r, int fd, off_t size)
+{
+	struct cursor c;
+	uint32_t page_bytes, pages;
+	uint8_t head[32];
+	struct stat wal;
+	char *wal_path;
+	bool has_log;
+
+	if (asprintf(&wal_path, "%s-wal", r->path) < 0)
+		return false; /* what needs memory next says so */
+	has_log = stat(wal_path, &wal) == 0 && wal.st_size > 0;
+	free(wal_path);
+	if (has_log)
+		return false;
+	if (pread(fd, head, sizeof head, 0) != sizeof head)
+		return true;
+	c = cursor_over(head + 16, sizeof head - 16);
+	page_bytes = cursor_be16(&c);
+	c = cursor_over(head + 28, sizeof head - 28);
+	pages = cursor_be32(&c);
+	return size < (off_t)pages * (page_bytes == 1 ? 65536 : (off_t)page_bytes);
+}
+
+/* The WAL and its index take over the file's mode. */
+static int
+check_file(struct registry *r)
+{
+	/* Not blocking: it may be a FIFO that somebody left there. */
+	int fd = open(r->path, O_RDWR | O_CLOEXEC | O_NONBLOCK), err = 0;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || fchmod(fd, 0600) < 0)
+		err = refuse_file(r, -errno);
+	else if (!S_ISREG(st.st_mode))
+		err = db_refuse(r, -EUCLEAN, "Move it away, or use another root.",
+		    "%s is no file, and so no registry.", r->path);
+	else if (st.st_size == 0)
+		err = db_refuse(r, -EUCLEAN,
+		    "Restore it from a backup, or remove it; without it all configuration is to be "
+		    "made anew.",
+		    "The registry %s is empty: what was in it is lost.", r->path);
+	else if (is_cut_off(r, fd, st.st_size))
+		err = db_failed(r, SQLITE_CORRUPT);
 	if (fd >= 0)
 		(void)close(fd); /* nothing was written */
 	return err;
 }
 
 static int
-set_up(struct registry *r)
+open_db(struct registry *r, const char *path, const char *journal)
 {
 	/* secure_delete: a secret that was taken away is gone from the file, too. */
-	static const char pragmas[] = "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;"
-				      "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
-				      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
-	int rc = sqlite3_busy_timeout(r->db, BUSY_MS);
+	char text[256];
+	int rc = sqlite3_open_v2(path, &r->db,
+	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 
+	(void)snprintf(text, sizeof text,
+	    "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON;"
+	    "PRAGMA secure_delete = ON; PRAGMA journal_mode = %s; PRAGMA synchronous = FULL;",
+	    journal); /* fits */
+	if (rc == SQLITE_OK)
+		rc = sqlite3_busy_timeout(r->db, BUSY_MS);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_db_config(r->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(r->db, pragmas, NULL, NULL, NULL);
+		rc = migrate_add_order(r->db);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(r->db, text, NULL, NULL, NULL);
 	return rc == SQLITE_OK ? 0 : db_failed(r, rc);
+}
+
+static void
+close_db(struct registry *r)
+{
+	for (size_t i = 0; i < r->n_statements; i++)
+		(void)sqlite3_finalize(r->statements[i].stmt); /* repeats an error that was told */
+	free(r->statements);
+	r->statements = NULL;
+	r->n_statements = 0;
+	(void)sqlite3_close(r->db); /* no statement is left; an open transaction is rolled back */
+	r->db = NULL;
 }
 
 static int
@@ -224,46 +340,4 @@ check_integrity(struct registry *r)
 		err = word != NULL && strcmp(word, "ok") == 0 ? 0 : db_failed(r, SQLITE_CORRUPT);
 	db_done(stmt);
 	return err;
-}
-
-static int
-apply_steps(struct registry *r, int64_t from)
-{
-	char pragmas[96];
-	int rc = SQLITE_OK;
-
-	for (size_t i = 0; i < STEPS && rc == SQLITE_OK; i++)
-		if (steps[i].version > from)
-			rc = sqlite3_exec(r->db, steps[i].sql, NULL, NULL, NULL);
-	(void)snprintf(pragmas, sizeof pragmas,
-	    "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID,
-	    steps[STEPS - 1].version); /* fits */
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(r->db, pragmas, NULL, NULL, NULL);
-	return rc == SQLITE_OK ? 0 : db_failed(r, rc);
-}
-
-/* Bring the tables to this program's version. */
-static int
-migrate(struct registry *r)
-{
-	int64_t id = 0, version = 0, tables = 0;
-	int err = db_number(r, &id, "PRAGMA application_id", "");
-
-	if (err == 0)
-		err = db_number(r, &version, "PRAGMA user_version", "");
-	if (err == 0)
-		err = db_number(r, &tables, "SELECT count(*) FROM sqlite_schema", "");
-	if (err < 0)
-		return err;
-	if (id != APPLICATION_ID && (tables > 0 || id != 0))
-		return db_refuse(r, -EUCLEAN, "Move that file away, or use another root.",
-		    "%s is a database, but no registry of OpenISW.", r->path);
-	if (version > steps[STEPS - 1].version)
-		return db_refuse(r, -ENOTSUP, "Use that version, or one after it.",
-		    "The registry %s was written by a newer version of OpenISW.", r->path);
-	if (version == steps[STEPS - 1].version)
-		return 0;
-	err = db_begin(r);
-	return err < 0 ? err : db_end(r, apply_steps(r, version));
 }

@@ -13,7 +13,8 @@
  * parameters are written only on success.  Strings are valid UTF-8 of bounded
  * length without NUL; what is not is refused with -EINVAL, what is too long
  * with -ENAMETOOLONG.  Whether a name is a good iSCSI name is the caller's
- * to check (core/iname.h).
+ * to check (core/iname.h).  Names of targets are the same as iname_same() says,
+ * in every call; they come back as discovery, else the user, spelled them first.
  */
 #ifndef REGISTRY_REGISTRY_H
 #define REGISTRY_REGISTRY_H
@@ -23,6 +24,7 @@
 #include <stdint.h>
 
 #include "base/limits.h"
+#include "scsi/identity.h"
 
 struct registry;
 
@@ -34,8 +36,9 @@ struct registry_error {
 
 /*
  * Open, create or migrate.  The directory must exist (paths_mkdirs()).
- * -EBUSY: another process has it open; -ENOTSUP: made by a newer version.
- * Failure: *ret_err tells why.
+ * -EBUSY: another process has it open; -ENOTSUP: made by a newer version;
+ * -EUCLEAN: not a registry, cut off, or with other tables than its version has.
+ * Only a file that is not there at all is made.  Failure: *ret_err tells why.
  */
 int registry_open(const char *path, struct registry **ret, struct registry_error *ret_err);
 /* NULL is fine. */
@@ -84,6 +87,7 @@ enum registry_level {
 	REGISTRY_TARGET,         /* .target */
 	REGISTRY_TARGET_ADDRESS, /* .target and .address */
 };
+#define REGISTRY_LEVELS (REGISTRY_TARGET_ADDRESS + 1)
 
 /* Whose setting it is.  Borrowed. */
 struct registry_scope {
@@ -110,6 +114,24 @@ int registry_set(struct registry *r, const struct registry_scope *scope, enum re
  */
 int registry_effective(struct registry *r, const struct registry_scope *scope,
     enum registry_key key, char **ret_value, enum registry_level *ret_level);
+
+/* All that is set for a scope and for what stands above it, as of one moment. */
+struct registry_values {
+	char *at[REGISTRY_LEVELS][REGISTRY_KEYS]; /* NULL: not set there */
+};
+
+/*
+ * Every key at every level that counts for a scope (NULL: global), in one query.
+ * An error is one of the whole: *ret is all NULL then, and no value is to be
+ * taken for "not set".
+ */
+int registry_effective_all(
+    struct registry *r, const struct registry_scope *scope, struct registry_values *ret);
+/* As registry_effective(); borrowed.  NULL: no level has one.  ret_level may be NULL. */
+const char *registry_values_get(
+    const struct registry_values *v, enum registry_key key, enum registry_level *ret_level);
+/* Secrets are wiped. */
+void registry_values_fini(struct registry_values *v);
 
 /*
  * See that there is an initiator name: where none is set, take
@@ -226,20 +248,13 @@ int registry_io_remove(struct registry *r, const char *hw_path);
 
 /* ---- which LUN it was ---- */
 
-#define REGISTRY_DESIGNATOR_BYTES 1023
-#define REGISTRY_SERIAL_BYTES     255
-
-/* What told this LUN from others when it was first used ("" where it has none). */
-struct registry_identity {
-	char designator[REGISTRY_DESIGNATOR_BYTES + 1];
-	char serial[REGISTRY_SERIAL_BYTES + 1];
-	uint64_t size_bytes;
-};
-
-int registry_identity_set(
-    struct registry *r, const char *hw_path, const struct registry_identity *id);
-/* -ENOENT */
-int registry_identity_get(struct registry *r, const char *hw_path, struct registry_identity *ret);
+/* What told this LUN from others when it was first used; all of it is kept. */
+int registry_identity_set(struct registry *r, const char *hw_path, const struct identity *id);
+/*
+ * -ENOENT: none is known.  Any other error says nothing of the LUN: it could not
+ * be read, and must not be taken for a new one.
+ */
+int registry_identity_get(struct registry *r, const char *hw_path, struct identity *ret);
 /* No error when there is none. */
 int registry_identity_remove(struct registry *r, const char *hw_path);
 

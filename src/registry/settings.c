@@ -12,6 +12,8 @@ enum {
 	GDTA = G | 1 << REGISTRY_DISCOVERY | 1 << REGISTRY_TARGET | 1 << REGISTRY_TARGET_ADDRESS,
 };
 enum secrecy { PLAIN, SECRET };
+static_assert(REGISTRY_GLOBAL == 0 && REGISTRY_TARGET == 2 && REGISTRY_TARGET_ADDRESS == 3,
+    "they stand in a query");
 
 static const struct key_row {
 	const char *name;
@@ -181,4 +183,90 @@ registry_effective(struct registry *r, const struct registry_scope *scope, enum 
 		*ret_level = (enum registry_level)p.level;
 	}
 	return err;
+}
+
+/* One row into its place.  A key that another release knows is passed over. */
+static int
+take_value(struct registry *r, sqlite3_stmt *stmt, struct registry_values *v)
+{
+	int64_t level;
+	int err = db_column_number(r, stmt, 0, REGISTRY_LEVELS - 1, &level);
+	const char *name = (const char *)sqlite3_column_text(stmt, 1);
+	const char *text = (const char *)sqlite3_column_text(stmt, 2);
+	size_t k;
+
+	if (err < 0)
+		return err;
+	if (name == NULL || text == NULL)
+		return db_failed(r, SQLITE_NOMEM); /* the columns are NOT NULL */
+	for (k = 0; k < REGISTRY_KEYS && strcmp(rows[k].name, name) != 0; k++)
+		;
+	if (k == REGISTRY_KEYS)
+		return 0;
+	if (strlen(text) > rows[k].bytes_max || v->at[level][k] != NULL)
+		return db_failed(r, SQLITE_CORRUPT);
+	v->at[level][k] = strdup(text);
+	return v->at[level][k] != NULL ? 0 : db_failed(r, SQLITE_NOMEM);
+}
+
+int
+registry_effective_all(
+    struct registry *r, const struct registry_scope *scope, struct registry_values *ret)
+{
+	sqlite3_stmt *stmt;
+	struct place p;
+	int err = find_place(r, scope, &p);
+
+	memset(ret, 0, sizeof *ret);
+	/* 0, 2 and 3: REGISTRY_GLOBAL, REGISTRY_TARGET, and REGISTRY_TARGET_ADDRESS below it. */
+	if (err == 0)
+		err = db_query(r, &stmt,
+		    "SELECT level, key, value FROM setting WHERE level = 0"
+		    " UNION ALL SELECT level, key, value FROM setting"
+		    " WHERE ?1 > 0 AND level = ?1 AND target = ?2 AND normal = ?3 AND port = ?4"
+		    " AND tpgt = ?5"
+		    " UNION ALL SELECT level, key, value FROM setting"
+		    " WHERE ?1 = 3 AND level = 2 AND target = ?2",
+		    "isn", p.level, p.target, &p.a);
+	if (err < 0)
+		return err;
+	while ((err = db_row(r, stmt)) > 0) {
+		err = take_value(r, stmt, ret);
+		if (err < 0)
+			break;
+	}
+	db_done(stmt);
+	if (err < 0)
+		registry_values_fini(ret);
+	return err;
+}
+
+const char *
+registry_values_get(
+    const struct registry_values *v, enum registry_key key, enum registry_level *ret_level)
+{
+	assert(key < REGISTRY_KEYS);
+	/* The closest first: only levels of one scope are filled. */
+	for (int level = REGISTRY_LEVELS - 1; level >= 0; level--) {
+		if (v->at[level][key] == NULL)
+			continue;
+		if (ret_level != NULL)
+			*ret_level = (enum registry_level)level;
+		return v->at[level][key];
+	}
+	return NULL;
+}
+
+void
+registry_values_fini(struct registry_values *v)
+{
+	for (int level = 0; level < REGISTRY_LEVELS; level++)
+		for (int k = 0; k < REGISTRY_KEYS; k++) {
+			char *value = v->at[level][k];
+
+			if (value != NULL && rows[k].secrecy == SECRET)
+				explicit_bzero(value, strlen(value));
+			free(value);
+			v->at[level][k] = NULL;
+		}
 }

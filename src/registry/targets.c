@@ -105,6 +105,9 @@ see_target(struct registry *r, const char *name, const char *alias, enum registr
 
 	if (err == 0 && alias != NULL)
 		err = db_run(r, "UPDATE target SET alias = ? WHERE name = ?", "ss", alias, name);
+	/* A user may have typed it in another case than the target itself writes it. */
+	if (err >= 0 && source != REGISTRY_STATIC)
+		err = db_run(r, "UPDATE target SET name = ?1 WHERE name = ?1", "s", name);
 	if (err >= 0)
 		err = db_number(r, ret_id, "SELECT id FROM target WHERE name = ?", "s", name);
 	return err;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "core/iname.h"
 #include "registry/registry.h"
 
 static char dir[64], path[128];
@@ -62,6 +64,38 @@ address(const char *text, uint16_t port, uint16_t tpgt)
 
 	(void)snprintf(a.address, sizeof a.address, "%s", text);
 	return a;
+}
+
+/* The order of names, as every connection to the file needs it. */
+static inline int
+compare_names(void *user, int a_len, const void *a, int b_len, const void *b)
+{
+	(void)user;
+	return iname_compare(a, (size_t)a_len, b, (size_t)b_len);
+}
+
+static inline void
+execute(sqlite3 *db, const char *sql)
+{
+	char *why = NULL;
+
+	if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s: %s", sql, why);
+}
+
+/* Closes r, and runs SQL on its file as another program would. */
+static inline void
+alter(const char *sql)
+{
+	sqlite3 *db;
+
+	registry_close(r);
+	r = NULL;
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_create_collation(db, "INAME", SQLITE_UTF8, NULL, compare_names), SQLITE_OK);
+	execute(db, sql);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
 /* The key's value at the scope, "-" where it is not set. */

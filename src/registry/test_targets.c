@@ -182,6 +182,45 @@ a_target_has_only_so_many_addresses(void **state)
 	assert_int_equal(registry_commit(r), 0);
 }
 
+/* In whatever case a name comes, it is one target's in every table. */
+static void
+a_target_is_the_same_in_any_case(void **state)
+{
+	static const char typed[] = "iqn.2001-01.com.example:\xc3\xa4.big";
+	static const char own[] = "iqn.2001-01.com.example:\xc3\x84.Big";
+	static const char other[] = "IQN.2001-01.COM.EXAMPLE:\xc3\xa4.BIG";
+	struct registry_address a = address("h", 3260, 1), b = address("i", 3260, 1), to;
+	struct registry_scope scope = { REGISTRY_TARGET, typed, NULL };
+	struct registry_scope same = { REGISTRY_TARGET_ADDRESS, other, &a };
+	enum registry_level level;
+	struct registry_target *t;
+	uint32_t first, again;
+	char *value;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(registry_target_seen(r, typed, NULL, REGISTRY_STATIC, &a, 1, NULL), 0);
+	assert_int_equal(registry_set(r, &scope, REGISTRY_KEY_chap_name, "joe"), 0);
+	assert_int_equal(registry_session_instance(r, typed, &a, &first), 0);
+	assert_int_equal(registry_redirect_set(r, typed, &a, &b), 0);
+	assert_int_equal(registry_target_seen(r, own, "x", REGISTRY_SENDTARGETS, &b, 2, NULL), 0);
+	assert_int_equal(registry_target_list(r, other, &t, &n), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(t->name, own);
+	assert_string_equal(t->alias, "x");
+	assert_int_equal(t->n_addresses, 2);
+	registry_targets_free(t, n);
+	assert_int_equal(registry_effective(r, &same, REGISTRY_KEY_chap_name, &value, &level), 0);
+	assert_string_equal(value, "joe");
+	free(value);
+	assert_int_equal(registry_session_instance(r, own, &a, &again), 0);
+	assert_int_equal(again, first);
+	assert_int_equal(registry_redirect_get(r, other, &a, &to), 0);
+	assert_int_equal(registry_target_remove(r, other, NULL), 0);
+	assert_int_equal(registry_redirect_get(r, own, &a, &to), -ENOENT);
+	assert_string_equal(value_of(&scope, REGISTRY_KEY_chap_name), "-");
+}
+
 /* ---- instances ---- */
 
 static uint32_t
@@ -254,7 +293,7 @@ hardware_paths_have_an_instance_per_class_that_stays(void **state)
 static void
 a_removed_session_frees_what_is_below_it_and_nothing_else(void **state)
 {
-	struct registry_identity id = { .designator = "naa.6", .serial = "1", .size_bytes = ~0ull };
+	struct identity id = { .designators = "naa.6", .serial = "1", .size_bytes = ~0ull };
 	struct registry_device *devices;
 	size_t n;
 
@@ -272,12 +311,65 @@ a_removed_session_frees_what_is_below_it_and_nothing_else(void **state)
 	memset(&id, 0, sizeof id);
 	assert_int_equal(registry_identity_get(r, "255/0/11.0.0.0", &id), 0);
 	assert_true(id.size_bytes == ~0ull);
-	assert_string_equal(id.designator, "naa.6");
+	assert_string_equal(id.designators, "naa.6");
 	assert_int_equal(registry_device_list(r, &devices, &n), 0);
 	assert_int_equal(n, 0);
 	free(devices);
 	assert_int_equal(io(REGISTRY_CLASS_disk, "255/0/11.0.0.0"), 1);
 	assert_int_equal(io(REGISTRY_CLASS_disk, "255/0/2.0.0.0"), 0);
+}
+
+static void
+all_names_of_a_unit_are_kept(void **state)
+{
+	struct identity id = { .serial = "S", .vendor = "V", .product = "P", .block_bytes = 4096 };
+	struct identity got;
+	char designator[16];
+
+	(void)state;
+	assert_int_equal(registry_identity_get(r, "255/0/0.0.0.0", &got), -ENOENT);
+	for (int n = 0;; n++) {
+		id.size_bytes = (uint64_t)n;
+		assert_int_equal(registry_identity_set(r, "255/0/0.0.0.0", &id), 0);
+		reopen();
+		memset(&got, 0xa5, sizeof got);
+		assert_int_equal(registry_identity_get(r, "255/0/0.0.0.0", &got), 0);
+		assert_memory_equal(&got, &id, sizeof id);
+		(void)snprintf(designator, sizeof designator, "naa.%08d", n * 17);
+		if (n % 9 == 8 || !identity_add(&id, designator))
+			break;
+	}
+	/* And fewer again. */
+	memset(id.designators, 0, sizeof id.designators);
+	assert_int_equal(registry_identity_set(r, "255/0/0.0.0.0", &id), 0);
+	assert_int_equal(registry_identity_get(r, "255/0/0.0.0.0", &got), 0);
+	assert_memory_equal(&got, &id, sizeof id);
+	assert_int_equal(registry_identity_remove(r, "255/0/0.0.0.0"), 0);
+	assert_int_equal(registry_identity_get(r, "255/0/0.0.0.0", &got), -ENOENT);
+}
+
+/* What cannot be read is no unit that nobody knows. */
+static void
+an_identity_that_cannot_be_read_is_not_a_missing_one(void **state)
+{
+	static const char *const changes[] = {
+		"UPDATE unit SET serial = printf('%.*c', 5000, 'a')",
+		"UPDATE unit SET serial = '', vendor = printf('%.*c', 9, 'a')",
+		"UPDATE unit SET vendor = '', block_bytes = -1",
+		("UPDATE unit SET block_bytes = 512;"
+		 "INSERT INTO designator VALUES ('255/0/0.0.0.0', 1, 'naa.1')"),
+		"UPDATE designator SET text = printf('%.*c', 5000, 'a') WHERE place = 1",
+	};
+	struct identity id = { .designators = "naa.1", .serial = "S" };
+
+	(void)state;
+	assert_int_equal(registry_identity_set(r, "255/0/0.0.0.0", &id), 0);
+	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+		alter(changes[i]);
+		assert_int_equal(registry_open(path, &r, &error), 0);
+		assert_int_equal(registry_identity_get(r, "255/0/0.0.0.0", &id), -EUCLEAN);
+		assert_string_equal(id.serial, "S"); /* as it was */
+	}
 }
 
 static void
@@ -367,6 +459,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		OPENED(an_address_is_kept_as_typed_but_compared_normalised),
 		OPENED(a_bad_address_is_refused_with_the_reason),
+		OPENED(a_target_is_the_same_in_any_case),
 		OPENED(a_removed_discovery_target_takes_its_settings_along),
 		OPENED(discovery_adds_and_updates_what_it_found),
 		OPENED(a_changed_tag_follows_and_the_session_stays),
@@ -376,6 +469,8 @@ main(void)
 		OPENED(session_instances_are_stable_and_the_lowest_free),
 		OPENED(hardware_paths_have_an_instance_per_class_that_stays),
 		OPENED(a_removed_session_frees_what_is_below_it_and_nothing_else),
+		OPENED(all_names_of_a_unit_are_kept),
+		OPENED(an_identity_that_cannot_be_read_is_not_a_missing_one),
 		OPENED(ext_bus_has_256_instances),
 		OPENED(thousands_of_disks_get_instances_in_time),
 		OPENED(a_device_name_belongs_to_one_path),

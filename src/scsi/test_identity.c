@@ -53,6 +53,8 @@ static const struct {
 	/* Of different formats, they do not contradict. */
 	{ "naa.5a,t10.x", "naa.6a,t10.x", IDENTITY_SAME },
 	{ "naa.5a", "naa.6a", IDENTITY_UNCERTAIN },
+	{ "eui.0011223344556677", "eui.0011223344556677aabbccdd", IDENTITY_UNCERTAIN },
+	{ "eui.0011223344556677,t10.x", "eui.0011223344556677aabbccdd,t10.x", IDENTITY_SAME },
 	/* 80h, where 83h says nothing that both know. */
 	{ ";1", ";1", IDENTITY_SAME },
 	{ ";1", ";2", IDENTITY_OTHER },

@@ -76,6 +76,9 @@ the_longest_names_have_room(void **state)
 	memset(page + 4, 0xff, 259);
 	assert_int_equal(vpd_serial(page, sizeof page, serial), VPD_OK);
 	assert_int_equal(strlen(serial), 3 * 252);
+	memset(page + 4, 'x', 259);
+	assert_int_equal(vpd_serial(page, sizeof page, serial), VPD_OK);
+	assert_int_equal(strlen(serial), 252);
 }
 
 static void

@@ -11,26 +11,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sys/identity.h"
+
 /* Rows of confine.def: what a process may do. */
 enum confine_profile {
 #define PROFILE(id, ...) CONFINE_##id,
 #include "sys/confine.def"
 };
 
-#define CONFINE_CAPS_ALL UINT64_MAX
-
 /* Strings are borrowed for the call only. */
 struct confine_cfg {
-	/*
-	 * Whom to become where root started us.  NULL: the account
-	 * "openisw-PROGRAM" where there is one, else nobody.  If run_dir belongs to
-	 * an ordinary user, we become that user in any case: it is the driver's.
-	 */
-	const char *user;
-	/* Stay root (iscsi_driverd, which mounts). */
-	bool keep_user;
-	/* Must be reachable afterwards; if only root can enter it we stay root.  NULL: none. */
-	const char *run_dir;
+	/* Whom to become where root started us; NULL: stay root (iscsi_driverd, which mounts). */
+	const struct daemon_identity *user;
 	/* Capabilities to keep where we have them (1 << CAP_…). */
 	uint64_t keep_caps;
 	/*
@@ -43,10 +35,16 @@ struct confine_cfg {
 };
 #define CONFINE_NOTE_BYTES 512
 
+/*
+ * No other process of our user may look into this one, and no core file of it is
+ * written: for whoever holds a secret.  Cannot fail.
+ */
+void confine_private(void);
+
 /* The profile of a program of ours, which must have one. */
 enum confine_profile confine_find(const char *program);
 /*
- * Enter the profile, with all threads there are.  Nothing of it can be undone.
+ * Enter the profile, with all threads there are, and become private.  Nothing of it can be undone.
  * An ordinary user's process changes no user; all else holds for it too.
  * 0: done, `note` is empty or a sentence about what could not be had.
  * A negative errno: `note` says what failed; the process is to end.

@@ -89,36 +89,60 @@ daemon_failed(struct daemon *d, const char *program, const char *fmt, ...)
 	d->ready_fd = -1;
 }
 
+/* Is it a file that only root and we can write and lock? */
+static bool
+is_own_file(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && (st->st_uid == 0 || st->st_uid == geteuid()) &&
+	       (st->st_mode & 022) == 0;
+}
+
+/* Ours alone, locked, and still the file of that name.  0, or -EAGAIN: try again. */
+static int
+pid_take(const char *path, int fd, pid_t *ret_owner)
+{
+	struct stat here, there;
+	struct flock lock;
+	int err;
+
+	if (fchmod(fd, 0600) < 0)
+		return -errno;
+	err = lock_whole(fd, &lock);
+	if (err == -EEXIST && lock.l_type == F_RDLCK) {
+		/* From when the file could be read by others; a daemon's would have kept this one
+		 * out. */
+		(void)unlink(path); /* what comes in its place is looked at again */
+		return -EAGAIN;
+	}
+	if (err == -EEXIST)
+		*ret_owner = lock.l_pid > 0 ? lock.l_pid : 0;
+	if (err < 0)
+		return err;
+	/* The owner before us may have removed the file between our open and our lock. */
+	if (fstat(fd, &here) < 0 || lstat(path, &there) < 0 || here.st_ino != there.st_ino ||
+	    here.st_dev != there.st_dev)
+		return -EAGAIN;
+	return ftruncate(fd, 0) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0 ? -errno : 0;
+}
+
 int
 daemon_pid_open(const char *path, pid_t *ret_owner)
 {
 	for (;;) {
-		struct flock lock;
-		struct stat here, there;
-		int fd, err;
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+		struct stat st;
+		int err;
 
-		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 		if (fd < 0)
 			return -errno;
-		err = lock_whole(fd, &lock);
-		if (err < 0) {
-			(void)close(fd); /* not ours */
-			if (err == -EEXIST)
-				*ret_owner = lock.l_pid > 0 ? lock.l_pid : 0;
-			return err;
-		}
-		/* The owner before us may have removed the file between our open and our lock. */
-		if (fstat(fd, &here) == 0 && stat(path, &there) == 0 &&
-		    here.st_ino == there.st_ino && here.st_dev == there.st_dev) {
-			if (ftruncate(fd, 0) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0 ||
-			    fchmod(fd, 0644) < 0) {
-				err = -errno;
-				(void)close(fd); /* the first error counts */
-				return err;
-			}
+		err = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
+		if (err == 0)
+			err = pid_take(path, fd, ret_owner);
+		if (err == 0)
 			return fd;
-		}
-		(void)close(fd); /* a file nobody can see any more */
+		(void)close(fd); /* not ours, or a file nobody can see any more */
+		if (err != -EAGAIN)
+			return err;
 	}
 }
 
@@ -133,17 +157,18 @@ pid_t
 daemon_pid_owner(const char *path)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
 	pid_t owner;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (fcntl(fd, F_GETLK, &lock) < 0)
+	if (fstat(fd, &st) < 0 || fcntl(fd, F_GETLK, &lock) < 0)
 		owner = -errno;
-	else if (lock.l_type == F_UNLCK)
-		owner = 0;
+	else if (!is_own_file(&st))
+		owner = -EPERM;
 	else
-		owner = lock.l_pid;
+		owner = lock.l_type == F_WRLCK ? lock.l_pid : 0;
 	(void)close(fd); /* only read */
 	return owner;
 }

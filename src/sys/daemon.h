@@ -40,15 +40,20 @@ void daemon_failed(struct daemon *d, const char *program, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /*
- * Create, lock and write a pid file (0644).  The lock ends with the process,
- * so a file that was left behind does no harm.  Returns a descriptor to keep
- * open, or a negative errno: -EEXIST when the owner runs, its pid in *ret_owner
- * (0 where it is not known).
+ * Create, lock and write a pid file (0600, so that nobody else can lock it).  The
+ * lock ends with the process, so a file that was left behind does no harm; one
+ * that somebody holds a lock for reading of is replaced: no daemon of ours does.
+ * Returns a descriptor to keep open, or a negative errno: -EEXIST when the owner
+ * runs, its pid in *ret_owner (0 where it is not known).
  */
 int daemon_pid_open(const char *path, pid_t *ret_owner);
 /* Remove the file and let go of the lock. */
 void daemon_pid_close(const char *path, int fd);
-/* The pid that holds the file's lock, 0 when none does (or no such file), or a negative errno. */
+/*
+ * The pid that holds the file's lock for writing, 0 when none does (or no such
+ * file), or a negative errno: -EACCES for another user's, -EPERM where the file is not
+ * root's or ours, or others may write it, so that it says nothing.
+ */
 pid_t daemon_pid_owner(const char *path);
 
 /*

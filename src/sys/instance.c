@@ -17,8 +17,9 @@ instance_status(const char *program, const char *pid_path)
 	pid_t pid = daemon_pid_owner(pid_path);
 
 	if (pid < 0) {
-		fprintf(stderr, "%s: cannot tell whether it runs: %s: %s\n", program, pid_path,
-		    strerror(-pid));
+		fprintf(stderr,
+		    "%s: cannot tell whether it runs: %s: %s; root and its own user can\n", program,
+		    pid_path, strerror(-pid));
 		return INSTANCE_EXIT_FAILED;
 	}
 	if (pid == 0) {

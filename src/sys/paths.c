@@ -10,13 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sys/identity.h"
+
 /* What must still fit behind the root: the longest row is below 60 bytes, names below it are short.
  */
 #define PATHS_BELOW_BYTES 256
 
 static char *absolute_root(const char *root, int *ret_err);
-static int make_path(const char *path, mode_t mode);
-static int make_parents(const char *path);
 
 /* Where a row's path is in the struct, for what is done to all of them alike. */
 static const struct row {
@@ -25,12 +25,23 @@ static const struct row {
 } rows[] = {
 #define PATH_DIR(id, rel, ...)  { offsetof(struct paths, id), rel },
 #define PATH_FILE(id, rel, ...) { offsetof(struct paths, id), rel },
-#define PATH_DAEMON(id, program)                                               \
-	{ offsetof(struct paths, id##_sock), "run/openisw/" program ".sock" }, \
+#define PATH_DAEMON(id, program)                                                               \
+	{ offsetof(struct paths, id##_dir), "run/openisw/" program },                          \
+	    { offsetof(struct paths, id##_sock), "run/openisw/" program "/" PATHS_SOCK_NAME }, \
 	    { offsetof(struct paths, id##_pid), "run/openisw/" program ".pid" },
 #include "sys/paths.def"
 };
 #define ROWS (sizeof rows / sizeof rows[0])
+
+static const struct dir_row {
+	const char *below;
+	mode_t mode;
+	const char *program; /* whose user may enter, or NULL */
+} dir_rows[] = {
+#define PATH_DIR(id, rel, mode, ...) { rel, mode, NULL },
+#define PATH_DAEMON(id, program)     { "run/openisw/" program, 0700, program },
+#include "sys/paths.def"
+};
 
 static char **
 row_in(struct paths *p, const struct row *row)
@@ -68,30 +79,59 @@ paths_fini(struct paths *p)
 	*p = (struct paths){ 0 };
 }
 
-int
-paths_mkdirs(const struct paths *p, const char **ret_path)
+/* Root lets the daemon in, by its group: it may enter and not look around. */
+static int
+open_to(int fd, const char *program)
 {
-	const struct {
-		const char *path;
-		mode_t mode;
-	} dirs[] = {
-#define PATH_DIR(id, rel, dir_mode, ...) { p->id, dir_mode },
-#include "sys/paths.def"
-	};
-	int err = make_path(p->root, 0755);
+	struct daemon_identity who;
+	int err;
 
-	if (err < 0) {
-		*ret_path = p->root;
-		return err;
-	}
-	for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
-		err = make_path(dirs[i].path, dirs[i].mode);
-		if (err < 0) {
-			*ret_path = dirs[i].path;
-			return err;
-		}
-	}
-	return 0;
+	if (geteuid() != 0)
+		return 0;
+	err = identity_of(program, &who);
+	/* Where root may not give things away nobody can become the daemon's user either. */
+	if (err == 0 && fchown(fd, 0, who.gid) == 0 && fchmod(fd, 0710) < 0)
+		err = -errno;
+	return err;
+}
+
+static int
+make_dir(const struct paths *p, int root_fd, const struct dir_row *row, char *why)
+{
+	int fd = beneath_dir(root_fd, p->root, row->below, row->mode, why), err = 0;
+
+	if (fd < 0)
+		return fd;
+	if (row->program != NULL)
+		err = open_to(fd, row->program);
+	if (err < 0)
+		(void)snprintf(why, BENEATH_WHY_BYTES, "%s: cannot let the user of %s in: %s",
+		    row->below, row->program, strerror(-err)); /* fits */
+	(void)close(fd);                                       /* only looked at */
+	return err;
+}
+
+int
+paths_mkdirs(const struct paths *p, char why[BENEATH_WHY_BYTES])
+{
+	int root_fd = beneath_root(p->root, why), err = 0;
+
+	if (root_fd < 0)
+		return root_fd;
+	for (size_t i = 0; i < sizeof dir_rows / sizeof dir_rows[0] && err == 0; i++)
+		err = make_dir(p, root_fd, &dir_rows[i], why);
+	(void)close(root_fd); /* O_PATH: nothing to lose */
+	return err;
+}
+
+const char *
+paths_daemon_dir(const struct paths *p, const char *program)
+{
+#define PATH_DAEMON(id, name)           \
+	if (strcmp(program, name) == 0) \
+		return p->id##_dir;
+#include "sys/paths.def"
+	return NULL;
 }
 
 const char *
@@ -157,55 +197,4 @@ absolute_root(const char *root, int *ret_err)
 		return NULL;
 	}
 	return abs;
-}
-
-/* The directory with exactly this mode; its missing parents with 0755. */
-static int
-make_path(const char *path, mode_t mode)
-{
-	struct stat st;
-
-	if (stat(path, &st) == 0) {
-		if (!S_ISDIR(st.st_mode))
-			return -ENOTDIR;
-		/* Secrets live here: a mode that somebody opened up is closed again. */
-		if (mode == 0700 && (st.st_mode & 0077) != 0 && chmod(path, 0700) < 0)
-			return -errno;
-		return 0;
-	}
-	if (mkdir(path, mode) < 0) {
-		int err;
-
-		if (errno == EEXIST)
-			return 0; /* another daemon of ours was quicker */
-		if (errno != ENOENT)
-			return -errno;
-		err = make_parents(path);
-		if (err < 0)
-			return err;
-		if (mkdir(path, mode) < 0)
-			return errno == EEXIST ? 0 : -errno;
-	}
-	return chmod(path, mode) < 0 ? -errno : 0;
-}
-
-static int
-make_parents(const char *path)
-{
-	char *copy = strdup(path);
-	int err = 0;
-
-	if (copy == NULL)
-		return -ENOMEM;
-	for (char *slash = strchr(copy + 1, '/'); slash != NULL && err == 0;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(copy, 0755) == 0)
-			err = chmod(copy, 0755) < 0 ? -errno : 0;
-		else if (errno != EEXIST)
-			err = -errno;
-		*slash = '/';
-	}
-	free(copy);
-	return err;
 }

@@ -1,4 +1,5 @@
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -165,6 +166,91 @@ a_second_start_is_refused_with_the_owner_s_pid(void **state)
 	close(to_us[1]);
 }
 
+/* In a process of its own: hold a lock of the file for reading.  It ends when *ret_end is closed.
+ */
+static pid_t
+reader(int *ret_end)
+{
+	struct flock whole = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	int end[2], locked[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(end), 0);
+	assert_int_equal(pipe(locked), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int fd = open(path, O_RDONLY);
+
+		close(end[1]);
+		if (fd < 0 || fcntl(fd, F_SETLK, &whole) < 0 || write(locked[1], "y", 1) != 1 ||
+		    read(end[0], &byte, 1) < 0)
+			_exit(1);
+		_exit(0);
+	}
+	close(end[0]);
+	close(locked[1]);
+	assert_int_equal(read(locked[0], &byte, 1), 1);
+	close(locked[0]);
+	*ret_end = end[1];
+	return pid;
+}
+
+static void
+who_only_reads_the_pid_file_is_no_owner_and_keeps_nobody_out(void **state)
+{
+	int end, fd, st;
+	struct stat file;
+	pid_t pid, owner = 0;
+
+	(void)state;
+	/* As an earlier version made it, for everybody to read and so to lock. */
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_true(fd >= 0);
+	close(fd);
+	pid = reader(&end);
+	assert_int_equal(daemon_pid_owner(path), 0);
+	fd = daemon_pid_open(path, &owner);
+	assert_true(fd >= 0);
+	assert_int_equal(owner, 0);
+	assert_int_equal(stat(path, &file), 0);
+	assert_int_equal(file.st_mode & 07777, 0600);
+	close(end);
+	assert_int_equal(waitpid(pid, &st, 0), pid);
+	assert_int_equal(st, 0);
+	daemon_pid_close(path, fd);
+}
+
+static void
+a_pid_file_that_others_can_write_says_nothing(void **state)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	(void)state;
+	assert_true(fd >= 0 && fchmod(fd, 0666) == 0);
+	assert_int_equal(daemon_pid_owner(path), -EPERM);
+	assert_int_equal(fchmod(fd, 0600), 0);
+	assert_int_equal(daemon_pid_owner(path), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(fchown(fd, 12345, 12345), 0);
+		assert_int_equal(daemon_pid_owner(path), -EPERM);
+	}
+	close(fd);
+}
+
+static void
+a_link_in_the_pid_file_s_place_is_not_followed(void **state)
+{
+	pid_t owner;
+
+	(void)state;
+	assert_int_equal(symlink("/tmp/openisw-daemon-there-is-none", path), 0);
+	assert_int_equal(daemon_pid_open(path, &owner), -ELOOP);
+	assert_int_equal(daemon_pid_owner(path), -ELOOP);
+	assert_int_equal(access("/tmp/openisw-daemon-there-is-none", F_OK), -1);
+}
+
 static void
 signals_come_from_a_descriptor(void **state)
 {
@@ -212,6 +298,9 @@ main(void)
 		WITH_DIR(the_starter_fails_with_the_daemon_s_sentence),
 		WITH_DIR(the_starter_fails_when_the_daemon_dies_without_a_word),
 		WITH_DIR(a_second_start_is_refused_with_the_owner_s_pid),
+		WITH_DIR(who_only_reads_the_pid_file_is_no_owner_and_keeps_nobody_out),
+		WITH_DIR(a_pid_file_that_others_can_write_says_nothing),
+		WITH_DIR(a_link_in_the_pid_file_s_place_is_not_followed),
 		WITH_DIR(signals_come_from_a_descriptor),
 		WITH_DIR(systemd_is_told),
 	};

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "sys/identity.h"
 #include "sys/paths.h"
 
 static char *
@@ -27,8 +28,9 @@ static void
 remove_tree(char *dir)
 {
 	static const char *const below[] = { "dev/dsk", "dev/rdsk", "dev", "run/openisw/disk",
-		"run/openisw", "run", "var/lib/openisw", "var/lib", "var/log/openisw", "var/log",
-		"var", "" };
+		"run/openisw/iswd", "run/openisw/iscsi_resolvd", "run/openisw/islpd",
+		"run/openisw/iradd", "run/openisw", "run", "var/lib/openisw", "var/lib",
+		"var/log/openisw", "var/log", "var", "" };
 
 	for (size_t i = 0; i < sizeof below / sizeof below[0]; i++) {
 		char path[256];
@@ -67,7 +69,7 @@ without_a_word_the_root_is_the_system_s(void **state)
 	assert_int_equal(paths_init(&p, ""), 0);
 	assert_string_equal(p.root, "/");
 	assert_string_equal(p.dev_iscsi, "/dev/iscsi");
-	assert_string_equal(p.iswd_sock, "/run/openisw/iswd.sock");
+	assert_string_equal(p.iswd_sock, "/run/openisw/iswd/sock");
 	assert_string_equal(paths_daemon_sock(&p, "iscsi_resolvd"), p.resolvd_sock);
 	assert_string_equal(paths_daemon_pid(&p, "iradd"), "/run/openisw/iradd.pid");
 	assert_null(paths_daemon_sock(&p, "../etc"));
@@ -115,20 +117,29 @@ static void
 directories_are_made_with_their_modes_and_secrets_are_closed_again(void **state)
 {
 	char *dir = temp_dir();
-	const char *failed;
+	char why[BENEATH_WHY_BYTES];
 	struct paths p;
+	struct daemon_identity who;
 	struct stat st;
 	mode_t was = umask(0077);
 
 	(void)state;
 	assert_int_equal(paths_init(&p, dir), 0);
-	assert_int_equal(paths_mkdirs(&p, &failed), 0);
+	assert_int_equal(paths_mkdirs(&p, why), 0);
 	assert_int_equal(stat(p.registry_dir, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 	assert_int_equal(stat(p.run, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0755);
+	/* A daemon's is for it alone. */
+	assert_int_equal(stat(p.iswd_dir, &st), 0);
+	if (geteuid() == 0 && identity_of("iswd", &who) == 0) {
+		assert_int_equal(st.st_mode & 07777, 0710);
+		assert_int_equal(st.st_gid, who.gid);
+	} else {
+		assert_int_equal(st.st_mode & 07777, 0700);
+	}
 	assert_int_equal(chmod(p.registry_dir, 0777), 0);
-	assert_int_equal(paths_mkdirs(&p, &failed), 0);
+	assert_int_equal(paths_mkdirs(&p, why), 0);
 	assert_int_equal(stat(p.registry_dir, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 	umask(was);
@@ -140,7 +151,7 @@ static void
 a_file_in_the_way_is_named(void **state)
 {
 	char *dir = temp_dir();
-	const char *failed = NULL;
+	char why[BENEATH_WHY_BYTES];
 	struct paths p;
 	char file[256];
 	FILE *f;
@@ -151,8 +162,8 @@ a_file_in_the_way_is_named(void **state)
 	assert_non_null(f);
 	assert_int_equal(fclose(f), 0);
 	assert_int_equal(paths_init(&p, dir), 0);
-	assert_int_equal(paths_mkdirs(&p, &failed), -ENOTDIR);
-	assert_string_equal(failed, file);
+	assert_int_equal(paths_mkdirs(&p, why), -ENOTDIR);
+	assert_non_null(strstr(why, file));
 	paths_fini(&p);
 	assert_int_equal(unlink(file), 0);
 	assert_int_equal(rmdir(dir), 0);

@@ -8,20 +8,13 @@ from initiator import Initiator
 
 DAEMONS = ("iswd", "iscsi_resolvd", "islpd", "iradd")
 CAP_NET_RAW = 1 << 13
+# CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHOWN
+DRIVER_CAPS = 1 << 21 | 1 << 19 | 1 << 2 | 1 << 0
 
 
 def status(pid):
     with open("/proc/%d/status" % pid) as f:
         return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
-
-
-def user_of(daemon):
-    for name in ("openisw-" + daemon, "nobody"):
-        try:
-            return pwd.getpwnam(name).pw_uid
-        except KeyError:
-            pass
-    raise tap.Skip("no user called nobody")
 
 
 with tap.script() as t:
@@ -39,13 +32,30 @@ with tap.script() as t:
             with t.case("%s has its system calls filtered and can gain no privileges" % name):
                 s = status(pid)
                 assert s["Seccomp"].strip() == "2" and s["NoNewPrivs"].strip() == "1", s
+        users = {name: status(pids[name])["Uid"].split() for name in DAEMONS}
         for name in DAEMONS:
             with t.case("%s is another user without capabilities, and the driver knows it nevertheless" % name):
                 s = status(pids[name])
-                assert set(s["Uid"].split()) == {str(user_of(name))}, s["Uid"]
+                assert len(set(users[name])) == 1 and users[name][0] not in ("0", str(pwd.getpwnam("nobody").pw_uid)), users
+                assert [u for u in users.values()].count(users[name]) == 1, users
                 assert "0" not in s["Gid"].split() and not s["Groups"].strip(), (s["Gid"], s["Groups"])
                 allowed = CAP_NET_RAW if name == "iswd" else 0
                 for key in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"):
                     assert int(s[key], 16) & ~allowed == 0, "%s %s" % (key, s[key])
+        with t.case("iscsi_driverd keeps the rights to mount and to see who uses a disk, and no others"):
+            s = status(pids["iscsi_driverd"])
+            for key in ("CapEff", "CapPrm", "CapBnd"):
+                assert int(s[key], 16) & ~DRIVER_CAPS == 0, "%s %s" % (key, s[key])
+            assert int(s["CapInh"], 16) == int(s["CapAmb"], 16) == 0, s
+        with t.case("no process leaves a core file, and none is out of the reach of the kernel that needs memory"):
+            for name, pid in pids.items():
+                with open("/proc/%d/limits" % pid) as f:
+                    core = [line.split()[4:6] for line in f if line.startswith("Max core file size")]
+                assert core == [["0", "0"]], (name, core)
+                with open("/proc/%d/oom_score_adj" % pid) as f:
+                    assert int(f.read()) > -1000, name
+        with t.case("another process of a daemon's user cannot look into it"):
+            for name in DAEMONS:
+                assert os.stat("/proc/%d/environ" % pids[name]).st_uid == 0, name
         for daemon in others.values():
             daemon.stop()

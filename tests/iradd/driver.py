@@ -16,9 +16,9 @@ class Iradd:
 
     def __init__(self, *options, name="iradd"):
         self.root = os.path.join(box.directory(), name)
-        run = os.path.join(self.root, "run", "openisw")
+        run = os.path.join(self.root, "run", "openisw", "iradd")
         os.makedirs(run, exist_ok=True)
-        self.path = os.path.join(run, "iradd.sock")
+        self.path = os.path.join(run, "sock")
         self.program = os.path.join(BUILD, "src", "iradd", "iradd")
         if not os.path.exists(self.program):
             raise tap.Skip("iradd is not built")

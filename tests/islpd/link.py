@@ -16,14 +16,14 @@ class Islpd:
     def __init__(self, *options, config=None):
         Islpd.count += 1
         self.root = os.path.join(box.directory(), "root%d" % Islpd.count)
-        run = os.path.join(self.root, "run", "openisw")
+        run = os.path.join(self.root, "run", "openisw", "islpd")
         os.makedirs(run)
         if config is not None:
             os.makedirs(os.path.join(self.root, "etc", "openisw"))
             with open(os.path.join(self.root, "etc", "openisw", "islpd.conf"), "w") as f:
                 f.write(config)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        path = os.path.join(run, "islpd.sock")
+        path = os.path.join(run, "sock")
         self.listener.bind(path)
         os.chmod(path, 0o666)   # the daemon has become another user
         self.listener.listen(1)

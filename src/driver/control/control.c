@@ -89,6 +89,28 @@ in_range(struct ipc_call *call, const char *name, int64_t dflt, int64_t min, uin
 	return false;
 }
 
+/* Other initiators take a port and a tag with the address, or a URL: here they have options. */
+static void
+not_an_address(struct fault *ret_f, const char *text, enum addr_result r)
+{
+	static const char url[] = "iscsi://";
+	const char *portal = text + (strncmp(text, url, sizeof url - 1) == 0 ? sizeof url - 1 : 0);
+	char next[LIMIT_ADDRESS_BYTES + 64], tag[16] = "";
+	struct addr a;
+
+	if (addr_parse(portal, &a) == ADDR_OK) {
+		if (a.has_tpgt)
+			(void)snprintf(tag, sizeof tag, " -M %u", a.tpgt); /* fits */
+		(void)snprintf(next, sizeof next, "write -I %s -P %u%s", a.host,
+		    a.has_port ? a.port : ADDR_PORT_DEFAULT, tag); /* a long host is cut */
+		fault_set(ret_f, FAULT_INVALID, next,
+		    "\"%s\" is more than an address: port and tag are given on their own", text);
+		return;
+	}
+	fault_set(ret_f, FAULT_INVALID, "give an IPv4 or IPv6 address or a host name",
+	    "\"%s\" is not an address: %s", text, addr_text(r));
+}
+
 bool
 control_address(struct ipc_call *call, struct registry_address *ret_a)
 {
@@ -100,8 +122,7 @@ control_address(struct ipc_call *call, struct registry_address *ret_a)
 
 	r = addr_parse_host(text, &addr);
 	if (r != ADDR_OK) {
-		fault_set(&f, FAULT_INVALID, "give an IPv4 or IPv6 address or a host name",
-		    "\"%s\" is not an address: %s", text, addr_text(r));
+		not_an_address(&f, text, r);
 		control_fail(call, &f, NULL);
 		return false;
 	}

@@ -171,6 +171,49 @@ digests_have_their_defaults(void **state)
 }
 
 static void
+an_address_with_more_in_it_is_told_how_to_be_written(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "10.0.0.1:3261", "write -I 10.0.0.1 -P 3261" },
+		{ "[2001:db8::1]:3260", "write -I 2001:db8::1 -P 3260" },
+		{ "nas.example:860,7", "write -I nas.example -P 860 -M 7" },
+		{ "iscsi://10.0.0.1", "write -I 10.0.0.1 -P 3260" },
+		{ "10.0.0.1,2", "write -I 10.0.0.1 -P 3260 -M 2" },
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		expect_error(w, IPC_OP_discovery_add, json_pack("{s:s}", "address", rows[i][0]),
+		    IPC_ERR_INVALID);
+		assert_string_equal(w->e.next, rows[i][1]);
+	}
+}
+
+static void
+a_targets_address_is_added_by_hand_once_under_its_folded_name(void **state)
+{
+	static const char name[] = "iqn.2001-04.com.example:behind-nat";
+	struct world *w = *state;
+	const json_t *target;
+
+	expect_error(w, IPC_OP_target_add,
+	    json_pack("{s:s, s:s}", "name", "disk", "address", "::1"), IPC_ERR_INVALID);
+	expect_error(w, IPC_OP_target_add, json_pack("{s:s, s:s}", "name", name, "address", "::g"),
+	    IPC_ERR_INVALID);
+	assert_non_null(ask(w, IPC_OP_target_add,
+	    json_pack("{s:s, s:s, s:i}", "name", "iqn.2001-04.com.EXAMPLE:behind-NAT", "address",
+		"192.0.2.7", "port", 5001)));
+	assert_string_equal(text(w->result, "name"), name);
+	expect_error(w, IPC_OP_target_add,
+	    json_pack("{s:s, s:s, s:i}", "name", name, "address", "192.0.2.7", "port", 5001),
+	    IPC_ERR_EXISTS);
+	assert_non_null(ask(w, IPC_OP_target_list, json_pack("{s:s}", "name", name)));
+	target = json_array_get(json_object_get(w->result, "targets"), 0);
+	assert_string_equal(text(target, "source"), "static");
+	assert_non_null(ask(w, IPC_OP_target_remove, json_pack("{s:s}", "name", name)));
+}
+
+static void
 discovery_addresses_are_checked_added_once_and_removed(void **state)
 {
 	struct world *w = *state;
@@ -268,6 +311,8 @@ main(void)
 		cmocka_unit_test(both_drivers_tell_their_name_and_version),
 		cmocka_unit_test(a_new_name_is_checked_folded_and_kept),
 		cmocka_unit_test(digests_have_their_defaults),
+		cmocka_unit_test(a_targets_address_is_added_by_hand_once_under_its_folded_name),
+		cmocka_unit_test(an_address_with_more_in_it_is_told_how_to_be_written),
 		cmocka_unit_test(discovery_addresses_are_checked_added_once_and_removed),
 		cmocka_unit_test(a_scan_without_daemons_names_the_one_that_is_missing),
 		cmocka_unit_test(what_does_not_exist_is_not_found),

@@ -26,7 +26,8 @@ struct dial;
 
 struct isw_cfg {
 	struct {
-		const char *name, *path; /* of the program, and of its socket; borrowed */
+		/* The program's, and the files of its socket and of its lock; borrowed. */
+		const char *name, *path, *pid_path;
 	} daemon[ISW_DAEMONS];
 	struct stat_block *stats; /* the driver's */
 };

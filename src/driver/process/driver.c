@@ -94,12 +94,11 @@ static bool
 open_registry(struct driver *d, struct fault *ret_fault)
 {
 	struct registry_error e = { 0 };
-	const char *failed;
-	int err = paths_mkdirs(&d->paths, &failed);
+	char why[BENEATH_WHY_BYTES];
 
-	if (err != 0) {
-		fault_set(ret_fault, FAULT_INTERNAL, "use --root for a directory of your own",
-		    "cannot make %s: %s", failed, strerror(-err));
+	if (paths_mkdirs(&d->paths, why) < 0) {
+		fault_set(
+		    ret_fault, FAULT_INTERNAL, "use --root for a directory of your own", "%s", why);
 		return false;
 	}
 	if (registry_open(d->paths.registry, &d->reg, &e) != 0) {
@@ -159,10 +158,13 @@ static bool
 start_daemons(struct driver *d, struct fault *ret_fault)
 {
 	const struct isw_cfg cfg = {
-		.daemon = { [ISW_ISWD] = { "iswd", paths_daemon_sock(&d->paths, "iswd") },
+		.daemon = { [ISW_ISWD] = { "iswd", paths_daemon_sock(&d->paths, "iswd"),
+				paths_daemon_pid(&d->paths, "iswd") },
 		    [ISW_RESOLVD] = { "iscsi_resolvd",
-			paths_daemon_sock(&d->paths, "iscsi_resolvd") },
-		    [ISW_IRADD] = { "iradd", paths_daemon_sock(&d->paths, "iradd") } },
+			paths_daemon_sock(&d->paths, "iscsi_resolvd"),
+			paths_daemon_pid(&d->paths, "iscsi_resolvd") },
+		    [ISW_IRADD] = { "iradd", paths_daemon_sock(&d->paths, "iradd"),
+			paths_daemon_pid(&d->paths, "iradd") } },
 		.stats = &d->stats,
 	};
 	const char *path = paths_daemon_sock(&d->paths, "islpd");
@@ -174,7 +176,8 @@ start_daemons(struct driver *d, struct fault *ret_fault)
 	if (d->isw == NULL)
 		return false;
 	radius_push(d);
-	err = helper_server_new(d->loop, path, "islpd", islpd_changed, NULL, &d->islpd);
+	err = helper_server_new(d->loop, path, paths_daemon_pid(&d->paths, "islpd"), "islpd",
+	    islpd_changed, NULL, &d->islpd);
 	if (err == 0)
 		return true;
 	fault_set(ret_fault, FAULT_INTERNAL, "check the directory and its permissions",
@@ -283,7 +286,8 @@ driver_fini(struct driver *d)
 	mailbox_close(&d->slot);
 	mailbox_free(d->box);
 	diag_init(NULL);
-	event_log_close(d->events);
+	if (!event_log_close(d->events))
+		return;
 	loopdev_free(d->loopdev);
 	loop_free(d->loop);
 }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,6 +28,8 @@
 #define WORKERS_DEFAULT 4
 /* An orderly stop takes 20 seconds at most (iscsial/stop.c). */
 #define STOP_PATIENCE_MS 30000
+/* Others are killed first, but what a target may blow up is not out of reach. */
+#define OOM_SCORE "-900"
 
 struct options {
 	const char *root, *export;
@@ -53,7 +56,7 @@ write_oom_score(void)
 	if (fd < 0)
 		return;
 	/* Lowering it needs privileges; without them the kernel's choice stands. */
-	if (write(fd, "-1000", 5) < 0)
+	if (write(fd, OOM_SCORE, strlen(OOM_SCORE)) < 0)
 		log_debug("the kernel may choose this process when memory is short");
 	close(fd);
 }
@@ -93,16 +96,25 @@ prepare(void)
 }
 
 /*
+ * What is left to root, by the rows of work: mounts (SYS_ADMIN), who uses a disk
+ * (SYS_PTRACE, DAC_READ_SEARCH), the daemons' directories (CHOWN).
+ */
+#define KEEP_CAPS                                                             \
+	(1ull << CAP_SYS_ADMIN | 1ull << CAP_SYS_PTRACE | 1ull << CAP_CHOWN | \
+	    1ull << CAP_DAC_READ_SEARCH)
+
+/*
  * What targets send is taken apart here.  Root stays root, to mount and to make
  * devices; whose disks fusermount3 mounts, which is set-user-ID, cannot forbid
  * new privileges, and then the kernel filters system calls for CAP_SYS_ADMIN
  * only.
  */
 static int
-confine(struct process *p)
+confine(struct process *p, const struct options *o)
 {
 	const struct confine_cfg cfg = {
-		.keep_user = true, .keep_caps = CONFINE_CAPS_ALL, .may_gain = geteuid() != 0
+		.keep_caps = KEEP_CAPS,
+		.may_gain = geteuid() != 0 && strcmp(o->export, "null") != 0,
 	};
 	char note[CONFINE_NOTE_BYTES];
 	int err = confine_enter(confine_find(PROGRAM), &cfg, note);
@@ -162,8 +174,15 @@ serve(struct process *p, const struct options *o)
 		return INSTANCE_EXIT_FAILED;
 	}
 	prepare();
-	if (confine(p) < 0)
+	if (confine(p, o) < 0)
 		return INSTANCE_EXIT_FAILED;
+	/* Before the first worker: none of them may ever wait for who reads the log. */
+	err = log_start_thread();
+	if (err < 0) {
+		daemon_failed(
+		    &p->daemon, PROGRAM, "cannot start a thread for the log: %s", strerror(-err));
+		return INSTANCE_EXIT_FAILED;
+	}
 	if (!driver_init(&p->driver, &cfg, &why)) {
 		daemon_failed(&p->daemon, PROGRAM, "%s; %s", why.message, why.next);
 		return INSTANCE_EXIT_FAILED;
@@ -186,7 +205,8 @@ serve(struct process *p, const struct options *o)
 static int
 run(struct process *p, const struct options *o)
 {
-	const char *pid_path = p->driver.paths.driver_pid, *failed;
+	const char *pid_path = p->driver.paths.driver_pid;
+	char why[BENEATH_WHY_BYTES];
 	pid_t owner;
 	int err = daemon_start(&p->daemon, o->foreground), ret;
 
@@ -194,11 +214,8 @@ run(struct process *p, const struct options *o)
 		fprintf(stderr, PROGRAM ": cannot go to the background: %s\n", strerror(-err));
 		return INSTANCE_EXIT_FAILED;
 	}
-	err = paths_mkdirs(&p->driver.paths, &failed);
-	if (err < 0) {
-		daemon_failed(&p->daemon, PROGRAM,
-		    "cannot make %s: %s; use --root for a directory of your own", failed,
-		    strerror(-err));
+	if (paths_mkdirs(&p->driver.paths, why) < 0) {
+		daemon_failed(&p->daemon, PROGRAM, "%s", why);
 		return INSTANCE_EXIT_FAILED;
 	}
 	p->pid_fd = daemon_pid_open(pid_path, &owner);

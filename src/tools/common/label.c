@@ -1,6 +1,7 @@
 #include "tools/common/label.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "tools/common/result.h"
 #include "tools/common/say.h"
@@ -8,6 +9,7 @@
 static void put_row(FILE *out, const struct label *row, const json_t *object);
 static void put_words(FILE *out, const struct label *row, const json_t *object);
 static void put_pairs(FILE *out, const struct label *row, const json_t *object);
+static void put_limits(FILE *out, const struct label *row, const json_t *object);
 
 void
 label_put(FILE *out, const char *label, const char *value)
@@ -52,6 +54,9 @@ put_row(FILE *out, const struct label *row, const json_t *object)
 	case LABEL_PAIRS:
 		put_pairs(out, row, object);
 		break;
+	case LABEL_LIMITS:
+		put_limits(out, row, object);
+		break;
 	case LABEL_SECRET:
 		label_put(out, row->label, result_is_true(object, row->key) ? "set" : "not set");
 		break;
@@ -91,6 +96,31 @@ put_pairs(FILE *out, const struct label *row, const json_t *object)
 		if (!json_is_string(value))
 			continue;
 		fprintf(f, "%s%s=%s", gap, key, json_string_value(value));
+		gap = " ";
+	}
+	say_need(fclose(f) == 0 ? text : NULL);
+	label_put(out, row->label, text);
+	free(text);
+}
+
+/* Seconds, and the level they come from where it is not the default. */
+static void
+put_limits(FILE *out, const struct label *row, const json_t *object)
+{
+	json_t *limits = json_object_get(object, row->key), *limit;
+	const char *key, *gap = "";
+	char *text = NULL;
+	size_t len;
+	FILE *f = say_need(open_memstream(&text, &len));
+
+	json_object_foreach(limits, key, limit)
+	{
+		const char *from = result_text(limit, "from");
+
+		fprintf(
+		    f, "%s%s=%g", gap, key, json_number_value(json_object_get(limit, "seconds")));
+		if (strcmp(from, "default") != 0)
+			fprintf(f, " (%s)", from);
 		gap = " ";
 	}
 	say_need(fclose(f) == 0 ? text : NULL);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/visible.h"
 #include "tools/common/status.h"
 
 static const char *say_name = "openisw";
@@ -11,7 +12,6 @@ static FILE *say_err;
 
 static char *format(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 static void print_sentence(const char *text);
-static int harmful_bytes(const char *p);
 
 void
 say_init(const char *program, FILE *err)
@@ -63,16 +63,12 @@ say_note(const char *fmt, ...)
 void
 say_text(FILE *out, const char *text)
 {
-	for (const char *p = text; *p != '\0'; p++) {
-		int n = harmful_bytes(p);
+	bool is_shown;
 
-		if (n == 0) {
-			fputc(*p, out);
-			continue;
-		}
-		for (; n > 0; n--, p++)
-			fprintf(out, "\\x%02x", (unsigned char)*p);
-		p--;
+	for (size_t n, left = strlen(text); left > 0; text += n, left -= n) {
+		n = visible_next(text, left, &is_shown);
+		for (size_t i = 0; i < n; i++)
+			fprintf(out, is_shown ? "%c" : "\\x%02x", (unsigned char)text[i]);
 	}
 }
 
@@ -127,15 +123,4 @@ print_sentence(const char *text)
 	say_text(say_err, text);
 	if (len > 0 && strchr(".!?", text[len - 1]) == NULL)
 		fputc('.', say_err);
-}
-
-/* C0 and DEL, and C1 as UTF-8 writes it (C2 80 to C2 9F): how many bytes to show as numbers. */
-static int
-harmful_bytes(const char *p)
-{
-	unsigned char c = (unsigned char)p[0], next = (unsigned char)p[1];
-
-	if (c < 0x20 || c == 0x7f)
-		return 1;
-	return c == 0xc2 && next >= 0x80 && next <= 0x9f ? 2 : 0;
 }

@@ -1,7 +1,6 @@
 /*
  * What the commands say to people.  Text that a stranger may have written (a
- * target's strings, an answer from a socket) is made harmless: control
- * characters, which a terminal would obey, are printed as \xNN.
+ * target's strings, an answer from a socket) is made harmless: base/visible.h.
  */
 #ifndef TOOLS_SAY_H
 #define TOOLS_SAY_H

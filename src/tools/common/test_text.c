@@ -236,7 +236,7 @@ text_that_is_not_utf8_is_refused(void **state)
 	(void)state;
 	assert_false(args_put_text(args, "name", "\xff"));
 	assert_int_equal(json_object_size(args), 0);
-	expect("tool: '\xff' cannot be sent: it is not valid UTF-8. Next: write it in UTF-8.\n");
+	expect("tool: '\\xff' cannot be sent: it is not valid UTF-8. Next: write it in UTF-8.\n");
 	json_decref(args);
 }
 

@@ -112,6 +112,25 @@ run_add(const struct cmdline *line)
 }
 
 enum status
+run_add_addr(const struct cmdline *line)
+{
+	json_t *result, *args = say_need(json_object());
+	bool ok = args_put(args, "name", line, OPT_T) && ask_put_portal(args, line);
+	enum status status = ask_driver(line, IPC_OP_target_add, args, ok, CALL_ISCSI, &result);
+	char *portal;
+
+	if (status != STATUS_OK)
+		return status;
+	portal = result_portal(result);
+	if (!ask_wants_json(line))
+		say_note(
+		    "%s has the address %s; ioscan opens it", result_text(result, "name"), portal);
+	free(portal);
+	json_decref(result);
+	return STATUS_OK;
+}
+
+enum status
 run_del(const struct cmdline *line)
 {
 	return change_discovery(line, IPC_OP_discovery_remove);

@@ -6,6 +6,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "sys/confine.h"
 #include "tools/common/args.h"
 #include "tools/common/say.h"
 
@@ -97,6 +98,7 @@ secret_put(json_t *args, const char *key, const char *word, const char *what)
 	char secret[SECRET_BYTES] = "";
 	bool ok;
 
+	confine_private();
 	if (strcmp(word, "-") == 0) {
 		ok = read_secret(what, secret);
 	} else {

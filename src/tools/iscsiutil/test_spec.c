@@ -52,6 +52,8 @@ static const struct {
 	{ "-a -I 192.1.1.110 -P 5001", FORM_add, O(a) | O(I) | O(P) },
 	{ "-a -I target.hp.com -M 3", FORM_add, O(a) | O(I) | O(M) },
 	{ "-M 0 -P65535 -aI::1", FORM_add, O(a) | O(I) | O(P) | O(M) },
+	{ "-a -T iqn.x -I 192.1.1.1", FORM_add_addr, O(a) | O(T) | O(I) },
+	{ "-a -T iqn.x -I ::1 -P 5 -M 2", FORM_add_addr, O(a) | O(T) | O(I) | O(P) | O(M) },
 	{ "/dev/iscsi -d -I 192.1.1.110 -P 5001 -M 3", FORM_del, O(d) | O(I) | O(P) | O(M) },
 	{ "-p", FORM_show, O(p) },
 	{ "-p -D", FORM_show, O(p) | O(D) },

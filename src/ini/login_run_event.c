@@ -124,8 +124,8 @@ note(struct login_run_impl *i, const struct sess_event *ev)
 	if (ev->kind == SESS_EV_TMF)
 		login_run_say(i, SAY_WARN, "task management function %u %s", ev->tmf.function,
 		    ev->tmf.ending.how != SESS_END_ANSWERED ? "was not answered"
-		    : ev->tmf.response == 0 ? "was completed"
-					    : "was refused by the target");
+		    : ev->tmf.response == 0                 ? "was completed"
+							    : "was refused by the target");
 	if (ev->kind == SESS_EV_REJECT)
 		login_run_say(
 		    i, SAY_WARN, "the target rejected a PDU, reason 0x%02x", ev->reject_reason);

@@ -28,7 +28,7 @@ login_run_refused(
 		fault_set(&d->fault, FAULT_OFFLINE, login_advice_violation(ev->login.violation),
 		    "the login failed: %s", reason);
 		/* Nobody was asked, so the target is not to blame; somebody may be soon. */
-		if (ev->login.violation == VIOLATION_CHAP_WRONG && unasked->is_set) {
+		if (ev->login.violation == VIOLATION_CHAP_UNVERIFIED && unasked->is_set) {
 			d->is_permanent = false;
 			d->fault = *unasked;
 		}

@@ -15,6 +15,7 @@ struct work {
 	struct mail_discover *question;
 	struct iscsi_world world;
 	struct discovery *discovery;
+	struct agenda_work over;
 };
 
 /* ---- sessions ---- */
@@ -48,13 +49,20 @@ answer(struct mail_discover *q, const struct discovery_result *r)
 }
 
 static void
+forget(struct agenda_work *w)
+{
+	free(LIST_ENTRY(w, struct work, over));
+}
+
+static void
 work_end(struct work *w, struct discovery_result *r)
 {
 	w->question->work = NULL;
 	answer(w->question, r);
 	r->found = NULL; /* the answer has it */
 	list_remove(&w->link);
-	free(w);
+	/* The discovery is still there, and uses its world, until this returns. */
+	agenda_defer(w->world.world.agenda, &w->over);
 }
 
 static void
@@ -85,6 +93,7 @@ office_take_discover(void *owner, struct mail *m)
 
 	w->office = o;
 	w->question = q;
+	agenda_work_init(&w->over, forget);
 	world_init(&w->world, &o->place, &account);
 	list_push_back(&o->works, &w->link);
 	q->work = w;

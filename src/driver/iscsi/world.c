@@ -23,14 +23,30 @@ struct line {
 	struct sess *sess;           /* the link's */
 	struct link *link;
 	char host[LIMIT_ADDRESS_BYTES + 1];
-	enum account_phase phase; /* of the connection that is there */
-	bool is_unasked;          /* nobody gave a verdict on the target */
+	/* Of the connection that is there. */
+	bool has_logged_out; /* a logout was answered */
+	bool is_ours;        /* we end it */
+	bool is_unasked;     /* nobody gave a verdict on the target */
 };
 
-static void
-count_end(struct line *l, int err, enum conn_result why)
+/* How far the connection had come that has just ended. */
+static enum account_phase
+ended_in(const struct line *l)
 {
-	account_closed(&l->w->account, l->phase, err, why);
+	if (l->has_logged_out)
+		return ACCOUNT_DONE;
+	if (l->is_ours)
+		return ACCOUNT_OURS;
+	switch (sess_ended_in(l->sess)) {
+	case SESS_LOGOUT:
+		return ACCOUNT_LOGOUT;
+	case SESS_ONLINE:
+		return ACCOUNT_ACTIVE;
+	case SESS_LOGIN:
+	case SESS_OFFLINE:
+		break;
+	}
+	return ACCOUNT_LOGIN;
 }
 
 /* ---- the link's events ---- */
@@ -43,10 +59,7 @@ link_event(void *user, const struct sess_event *ev)
 	/* Where nobody gave a verdict the target is not to blame. */
 	if (ev->kind != SESS_EV_LOGIN_FAILED || !l->is_unasked)
 		account_event(&l->w->account, ev);
-	if (ev->kind == SESS_EV_ONLINE)
-		l->phase = ACCOUNT_ACTIVE;
-	else if (ev->kind == SESS_EV_LOGOUT)
-		l->phase = ACCOUNT_DONE;
+	l->has_logged_out |= ev->kind == SESS_EV_LOGOUT;
 	login_run_event(l->run, ev);
 }
 
@@ -55,7 +68,7 @@ link_closed(void *user, int err, enum conn_result why)
 {
 	struct line *l = user;
 
-	count_end(l, err, why);
+	account_closed(&l->w->account, ended_in(l), err, why);
 	login_run_closed(l->run, err, why);
 }
 
@@ -117,8 +130,7 @@ attach(struct line *l, int fd, const char *local, const char *peer)
 		l->link = link_new(loop, s, &link_ops, l);
 		l->sess = s;
 	}
-	l->phase = ACCOUNT_LOGIN;
-	l->is_unasked = false;
+	l->has_logged_out = l->is_ours = l->is_unasked = false;
 	if (l->link != NULL) {
 		err = link_attach(l->link, fd);
 	} else {
@@ -184,8 +196,7 @@ op_disconnect(struct world *w, struct login_run *r, bool is_reset)
 	l->connect = NULL;
 	if (l->link == NULL || !link_is_attached(l->link))
 		return;
-	if (l->phase == ACCOUNT_LOGIN || l->phase == ACCOUNT_ACTIVE)
-		l->phase = ACCOUNT_OURS;
+	l->is_ours = true;
 	if (is_reset)
 		link_reset(l->link);
 	else
@@ -197,11 +208,8 @@ op_kick(struct world *w, struct login_run *r)
 {
 	struct line *l = line_of(w, r);
 
-	if (l->link == NULL)
-		return;
-	if (l->phase == ACCOUNT_ACTIVE && sess_state(l->sess) == SESS_LOGOUT)
-		l->phase = ACCOUNT_LOGOUT;
-	link_kick(l->link);
+	if (l->link != NULL)
+		link_kick(l->link);
 }
 
 /* ---- verdicts ---- */
@@ -253,7 +261,7 @@ op_forget(struct world *w, struct login_run *r)
 		cancel(l, false);
 	cancel_verify(l);
 	if (l->link != NULL && link_is_attached(l->link))
-		count_end(l, 0, CONN_OK);
+		account_closed(&l->w->account, ACCOUNT_OURS, 0, CONN_OK);
 	link_free(l->link);
 	mailbox_close(&l->slot);
 	r->line = NULL;

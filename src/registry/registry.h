@@ -198,6 +198,12 @@ int registry_target_remove(struct registry *r, const char *name, const struct re
 /* name NULL: all, in the order they were found.  A name that is not there gives no rows. */
 int registry_target_list(
     struct registry *r, const char *name, struct registry_target **ret, size_t *ret_n);
+/*
+ * In the same order, up to n_max of those after *after (0: from the first), which moves on.
+ * Fewer than n_max: there are no more.
+ */
+int registry_target_page(
+    struct registry *r, int64_t *after, size_t n_max, struct registry_target **ret, size_t *ret_n);
 void registry_targets_free(struct registry_target *t, size_t n);
 
 /* ---- session instances ---- */

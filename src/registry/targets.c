@@ -348,25 +348,21 @@ take_row(struct registry *r, sqlite3_stmt *stmt, void **list, size_t *n, int64_t
 	return err;
 }
 
-int
-registry_target_list(
-    struct registry *r, const char *name, struct registry_target **ret, size_t *ret_n)
+/* n_max 0: all of the query's targets.  *last_id is the last one's. */
+static int
+take_rows(struct registry *r, sqlite3_stmt *stmt, size_t n_max, struct registry_target **ret,
+    size_t *ret_n, int64_t *last_id)
 {
-	int64_t last_id = 0;
-	sqlite3_stmt *stmt;
 	void *list = NULL;
 	size_t n = 0;
-	int err = db_query(r, &stmt,
-	    "SELECT t.id, t.name, t.alias, t.source,"
-	    " a.address, a.port, a.tpgt, a.source, a.first_seen, a.last_seen"
-	    " FROM target t JOIN target_address a ON a.target = t.id"
-	    " WHERE ?1 = 0 OR t.name = ?2 ORDER BY t.id, a.id",
-	    "is", (int64_t)(name != NULL), name != NULL ? name : "");
+	int err;
 
-	if (err < 0)
-		return err;
 	while ((err = db_row(r, stmt)) > 0) {
-		err = take_row(r, stmt, &list, &n, &last_id);
+		if (n_max > 0 && n == n_max && sqlite3_column_int64(stmt, 0) != *last_id) {
+			err = 0;
+			break;
+		}
+		err = take_row(r, stmt, &list, &n, last_id);
 		if (err < 0)
 			break;
 	}
@@ -378,6 +374,35 @@ registry_target_list(
 	*ret = list;
 	*ret_n = n;
 	return 0;
+}
+
+#define TARGET_ROWS                                                       \
+	"SELECT t.id, t.name, t.alias, t.source,"                         \
+	" a.address, a.port, a.tpgt, a.source, a.first_seen, a.last_seen" \
+	" FROM target t JOIN target_address a ON a.target = t.id"
+
+int
+registry_target_list(
+    struct registry *r, const char *name, struct registry_target **ret, size_t *ret_n)
+{
+	int64_t last_id = 0;
+	sqlite3_stmt *stmt;
+	int err = name != NULL ? db_query(r, &stmt,
+				     TARGET_ROWS " WHERE t.name = ? ORDER BY t.id, a.id", "s", name)
+			       : db_query(r, &stmt, TARGET_ROWS " ORDER BY t.id, a.id", "");
+
+	return err < 0 ? err : take_rows(r, stmt, 0, ret, ret_n, &last_id);
+}
+
+int
+registry_target_page(
+    struct registry *r, int64_t *after, size_t n_max, struct registry_target **ret, size_t *ret_n)
+{
+	sqlite3_stmt *stmt;
+	int err =
+	    db_query(r, &stmt, TARGET_ROWS " WHERE t.id > ? ORDER BY t.id, a.id", "i", *after);
+
+	return err < 0 ? err : take_rows(r, stmt, n_max, ret, ret_n, after);
 }
 
 void

@@ -11,6 +11,7 @@
 #include "driver/diag/diag.h"
 #include "driver/iscsi/office.h"
 #include "driver/iscsi/settings.h"
+#include "driver/iscsi/wanted_find.h"
 #include "ini/isid.h"
 #include "sys/log.h"
 
@@ -69,46 +70,6 @@ wanted_is_closed(const struct wanted *w)
 
 /* ---- which there are ---- */
 
-struct wanted *
-wanted_find(const struct driver *d, uint32_t instance)
-{
-	LIST_EACH(node, tmp, &d->sessions)
-	{
-		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
-
-		if (w->instance == instance)
-			return w;
-	}
-	return NULL;
-}
-
-struct wanted *
-wanted_find_address(const struct driver *d, const char *target, const struct registry_address *a)
-{
-	LIST_EACH(node, tmp, &d->sessions)
-	{
-		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
-
-		if (strcmp(w->target, target) == 0 && registry_address_same(&w->a, a))
-			return w;
-	}
-	return NULL;
-}
-
-static void
-insert(struct driver *d, struct wanted *w)
-{
-	struct list *before = &d->sessions;
-
-	LIST_EACH(node, tmp, &d->sessions)
-	{
-		if (LIST_ENTRY(node, struct wanted, link)->instance > w->instance)
-			break;
-		before = node;
-	}
-	list_insert(before, &w->link);
-}
-
 /* Discovery reports another tag for an address that we know. */
 static void
 new_tag(struct wanted *w, const struct registry_address *a)
@@ -161,7 +122,7 @@ wanted_get(
 	w->view.state = SESSION_CLOSED;
 	w->stats_base.cleared = time(NULL);
 	w->keep = d->wanted_ops->is_known(d, instance);
-	insert(d, w);
+	wanted_insert(w);
 	return w;
 }
 
@@ -169,7 +130,7 @@ void
 wanted_free(struct wanted *w)
 {
 	assert(!w->is_hosted && w->closing == 0);
-	list_remove(&w->link);
+	wanted_remove(w);
 	free(w);
 }
 

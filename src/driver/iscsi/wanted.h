@@ -13,7 +13,8 @@
 #include "driver/iscsi/mail.h"
 
 struct wanted {
-	struct list link; /* driver.sessions */
+	struct list link;         /* driver.sessions */
+	struct wanted *same_hash; /* wanted_find.c's */
 	struct driver *d;
 	uint32_t instance;
 	char target[LIMIT_ISCSI_NAME_BYTES + 1];

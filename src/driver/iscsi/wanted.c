@@ -202,18 +202,40 @@ wanted_tell(struct wanted *w, struct mail *m, const struct mail_kind *kind)
 /* ---- open ---- */
 
 static void
-opened(void *arg)
+tell_opened(struct opening *o)
 {
-	struct opening *o = arg;
 	struct wanted *w = wanted_find(o->d, o->instance);
 
 	if (w != NULL)
 		w->openings -= o->done != NULL;
-	if (o->question.fault.is_set && w != NULL && w->view.state == SESSION_CLOSED)
-		w->view.last = o->question.fault;
 	if (o->done != NULL)
 		o->done(o->user, w, &o->question.fault);
 	free(o);
+}
+
+/* The host of a session that never came about has ended. */
+static void
+retired(void *user, struct driver *d, uint32_t instance)
+{
+	(void)d;
+	(void)instance;
+	tell_opened(user);
+}
+
+static void
+opened(void *arg)
+{
+	struct opening *o = arg;
+	struct wanted *w = wanted_find(o->d, o->instance);
+	bool has_failed = o->question.fault.is_set && w != NULL && w->closing == 0 && !w->keep;
+
+	if (o->question.fault.is_set && w != NULL && w->view.state == SESSION_CLOSED)
+		w->view.last = o->question.fault;
+	/* It is not tried again by itself: whoever opens it again makes it anew. */
+	if (has_failed && w->is_hosted && !o->d->is_stopping)
+		wanted_close(w, true, retired, o);
+	else
+		tell_opened(o);
 }
 
 static void

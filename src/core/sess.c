@@ -211,7 +211,7 @@ sess_verified(struct sess *s, enum chap_verdict verdict, uint64_t now)
 	s->now_us = now;
 	if (s->conn == NULL || s->conn->state != CONN_S_IN_LOGIN)
 		return;
-	res = ctl_in_verified(s->conn, verdict);
+	res = ctl_login_verified(s->conn, verdict);
 	if (res != CONN_OK)
 		(void)conn_break(s->conn, res); /* the result is for receivers */
 }
@@ -223,7 +223,7 @@ sess_submit(struct sess *s, struct req *r, uint64_t now)
 	s->now_us = now;
 	r->submit_us = now;
 	s->requests++;
-	if (sess_state(s) != SESS_ONLINE) {
+	if (s->conn == NULL || s->conn->state != CONN_S_LOGGED_IN) {
 		task_give_back(s, r, REQ_UNSENT);
 		return;
 	}

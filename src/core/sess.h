@@ -99,6 +99,7 @@ struct sess_event {
 			/* Answered NotUnderstood: "a,b", shortened, or ""; until the next
 			 * sess_connected(). */
 			const char *unknown_keys;
+			const char *rejected_keys; /* by the target; their defaults hold */
 		} online;
 		struct {
 			enum login_step
@@ -167,7 +168,7 @@ const struct neg_params *sess_params(const struct sess *s);
 uint16_t sess_tsih(const struct sess *s);
 /* The TargetPortalGroupTag of the last login, or -1. */
 int32_t sess_tpgt(const struct sess *s);
-/* The target's TargetAlias, for display: UTF-8, what cannot be shown escaped; or "". */
+/* The target's TargetAlias as it is shown (base/visible.h), or "". */
 const char *sess_target_alias(const struct sess *s);
 /*
  * Seconds to wait after the end of the last connection before the next

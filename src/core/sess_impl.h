@@ -169,7 +169,8 @@ struct sess {
 	int32_t tpgt;
 	char target_alias[LIMIT_ALIAS_BYTES + 1];
 	char redirect[LIMIT_ADDRESS_BYTES + 1];
-	char login_reason[256], login_culprit[256], login_proposed[256], unknown_keys[256];
+	char login_reason[256], login_culprit[256], login_proposed[256];
+	char unknown_keys[256], rejected_keys[256];
 	struct neg_params params;
 
 	uint32_t cmd_sn, exp_cmd_sn, max_cmd_sn;
@@ -282,12 +283,15 @@ enum conn_result task_in_r2t(struct conn *c, const uint8_t *bhs);
 
 /* ctl_in.c: all other PDUs of the target; header in c->header, payload in c->control. */
 enum conn_result ctl_in(struct conn *c);
-/* The login waited for a verdict on the target; here it is. */
-enum conn_result ctl_in_verified(struct conn *c, enum chap_verdict verdict);
 /* A NOP-Out is due that answers a NOP-In or an asynchronous message; there is room for one. */
 void ctl_in_reply_nop(struct conn *c, uint32_t ttt, const uint8_t lun[8]);
 /* A part of a Text Response arrived. */
 void ctl_in_text(struct conn *c, const uint8_t *p, size_t n);
+
+/* ctl_login.c: a Login Response; header in c->header, payload in c->control. */
+enum conn_result ctl_login_in(struct conn *c);
+/* The login waited for a verdict on the target; here it is. */
+enum conn_result ctl_login_verified(struct conn *c, enum chap_verdict verdict);
 
 /* ctl_out.c: PDUs that are not tasks; each returns false when there is no room now. */
 bool ctl_out(struct conn *c, uint64_t now);

@@ -11,7 +11,7 @@ task_get(struct sess *s, struct req *r, uint64_t now)
 	struct task *t;
 	uint32_t timeout_ms = r->timeout_ms != 0 ? r->timeout_ms : s->cfg.request_timeout_ms;
 
-	assert(node != NULL && s->n_free > 0);
+	assert(node != NULL);
 	s->n_free--;
 	t = LIST_ENTRY(node, struct task, link);
 	t->req = r;
@@ -54,8 +54,6 @@ task_put(struct sess *s, struct task *t)
 {
 	assert(t->req->slot == SLOT_OVER);
 	t->req = NULL;
-	if (t->answered)
-		s->n_lingering--;
 	s->n_free++;
 	list_remove(&t->send_link);
 	list_remove(&t->link);
@@ -101,6 +99,7 @@ task_release_sent(struct sess *s, const struct conn *c)
 
 		if (t->tx_end > c->tx_sent)
 			continue;
+		s->n_lingering--;
 		task_give_back(s, t->req, t->req->result);
 		task_put(s, t);
 	}
@@ -124,6 +123,7 @@ task_lose_all(struct sess *s)
 	{
 		struct task *t = LIST_ENTRY(node, struct task, link);
 
+		s->n_lingering--;
 		task_give_back(s, t->req, t->req->result);
 		task_put(s, t);
 	}

@@ -15,7 +15,7 @@
 #include "registry/registry.h"
 #include "sys/paths.h"
 
-struct devices;
+struct devfiles;
 struct event_log;
 struct export_ops;
 struct helper_server;
@@ -25,6 +25,7 @@ struct loopdev;
 struct office;
 struct stopping;
 struct tree;
+struct usage;
 struct wanted_ops;
 struct wanted_places;
 
@@ -71,7 +72,8 @@ struct driver {
 	} disks_cfg;
 	struct loopdev *loopdev;
 	unsigned loop_jobs; /* of loopdev, that are not done */
-	struct devices *devices;
+	struct devfiles *devfiles;
+	struct usage *usage;
 	struct tree *tree;
 
 	/* control/ */

@@ -430,6 +430,7 @@ link_ready(struct loop_fd *f, uint32_t events)
 {
 	struct link *k = LINK_OF(f, fd);
 
+	k->counts.wakes++;
 	/* What is kept comes first, and an error shows in the next call too. */
 	if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0 && k->kept == NULL)
 		link_receive(k);

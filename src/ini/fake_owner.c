@@ -37,6 +37,10 @@ closed(void *user)
 
 	o->closes++;
 	assert(session_state(o->s) == SESSION_CLOSED);
+	if (o->frees) {
+		session_free(o->s);
+		o->s = NULL;
+	}
 }
 
 static const struct session_ops ops = { moved, redirected, luns_changed, closed };

@@ -11,6 +11,7 @@ struct fake_owner {
 	struct session *s;
 	struct lu unit[2];
 	unsigned moves, closes, luns_changes, redirects, pongs, probes;
+	bool frees;               /* the session, when it is told that it is closed */
 	struct session_view view; /* of the last move */
 	struct settings_redirect redirect;
 	struct session_ping ping; /* the last answer */

@@ -7,8 +7,7 @@
 
 #include "base/be.h"
 #include "base/cut.h"
-
-#define TEXT_BYTES 8192
+#include "ini/fake_disk.h"
 
 /* ---- sending ---- */
 
@@ -19,6 +18,26 @@ queue(struct fake_line *l, struct fake_pdu *p)
 	list_push_back(&l->out, &p->link);
 	if (!l->send.armed)
 		agenda_set(&l->w->agenda, &l->send, p->at_us);
+}
+
+/* What the initiator knows from now on. */
+static void
+deliver(struct fake_line *l, const struct fake_pdu *p)
+{
+	const uint8_t *bhs = p->bytes;
+	bool is_async = bhs[0] == 0x32 && (bhs[36] == 2 || bhs[36] == 3);
+
+	if (l->is_closing)
+		return;
+	if (bhs[0] == 0x23 && (bhs[1] & 0x83) == 0x83)
+		l->is_welcome = true;
+	if (bhs[0] == 0x26)
+		l->time2wait_s = 0;
+	if (is_async) {
+		l->time2wait_s = be_get16(bhs + 40);
+		l->time2retain_s = be_get16(bhs + 42);
+	}
+	fake_line_deliver(l, bhs, p->n);
 }
 
 static void
@@ -37,13 +56,13 @@ send_due(struct agenda_timer *t)
 		if (p->is_end)
 			fake_line_end(l, 0);
 		else
-			fake_line_deliver(l, p->bytes, p->n);
+			deliver(l, p);
 		free(p);
 	}
 }
 
-static void
-hang_up(struct fake_line *l)
+void
+fake_target_hang_up(struct fake_line *l)
 {
 	struct fake_pdu *p = calloc(1, sizeof *p);
 
@@ -70,6 +89,12 @@ put(struct fake_line *l, uint8_t *bhs, const void *data, uint32_t n, bool counts
 }
 
 void
+fake_target_put(struct fake_line *l, uint8_t *bhs, const void *data, uint32_t n)
+{
+	put(l, bhs, data, n, true);
+}
+
+void
 fake_target_async(struct fake_line *l, uint8_t event, const uint16_t parameter[3], uint16_t asc)
 {
 	uint8_t bhs[48] = { 0x32, 0x80 }, data[20] = { 0, 18, 0x70, 0, 6, 0, 0, 0, 0, 10 };
@@ -84,167 +109,10 @@ fake_target_async(struct fake_line *l, uint8_t event, const uint16_t parameter[3
 	put(l, bhs, data, event == 0 ? sizeof data : 0, true);
 }
 
-/* ---- the login ---- */
-
-static const char *
-value_of(const char *text, size_t n, const char *key)
-{
-	size_t len = strlen(key);
-
-	for (const char *p = text; p < text + n; p += strlen(p) + 1)
-		if (strncmp(p, key, len) == 0 && p[len] == '=')
-			return p + len + 1;
-	return NULL;
-}
-
-static size_t
-add(char *to, size_t at, const char *key, const char *value)
-{
-	return at + (size_t)snprintf(to + at, TEXT_BYTES - at, "%s=%s", key, value) + 1;
-}
-
-static size_t
-add_number(char *to, size_t at, const char *key, unsigned value)
-{
-	char text[16];
-
-	(void)snprintf(text, sizeof text, "%u", value);
-	return add(to, at, key, text);
-}
-
-/* What was proposed is answered, in the order of this table. */
-static size_t
-answer_keys(struct fake_line *l, const char *text, size_t n, char *to)
-{
-	static const char *const fixed[][2] = { { "HeaderDigest", "None" },
-		{ "DataDigest", "None" }, { "MaxConnections", "1" }, { "InitialR2T", "No" },
-		{ "ImmediateData", "Yes" }, { "MaxBurstLength", "65536" },
-		{ "FirstBurstLength", "16384" }, { "MaxOutstandingR2T", "1" },
-		{ "DataPDUInOrder", "Yes" }, { "DataSequenceInOrder", "Yes" },
-		{ "ErrorRecoveryLevel", "0" }, { "TaskReporting", "RFC3720" },
-		{ "iSCSIProtocolLevel", "1" }, { "MaxRecvDataSegmentLength", "8192" } };
-	const char *v;
-	size_t at = 0;
-
-	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-		if (value_of(text, n, fixed[i][0]) != NULL)
-			at = add(to, at, fixed[i][0], fixed[i][1]);
-	v = value_of(text, n, "DefaultTime2Wait");
-	if (v != NULL)
-		at = add_number(to, at, "DefaultTime2Wait",
-		    (unsigned)atoi(v) > l->w->time2wait ? (unsigned)atoi(v) : l->w->time2wait);
-	v = value_of(text, n, "DefaultTime2Retain");
-	if (v != NULL)
-		at = add_number(to, at, "DefaultTime2Retain",
-		    (unsigned)atoi(v) < l->w->time2retain ? (unsigned)atoi(v) : l->w->time2retain);
-	return at;
-}
-
-/* The security stage; returns the length of the answer, *ret_ends: it goes on to the next. */
-static size_t
-answer_security(struct fake_line *l, const char *text, size_t n, char *to, bool *ret_ends)
-{
-	const char *list = value_of(text, n, "CHAP_A");
-	size_t at = 0;
-
-	*ret_ends = false;
-	if (value_of(text, n, "CHAP_R") != NULL) {
-		*ret_ends = true;
-		if (value_of(text, n, "CHAP_C") != NULL) {
-			at = add(to, at, "CHAP_N", "target");
-			at = add(to, at, "CHAP_R", "0x00112233445566778899aabbccddeeff");
-		}
-		return at;
-	}
-	if (list != NULL) {
-		cut_copy(l->w->offered_algorithms, sizeof l->w->offered_algorithms, list);
-		at = add_number(to, at, "CHAP_A", (unsigned)atoi(list));
-		at = add(to, at, "CHAP_I", "7");
-		return add(to, at, "CHAP_C", "0x0102030405060708090a0b0c0d0e0f10");
-	}
-	at = add(to, at, "AuthMethod", l->w->wants_chap ? "CHAP" : "None");
-	at = add_number(to, at, "TargetPortalGroupTag", l->w->tpgt);
-	*ret_ends = !l->w->wants_chap;
-	return at;
-}
-
-static void
-login_status(struct fake_line *l, const uint8_t *req, uint8_t class, uint8_t detail)
-{
-	uint8_t bhs[48] = { 0x23 };
-	char to[128];
-	size_t n = 0;
-
-	memcpy(bhs + 8, req + 8, 12);
-	bhs[36] = class;
-	bhs[37] = detail;
-	if (class == 1)
-		n = add(to, 0, "TargetAddress", l->w->redirect_to);
-	put(l, bhs, to, (uint32_t)n, true);
-}
-
-static void
-login_go_on(struct fake_line *l, const uint8_t *req, const char *text, size_t n)
-{
-	uint8_t csg = req[1] >> 2 & 3, bhs[48] = { 0x23 };
-	char to[TEXT_BYTES];
-	bool is_ended = true, is_normal;
-	size_t len;
-
-	memcpy(bhs + 8, req + 8, 12);
-	len = csg == 0 ? answer_security(l, text, n, to, &is_ended) : answer_keys(l, text, n, to);
-	bhs[1] = csg == 0 ? (is_ended ? 0x81 : 0) : 0x87;
-	if (csg != 0) {
-		bhs[15] = 7; /* TSIH */
-		l->is_online = true;
-		l->w->logins++;
-	}
-	is_normal = csg != 0 || is_ended;
-	(void)is_normal;
-	put(l, bhs, to, (uint32_t)len, true);
-}
-
-static void
-login_in(struct fake_line *l, const uint8_t *req, const char *text, size_t n)
-{
-	struct fake_world *w = l->w;
-	const char *list = value_of(text, n, "CHAP_A");
-	bool is_list = list != NULL && strchr(list, ',') != NULL;
-
-	l->exp_cmd_sn = be_get32(req + 24);
-	if (is_list && (w->refuses_lists || w->closes_on_lists)) {
-		cut_copy(w->offered_algorithms, sizeof w->offered_algorithms, list);
-		if (w->closes_on_lists)
-			hang_up(l);
-		else
-			login_status(l, req, 2, 2);
-		return;
-	}
-	switch (w->login) {
-	case FAKE_LOGIN_REDIRECT:
-		if (strcmp(l->host, w->redirect_from) == 0) {
-			login_status(l, req, 1, w->redirect_for_good ? 2 : 1);
-			return;
-		}
-		break;
-	case FAKE_LOGIN_STATUS:
-		login_status(l, req, w->status[0], w->status[1]);
-		return;
-	case FAKE_LOGIN_DROP:
-		hang_up(l);
-		return;
-	case FAKE_LOGIN_SILENT:
-		return;
-	case FAKE_LOGIN_OK:
-		break;
-	}
-	login_go_on(l, req, text, n);
-}
-
 /* ---- the full feature phase ---- */
 
 static void
-command_in(struct fake_line *l, const uint8_t *req)
+command_in(struct fake_line *l, const uint8_t *req, const void *data, uint32_t n)
 {
 	uint8_t bhs[48] = { 0x21, 0x80 };
 
@@ -252,6 +120,10 @@ command_in(struct fake_line *l, const uint8_t *req)
 	l->w->commands++;
 	if (l->w->is_commandless)
 		return;
+	if (l->w->disk != NULL) {
+		fake_disk_command(l->w->disk, l, req, data, n);
+		return;
+	}
 	memcpy(bhs + 16, req + 16, 4);
 	put(l, bhs, NULL, 0, true);
 }
@@ -275,10 +147,13 @@ logout_in(struct fake_line *l, const uint8_t *req)
 	if (l->w->logout == FAKE_LOGOUT_SILENT)
 		return;
 	if (l->w->logout == FAKE_LOGOUT_DROP) {
-		hang_up(l);
+		fake_target_hang_up(l);
 		return;
 	}
 	l->w->logouts++;
+	if (l->w->disk != NULL && l->w->logout_response == 0)
+		fake_disk_logged_out(l->w->disk, l);
+	bhs[2] = l->w->logout_response;
 	memcpy(bhs + 16, req + 16, 4);
 	put(l, bhs, NULL, 0, true);
 }
@@ -296,7 +171,7 @@ static void
 text_in(struct fake_line *l, const uint8_t *req)
 {
 	uint8_t bhs[48] = { 0x24, 0x80 }, reject[48] = { 0x3f, 0x80, 0x04 };
-	char to[TEXT_BYTES];
+	char to[FAKE_TEXT_BYTES];
 	size_t n = strlen(l->w->targets);
 
 	memcpy(bhs + 16, req + 16, 4);
@@ -319,7 +194,7 @@ text_in(struct fake_line *l, const uint8_t *req)
 		put(l, reject, req, 48, true);
 		break;
 	case FAKE_TEXT_DROP:
-		hang_up(l);
+		fake_target_hang_up(l);
 		break;
 	case FAKE_TEXT_SILENT:
 		break;
@@ -332,7 +207,7 @@ pdu_in(struct fake_line *l, const uint8_t *bhs, const char *data, uint32_t n)
 	uint8_t opcode = bhs[0] & 0x3f;
 
 	if (opcode == 0x03) {
-		login_in(l, bhs, data, n);
+		fake_target_login(l, bhs, data, n);
 		return;
 	}
 	if (l->w->is_silent)
@@ -342,7 +217,7 @@ pdu_in(struct fake_line *l, const uint8_t *bhs, const char *data, uint32_t n)
 		ping_in(l, bhs, data, n);
 		break;
 	case 0x01:
-		command_in(l, bhs);
+		command_in(l, bhs, data, n);
 		break;
 	case 0x02:
 		abort_in(l, bhs);
@@ -390,12 +265,14 @@ fake_target_reset(struct fake_line *l)
 {
 	struct list *node;
 
+	if (l->w->disk != NULL)
+		fake_disk_lost(l->w->disk, l, (l->time2wait_s + l->time2retain_s) * 1000000ull);
 	agenda_clear(&l->w->agenda, &l->send);
 	while ((node = list_pop(&l->out)) != NULL)
 		free(LIST_ENTRY(node, struct fake_pdu, link));
 	l->n_in = 0;
 	l->stat_sn = 1000;
-	l->is_online = false;
+	l->is_online = l->is_welcome = false;
 }
 
 void

@@ -24,13 +24,16 @@ struct fake_line {
 	int err;
 	enum conn_result why;
 	char host[64];
+	uint32_t tpgt; /* of its login */
 	/* The target. */
 	uint8_t in[65536];
 	size_t n_in;
 	struct agenda_timer send;
 	struct list out; /* struct fake_pdu, by time */
 	uint32_t stat_sn, exp_cmd_sn;
-	bool is_online, has_asked_chap;
+	bool is_online;                      /* as the target sees it */
+	bool is_welcome;                     /* its last login response has arrived */
+	uint32_t time2wait_s, time2retain_s; /* negotiated, or announced and arrived */
 };
 
 void fake_line_kick(struct fake_line *l);
@@ -41,6 +44,13 @@ void fake_line_dialed(struct agenda_timer *t);
 void fake_target_init(struct fake_line *l);
 void fake_target_reset(struct fake_line *l);
 void fake_target_fini(struct fake_line *l);
+/* Send a PDU with a StatSN; the lengths and sequence numbers are filled in. */
+void fake_target_put(struct fake_line *l, uint8_t *bhs, const void *data, uint32_t n);
+#define FAKE_TEXT_BYTES 8192
+/* A Login Request with its text. */
+void fake_target_login(struct fake_line *l, const uint8_t *req, const char *text, size_t n);
+/* The target closes, in order, when what it sent before has arrived. */
+void fake_target_hang_up(struct fake_line *l);
 /* The initiator sent these. */
 void fake_target_bytes(struct fake_line *l, const void *bytes, size_t n);
 void fake_target_async(

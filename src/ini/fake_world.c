@@ -84,6 +84,10 @@ line_close(struct fake_line *l)
 
 	l->sess = NULL;
 	agenda_clear(&l->w->agenda, &l->tick);
+	if (sess != NULL && sess_state(sess) != SESS_LOGIN && l->is_welcome) {
+		l->w->not_before_us = l->w->agenda.now_us + l->time2wait_s * 1000000ull;
+		l->w->is_overridden = false;
+	}
 	fake_target_reset(l);
 	if (sess == NULL)
 		return;
@@ -231,6 +235,8 @@ world_connect(struct world *world, struct login_run *r, const struct portal_addr
 	(void)timeout_ms;
 	assert(l->sess == NULL && !l->dialed.armed);
 	l->w->connects++;
+	if (l->w->agenda.now_us < l->w->not_before_us && !l->w->is_overridden)
+		l->w->early++;
 	l->w->connect_us = l->w->agenda.now_us;
 	cut_copy(l->w->connect_host, sizeof l->w->connect_host, to->host);
 	cut_copy(l->host, sizeof l->host, to->host);
@@ -307,6 +313,8 @@ world_say(struct world *world, enum say_level level, const char *sentence)
 	struct fake_world *w = LIST_ENTRY(world, struct fake_world, world);
 
 	w->says[level]++;
+	if (w->hear != NULL)
+		w->hear(w, level, sentence);
 	if (getenv("FAKE_WORLD_SAYS") != NULL)
 		printf("# %10.6f %s\n", (double)w->agenda.now_us / 1e6, sentence);
 	if (level <= SAY_NOTE)
@@ -396,6 +404,5 @@ fake_settings(void)
 	struct settings *s = settings_new();
 
 	cut_copy(s->initiator_name, sizeof s->initiator_name, "iqn.2026-11.org.openisw:me");
-	s->offer.time2wait = 0;
 	return s;
 }

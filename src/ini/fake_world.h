@@ -28,6 +28,7 @@ enum fake_text {
 #define FAKE_LINES 8
 
 struct fake_line;
+struct fake_disk;
 
 struct fake_world {
 	struct world world;
@@ -43,6 +44,7 @@ struct fake_world {
 	char redirect_to[64], redirect_from[64];
 	bool redirect_for_good;
 	enum fake_logout logout;
+	uint8_t logout_response;
 	enum fake_text text;
 	const char *targets; /* the answer to SendTargets: "A=1\nB=2\n" */
 	bool is_silent;      /* after the login it answers nothing more */
@@ -51,13 +53,23 @@ struct fake_world {
 	uint32_t tpgt, time2wait, time2retain, window;
 	uint64_t answer_us; /* how long an answer takes */
 
+	struct fake_disk *disk; /* who answers commands, fake_disk.h; NULL: GOOD to all */
+
 	/* What happened. */
 	unsigned connects, logins, logouts, commands, resets;
 	uint64_t connect_us; /* when the last connect was asked for */
 	char connect_host[64], offered_algorithms[64];
 	unsigned says[5];
 	char said[2048]; /* the last warning, error or note */
+	void (*hear)(struct fake_world *w, enum say_level level, const char *sentence);
 	unsigned verifies, verify_cancels;
+	/*
+	 * No try before the target's Time2Wait has passed, as the target knows it;
+	 * the test says when somebody overrode that.
+	 */
+	uint64_t not_before_us;
+	bool is_overridden;
+	unsigned early;
 	struct login_run *asks; /* a question is open */
 	struct verify_query query;
 	struct list lines;

@@ -12,20 +12,20 @@
 
 #include "base/cut.h"
 #include "ini/login_run_impl.h"
-#include "ini/login_run_words.h"
-#include "ini/redirect.h"
 
 /* The world has so long beyond what it was given to connect; then it is not waited for. */
 #define CONNECT_GRACE_US 1000000
 
 /* ---- the end of a try ---- */
 
-static void
-finish(struct login_run_impl *i)
+void
+login_run_finish(struct login_run_impl *i)
 {
 	struct login_run_down d = i->down;
 
 	assert(i->state != RUN_DOWN && !i->is_asking && !i->connect_deadline.armed);
+	if (d.was_redirected && !d.was_online && !d.was_stopped)
+		i->counts->redirects_lost++;
 	if (!d.fault.is_set && d.end != LOGIN_RUN_LOGGED_OUT)
 		fault_set(&d.fault, FAULT_OFFLINE, "", "the target ended the session");
 	chapcfg_refresh(&i->settings->chap, (uint8_t[CHAPCFG_RANDOM_BYTES]){ 0 });
@@ -38,11 +38,11 @@ finish(struct login_run_impl *i)
 static void
 finish_later(struct agenda_work *w)
 {
-	finish(LIST_ENTRY(w, struct login_run_impl, tell_down));
+	login_run_finish(LIST_ENTRY(w, struct login_run_impl, tell_down));
 }
 
-static void
-stop_asking(struct login_run_impl *i)
+void
+login_run_stop_asking(struct login_run_impl *i)
 {
 	if (i->is_asking)
 		i->world->ops->verify_cancel(i->world, &i->run);
@@ -51,14 +51,14 @@ stop_asking(struct login_run_impl *i)
 
 /* ---- a try ---- */
 
-static void
-dial(struct login_run_impl *i)
+void
+login_run_dial(struct login_run_impl *i)
 {
 	bool was_redirected = i->hops > 0;
 
 	i->state = RUN_DIALING;
 	i->down = (struct login_run_down){ .was_redirected = was_redirected };
-	i->md5_may_help = i->has_redirect = i->has_times = false;
+	i->md5_may_help = i->has_redirect = false;
 	fault_clear(&i->unasked);
 	agenda_set(i->world->agenda, &i->connect_deadline,
 	    agenda_now(i->world->agenda) + LOGIN_RUN_CONNECT_MS * 1000ull + CONNECT_GRACE_US);
@@ -76,13 +76,14 @@ login_run_start(struct login_run *r, const struct portal_address *to, struct set
 	i->expected_tpgt = to->tpgt;
 	i->hops = 0;
 	i->is_md5_only = false;
-	dial(i);
+	login_run_dial(i);
 }
 
 static void
 set_limits(struct sess_cfg *cfg, const struct timers *t)
 {
 	cfg->login_timeout_ms = t->ms[TIMER_login];
+	cfg->logout_timeout_ms = LOGIN_RUN_LOGOUT_MS;
 	cfg->request_timeout_ms = t->ms[TIMER_command];
 	cfg->abort_timeout_ms = t->ms[TIMER_abort];
 	cfg->reset_timeout_ms = t->ms[TIMER_reset];
@@ -166,12 +167,11 @@ login_run_unreachable(struct login_run *r, int err, bool is_name, const struct f
 	agenda_clear(i->world->agenda, &i->connect_deadline);
 	i->counts->open_failures++;
 	i->counts->resolve_failures += is_name;
-	i->counts->redirects_lost += i->hops > 0;
 	i->down.end = LOGIN_RUN_UNREACHABLE;
 	i->down.err = err;
 	i->down.is_name = is_name;
 	i->down.fault = *why;
-	finish(i);
+	login_run_finish(i);
 }
 
 static void
@@ -186,96 +186,7 @@ connect_took_too_long(struct agenda_timer *t)
 	login_run_unreachable(&i->run, -ETIMEDOUT, false, &why);
 }
 
-/* ---- the end of a connection ---- */
-
-/* The try goes on at another portal.  False: it does not; i->down.fault says why. */
-static bool
-follow(struct login_run_impl *i)
-{
-	if (!i->has_redirect)
-		return false;
-	if (!redirect_follow(i->redirect, &i->hops, &i->at, &i->down.fault)) {
-		i->counts->redirects_lost++;
-		i->down.end = LOGIN_RUN_REFUSED;
-		return false;
-	}
-	i->expected_tpgt = -1; /* it may be another portal group */
-	login_run_say(i, SAY_NOTE, "the target has moved to %s%s", i->redirect,
-	    i->is_for_good ? " for good" : " for a while");
-	return true;
-}
-
-/*
- * Some targets number the algorithms their own way, some refuse a list with
- * words that they do not know: MD5 is the one that all must have (12.1.3).
- */
-static bool
-try_md5(struct login_run_impl *i)
-{
-	if (!i->md5_may_help || i->is_md5_only || !i->settings->has_chap ||
-	    !i->settings->is_chap_default || !chapcfg_md5_only(&i->settings->chap, &i->md5))
-		return false;
-	i->is_md5_only = true;
-	login_run_say(i, SAY_INFO, "once more, with MD5 as the only CHAP algorithm");
-	return true;
-}
-
-/* The last Login Request of this connection was one of the security stage (11.12.3). */
-static bool
-is_in_security_stage(const struct login_run_impl *i)
-{
-	const struct trace *t = sess_trace(i->sess);
-
-	for (uint64_t n = t->count; n > 0 && t->count - n < TRACE_ENTRIES; n--) {
-		const struct trace_entry *e = &t->entry[(n - 1) % TRACE_ENTRIES];
-
-		if (e->connection != t->connection)
-			return false;
-		if (e->way == TRACE_OUT && (e->bhs[0] & 0x3f) == PDU_LOGIN_REQUEST)
-			return (e->bhs[1] >> 2 & 3) == LOGIN_SECURITY;
-	}
-	return false;
-}
-
-static void
-take_times(struct login_run_impl *i)
-{
-	if (!i->down.was_online)
-		return;
-	if (i->has_times) {
-		i->down.time2wait_s = sess_time2wait(i->sess);
-		i->down.time2retain_s = sess_time2retain(i->sess);
-	} else {
-		i->down.time2wait_s = (uint16_t)sess_params(i->sess)->time2wait;
-		i->down.time2retain_s = (uint16_t)sess_params(i->sess)->time2retain;
-	}
-}
-
-void
-login_run_closed(struct login_run *r, int err, enum conn_result why)
-{
-	struct login_run_impl *i = r->impl;
-	bool was_stopped = i->state == RUN_STOPPING, is_theirs = err != 0 || why == CONN_OK;
-
-	/* A stopped dial, or a login that could not begin, is told already. */
-	if (!list_empty(&i->tell_down.link) ||
-	    (i->state != RUN_LOGIN && i->state != RUN_ONLINE && !was_stopped))
-		return;
-	stop_asking(i);
-	take_times(i);
-	i->down.err = err;
-	if (!was_stopped && i->down.was_online && i->down.end != LOGIN_RUN_LOGGED_OUT && is_theirs)
-		i->counts->dead_events++;
-	if (!was_stopped && !i->down.was_online && !i->down.fault.is_set && is_theirs)
-		i->md5_may_help = is_in_security_stage(i);
-	if (!was_stopped && !i->down.was_online && (follow(i) || try_md5(i))) {
-		dial(i);
-		return;
-	}
-	if (!i->down.fault.is_set && i->down.end != LOGIN_RUN_LOGGED_OUT)
-		login_run_explain(&i->down, err, why, i->cfg.login_timeout_ms);
-	finish(i);
-}
+/* ---- stopping ---- */
 
 void
 login_run_stop(struct login_run *r, const struct fault *why, bool is_reset)
@@ -285,7 +196,7 @@ login_run_stop(struct login_run *r, const struct fault *why, bool is_reset)
 
 	if (i->state == RUN_DOWN || i->state == RUN_STOPPING)
 		return;
-	stop_asking(i);
+	login_run_stop_asking(i);
 	agenda_clear(i->world->agenda, &i->connect_deadline);
 	i->down.fault = *why;
 	i->down.end = was_dialing ? LOGIN_RUN_UNREACHABLE : LOGIN_RUN_LOST;
@@ -370,7 +281,7 @@ login_run_free(struct login_run *r)
 	if (r == NULL)
 		return;
 	i = r->impl;
-	stop_asking(i);
+	login_run_stop_asking(i);
 	agenda_clear(i->world->agenda, &i->connect_deadline);
 	agenda_cancel(&i->tell_down);
 	if (i->state != RUN_DOWN)

@@ -16,6 +16,8 @@
 
 /* A connection is made within this. */
 #define LOGIN_RUN_CONNECT_MS 10000
+/* A logout is answered within this. */
+#define LOGIN_RUN_LOGOUT_MS 5000
 
 /* What ended.  After a stop: UNREACHABLE or LOST, as far as it had come. */
 enum login_run_end {
@@ -37,7 +39,7 @@ struct login_run_down {
 	/* Connecting failed: errno (negative), and whether it was the name that was not found. */
 	int err;
 	bool is_name;
-	bool was_redirected; /* this try had followed a redirection */
+	bool was_redirected; /* the target had sent this try on */
 	bool was_stopped;    /* login_run_stop() ended it */
 	struct fault fault;  /* not set after a logout that we asked for */
 };

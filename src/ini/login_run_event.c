@@ -7,6 +7,8 @@
 #include "ini/login_run_impl.h"
 #include "ini/login_run_words.h"
 
+#define NOTE_US 1000000
+
 void
 login_run_say(const struct login_run_impl *i, enum say_level level, const char *fmt, ...)
 {
@@ -59,8 +61,6 @@ login_failed(struct login_run_impl *i, const struct sess_event *ev)
 		    ev->login.redirect != NULL ? ev->login.redirect : "");
 		return;
 	}
-	if (i->hops > 0)
-		i->counts->redirects_lost++;
 	login_run_refused(&i->down, ev, &i->unasked);
 	i->md5_may_help = is_chap_failure(ev);
 }
@@ -110,33 +110,63 @@ login_run_verified(
 }
 
 static void
-async(struct login_run_impl *i, const struct sess_event *ev)
+logged_out(struct login_run_impl *i, uint8_t response)
 {
-	i->has_times |= ev->async.event == 2 || ev->async.event == 3;
-	login_run_say(i, SAY_INFO, "the target sent asynchronous message %u: %s", ev->async.event,
-	    login_run_async_text(ev->async.event));
+	if (response == 0) {
+		i->down.end = LOGIN_RUN_LOGGED_OUT;
+		return;
+	}
+	i->down.end = LOGIN_RUN_LOST;
+	fault_set(&i->down.fault, FAULT_OFFLINE, "look at the target's log",
+	    "the target answered the logout with response %u: %s", response,
+	    login_run_logout_text(response));
 }
 
-/* What is said of every event, whoever else is told. */
+/*
+ * What a target may send in any number is said once in NOTE_US, with how much
+ * was left out.
+ */
 static void
-note(struct login_run_impl *i, const struct sess_event *ev)
+note(struct login_run_impl *i, enum run_note kind, enum say_level level, const char *sentence)
 {
-	if (ev->kind == SESS_EV_TMF)
-		login_run_say(i, SAY_WARN, "task management function %u %s", ev->tmf.function,
+	uint64_t now = agenda_now(i->world->agenda);
+	struct run_noted *n = &i->noted[kind];
+
+	if (n->said_us != 0 && now - n->said_us < NOTE_US) {
+		n->left_out++;
+		return;
+	}
+	if (n->left_out > 0)
+		login_run_say(
+		    i, level, "%s; and %u more of that kind before", sentence, n->left_out);
+	else
+		login_run_say(i, level, "%s", sentence);
+	n->said_us = now;
+	n->left_out = 0;
+}
+
+static void
+note_event(struct login_run_impl *i, const struct sess_event *ev)
+{
+	char text[160];
+
+	if (ev->kind == SESS_EV_TMF) {
+		(void)snprintf(text, sizeof text, "task management function %u %s",
+		    (unsigned)ev->tmf.function,
 		    ev->tmf.ending.how != SESS_END_ANSWERED ? "was not answered"
 		    : ev->tmf.response == 0                 ? "was completed"
 							    : "was refused by the target");
-	if (ev->kind == SESS_EV_REJECT)
-		login_run_say(
-		    i, SAY_WARN, "the target rejected a PDU, reason 0x%02x", ev->reject_reason);
-	if (ev->kind == SESS_EV_ASYNC)
-		async(i, ev);
-	if (ev->kind == SESS_EV_LOGOUT) {
-		i->down.end = LOGIN_RUN_LOGGED_OUT;
-		i->has_times = true;
-		if (ev->logout_response != 0)
-			login_run_say(i, SAY_INFO,
-			    "the target answered the logout with response %u", ev->logout_response);
+		note(i, RUN_NOTE_TMF, SAY_WARN, text);
+	} else if (ev->kind == SESS_EV_REJECT) {
+		(void)snprintf(text, sizeof text, "the target rejected a PDU, reason 0x%02x",
+		    ev->reject_reason);
+		note(i, RUN_NOTE_REJECT, SAY_WARN, text);
+	} else if (ev->kind == SESS_EV_ASYNC) {
+		(void)snprintf(text, sizeof text, "the target sent asynchronous message %u: %s",
+		    ev->async.event, login_run_async_text(ev->async.event));
+		note(i, RUN_NOTE_ASYNC, SAY_INFO, text);
+	} else if (ev->kind == SESS_EV_LOGOUT) {
+		logged_out(i, ev->logout_response);
 	}
 }
 
@@ -165,7 +195,7 @@ login_run_event(struct login_run *r, const struct sess_event *ev)
 	case SESS_EV_LOGOUT:
 	case SESS_EV_ASYNC:
 	case SESS_EV_REJECT:
-		note(i, ev);
+		note_event(i, ev);
 		if (i->ops->event != NULL)
 			i->ops->event(i->user, ev);
 		break;

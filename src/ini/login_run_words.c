@@ -62,6 +62,20 @@ login_run_async_text(uint8_t event)
 }
 
 const char *
+login_run_logout_text(uint8_t response)
+{
+	switch (response) {
+	case 1:
+		return "it does not know the connection";
+	case 2:
+		return "it does not support recovery";
+	case 3:
+		return "it could not clean up";
+	}
+	return "it does not say why";
+}
+
+const char *
 login_run_errno_text(int err)
 {
 	static const struct {

@@ -16,6 +16,8 @@ void login_run_explain(
     struct login_run_down *d, int err, enum conn_result why, uint32_t login_timeout_ms);
 /* What an asynchronous message says (11.9.1), as in "the target said: …"; static text. */
 const char *login_run_async_text(uint8_t event);
+/* A Logout Response other than 0 (11.15.1); static text. */
+const char *login_run_logout_text(uint8_t response);
 /* A negative errno of a connection, in words; static text. */
 const char *login_run_errno_text(int err);
 

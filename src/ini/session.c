@@ -17,6 +17,11 @@ session_open(struct session *s, bool keep, bool is_now)
 		s->counts.reopen_opens_aborted++;
 	s->keep |= keep;
 	s->is_wanted = true;
+	if (is_now && s->not_before_us > now)
+		session_say(s, SAY_NOTE,
+		    "tried at once, as was asked for, though the target wants us to wait %u "
+		    "seconds",
+		    s->time2wait_s);
 	if (is_now)
 		s->not_before_us = 0;
 	/* Counts in WAIT and DOWN. */
@@ -105,6 +110,7 @@ make_parts(struct session *s, const struct session_cfg *cfg)
 	(void)snprintf(label, sizeof label, "session %u", s->instance); /* fits */
 	memcpy(run.isid, cfg->isid, sizeof run.isid);
 	s->run = login_run_new(&run, &s->counts);
+	s->sess = s->run != NULL ? login_run_sess(s->run) : NULL;
 	s->path.pool = pool_new(SESSION_SLOTS);
 	return s->run != NULL && s->path.pool != NULL;
 }
@@ -156,6 +162,12 @@ session_free(struct session *s)
 
 /* ---- what may be known of it ---- */
 
+const struct timers *
+session_timers(const struct session *s)
+{
+	return s->next_settings != NULL ? &s->next_settings->timers : &s->settings->timers;
+}
+
 enum session_state
 session_state(const struct session *s)
 {
@@ -171,13 +183,13 @@ session_counts(const struct session *s)
 void
 session_core_counts(const struct session *s, struct conn_counts *ret_counts)
 {
-	sess_counts(login_run_sess(s->run), ret_counts);
+	sess_counts(s->sess, ret_counts);
 }
 
 const struct trace *
 session_trace(const struct session *s)
 {
-	return sess_trace(login_run_sess(s->run));
+	return sess_trace(s->sess);
 }
 
 static bool
@@ -189,7 +201,7 @@ is_same_place(const struct portal_address *a, const struct portal_address *b)
 void
 session_view(const struct session *s, struct session_view *ret)
 {
-	struct sess *sess = login_run_sess(s->run);
+	struct sess *sess = s->sess;
 
 	memset(ret, 0, sizeof *ret);
 	ret->state = s->state;

@@ -94,8 +94,7 @@ send_ping(struct session *s)
 		a = LIST_ENTRY(s->pings.next, struct ask, link);
 		if (a->is_sent)
 			return;
-		err =
-		    sess_ping(login_run_sess(s->run), a->bytes, (void *)a->number, session_now(s));
+		err = sess_ping(s->sess, a->bytes, (void *)a->number, session_now(s));
 		if (err == -EBUSY) {
 			agenda_set(
 			    s->world->agenda, &s->ping_again, session_now(s) + PING_AGAIN_US);
@@ -159,6 +158,29 @@ session_ping(struct session *s, uint32_t bytes,
 	return true;
 }
 
+static void
+explain_ping(const struct sess_ending *ending, struct fault *ret)
+{
+	switch (ending->how) {
+	case SESS_END_TIMEOUT:
+		fault_set(ret, FAULT_TIMEOUT, "look at the network and the target's log",
+		    "the ping was not answered in time");
+		break;
+	case SESS_END_REJECTED:
+		fault_set(ret, FAULT_OFFLINE, "look at the target's log",
+		    "the target rejected the ping (reason 0x%02x)", ending->reject_reason);
+		break;
+	case SESS_END_LOST:
+	case SESS_END_VIOLATION:
+	case SESS_END_ANSWERED:
+		fault_set(ret, FAULT_OFFLINE, "wait until the session is online",
+		    "the connection ended before the ping was answered: %s",
+		    ending->why != CONN_OK ? conn_result_text(ending->why)
+					   : "the target closed it");
+		break;
+	}
+}
+
 void
 session_ask_ponged(struct session *s, const struct sess_event *ev)
 {
@@ -171,8 +193,7 @@ session_ask_ponged(struct session *s, const struct sess_event *ev)
 	a->ping.bytes_same = ev->ping.bytes_same;
 	a->ping.rtt_us = ev->ping.rtt_us;
 	if (ev->ping.ending.how != SESS_END_ANSWERED)
-		fault_set(&a->ping.fault, FAULT_TIMEOUT, "look at the network and the target's log",
-		    "the ping was not answered before the connection ended");
+		explain_ping(&ev->ping.ending, &a->ping.fault);
 	answer(a);
 	send_ping(s);
 }

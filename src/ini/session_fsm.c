@@ -186,7 +186,7 @@ decide(const struct session *s, enum session_event *ret_ev)
 		return s->is_wanted && !s->must_tell_closed && now >= s->not_before_us;
 	case SESSION_LOGOUT:
 		*ret_ev = SESSION_EV_GONE;
-		return login_run_is_down(s->run) && sess_requests(login_run_sess(s->run)) == 0;
+		return login_run_is_down(s->run) && sess_requests(s->sess) == 0;
 	case SESSION_TRY:
 	case SESSION_DOWN_TRY:
 	case SESSION_ONLINE:
@@ -212,9 +212,12 @@ decide(const struct session *s, enum session_event *ret_ev)
 	return true;
 }
 
-/* The last thing of a turn: whoever is told may free the session when it is closed. */
+/*
+ * The last thing of a turn.  Whoever is told that it is closed may free it, so
+ * that is for a turn of its own, and not for one that the run began.
+ */
 static void
-tell(struct session *s)
+tell(struct session *s, bool may_be_freed)
 {
 	struct session_view v;
 
@@ -232,7 +235,9 @@ tell(struct session *s)
 		s->must_tell_luns = false;
 		s->ops->luns_changed(s->user);
 	}
-	if (s->must_tell_closed && session_ask_is_idle(s)) {
+	if (s->must_tell_closed && !may_be_freed) {
+		agenda_defer(s->world->agenda, &s->progress);
+	} else if (s->must_tell_closed && session_ask_is_idle(s)) {
 		s->must_tell_closed = false;
 		if (s->is_wanted)
 			agenda_defer(s->world->agenda, &s->progress);
@@ -251,7 +256,7 @@ answer_closers(struct session *s)
 }
 
 static void
-progress(struct session *s)
+turn(struct session *s, bool may_be_freed)
 {
 	enum session_event ev;
 
@@ -268,7 +273,13 @@ progress(struct session *s)
 	arm_all(s);
 	check_invariant(s);
 	s->is_moving = false;
-	tell(s);
+	tell(s, may_be_freed);
+}
+
+static void
+progress(struct session *s)
+{
+	turn(s, false);
 }
 
 /* ---- what happens ---- */
@@ -276,7 +287,7 @@ progress(struct session *s)
 static void
 progress_later(struct agenda_work *w)
 {
-	progress(LIST_ENTRY(w, struct session, progress));
+	turn(LIST_ENTRY(w, struct session, progress), true);
 }
 
 static void
@@ -300,15 +311,14 @@ fence_due(struct agenda_timer *t)
 	progress(s);
 }
 
-/* A logout that is not answered is no logout. */
+/* Nobody said that the connection is gone: it does not matter any more. */
 static void
 logout_took_too_long(struct agenda_timer *t)
 {
 	struct session *s = LIST_ENTRY(t, struct session, logout_bound);
 
 	fault_set(&s->last, FAULT_TIMEOUT, "look at the target's log",
-	    "the target did not answer the logout in %u seconds; the connection was reset",
-	    SESSION_LOGOUT_US / 1000000);
+	    "the logout took too long; the connection was reset");
 	session_say(s, SAY_WARN, "%s", s->last.message);
 	login_run_stop(s->run, &s->last, true);
 }

@@ -33,6 +33,7 @@ struct session {
 	struct ini_counts counts;
 	enum session_state state;
 	struct login_run *run;
+	struct sess *sess; /* the run's */
 
 	/* What is wanted; progress() looks at these. */
 	bool is_wanted, keep;
@@ -87,6 +88,8 @@ struct session {
 void session_say(const struct session *s, enum say_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 uint64_t session_now(const struct session *s);
+/* The newest settings' limits. */
+const struct timers *session_timers(const struct session *s);
 
 /* ---- session_fsm.c: the machine ---- */
 

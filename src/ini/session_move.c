@@ -57,7 +57,7 @@ opened(struct session *s, enum session_state from)
 static void
 note_redirect(struct session *s)
 {
-	const struct neg_params *p = sess_params(login_run_sess(s->run));
+	const struct neg_params *p = sess_params(s->sess);
 	bool is_for_good, is_proved = !s->settings->has_chap || p->auth_method == NEG_AUTH_CHAP;
 	const struct portal_address *at = login_run_at(s->run, &is_for_good);
 	bool was_sent_on = at->port != s->at.port || strcmp(at->host, s->at.host) != 0;
@@ -86,7 +86,7 @@ went_online(struct session *s)
 	s->online_us = session_now(s);
 	s->time2wait_s = 0;
 	fault_clear(&s->last);
-	fence_login(&s->fence, s->path.nexus + 1, sess_tpgt(login_run_sess(s->run)), s->who);
+	fence_login(&s->fence, s->path.nexus + 1, sess_tpgt(s->sess), s->who);
 	session_say(s, SAY_NOTE, "online");
 	session_path_up(s);
 }
@@ -110,7 +110,7 @@ static uint64_t
 time2wait_us(const struct session *s)
 {
 	uint64_t us = s->down.time2wait_s * 1000000ull,
-		 most_us = s->settings->timers.ms[TIMER_time2wait_max] * 1000ull;
+		 most_us = session_timers(s)->ms[TIMER_time2wait_max] * 1000ull;
 
 	return us < most_us ? us : most_us;
 }
@@ -120,8 +120,9 @@ static void
 plan(struct session *s)
 {
 	uint64_t now = session_now(s), give_up = session_give_up_us(s), last_try;
-	bool is_waited_for =
-	    s->state == SESSION_WAIT && (!s->down.is_permanent || session_path_has_waiting(s));
+	/* Within the promise of a session that has served I/O some may come at any time. */
+	bool is_waited_for = s->state == SESSION_WAIT && ((s->has_login && !s->down.is_permanent) ||
+							     session_path_has_waiting(s));
 	uint32_t random = 0;
 
 	/* Without random bytes the tries are merely less spread. */
@@ -171,7 +172,6 @@ lost(struct session *s, enum session_state from)
 		was_lost(s);
 	} else {
 		s->counts.failed++;
-		s->counts.redirects_lost += s->is_elsewhere && !s->down.was_redirected;
 		/* The next try takes the other way where there are two. */
 		s->skip_redirect = s->is_elsewhere;
 	}
@@ -211,8 +211,7 @@ closing(struct session *s, enum session_state from)
 	if (!is_asked)
 		s->is_wanted = false; /* the first try failed, and nobody keeps it */
 	if (from == SESSION_ONLINE && !s->is_abort_asked &&
-	    sess_logout(login_run_sess(s->run), session_now(s)) == 0) {
-		s->counts.logouts++;
+	    sess_logout(s->sess, session_now(s)) == 0) {
 		login_run_kick(s->run);
 		agenda_set(s->world->agenda, &s->logout_bound, session_now(s) + SESSION_LOGOUT_US);
 		return;
@@ -220,6 +219,15 @@ closing(struct session *s, enum session_state from)
 	if (is_asked && !s->last.is_set)
 		s->last = why;
 	login_run_stop(s->run, &why, true); /* harmless when it is down */
+}
+
+/* A logout that is not answered is no logout. */
+static void
+not_logged_out(struct session *s)
+{
+	if (!s->down.was_stopped)
+		say_lost(s, &s->down.fault);
+	s->last = s->down.fault;
 }
 
 static void
@@ -234,7 +242,7 @@ gone(struct session *s)
 			fault_set(
 			    &s->last, FAULT_OFFLINE, "scan to open it again", "it was logged out");
 		else if (!s->last.is_set)
-			s->last = s->down.fault;
+			not_logged_out(s);
 	}
 	s->has_down = false;
 	s->outage_us = 0;

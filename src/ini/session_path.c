@@ -15,7 +15,14 @@ of_path(struct path *p)
 static void
 path_submit(struct path *p, struct req *r)
 {
-	login_run_submit(of_path(p)->run, r);
+	struct session *s = of_path(p);
+
+	/* Straight to the session: this is the way of every command. */
+	sess_submit(s->sess, r, session_now(s));
+	if (p->is_up)
+		s->world->ops->kick(s->world, s->run);
+	else
+		login_run_kick(s->run);
 }
 
 static bool
@@ -23,7 +30,7 @@ path_withdraw(struct path *p, struct req *r)
 {
 	struct session *s = of_path(p);
 
-	if (!sess_withdraw(login_run_sess(s->run), r, session_now(s)))
+	if (!sess_withdraw(s->sess, r, session_now(s)))
 		return false;
 	login_run_kick(s->run);
 	return true;
@@ -33,7 +40,7 @@ path_withdraw(struct path *p, struct req *r)
 static void
 set_window(struct session *s)
 {
-	uint32_t n = sess_window(login_run_sess(s->run));
+	uint32_t n = sess_window(s->sess);
 
 	/* At least one command tries, or nobody would ever hear of a wider window. */
 	n = n < 1 ? 1 : n > SESSION_SLOTS ? SESSION_SLOTS : n;
@@ -148,10 +155,7 @@ session_path_async(struct session *s, const struct sess_event *ev)
 {
 	struct sense sense;
 
-	/* 11.9.1: event 0 is a SCSI event, with sense data; in these the core logs out by itself.
-	 */
-	if (ev->async.event == 1 || ev->async.event == 4)
-		s->counts.logouts += s->state == SESSION_ONLINE;
+	/* 11.9.1: with sense data. */
 	if (ev->async.event != 0)
 		return;
 	s->counts.notices++;

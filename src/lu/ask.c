@@ -31,8 +31,10 @@ is_identity(enum ask_need need)
 static void
 end(struct ask *a)
 {
+	bool is_cut = a->req.result == REQ_LOST || a->req.result == REQ_UNSENT;
+
 	/* A doubt that came with the answer wants another one. */
-	if (a->is_stale && ++a->rounds <= ROUNDS) {
+	if (a->is_stale && !is_cut && ++a->rounds <= ROUNDS) {
 		begin(a);
 		return;
 	}

@@ -77,7 +77,7 @@ hold_fail(struct lu *u, int err)
 	fail_list(u, &u->queue, err);
 	fail_list(u, &u->aside, err);
 	agenda_clear(u->path->agenda, &u->hold_timer);
-	list_remove(&u->share.waiting);
+	pool_forget(u->path->pool, &u->share);
 }
 
 /* ---- time ---- */
@@ -305,6 +305,23 @@ is_answered(struct lu *u, struct blk_req *r)
 }
 
 void
+hold_take(struct lu *u, struct blk_req *r)
+{
+	struct path *p = u->path;
+	struct io *io;
+
+	if (u->state == LU_SAME && p->is_up && p->on_trial == NULL && list_empty(&u->queue) &&
+	    u->share.busy < u->depth && !shadow_is_any(&u->shadow) &&
+	    (io = pool_get(p->pool, &u->share)) != NULL) {
+		io->is_trial = false;
+		lu_io_send(u, io, r);
+		return;
+	}
+	hold_put(u, r);
+	hold_pump(u);
+}
+
+void
 hold_pump(struct lu *u)
 {
 	struct path *p = u->path;
@@ -333,13 +350,6 @@ hold_pump(struct lu *u)
 	}
 	if (p->on_trial == u && !u->is_flying && list_empty(&u->queue))
 		hold_trial_over(u);
-}
-
-void
-hold_landed(struct path *p)
-{
-	if (p->on_trial != NULL && p->in_flight == 0)
-		lu_go_on(p->on_trial);
 }
 
 /* ---- losses ---- */

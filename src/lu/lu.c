@@ -10,9 +10,6 @@
 
 #include "lu/lu_impl.h"
 
-/* One command moves at most this much, whatever the target allows. */
-#define IO_BYTES_MAX (1u << 20)
-
 #define SAY_LINES     5
 #define SAY_PERIOD_US 10000000
 
@@ -191,43 +188,7 @@ tell(struct agenda_work *w)
 		u->ops->moved(u->user, u, from, u->why.is_set ? &u->why : NULL);
 }
 
-/* ---- what the disk is ---- */
-
-static uint32_t
-io_bytes_max(const struct lu_info *i)
-{
-	uint64_t max = IO_BYTES_MAX;
-	uint32_t block = i->capacity.block_bytes;
-
-	if (i->limits.transfer_max > 0 && (uint64_t)i->limits.transfer_max * block < max)
-		max = (uint64_t)i->limits.transfer_max * block;
-	return (uint32_t)(max < block ? block : max - max % block);
-}
-
-void
-lu_describe(struct lu *u, const struct lu_info *info)
-{
-	struct blk_dev b = u->blk;
-	bool can_unmap = info->provision.unmap && info->limits.unmap_blocks_max > 0 &&
-			 info->limits.unmap_extents_max > 0;
-
-	assert(info->is_disk && info->is_sized);
-	b.size_bytes = info->capacity.bytes;
-	b.block_bytes = info->capacity.block_bytes;
-	b.max_io_bytes = io_bytes_max(info);
-	b.read_only = info->has_mode && info->mode.is_write_protected;
-	b.can_discard = !b.read_only && (can_unmap || info->provision.write_same_16_unmap);
-	b.can_write_zeroes = !b.read_only;
-	if (b.size_bytes != u->blk.size_bytes || b.block_bytes != u->blk.block_bytes ||
-	    b.max_io_bytes != u->blk.max_io_bytes || b.read_only != u->blk.read_only ||
-	    b.can_discard != u->blk.can_discard || b.can_write_zeroes != u->blk.can_write_zeroes) {
-		u->is_changed = true;
-		agenda_defer(u->path->agenda, &u->tell);
-	}
-	u->blk = b;
-	if (info != &u->info)
-		u->info = *info;
-}
+/* ---- requests ---- */
 
 static void
 submit(struct blk_dev *b, struct blk_req *r)
@@ -243,8 +204,7 @@ submit(struct blk_dev *b, struct blk_req *r)
 			result = lu_loss_flush_result(u);
 		hold_finish(u, r, result);
 	} else {
-		hold_put(u, r);
-		hold_pump(u);
+		hold_take(u, r);
 	}
 }
 

@@ -261,8 +261,7 @@ attention(struct ask *a, const struct sense *s)
 	enum sense_action action = sense_judge(SENSE_STATUS_CHECK_CONDITION, s).action;
 
 	lu_loss_sense(u, s);
-	if (a->is_stopped || s->key != SENSE_KEY_UNIT_ATTENTION || s->is_deferred ||
-	    action == SENSE_RETRY_NOW)
+	if (s->key != SENSE_KEY_UNIT_ATTENTION || s->is_deferred || action == SENSE_RETRY_NOW)
 		return;
 	if (u->state == LU_SAME)
 		lu_go(u, LU_EV_DOUBT, NULL);

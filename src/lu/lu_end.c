@@ -292,6 +292,7 @@ lu_end(struct req *r)
 		went_on(u, io);
 	}
 	pool_wake(p->pool);
-	hold_pump(u);
+	if (!list_empty(&u->queue) || p->on_trial != NULL)
+		hold_pump(u);
 	hold_landed(p);
 }

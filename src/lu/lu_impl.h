@@ -19,6 +19,7 @@ enum lu_event {
 
 struct lu {
 	struct blk_dev blk;
+	unsigned block_shift; /* of blk.block_bytes */
 	struct path *path;
 	enum lu_state state;
 	struct pool_share share;
@@ -75,8 +76,6 @@ struct lu {
 void lu_go(struct lu *u, enum lu_event e, const struct fault *why);
 /* The connection is gone; harmless when that is known. */
 void lu_down(struct lu *u);
-/* Take over what was learned; true: the block device is another one. */
-void lu_describe(struct lu *u, const struct lu_info *info);
 void lu_say(struct lu *u, enum say_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same, for what may come often. */
@@ -97,6 +96,8 @@ void hold_init(struct lu *u);
 void hold_put(struct lu *u, struct blk_req *r);
 /* It was not executed: again after the pause. */
 void hold_bounce(struct lu *u, struct blk_req *r, uint64_t delay_us);
+/* A new request: at once where nothing is in its way, else it waits. */
+void hold_take(struct lu *u, struct blk_req *r);
 /* Send what may be sent. */
 void hold_pump(struct lu *u);
 /* The unit gets nothing any more, for now: what waits is counted against the promise. */
@@ -112,11 +113,19 @@ void hold_finish(struct lu *u, struct blk_req *r, int err);
 /* Its suspect is back. */
 void hold_trial_over(struct lu *u);
 /* A command of any unit is back, and path.in_flight is less. */
-void hold_landed(struct path *p);
+static inline void
+hold_landed(struct path *p)
+{
+	if (p->on_trial != NULL && p->in_flight == 0)
+		hold_pump(p->on_trial);
+}
+
 /* It is asserted after every move. */
 void hold_check(const struct lu *u);
 
 /* lu_io.c */
+/* Take over what was learned: the block device may be another one. */
+void lu_describe(struct lu *u, const struct lu_info *info);
 /* Can it be answered without a command?  Then *ret_result is the answer. */
 bool lu_io_trivial(const struct lu *u, const struct blk_req *r, int *ret_result);
 /* Send the next command of r. */

@@ -1,10 +1,12 @@
-/* Block requests as SCSI commands. */
+/* The block device that a unit offers, and its requests as SCSI commands. */
 #include <assert.h>
 #include <errno.h>
 
 #include "lu/lu_impl.h"
 #include "scsi/cdb.h"
 
+/* One command moves at most this much, whatever the target allows. */
+#define IO_BYTES_MAX (1u << 20)
 /* Blocks of one UNMAP or WRITE SAME where the target names no limit: none takes minutes. */
 #define SWEEP_BLOCKS 0x400000u
 /* Where zeros must be written, they come from here. */
@@ -16,14 +18,51 @@ static_assert(ZERO_BYTES >= CAPACITY_BLOCK_BYTES_MAX, "one block at least");
 static uint64_t
 blocks(const struct lu *u, uint64_t bytes)
 {
-	return bytes / u->blk.block_bytes;
+	return bytes >> u->block_shift;
 }
 
 static bool
-can_unmap(const struct lu *u)
+can_unmap(const struct lu_info *i)
 {
-	return u->info.provision.unmap && u->info.limits.unmap_blocks_max > 0 &&
-	       u->info.limits.unmap_extents_max > 0;
+	return i->provision.unmap && i->limits.unmap_blocks_max > 0 &&
+	       i->limits.unmap_extents_max > 0;
+}
+
+/* ---- what the disk is ---- */
+
+static uint32_t
+io_bytes_max(const struct lu_info *i)
+{
+	uint64_t max = IO_BYTES_MAX;
+	uint32_t block = i->capacity.block_bytes;
+
+	if (i->limits.transfer_max > 0 && (uint64_t)i->limits.transfer_max * block < max)
+		max = (uint64_t)i->limits.transfer_max * block;
+	return (uint32_t)(max < block ? block : max - max % block);
+}
+
+void
+lu_describe(struct lu *u, const struct lu_info *info)
+{
+	struct blk_dev b = u->blk;
+
+	assert(info->is_disk && info->is_sized);
+	b.size_bytes = info->capacity.bytes;
+	b.block_bytes = info->capacity.block_bytes;
+	b.max_io_bytes = io_bytes_max(info);
+	b.read_only = info->has_mode && info->mode.is_write_protected;
+	b.can_discard = !b.read_only && (can_unmap(info) || info->provision.write_same_16_unmap);
+	b.can_write_zeroes = !b.read_only;
+	if (b.size_bytes != u->blk.size_bytes || b.block_bytes != u->blk.block_bytes ||
+	    b.max_io_bytes != u->blk.max_io_bytes || b.read_only != u->blk.read_only ||
+	    b.can_discard != u->blk.can_discard || b.can_write_zeroes != u->blk.can_write_zeroes) {
+		u->is_changed = true;
+		agenda_defer(u->path->agenda, &u->tell);
+	}
+	u->blk = b;
+	u->block_shift = (unsigned)__builtin_ctz(b.block_bytes);
+	if (info != &u->info)
+		u->info = *info;
 }
 
 bool
@@ -35,9 +74,9 @@ lu_io_must_sync(const struct lu *u)
 bool
 lu_io_trivial(const struct lu *u, const struct blk_req *blk, int *ret_result)
 {
-	bool is_inside =
-	    blk->offset <= u->blk.size_bytes && blk->len <= u->blk.size_bytes - blk->offset &&
-	    blk->offset % u->blk.block_bytes == 0 && blk->len % u->blk.block_bytes == 0;
+	bool is_inside = blk->offset <= u->blk.size_bytes &&
+			 blk->len <= u->blk.size_bytes - blk->offset &&
+			 ((blk->offset | blk->len) & (u->blk.block_bytes - 1)) == 0;
 
 	*ret_result = 0;
 	if (blk->op == BLK_FLUSH)
@@ -94,6 +133,7 @@ build_sync(struct io *io)
 {
 	struct lu *u = io->lu;
 
+	io->req.timeout_ms = long_ms(u->path);
 	io->req.dir = REQ_NONE;
 	io->req.data = NULL;
 	io->req.data_len = 0;
@@ -126,6 +166,7 @@ build_unmap(struct io *io, uint64_t lba)
 	size_t n = cdb_unmap_list(io->unmap_list, sizeof io->unmap_list, &extent, 1);
 
 	assert(n == sizeof io->unmap_list);
+	io->req.timeout_ms = long_ms(io->lu->path);
 	io->req.dir = REQ_WRITE;
 	io->req.data = io->unmap_list;
 	io->req.data_len = (uint32_t)n;
@@ -137,6 +178,7 @@ build_write_same(struct io *io, uint64_t lba, bool unmap)
 {
 	uint32_t n = sweep(io, io->lu->info.limits.write_same_max);
 
+	io->req.timeout_ms = long_ms(io->lu->path);
 	io->req.dir = REQ_WRITE;
 	io->req.data = zeros;
 	io->req.data_len = io->lu->blk.block_bytes;
@@ -150,6 +192,7 @@ build_zeros(struct io *io, uint64_t lba)
 	uint32_t max = u->blk.max_io_bytes < sizeof zeros ? u->blk.max_io_bytes : sizeof zeros;
 	uint32_t n = sweep(io, blocks(u, max));
 
+	io->req.timeout_ms = u->path->command_ms;
 	io->req.dir = REQ_WRITE;
 	io->req.data = zeros;
 	io->req.data_len = io->chunk;
@@ -175,7 +218,7 @@ build(struct io *io)
 		build_sync(io);
 		break;
 	case BLK_DISCARD:
-		if (can_unmap(u))
+		if (can_unmap(&u->info))
 			build_unmap(io, lba);
 		else
 			build_write_same(io, lba, true);
@@ -202,7 +245,6 @@ lu_io_send(struct lu *u, struct io *io, struct blk_req *r)
 	if (r->op == BLK_FLUSH)
 		r->hold.mark = u->acked;
 	io->req.attr = REQ_SIMPLE;
-	io->req.timeout_ms = long_ms(p);
 	io->req.done = lu_end;
 	__builtin_memcpy(io->req.lun, u->info.wire, sizeof io->req.lun);
 	build(io);

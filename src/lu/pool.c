@@ -18,8 +18,9 @@ struct pool {
 	unsigned usable; /* slots that requests may have together */
 	unsigned share;  /* of each unit, at least 1 */
 	unsigned used;
-	unsigned idle; /* units without a slot */
-	unsigned owed; /* slots that units do not use of their shares, all together */
+	unsigned idle;    /* units without a slot */
+	unsigned waiting; /* units in the lines */
+	unsigned owed;    /* slots that units do not use of their shares, all together */
 	struct io io[];
 };
 
@@ -96,7 +97,7 @@ void
 pool_leave(struct pool *p, struct pool_share *s)
 {
 	assert(s->busy == 0);
-	list_remove(&s->waiting);
+	pool_forget(p, s);
 	list_remove(&s->link);
 	p->units_n--;
 	settle(p);
@@ -130,9 +131,19 @@ pool_wait(struct pool *p, struct pool_share *s)
 
 	if (!list_empty(&s->waiting) && s->line == line)
 		return;
-	list_remove(&s->waiting);
+	pool_forget(p, s);
 	s->line = line;
 	list_push_back(&p->lines[line], &s->waiting);
+	p->waiting++;
+}
+
+void
+pool_forget(struct pool *p, struct pool_share *s)
+{
+	if (list_empty(&s->waiting))
+		return;
+	list_remove(&s->waiting);
+	p->waiting--;
 }
 
 struct io *
@@ -174,7 +185,7 @@ pool_put(struct pool *p, struct pool_share *s, struct io *io)
 void
 pool_wake(struct pool *p)
 {
-	for (unsigned line = 0; line < LINES && p->used < p->usable;) {
+	for (unsigned line = 0; p->waiting > 0 && line < LINES && p->used < p->usable;) {
 		struct pool_share *s;
 		struct list *node = list_pop(&p->lines[line]);
 
@@ -182,6 +193,7 @@ pool_wake(struct pool *p)
 			line++;
 			continue;
 		}
+		p->waiting--;
 		s = LIST_ENTRY(node, struct pool_share, waiting);
 		lu_go_on(LIST_ENTRY(s, struct lu, share));
 		if (!list_empty(&s->waiting) && s->line == line)

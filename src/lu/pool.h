@@ -60,6 +60,8 @@ struct io *pool_get(struct pool *p, struct pool_share *s);
 void pool_put(struct pool *p, struct pool_share *s, struct io *io);
 /* Wait for pool_wake() without having been refused. */
 void pool_wait(struct pool *p, struct pool_share *s);
+/* It has nothing to wait for any more. */
+void pool_forget(struct pool *p, struct pool_share *s);
 /* lu_go_on() for those that wait, as far as there are slots. */
 void pool_wake(struct pool *p);
 

@@ -9,6 +9,7 @@
 
 #include "lu/fake_unit.h"
 #include "lu/probe.h"
+#include "scsi/sense.h"
 
 struct world {
 	struct fake_path f;
@@ -181,6 +182,101 @@ an_abandoned_probe_is_silent_and_leaves_when_its_commands_are_back(void **state)
 	end(&w);
 }
 
+static void
+without_lun_0_the_well_known_unit_lists_the_luns(void **state)
+{
+	struct fake_unit units[] = { { .is_absent = true },
+		{ .naa = 0x5000000000000001, .blocks = 8 } };
+	struct world w;
+
+	(void)state;
+	start(&w, units, 2);
+	w.t.has_no_lun_0 = true;
+	probe_start(&w.f.path, false, probed, &w);
+	fake_target_run(&w.t, &w.f);
+	assert_false(w.r.fault.is_set);
+	assert_int_equal(w.r.n, 1);
+	assert_int_equal(w.r.luns[0].number, 1);
+	assert_int_equal(w.r.luns[0].answer, LU_SOMEBODY);
+	assert_int_equal(w.r.report_luns, 2);
+	end(&w);
+}
+
+static void
+a_lun_that_does_not_say_who_it_is_has_a_fault_and_others_have_none(void **state)
+{
+	struct fake_unit units[] = { { .blocks = 8,
+					 .bad = FAKE_CHECK,
+					 .bad_opcode = 0x12,
+					 .bad_page = -1,
+					 .bad_key = SENSE_KEY_HARDWARE_ERROR,
+					 .bad_asc = 0x44,
+					 .bad_times = 1 },
+		{ .blocks = 8 } };
+	struct world w;
+
+	(void)state;
+	start(&w, units, 2);
+	probe_start(&w.f.path, false, probed, &w);
+	fake_target_run(&w.t, &w.f);
+	assert_false(w.r.fault.is_set);
+	assert_int_equal(w.r.luns[0].answer, LU_NO_ANSWER);
+	assert_true(w.r.luns[0].fault.is_set);
+	assert_int_equal(w.r.luns[1].answer, LU_SOMEBODY);
+	assert_false(w.r.luns[1].fault.is_set);
+	assert_int_equal(w.r.inquiries, 2);
+	assert_int_equal(w.r.inquiries_failed, 1);
+	assert_int_equal(w.r.bad_inquiry.status, SENSE_STATUS_CHECK_CONDITION);
+	end(&w);
+}
+
+static void
+a_busy_target_is_waited_for_and_counted(void **state)
+{
+	struct fake_unit units[] = { { .blocks = 8,
+	    .bad = FAKE_BUSY,
+	    .bad_opcode = 0x12,
+	    .bad_page = -1,
+	    .bad_times = 3 } };
+	struct world w;
+
+	(void)state;
+	start(&w, units, 1);
+	probe_start(&w.f.path, false, probed, &w);
+	for (unsigned i = 0; i < 200 && w.done == 0; i++) {
+		fake_target_run(&w.t, &w.f);
+		fake_path_pass(&w.f, 100000);
+	}
+	assert_int_equal(w.r.luns[0].answer, LU_SOMEBODY);
+	assert_int_equal(w.r.inquiries_failed, 3);
+	assert_int_equal(w.r.bad_inquiry.status, SENSE_STATUS_BUSY);
+	end(&w);
+}
+
+static void
+a_probe_that_is_ended_says_why_when_its_commands_are_back(void **state)
+{
+	struct fake_unit units[] = { { .blocks = 8 }, { .blocks = 8 } };
+	struct fault why = { 0 };
+	struct probe *p;
+	struct world w;
+
+	(void)state;
+	for (unsigned answered = 0; answered < 12; answered++) {
+		start(&w, units, 2);
+		p = probe_start(&w.f.path, false, probed, &w);
+		for (unsigned i = 0; i < answered; i++)
+			assert_true(fake_target_answer(&w.t, &w.f));
+		fault_set(&why, FAULT_TIMEOUT, "", "it took too long");
+		probe_end(p, &why);
+		assert_int_equal(w.done, 0);
+		fake_target_run(&w.t, &w.f);
+		assert_int_equal(w.done, 1);
+		assert_int_equal(w.r.fault.code, FAULT_TIMEOUT);
+		end(&w);
+	}
+}
+
 int
 main(void)
 {
@@ -193,6 +289,11 @@ main(void)
 		cmocka_unit_test(a_lost_connection_says_so_and_nothing_else_is_believed),
 		cmocka_unit_test(
 		    an_abandoned_probe_is_silent_and_leaves_when_its_commands_are_back),
+		cmocka_unit_test(without_lun_0_the_well_known_unit_lists_the_luns),
+		cmocka_unit_test(
+		    a_lun_that_does_not_say_who_it_is_has_a_fault_and_others_have_none),
+		cmocka_unit_test(a_busy_target_is_waited_for_and_counted),
+		cmocka_unit_test(a_probe_that_is_ended_says_why_when_its_commands_are_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

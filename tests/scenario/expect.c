@@ -98,15 +98,17 @@ unknown(struct world *w, const struct word *word)
 	world_fail(w, "'%s' cannot be expected here", word->text);
 }
 
+static const char *const state_name[] = { "offline", "login", "online", "logout", NULL };
+
 void
 command_state(struct world *w, const struct word *word, size_t n)
 {
-	static const char *const names[] = { "offline", "login", "online", "logout", NULL };
-	int want = words_choice(w, "state", word[1].text, names);
+	int want = words_choice(w, "state", word[1].text, state_name);
 
 	(void)n;
 	if (want >= 0 && sess_state(w->sess) != (enum sess_state)want)
-		world_fail(w, "expected state %s, got %s", names[want], names[sess_state(w->sess)]);
+		world_fail(w, "expected state %s, got %s", state_name[want],
+		    state_name[sess_state(w->sess)]);
 }
 
 void
@@ -133,6 +135,7 @@ command_session(struct world *w, const struct word *word, size_t n)
 		    !check_number(w, &word[i], "window", sess_window(w->sess)) &&
 		    !check_number(w, &word[i], "time2wait", sess_time2wait(w->sess)) &&
 		    !check_number(w, &word[i], "time2retain", sess_time2retain(w->sess)) &&
+		    !check_text(w, &word[i], "ended", state_name[sess_ended_in(w->sess)]) &&
 		    !check_text(w, &word[i], "alias", sess_target_alias(w->sess)))
 			unknown(w, &word[i]);
 }

@@ -112,7 +112,7 @@ op_driver_status(struct driver *d, struct ipc_call *call)
 
 	l->d = d;
 	l->call = call;
-	usage_collect(d, USAGE_ALL, status_counted, l);
+	usage_glance(d, status_counted, l);
 }
 
 static void
@@ -136,5 +136,5 @@ stop_counted(void *user)
 void
 op_driver_stop(struct driver *d, struct ipc_call *call)
 {
-	usage_collect(d, USAGE_ALL, stop_counted, later_new(d, call));
+	usage_collect(d, stop_counted, later_new(d, call));
 }

@@ -140,5 +140,5 @@ op_io_tree(struct driver *d, struct ipc_call *call)
 
 	l->later = (struct later){ d, call };
 	l->pieces = (struct ipc_pieces){ .ops = &tree_pieces, .member = "nodes" };
-	usage_collect(d, USAGE_ALL, tree_counted, l);
+	usage_glance(d, tree_counted, l);
 }

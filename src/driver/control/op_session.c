@@ -185,12 +185,15 @@ op_session_list(struct driver *d, struct ipc_call *call)
 /* ---- session.logout ---- */
 
 static void
-logged_out(void *user, struct driver *d, uint32_t instance)
+logged_out(void *user, struct driver *d, uint32_t instance, json_t *in_use)
 {
 	struct later *l = user;
 
 	(void)d;
-	ipc_call_reply(l->call, json_pack("{s:i}", "instance", (int)instance));
+	if (in_use != NULL)
+		control_busy(l->call, json_incref(in_use), "logout");
+	else
+		ipc_call_reply(l->call, json_pack("{s:i}", "instance", (int)instance));
 	later_free(l);
 }
 
@@ -200,6 +203,7 @@ logout_counted(void *user)
 	struct later *l = user;
 	struct wanted *w = find(l->d, l->call);
 	struct hwpath top = { HWPATH_AT_SESSION, { HWPATH_ROOT, 0, 0 } };
+	bool is_forced = ipc_call_arg_bool(l->call, "force", false);
 	json_t *in_use;
 
 	if (w == NULL) {
@@ -208,13 +212,13 @@ logout_counted(void *user)
 	}
 	top.part[2] = w->instance;
 	in_use = usage_list(l->d, &top);
-	if (in_use != NULL && !ipc_call_arg_bool(l->call, "force", false)) {
+	if (in_use != NULL && !is_forced) {
 		control_busy(l->call, in_use, "logout");
 		later_free(l);
 		return;
 	}
 	json_decref(in_use);
-	shutdown_session(w, logged_out, l);
+	shutdown_session(w, is_forced, logged_out, l);
 }
 
 void
@@ -223,7 +227,7 @@ op_session_logout(struct driver *d, struct ipc_call *call)
 	struct wanted *w = find(d, call);
 
 	if (w != NULL)
-		usage_collect(d, w->instance, logout_counted, later_new(d, call));
+		usage_collect(d, logout_counted, later_new(d, call));
 }
 
 /* ---- session.nop ---- */

@@ -152,7 +152,7 @@ scope_sessions(const struct driver *d, const struct scope *s)
 		const struct wanted *x = LIST_ENTRY(node, struct wanted, link);
 
 		n += wanted_is_online(x) &&
-		     (s->scope.target == NULL || strcmp(x->target, s->target) == 0) &&
+		     (s->scope.target == NULL || iname_same(x->target, s->target)) &&
 		     (s->scope.address == NULL || registry_address_same(&x->a, &s->address));
 	}
 	return n;

@@ -113,7 +113,7 @@ event_queue_end(struct event_queue *q, unsigned timeout_ms)
 	if (q == NULL)
 		return true;
 	atomic_store(&q->is_ending, true);
-	(void)sem_post(&q->ready);                    /* as above */
+	(void)sem_post(&q->ready); /* as above */
 	/* A clock that is set meanwhile makes it longer or shorter, which is not worth more. */
 	(void)clock_gettime(CLOCK_REALTIME, &until); /* cannot fail with this clock */
 	until.tv_sec += timeout_ms / 1000;

@@ -161,8 +161,11 @@ struct mail_openers_row {
 	uint32_t lun;
 	unsigned openers; /* the answer */
 };
+/* What becomes of later openers: nothing, they are refused from now on, or not any more. */
+enum mail_openers_seal { OPENERS_COUNT, OPENERS_SEAL, OPENERS_UNSEAL };
 struct mail_openers {
 	struct question base;
+	enum mail_openers_seal seal;   /* in one step with the count */
 	struct mail_openers_row *rows; /* n of them, owned */
 	size_t n;
 };

@@ -267,8 +267,11 @@ disks_take_openers(void *owner, struct mail *m)
 	for (size_t i = 0; i < q->n; i++) {
 		const struct disk *k = find(d, q->rows[i].lun);
 
-		q->rows[i].openers =
-		    k != NULL ? d->cfg->export->openers(d->export, lu_blk(k->lu)) : 0;
+		if (k == NULL)
+			continue;
+		q->rows[i].openers = d->cfg->export->openers(d->export, lu_blk(k->lu));
+		if (q->seal != OPENERS_COUNT)
+			d->cfg->export->seal(d->export, lu_blk(k->lu), q->seal == OPENERS_SEAL);
 	}
 	mail_answer(m);
 }

@@ -10,7 +10,6 @@
 #include "driver/diag/diag.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsial/devfile.h"
-#include "driver/iscsial/known.h"
 #include "sys/log.h"
 
 #define LUNS_FAILURES_MAX 256
@@ -24,6 +23,7 @@ struct visit {
 	struct mail_probe *probe; /* its answer */
 	struct luns_result result;
 	struct luns_failure *failures; /* NULL or LUNS_FAILURES_MAX, owned */
+	size_t restoring;              /* disks whose device files are being made, and one */
 };
 
 /* ---- words about failures ---- */
@@ -205,7 +205,7 @@ compare(struct visit *v, const struct node *n, const struct lu_info *info)
 {
 	struct identity known;
 	struct fault why = { 0 };
-	int err = known_get(v->d->reg, n->hw_path, &known);
+	int err = registry_identity_get(v->d->reg, n->hw_path, &known);
 
 	if (err == -ENOENT)
 		return STANDING_RIGHT;
@@ -243,10 +243,10 @@ remember(struct visit *v, const struct node *n, const struct lu_info *info)
 {
 	struct identity known;
 
-	if (known_get(v->d->reg, n->hw_path, &known) == 0 &&
+	if (registry_identity_get(v->d->reg, n->hw_path, &known) == 0 &&
 	    memcmp(&known, &info->id, sizeof known) == 0)
 		return;
-	if (known_set(v->d->reg, n->hw_path, &info->id) != 0)
+	if (registry_identity_set(v->d->reg, n->hw_path, &info->id) != 0)
 		fail_registry(v, n->hw_path);
 }
 
@@ -403,6 +403,18 @@ finish(struct visit *v)
 	free(v);
 }
 
+/* The scan is over when the files of every disk that is installed are there. */
+static void
+restored(void *user, const struct devfile_result *r)
+{
+	struct visit *v = user;
+
+	if (r != NULL && r->fault.is_set)
+		log_err("%s", r->fault.message);
+	if (--v->restoring == 0)
+		finish(v);
+}
+
 /* The worker has taken the disks: those that are installed get their device files back. */
 static void
 shown(struct question *q)
@@ -411,6 +423,7 @@ shown(struct question *q)
 	struct visit *v = q->user;
 	struct wanted *w = wanted_find(v->d, v->instance);
 
+	v->restoring = 1;
 	for (size_t i = 0; i < show->n; i++) {
 		const struct mail_show_row *row = &show->rows[i];
 		struct node *node = luns_find(v->d, v->instance, row->info.number);
@@ -429,11 +442,13 @@ shown(struct question *q)
 		if (w == NULL || wanted_is_closed(w) || w->closing > 0)
 			continue;
 		node->is_shown = true;
-		if (node->is_installed)
-			devfile_restore(v->d, node);
+		if (node->is_installed) {
+			v->restoring++;
+			devfile_restore(v->d, node, restored, v);
+		}
 	}
 	disks_drop_show(&q->mail);
-	finish(v);
+	restored(v, NULL);
 }
 
 static void
@@ -609,7 +624,7 @@ is_same(struct driver *d, struct node *n)
 	n->is_replaced = false;
 	n->state = TREE_CLAIMED;
 	if (was_away && n->is_installed && n->is_shown)
-		devfile_restore(d, n);
+		devfile_restore(d, n, NULL, NULL);
 }
 
 static void
@@ -618,7 +633,7 @@ has_changed(struct driver *d, struct node *n, const struct lu_info *info)
 	log_note("disk %s: now %llu bytes%s", n->name, (unsigned long long)info->capacity.bytes,
 	    info->has_mode && info->mode.is_write_protected ? ", read-only" : "");
 	tree_describe_lun(n, info);
-	devfile_resize(d, n);
+	devfile_change(d, n);
 }
 
 void

@@ -24,11 +24,12 @@ impatient(struct agenda_timer *t)
 }
 
 static void
-one_closed(void *user, struct driver *d, uint32_t instance)
+one_closed(void *user, struct driver *d, uint32_t instance, json_t *in_use)
 {
 	struct stopping *s = user;
 
 	(void)instance;
+	(void)in_use; /* it is forced */
 	if (--s->left == 0)
 		loop_stop(d->loop);
 }
@@ -38,7 +39,7 @@ none_open(void *user)
 {
 	struct stopping *s = user;
 
-	one_closed(s, s->d, 0);
+	one_closed(s, s->d, 0, NULL);
 }
 
 void
@@ -63,7 +64,7 @@ stop_begin(struct driver *d)
 		if (!w->is_hosted)
 			continue;
 		s->left++;
-		shutdown_session(w, one_closed, s);
+		shutdown_session(w, true, one_closed, s);
 	}
 	call_post(d->loop, none_open, s);
 }

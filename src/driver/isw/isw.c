@@ -343,9 +343,9 @@ begin(void *arg)
 
 	for (int i = 0; i < ISW_DAEMONS && w->err == 0; i++) {
 		/* The name is only read; the callback's type has no const. */
-		w->err = helper_server_new(w->loop, w->cfg.daemon[i].path,
-		    w->cfg.daemon[i].pid_path, w->cfg.daemon[i].name, daemon_changed,
-		    (void *)(uintptr_t)w->cfg.daemon[i].name, &w->daemon[i]);
+		w->err = helper_server_new(w->loop, w->cfg.daemon[i].path, w->cfg.daemon[i].pid,
+		    w->cfg.daemon[i].name, daemon_changed, (void *)(uintptr_t)w->cfg.daemon[i].name,
+		    &w->daemon[i]);
 		if (w->err != 0)
 			w->failed = i;
 	}

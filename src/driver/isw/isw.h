@@ -26,8 +26,7 @@ struct dial;
 
 struct isw_cfg {
 	struct {
-		/* The program's, and the files of its socket and of its lock; borrowed. */
-		const char *name, *path, *pid_path;
+		const char *name, *path, *pid; /* of the program, its socket, its pid file */
 	} daemon[ISW_DAEMONS];
 	struct stat_block *stats; /* the driver's */
 };

@@ -21,6 +21,7 @@
 #include "driver/iscsial/disks.h"
 #include "driver/iscsial/luns.h"
 #include "driver/iscsial/stop.h"
+#include "driver/iscsial/usage.h"
 #include "export/loopdev.h"
 #include "ipc/helper.h"
 #include "sys/log.h"
@@ -247,12 +248,16 @@ driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fa
 	d->wanted_ops = &luns_ops;
 	d->started = d->stats_base.cleared = d->swd_base.cleared = d->discovery_base.cleared =
 	    time(NULL);
-	if (!start_loop(d, cfg->export, ret_fault) || !open_registry(d, ret_fault) ||
+	if (!start_loop(d, cfg->export, ret_fault))
+		return false;
+	d->usage = usage_new(d);
+	/* Nothing is served before what an earlier run left is out of the way. */
+	if (!open_registry(d, ret_fault) || !devfile_start(d, ret_fault) ||
 	    !start_daemons(d, ret_fault) || !start_workers(d, cfg->workers, ret_fault) ||
 	    !control_open(d, ret_fault))
 		return false;
 	open_events(d, cfg->is_level_given);
-	devfile_start(d, open_known);
+	open_known(d);
 	return true;
 }
 
@@ -284,6 +289,7 @@ driver_fini(struct driver *d)
 	isw_free(d->isw);
 	tree_free(d->tree);
 	wanted_places_free(d->places);
+	usage_free(d->usage);
 	devfile_end(d);
 	mailbox_close(&d->slot);
 	mailbox_free(d->box);

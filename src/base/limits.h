@@ -47,9 +47,12 @@
 #define LIMIT_LUNS            16384
 #define LIMIT_LUNS_PER_BUS    128
 #define LIMIT_LUNS_PER_TARGET 8
-/* The guide, chapter 6: HP-UX has 256 ext_bus instances. */
-#define LIMIT_EXT_BUS 256
-/* Instances of any other class of the I/O tree: LIMIT_SESSIONS and their LUNs at worst. */
+/* The guide, chapter 6: a target's LUNs are mapped to up to 256 buses. */
+#define LIMIT_TARGET_BUSES 256
+/*
+ * Instances of a class of the I/O tree: LIMIT_SESSIONS and their LUNs at worst.  HP-UX has 256
+ * of ext_bus (the guide, chapter 6), so disks of 256 sessions at most; more are needed here.
+ */
 #define LIMIT_IO_INSTANCES (1u << 20)
 /* Sessions of one driver. */
 #define LIMIT_SESSIONS 4096

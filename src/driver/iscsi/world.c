@@ -276,26 +276,23 @@ op_random(struct world *w, void *ret_bytes, size_t n)
 }
 
 static void
-op_say(struct world *w, enum say_level level, const char *sentence)
+op_say(struct world *world, enum say_level level, const char *sentence)
 {
-	(void)w;
-	switch (level) {
-	case SAY_ERR:
-		log_err("%s", sentence);
-		break;
-	case SAY_WARN:
-		log_warn("%s", sentence);
-		break;
-	case SAY_NOTE:
-		log_note("%s", sentence);
-		break;
-	case SAY_INFO:
-		log_info("%s", sentence);
-		break;
-	case SAY_DEBUG:
+	static const enum log_level levels[] = { [SAY_ERR] = LOG_LVL_ERR,
+		[SAY_WARN] = LOG_LVL_WARN,
+		[SAY_NOTE] = LOG_LVL_NOTE,
+		[SAY_INFO] = LOG_LVL_INFO,
+		[SAY_DEBUG] = LOG_LVL_DEBUG };
+	struct iscsi_world *w = LIST_ENTRY(world, struct iscsi_world, world);
+	enum log_level at = levels[level];
+
+	if (at == LOG_LVL_DEBUG) {
 		log_debug("%s", sentence);
-		break;
+		return;
 	}
+	/* A target that makes a session say something again and again silences that session only.
+	 */
+	log_limited(&w->said[at], loop_now(w->place->loop), at, "%s", sentence);
 }
 
 static const struct world_ops world_ops = {

@@ -119,6 +119,7 @@ wanted_get(
 	w->a = *a;
 	wanted_address_text(a, w->about);
 	isid_normal(w->isid, d->isid_random, instance);
+	agenda_work_init(&w->settle, d->wanted_ops->settle);
 	w->view.state = SESSION_CLOSED;
 	w->stats_base.cleared = time(NULL);
 	w->keep = d->wanted_ops->is_known(d, instance);
@@ -130,6 +131,8 @@ void
 wanted_free(struct wanted *w)
 {
 	assert(!w->is_hosted && w->closing == 0);
+	agenda_clear(loop_agenda(w->d->loop), &w->look_again);
+	agenda_cancel(&w->settle);
 	wanted_remove(w);
 	free(w);
 }
@@ -366,7 +369,8 @@ wanted_take_luns(void *owner, struct mail *m)
 	char label[WANTED_LABEL_BYTES];
 
 	mail_answer(m);
-	log_note("%s: the target has other LUNs now: they are looked at", wanted_label(w, label));
+	log_limited(&w->notes, loop_now(w->d->loop), LOG_LVL_NOTE,
+	    "%s: the target has other LUNs now: they are looked at", wanted_label(w, label));
 	w->d->wanted_ops->luns_changed(w);
 }
 

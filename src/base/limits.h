@@ -28,6 +28,8 @@
 #define LIMIT_SENDTARGETS_ADDRESSES 64
 /* Text a discovery session may send in answer to one SendTargets. */
 #define LIMIT_SENDTARGETS_BYTES (8u << 20)
+/* PDUs of one text answer: all of these bytes in parts of 512. */
+#define LIMIT_TEXT_PARTS 16384
 
 /* Task slots of a session: the queue depth of all its disks together. */
 #define LIMIT_TASKS         1024
@@ -56,6 +58,8 @@
 #define LIMIT_IO_INSTANCES (1u << 20)
 /* Sessions of one driver. */
 #define LIMIT_SESSIONS 4096
+/* Addresses of targets that one discovery address may name: a quarter of the sessions. */
+#define LIMIT_DISCOVERY_SHARE 1024
 /* Connections being opened at once: all sessions of a driver that has just started. */
 #define LIMIT_CONNECTS LIMIT_SESSIONS
 /* The longest anybody may wait for a connection, or for a name's addresses. */

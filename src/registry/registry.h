@@ -191,6 +191,23 @@ struct registry_target {
  */
 int registry_target_seen(struct registry *r, const char *name, const char *alias,
     enum registry_source source, const struct registry_address *a, int64_t now_s, bool *ret_new);
+/*
+ * The same for what SendTargets at the discovery address `by` named.  It may have
+ * named `share` addresses that are known: one more is refused with -EDQUOT.
+ */
+int registry_target_found(struct registry *r, const char *name, const struct registry_address *a,
+    const struct registry_address *by, uint32_t share, int64_t now_s, bool *ret_new);
+
+struct registry_found {
+	char target[LIMIT_ISCSI_NAME_BYTES + 1];
+	struct registry_address a;
+};
+/*
+ * Addresses of targets that are known through this discovery address alone: no
+ * other one has named them, and no user configured them.  *ret is for free().
+ */
+int registry_found_list(struct registry *r, const struct registry_address *by,
+    struct registry_found **ret, size_t *ret_n);
 /* The target told its alias (at a login).  -ENOENT */
 int registry_target_alias(struct registry *r, const char *name, const char *alias);
 /* One address, or with `a` NULL all of it, with its settings.  Instances stay.  -ENOENT */

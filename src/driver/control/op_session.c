@@ -100,6 +100,8 @@ show_session(struct driver *d, const struct wanted *w)
 		return NULL;
 	control_set(o, "redirected_to", show_elsewhere(w));
 	control_set(o, "next_try_ms", show_due(d, w->view.next_try_us));
+	control_set(o, "next_try", control_due(d, w->view.next_try_us));
+	control_set(o, "time2wait_s", json_integer(w->view.time2wait_s));
 	settings_show(d->reg, &scope, o);
 	return o;
 }

@@ -15,6 +15,19 @@
 
 /* ---- target.list ---- */
 
+/* Where a permanent redirection that has worked sends logins. */
+static json_t *
+show_redirect(struct driver *d, const char *name, const struct registry_address *a)
+{
+	struct registry_address to;
+	char text[WANTED_ADDRESS_BYTES];
+
+	if (registry_redirect_get(d->reg, name, a, &to) != 0)
+		return json_null(); /* also where it cannot be read */
+	wanted_address_text(&to, text);
+	return json_string(text);
+}
+
 static json_t *
 show_address(struct driver *d, const char *name, const struct registry_address *a)
 {
@@ -26,8 +39,11 @@ show_address(struct driver *d, const char *name, const struct registry_address *
 	    w != NULL ? json_string(wanted_word(w)) : json_null(), "last_error",
 	    w != NULL && w->view.last.is_set ? w->view.last.message : NULL);
 
-	if (o != NULL)
-		settings_show(d->reg, &scope, o);
+	if (o == NULL)
+		return NULL;
+	control_set(o, "redirected_to", show_redirect(d, name, a));
+	control_set(o, "next_try", w != NULL ? control_due(d, w->view.next_try_us) : json_null());
+	settings_show(d->reg, &scope, o);
 	return o;
 }
 

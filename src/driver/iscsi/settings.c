@@ -116,6 +116,8 @@ settings_change_key(const struct keys_change *c, unsigned i)
 	case KEYS_PATH:
 		return c->path == KEYS_INTERFACE ? REGISTRY_KEY_interface
 						 : REGISTRY_KEY_source_address;
+	case KEYS_SHARE:
+		return REGISTRY_KEY_discovery_share;
 	case KEYS_LOGIN:
 		break;
 	}
@@ -330,6 +332,28 @@ show_secret(const struct registry_values *v, enum registry_key key, const char *
 	(void)json_object_set_new(to, member, json_boolean(text_of(v, key)[0] != '\0'));
 }
 
+static uint32_t
+share_of(const struct registry_values *v)
+{
+	const char *text = text_of(v, REGISTRY_KEY_discovery_share);
+	unsigned long n = strtoul(text, NULL, 10);
+
+	return text[0] == '\0' || n > LIMIT_SESSIONS ? LIMIT_DISCOVERY_SHARE : (uint32_t)n;
+}
+
+uint32_t
+settings_share(struct registry *r, const struct registry_address *by)
+{
+	const struct registry_scope scope = { REGISTRY_DISCOVERY, NULL, by };
+	struct registry_values v;
+	uint32_t share;
+
+	(void)registry_effective_all(r, &scope, &v); /* what cannot be read is the default */
+	share = share_of(&v);
+	registry_values_fini(&v);
+	return share;
+}
+
 void
 settings_show(struct registry *r, const struct registry_scope *scope, json_t *to)
 {
@@ -351,5 +375,8 @@ settings_show(struct registry *r, const struct registry_scope *scope, json_t *to
 	show_timers(&v, to);
 	show_text(&v, REGISTRY_KEY_source_address, "", to);
 	show_text(&v, REGISTRY_KEY_interface, "", to);
+	if (scope == NULL || scope->level == REGISTRY_DISCOVERY)
+		(void)json_object_set_new(to, "discovery_share",
+		    json_integer(share_of(&v))); /* no memory: it stays away */
 	registry_values_fini(&v);
 }

@@ -17,6 +17,7 @@ struct world_place {
 	struct loop *loop;
 	struct mailbox *box;
 	struct mail_address isw;
+	struct log_limit *said; /* what all of them say, by level */
 };
 
 /* The world of one session, or of one discovery. */

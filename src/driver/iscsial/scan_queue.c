@@ -4,6 +4,7 @@
  * answers meanwhile.  What discovery found is written down first, then visited.
  * Each turn is one transaction of the registry.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "base/cut.h"
 #include "driver/call.h"
+#include "driver/iscsi/portal.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsial/scan_impl.h"
 #include "sys/log.h"
@@ -29,6 +31,8 @@ struct batch {
 	struct scan_item *item;   /* the discovery; NULL: it has ended, all is written down */
 	struct discovered *found; /* n of them, owned */
 	size_t n, kept, visited;
+	size_t refused; /* beyond the share; the first one's sentence is in fault */
+	uint32_t share; /* SendTargets: how many addresses may come from there */
 	enum registry_source source;
 	struct fault fault;
 };
@@ -50,19 +54,41 @@ defer(struct scan *scan)
 
 /* ---- what discovery found ---- */
 
-static void
-keep(struct scan *scan, const struct discovered *f, enum registry_source source)
+/* 0, or why it is not kept: -EDQUOT, the share is used up. */
+static int
+see(struct registry *reg, const struct batch *b, const struct discovered *f, bool *ret_new)
 {
 	const struct registry_address a = address_of(f);
-	bool is_new = false;
+	int64_t now = (int64_t)time(NULL);
 
-	if (registry_target_seen(
-		scan->d->reg, f->name, NULL, source, &a, (int64_t)time(NULL), &is_new) != 0)
-		log_err(
+	if (b->source == REGISTRY_SENDTARGETS)
+		return registry_target_found(reg, f->name, &a, &b->item->a, b->share, now, ret_new);
+	return registry_target_seen(reg, f->name, NULL, b->source, &a, now, ret_new);
+}
+
+/* The row's place is overwritten where it must not be visited. */
+static void
+keep(struct scan *scan, struct batch *b)
+{
+	struct portal *p = portal_get(scan->d, &b->item->a);
+	struct discovered *f = &b->found[b->kept++];
+	bool is_new = false;
+	int err = see(scan->d->reg, b, f, &is_new);
+
+	if (err == -EDQUOT) {
+		b->refused++;
+		f->name[0] = '\0';
+	}
+	if (err == -EDQUOT && !b->fault.is_set) {
+		settings_fault(scan->d->reg, &b->fault);
+		log_warn("%s %s", b->fault.message, b->fault.next);
+	} else if (err != 0 && err != -EDQUOT) {
+		log_limited(&p->said, loop_now(scan->d->loop), LOG_LVL_ERR,
 		    "target %s is not kept: %s", f->name, registry_error(scan->d->reg)->message);
-	else if (is_new)
-		log_note(
-		    "found target %s at %s port %u, tag %u", f->name, a.address, a.port, a.tpgt);
+	} else if (err == 0 && is_new) {
+		log_limited(&p->said, loop_now(scan->d->loop), LOG_LVL_NOTE,
+		    "found target %s at %s port %u, tag %u", f->name, f->host, f->port, f->tpgt);
+	}
 }
 
 static void
@@ -77,10 +103,11 @@ batch_free(struct batch *b)
 static void
 step_batch(struct scan *scan, struct batch *b)
 {
+	const struct discovered *f;
 	struct registry_address a;
 
 	if (b->kept < b->n) {
-		keep(scan, &b->found[b->kept++], b->source);
+		keep(scan, b);
 		return;
 	}
 	if (b->item != NULL) {
@@ -89,8 +116,10 @@ step_batch(struct scan *scan, struct batch *b)
 		return;
 	}
 	if (b->visited < b->n) {
-		a = address_of(&b->found[b->visited]);
-		scan_queue_session(scan, b->found[b->visited++].name, &a);
+		f = &b->found[b->visited++];
+		a = address_of(f);
+		if (f->name[0] != '\0')
+			scan_queue_session(scan, f->name, &a);
 		return;
 	}
 	batch_free(b);
@@ -106,6 +135,7 @@ scan_queue_found(struct scan_item *i, struct discovery_result *r, enum registry_
 		.item = i, .found = r->found, .n = r->n, .source = source, .fault = r->fault
 	};
 	r->found = NULL;
+	b->share = settings_share(i->scan->d->reg, &i->a);
 	i->scan->busy++;
 	list_push_back(&i->scan->batches, &b->link);
 	defer(i->scan);

@@ -28,6 +28,8 @@
 #define LIMIT_SENDTARGETS_ADDRESSES 64
 /* Text a discovery session may send in answer to one SendTargets. */
 #define LIMIT_SENDTARGETS_BYTES (8u << 20)
+/* PDUs of one text answer: all of these bytes in parts of 512. */
+#define LIMIT_TEXT_PARTS 16384
 
 /* Task slots of a session: the queue depth of all its disks together. */
 #define LIMIT_TASKS         1024
@@ -47,12 +49,17 @@
 #define LIMIT_LUNS            16384
 #define LIMIT_LUNS_PER_BUS    128
 #define LIMIT_LUNS_PER_TARGET 8
-/* The guide, chapter 6: HP-UX has 256 ext_bus instances. */
-#define LIMIT_EXT_BUS 256
-/* Instances of any other class of the I/O tree: LIMIT_SESSIONS and their LUNs at worst. */
+/* The guide, chapter 6: a target's LUNs are mapped to up to 256 buses. */
+#define LIMIT_TARGET_BUSES 256
+/*
+ * Instances of a class of the I/O tree: LIMIT_SESSIONS and their LUNs at worst.  HP-UX has 256
+ * of ext_bus (the guide, chapter 6), so disks of 256 sessions at most; more are needed here.
+ */
 #define LIMIT_IO_INSTANCES (1u << 20)
 /* Sessions of one driver. */
 #define LIMIT_SESSIONS 4096
+/* Addresses of targets that one discovery address may name: a quarter of the sessions. */
+#define LIMIT_DISCOVERY_SHARE 1024
 /* Connections being opened at once: all sessions of a driver that has just started. */
 #define LIMIT_CONNECTS LIMIT_SESSIONS
 /* The longest anybody may wait for a connection, or for a name's addresses. */

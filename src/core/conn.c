@@ -81,6 +81,7 @@ conn_result_is_violation(enum conn_result why)
 	case CONN_BAD_HEADER:
 	case CONN_BAD_STAGE:
 	case CONN_TOO_LONG:
+	case CONN_ENDLESS_TEXT:
 	case CONN_BAD_ITT:
 	case CONN_EARLY_ANSWER:
 	case CONN_BAD_DATA_IN:

@@ -28,8 +28,8 @@ text_in(struct conn *c)
 		res = conn_take_stat_sn(c, pdu.stat_sn);
 	if (res != CONN_OK)
 		return res;
-	if (s->text.total > LIMIT_SENDTARGETS_BYTES)
-		return CONN_TOO_LONG;
+	if (s->text.total > LIMIT_SENDTARGETS_BYTES || ++s->text.parts > LIMIT_TEXT_PARTS)
+		return CONN_ENDLESS_TEXT;
 	/* Section 11.11.1: F with a valid TTT, or C with F, is a protocol error. */
 	if (pdu.final && (pdu.ttt != PDU_NO_TAG || pdu.cont))
 		return CONN_BAD_HEADER;

@@ -221,7 +221,7 @@ sess_send_targets(struct sess *s, const char *what, uint64_t now)
 	if (s->text.x.state != EXCHANGE_IDLE)
 		return -EBUSY;
 	memcpy(s->text.what, what, n + 1);
-	s->text.total = 0;
+	s->text.total = s->text.parts = 0;
 	s->text.ttt = PDU_NO_TAG;
 	memset(s->text.lun, 0, sizeof s->text.lun);
 	s->text.x.itt = sess_control_itt(s);

@@ -178,7 +178,7 @@ struct sess {
 
 	struct {
 		struct exchange x;
-		uint32_t ttt, total;
+		uint32_t ttt, total, parts; /* bytes and PDUs of the answer */
 		uint8_t lun[8];
 		char what[LIMIT_ISCSI_NAME_BYTES + 1];
 	} text;

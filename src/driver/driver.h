@@ -27,6 +27,7 @@ struct stopping;
 struct tree;
 struct usage;
 struct wanted_ops;
+struct wanted_places;
 
 #define DRIVER_WORKERS_MAX 64
 
@@ -51,6 +52,7 @@ struct driver {
 	uint32_t isid_random;      /* 24 bits, kept in the registry */
 	uint32_t discovery_serial; /* discovery sessions so far */
 	struct list sessions;      /* wanted.link, by instance */
+	struct wanted_places *places;
 	const struct wanted_ops *wanted_ops;
 	struct list portals; /* portal.link: what is known of discovery addresses */
 	struct list scans;   /* scan.link: the first is under way, the others wait for it */

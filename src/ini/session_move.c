@@ -25,6 +25,7 @@ begin_try(struct session *s)
 		settings_free(s->settings);
 		s->settings = s->next_settings;
 		s->next_settings = NULL;
+		s->redirect = s->settings->redirect; /* it may have been cleared */
 	}
 	s->is_elsewhere = s->redirect.is_set && !s->skip_redirect;
 	s->at = s->a;

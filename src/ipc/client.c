@@ -12,6 +12,7 @@
 
 #include "base/limits.h"
 #include "ipc/codec.h"
+#include "ipc/pieces.h"
 #include "sys/sock.h"
 
 /* How long to wait for a place in the listener's queue. */
@@ -40,6 +41,7 @@ struct wait {
 	ipc_progress *progress;
 	void *user;
 	struct ipc_error *err;
+	json_t *joined; /* the parts that came; or NULL */
 };
 
 static int send_all(struct wait *w, const char *line, size_t len);
@@ -179,7 +181,10 @@ ipc_request(struct ipc_client *c, enum ipc_op op, json_t *args, ipc_progress *pr
 	w.until_ms = clock_ms() + w.patience_ms;
 	err = send_all(&w, line, len);
 	ipc_wipe(line, len);
-	return err < 0 ? err : wait_answer(&w, ret_result);
+	if (err == 0)
+		err = wait_answer(&w, ret_result);
+	json_decref(w.joined);
+	return err;
 }
 
 /* 0: ready.  -1: the deadline passed, *w->err is set. */
@@ -273,13 +278,22 @@ wait_answer(struct wait *w, json_t **ret_result)
 	}
 }
 
+static int
+no_sense(struct wait *w)
+{
+	return fail(w->err, IPC_ERR_INTERNAL,
+	    "Free some memory, or use a command and a driver of "
+	    "the same version.",
+	    "The parts of the driver's answer do not fit together.");
+}
+
 /* 0: the result.  -1: an error.  1: something else, go on waiting. */
 static int
 take_answer(struct wait *w, json_t *answer, json_t **ret_result)
 {
 	const json_t *id = json_object_get(answer, "id"), *ok = json_object_get(answer, "ok");
 	json_t *progress = json_object_get(answer, "progress");
-	json_t *result = json_object_get(answer, "result");
+	json_t *result = json_object_get(answer, "result"), *part = json_object_get(answer, "part");
 
 	/* Without an id it is about the connection as a whole.  Other ids: of a request given up.
 	 */
@@ -292,7 +306,13 @@ take_answer(struct wait *w, json_t *answer, json_t **ret_result)
 			w->progress(w->user, progress);
 		return 1;
 	}
+	if (part != NULL) {
+		w->until_ms = clock_ms() + w->patience_ms;
+		return ipc_pieces_join(&w->joined, part) == 0 ? 1 : no_sense(w);
+	}
 	if (json_is_true(ok) && json_is_object(result)) {
+		if (ipc_pieces_join_last(w->joined, result) != 0)
+			return no_sense(w);
 		*ret_result = json_incref(result);
 		return 0;
 	}

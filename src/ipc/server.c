@@ -217,8 +217,12 @@ conn_end(struct ipc_conn *c)
 		c->is_dead = true;
 		loop_unwatch(c->server->loop, &c->fd);
 		(void)close(c->fd.fd); /* what the kernel took it delivers */
-		while ((node = list_pop(&c->calls)) != NULL)
-			LIST_ENTRY(node, struct ipc_call, link)->client = NULL;
+		while ((node = list_pop(&c->calls)) != NULL) {
+			struct ipc_call *call = LIST_ENTRY(node, struct ipc_call, link);
+
+			call->client = NULL;
+			ipc_pieces_orphan(call);
+		}
 		agenda_clear(loop_agenda(c->server->loop), &c->stall);
 		give_back(c, c->out_bytes);
 		ipc_quota_leave(&c->server->quota, c->user);
@@ -417,6 +421,8 @@ conn_fd_ready(struct loop_fd *f, uint32_t events)
 	c->is_busy = true;
 	if ((events & EPOLLOUT) != 0)
 		is_alive = conn_flush(c);
+	if (is_alive && (events & EPOLLOUT) != 0)
+		ipc_pieces_flushed(c);
 	if (is_alive && (events & EPOLLIN) != 0)
 		is_alive = conn_read(c);
 	else if (is_alive && (events & (EPOLLHUP | EPOLLERR)) != 0)

@@ -57,6 +57,7 @@ bool ipc_call_arg_given(const struct ipc_call *call, const char *name);
 void ipc_call_progress(struct ipc_call *call, json_t *progress);
 /* result NULL: an empty object. */
 void ipc_call_reply(struct ipc_call *call, json_t *result);
+/* Where a result may be long: ipc/pieces.h. */
 /* message: what happened and why; next: what to do (may be ""); extra: more members of `error`, or
  * NULL. */
 void ipc_call_error(struct ipc_call *call, enum ipc_error_code code, const char *message,

@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "ipc/codec.h"
+#include "ipc/pieces.h"
 #include "ipc/quota.h"
 #include "ipc/server.h"
 
@@ -50,7 +51,9 @@ struct ipc_call {
 	bool may_inspect;
 	enum ipc_op op;
 	json_int_t id;
-	json_t *args; /* or NULL */
+	json_t *args;              /* or NULL */
+	struct ipc_pieces *pieces; /* its answer, which is being made; or NULL */
+	struct agenda_work pump;   /* valid while there are pieces: makes the next */
 };
 
 bool ipc_server_is_privileged(const struct sock_peer *peer);
@@ -62,5 +65,10 @@ void ipc_call_begin(struct ipc_conn *c, const char *line, size_t len);
 /* {"id":…,"ok":false,"error":{…}}; id NULL: null; takes `extra`.  NULL: no memory. */
 json_t *ipc_call_error_object(const json_int_t *id, enum ipc_error_code code, const char *message,
     const char *next, json_t *extra);
+
+/* The client has read something: pieces of its answers may follow. */
+void ipc_pieces_flushed(struct ipc_conn *c);
+/* Its client is gone: what is made in pieces ends here, and the call with it. */
+void ipc_pieces_orphan(struct ipc_call *call);
 
 #endif

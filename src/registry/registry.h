@@ -191,6 +191,23 @@ struct registry_target {
  */
 int registry_target_seen(struct registry *r, const char *name, const char *alias,
     enum registry_source source, const struct registry_address *a, int64_t now_s, bool *ret_new);
+/*
+ * The same for what SendTargets at the discovery address `by` named.  It may have
+ * named `share` addresses that are known: one more is refused with -EDQUOT.
+ */
+int registry_target_found(struct registry *r, const char *name, const struct registry_address *a,
+    const struct registry_address *by, uint32_t share, int64_t now_s, bool *ret_new);
+
+struct registry_found {
+	char target[LIMIT_ISCSI_NAME_BYTES + 1];
+	struct registry_address a;
+};
+/*
+ * Addresses of targets that are known through this discovery address alone: no
+ * other one has named them, and no user configured them.  *ret is for free().
+ */
+int registry_found_list(struct registry *r, const struct registry_address *by,
+    struct registry_found **ret, size_t *ret_n);
 /* The target told its alias (at a login).  -ENOENT */
 int registry_target_alias(struct registry *r, const char *name, const char *alias);
 /* One address, or with `a` NULL all of it, with its settings.  Instances stay.  -ENOENT */
@@ -198,6 +215,12 @@ int registry_target_remove(struct registry *r, const char *name, const struct re
 /* name NULL: all, in the order they were found.  A name that is not there gives no rows. */
 int registry_target_list(
     struct registry *r, const char *name, struct registry_target **ret, size_t *ret_n);
+/*
+ * In the same order, up to n_max of those after *after (0: from the first), which moves on.
+ * Fewer than n_max: there are no more.
+ */
+int registry_target_page(
+    struct registry *r, int64_t *after, size_t n_max, struct registry_target **ret, size_t *ret_n);
 void registry_targets_free(struct registry_target *t, size_t n);
 
 /* ---- session instances ---- */

@@ -9,6 +9,7 @@
 /* Bits of the column `levels`. */
 enum {
 	G = 1 << REGISTRY_GLOBAL,
+	GD = G | 1 << REGISTRY_DISCOVERY,
 	GDTA = G | 1 << REGISTRY_DISCOVERY | 1 << REGISTRY_TARGET | 1 << REGISTRY_TARGET_ADDRESS,
 };
 enum secrecy { PLAIN, SECRET };

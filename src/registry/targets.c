@@ -43,6 +43,9 @@ registry_discovery_remove(struct registry *r, const struct registry_address *a)
 	    "in", (int64_t)REGISTRY_DISCOVERY, &d);
 	if (err >= 0)
 		err = db_run(
+		    r, "DELETE FROM found WHERE normal = ? AND port = ? AND tpgt = ?", "n", &d);
+	if (err >= 0)
+		err = db_run(
 		    r, "DELETE FROM discovery WHERE normal = ? AND port = ? AND tpgt = ?", "n", &d);
 	if (err == 0)
 		err = db_refuse(r, -ENOENT, "List the discovery targets for those there are.",
@@ -200,15 +203,49 @@ see_address(struct registry *r, const char *name, int64_t target, enum registry_
 	return add_address(r, name, target, source, a, now_s);
 }
 
-int
-registry_target_seen(struct registry *r, const char *name, const char *alias,
-    enum registry_source source, const struct registry_address *a, int64_t now_s, bool *ret_new)
+/* It has named this address; one that is new counts against its share. */
+static int
+see_found(struct registry *r, int64_t target, const struct db_address *a,
+    const struct db_address *by, uint32_t share, bool is_new)
 {
-	struct db_address d;
+	int64_t id, n = 0;
+	int err = db_number(r, &id,
+	    "SELECT id FROM target_address WHERE target = ? AND normal = ? AND port = ?"
+	    " AND tpgt = ?",
+	    "in", target, a);
+
+	if (err == 0 && is_new)
+		err = db_number(r, &n,
+		    "SELECT count(*) FROM found WHERE normal = ? AND port = ? AND tpgt = ?", "n",
+		    by);
+	if (err < 0)
+		return err;
+	if (n >= share)
+		return db_refuse(r, -EDQUOT,
+		    "If all of them are wanted, raise its share: iscsiutil -t DiscoveryShare; "
+		    "else remove it with them: iscsiutil -d -I ADDRESS --targets.",
+		    "%s, port %u, has named %u addresses of targets, which is its share.",
+		    by->address, by->port, share);
+	err = db_run(r,
+	    "INSERT INTO found (normal, port, tpgt, address) VALUES (?, ?, ?, ?)"
+	    " ON CONFLICT DO NOTHING",
+	    "ni", by, id);
+	return err < 0 ? err : 0;
+}
+
+/* by NULL: nobody's share. */
+static int
+see(struct registry *r, const char *name, const char *alias, enum registry_source source,
+    const struct registry_address *a, const struct registry_address *by, uint32_t share,
+    int64_t now_s, bool *ret_new)
+{
+	struct db_address d, b;
 	bool is_new = false;
 	int64_t id;
 	int err = db_check_address(r, a, &d);
 
+	if (err == 0 && by != NULL)
+		err = db_check_address(r, by, &b);
 	if (err == 0)
 		err = db_check_text(r, name, LIMIT_ISCSI_NAME_BYTES, "target name");
 	if (err == 0 && alias != NULL)
@@ -220,10 +257,66 @@ registry_target_seen(struct registry *r, const char *name, const char *alias,
 	err = see_target(r, name, alias, source, &id);
 	if (err >= 0)
 		err = see_address(r, name, id, source, &d, now_s, &is_new);
+	if (err >= 0 && by != NULL)
+		err = see_found(r, id, &d, &b, share, is_new);
 	err = db_end(r, err);
 	if (err == 0 && ret_new != NULL)
 		*ret_new = is_new;
 	return err;
+}
+
+int
+registry_target_seen(struct registry *r, const char *name, const char *alias,
+    enum registry_source source, const struct registry_address *a, int64_t now_s, bool *ret_new)
+{
+	return see(r, name, alias, source, a, NULL, 0, now_s, ret_new);
+}
+
+int
+registry_target_found(struct registry *r, const char *name, const struct registry_address *a,
+    const struct registry_address *by, uint32_t share, int64_t now_s, bool *ret_new)
+{
+	return see(r, name, NULL, REGISTRY_SENDTARGETS, a, by, share, now_s, ret_new);
+}
+
+int
+registry_found_list(struct registry *r, const struct registry_address *by,
+    struct registry_found **ret, size_t *ret_n)
+{
+	struct registry_found *f;
+	struct db_address d;
+	sqlite3_stmt *stmt;
+	void *list = NULL;
+	size_t n = 0;
+	int err = db_check_address(r, by, &d);
+
+	if (err == 0)
+		err = db_query(r, &stmt,
+		    "SELECT t.name, a.address, a.port, a.tpgt FROM found f"
+		    " JOIN target_address a ON a.id = f.address JOIN target t ON t.id = a.target"
+		    " WHERE f.normal = ? AND f.port = ? AND f.tpgt = ? AND a.source <> ?"
+		    " AND (SELECT count(*) FROM found o WHERE o.address = f.address) = 1"
+		    " ORDER BY a.id",
+		    "ni", &d, (int64_t)REGISTRY_STATIC);
+	if (err < 0)
+		return err;
+	while ((err = db_row(r, stmt)) > 0) {
+		f = db_grow(r, &list, n, sizeof *f);
+		err = f == NULL ? -ENOMEM : db_column_text(r, stmt, 0, f->target, sizeof f->target);
+		if (err == 0)
+			err = db_column_address(r, stmt, 1, &f->a);
+		if (err < 0)
+			break;
+		n++;
+	}
+	db_done(stmt);
+	if (err < 0) {
+		free(list);
+		return err;
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
 }
 
 static int
@@ -348,25 +441,21 @@ take_row(struct registry *r, sqlite3_stmt *stmt, void **list, size_t *n, int64_t
 	return err;
 }
 
-int
-registry_target_list(
-    struct registry *r, const char *name, struct registry_target **ret, size_t *ret_n)
+/* n_max 0: all of the query's targets.  *last_id is the last one's. */
+static int
+take_rows(struct registry *r, sqlite3_stmt *stmt, size_t n_max, struct registry_target **ret,
+    size_t *ret_n, int64_t *last_id)
 {
-	int64_t last_id = 0;
-	sqlite3_stmt *stmt;
 	void *list = NULL;
 	size_t n = 0;
-	int err = db_query(r, &stmt,
-	    "SELECT t.id, t.name, t.alias, t.source,"
-	    " a.address, a.port, a.tpgt, a.source, a.first_seen, a.last_seen"
-	    " FROM target t JOIN target_address a ON a.target = t.id"
-	    " WHERE ?1 = 0 OR t.name = ?2 ORDER BY t.id, a.id",
-	    "is", (int64_t)(name != NULL), name != NULL ? name : "");
+	int err;
 
-	if (err < 0)
-		return err;
 	while ((err = db_row(r, stmt)) > 0) {
-		err = take_row(r, stmt, &list, &n, &last_id);
+		if (n_max > 0 && n == n_max && sqlite3_column_int64(stmt, 0) != *last_id) {
+			err = 0;
+			break;
+		}
+		err = take_row(r, stmt, &list, &n, last_id);
 		if (err < 0)
 			break;
 	}
@@ -378,6 +467,35 @@ registry_target_list(
 	*ret = list;
 	*ret_n = n;
 	return 0;
+}
+
+#define TARGET_ROWS                                                       \
+	"SELECT t.id, t.name, t.alias, t.source,"                         \
+	" a.address, a.port, a.tpgt, a.source, a.first_seen, a.last_seen" \
+	" FROM target t JOIN target_address a ON a.target = t.id"
+
+int
+registry_target_list(
+    struct registry *r, const char *name, struct registry_target **ret, size_t *ret_n)
+{
+	int64_t last_id = 0;
+	sqlite3_stmt *stmt;
+	int err = name != NULL ? db_query(r, &stmt,
+				     TARGET_ROWS " WHERE t.name = ? ORDER BY t.id, a.id", "s", name)
+			       : db_query(r, &stmt, TARGET_ROWS " ORDER BY t.id, a.id", "");
+
+	return err < 0 ? err : take_rows(r, stmt, 0, ret, ret_n, &last_id);
+}
+
+int
+registry_target_page(
+    struct registry *r, int64_t *after, size_t n_max, struct registry_target **ret, size_t *ret_n)
+{
+	sqlite3_stmt *stmt;
+	int err =
+	    db_query(r, &stmt, TARGET_ROWS " WHERE t.id > ? ORDER BY t.id, a.id", "i", *after);
+
+	return err < 0 ? err : take_rows(r, stmt, n_max, ret, ret_n, after);
 }
 
 void

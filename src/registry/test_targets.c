@@ -372,24 +372,93 @@ an_identity_that_cannot_be_read_is_not_a_missing_one(void **state)
 	}
 }
 
+/* ---- what a discovery address has named ---- */
+
+static int
+found(const char *name, const struct registry_address *by, uint32_t share)
+{
+	struct registry_address a = address("192.0.2.1", 3260, 1);
+
+	return registry_target_found(r, name, &a, by, share, 1, NULL);
+}
+
+static size_t
+targets(void)
+{
+	struct registry_target *t = NULL;
+	size_t n = 0;
+
+	assert_int_equal(registry_target_list(r, NULL, &t, &n), 0);
+	registry_targets_free(t, n);
+	return n;
+}
+
+static size_t
+found_alone(const struct registry_address *by)
+{
+	struct registry_found *list = NULL;
+	size_t n = 0;
+
+	assert_int_equal(registry_found_list(r, by, &list, &n), 0);
+	free(list);
+	return n;
+}
+
 static void
-ext_bus_has_256_instances(void **state)
+a_discovery_address_names_no_more_than_its_share(void **state)
+{
+	struct registry_address by = address("192.0.2.7", 3260, 1);
+	struct registry_address other = address("192.0.2.8", 3260, 1);
+
+	(void)state;
+	assert_int_equal(found("iqn.a", &by, 2), 0);
+	assert_int_equal(found("iqn.b", &by, 2), 0);
+	assert_int_equal(found("iqn.c", &by, 2), -EDQUOT);
+	assert_non_null(strstr(registry_error(r)->message, "192.0.2.7"));
+	assert_int_equal(targets(), 2);
+	/* What is known already is no news; another address has a share of its own. */
+	assert_int_equal(found("iqn.a", &by, 2), 0);
+	assert_int_equal(found("iqn.c", &other, 2), 0);
+	/* Where another address has added it, it is not new here: it costs a session once. */
+	assert_int_equal(found("iqn.c", &by, 2), 0);
+}
+
+static void
+what_came_from_one_discovery_address_alone_is_told(void **state)
+{
+	struct registry_address by = address("192.0.2.7", 3260, 1), a;
+	struct registry_address other = address("192.0.2.8", 3260, 1);
+
+	(void)state;
+	assert_int_equal(found("iqn.a", &by, 9), 0);
+	assert_int_equal(found("iqn.b", &by, 9), 0);
+	assert_int_equal(found("iqn.b", &other, 9), 0);
+	a = address("192.0.2.1", 3260, 1);
+	assert_int_equal(registry_target_seen(r, "iqn.c", NULL, REGISTRY_STATIC, &a, 1, NULL), 0);
+	assert_int_equal(found("iqn.c", &by, 9), 0);
+	assert_int_equal(found_alone(&by), 1); /* iqn.a: b is another's too, c a user's */
+	assert_int_equal(registry_discovery_add(r, &other), 0);
+	assert_int_equal(registry_discovery_remove(r, &other), 0);
+	assert_int_equal(found_alone(&by), 2);
+	assert_int_equal(registry_target_remove(r, "iqn.a", NULL), 0);
+	assert_int_equal(found_alone(&by), 1);
+}
+
+static void
+every_session_may_have_a_bus(void **state)
 {
 	char hw_path[32];
-	uint32_t instance;
 
 	(void)state;
 	assert_int_equal(registry_begin(r), 0);
-	for (int i = 0; i < LIMIT_EXT_BUS; i++) {
+	for (int i = 0; i < LIMIT_SESSIONS; i++) {
 		assert_true(snprintf(hw_path, sizeof hw_path, "255/0/%d.0", i) > 0);
 		assert_int_equal(io(REGISTRY_CLASS_ext_bus, hw_path), i);
 	}
-	assert_int_equal(
-	    registry_io_instance(r, REGISTRY_CLASS_ext_bus, "255/0/256.0", &instance), -ENOSPC);
 	assert_int_equal(io(REGISTRY_CLASS_ext_bus, "255/0/7.0"), 7);
 	assert_int_equal(registry_commit(r), 0);
 	assert_int_equal(registry_io_remove(r, "255/0/9.0"), 0);
-	assert_int_equal(io(REGISTRY_CLASS_ext_bus, "255/0/256.0"), 9);
+	assert_int_equal(io(REGISTRY_CLASS_ext_bus, "255/0/4095.1"), 9);
 }
 
 static void
@@ -471,7 +540,9 @@ main(void)
 		OPENED(a_removed_session_frees_what_is_below_it_and_nothing_else),
 		OPENED(all_names_of_a_unit_are_kept),
 		OPENED(an_identity_that_cannot_be_read_is_not_a_missing_one),
-		OPENED(ext_bus_has_256_instances),
+		OPENED(a_discovery_address_names_no_more_than_its_share),
+		OPENED(what_came_from_one_discovery_address_alone_is_told),
+		OPENED(every_session_may_have_a_bus),
 		OPENED(thousands_of_disks_get_instances_in_time),
 		OPENED(a_device_name_belongs_to_one_path),
 		OPENED(a_redirection_is_kept_and_replaced),

@@ -153,3 +153,24 @@ identity_compare(const struct identity *was, const struct identity *now)
 		return IDENTITY_UNCERTAIN;
 	return is_alike(was, now) ? IDENTITY_ALIKE : IDENTITY_OTHER;
 }
+
+static void
+sketch_name(struct identity_sketch *to, const char *name)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (; *name != '\0'; name++)
+		h = (h ^ (unsigned char)*name) * 0x100000001b3u; /* FNV-1a */
+	h ^= h >> 29;
+	to->bits[h >> 6 & 3] |= UINT64_C(1) << (h & 63);
+}
+
+void
+identity_sketch(const struct identity *id, struct identity_sketch *ret)
+{
+	*ret = (struct identity_sketch){ 0 };
+	for (const char *d = identity_first(id); d != NULL; d = identity_next(id, d))
+		sketch_name(ret, d);
+	if (id->serial[0] != '\0')
+		sketch_name(ret, id->serial);
+}

@@ -47,6 +47,23 @@ enum identity_match {
 };
 
 enum identity_match identity_compare(const struct identity *was, const struct identity *now);
+/*
+ * The names of an identity, each as a bit, so that whether one of thousands of
+ * units may be the same is told by a few instructions.
+ */
+struct identity_sketch {
+	uint64_t bits[4];
+};
+void identity_sketch(const struct identity *id, struct identity_sketch *ret);
+
+/* False: they are not IDENTITY_SAME.  True says nothing. */
+static inline bool
+identity_sketch_meets(const struct identity_sketch *a, const struct identity_sketch *b)
+{
+	return ((a->bits[0] & b->bits[0]) | (a->bits[1] & b->bits[1]) | (a->bits[2] & b->bits[2]) |
+		   (a->bits[3] & b->bits[3])) != 0;
+}
+
 /* Does it have any name of its own, 83h or 80h? */
 bool identity_has_name(const struct identity *id);
 /* For sentences: the best designator, else the serial number, else "a unit without a name". */

@@ -6,7 +6,7 @@
 #define HEADER_BYTES 8
 
 /* Numbers the guide's map has room for; a bit for each tells which are there. */
-#define MAP_LUNS (LIMIT_EXT_BUS * LIMIT_LUNS_PER_BUS)
+#define MAP_LUNS (LIMIT_TARGET_BUSES * LIMIT_LUNS_PER_BUS)
 
 /* Extended addressing, SAM-5, section 4.7.7.5: length (2) and method (4 bits). */
 #define EXTENDED_WELL_KNOWN 0xc1

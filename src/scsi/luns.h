@@ -85,7 +85,7 @@ struct luns_path {
 	uint16_t bus;
 	uint8_t target, lun;
 };
-/* false: beyond LIMIT_EXT_BUS buses. */
+/* false: beyond LIMIT_TARGET_BUSES buses. */
 bool luns_path(uint32_t lun, struct luns_path *ret_path);
 
 #endif

@@ -337,7 +337,9 @@ class Connection(threading.Thread):
         self.log("online")
         while True:
             opcode, data = self.receive()
-            if opcode == NOP_OUT and self.head[16:20] != NO_TAG:
+            if opcode == NOP_OUT and self.head[16:20] == NO_TAG:
+                self.target.on_pong(self, self.head[20:24])
+            elif opcode == NOP_OUT:
                 if self.target.answers_pings:
                     self.send(NOP_IN, 0x80, itt=self.head[16:20], data=data)
             elif opcode == SCSI_COMMAND:
@@ -347,7 +349,8 @@ class Connection(threading.Thread):
             elif opcode == TASK_MANAGEMENT:
                 self.task_management()
             elif opcode == TEXT:
-                self.send(TEXT_RESPONSE, 0x80, itt=self.head[16:20], data=self.target.send_targets())
+                if self.target.on_text(self, data) is None:
+                    self.send(TEXT_RESPONSE, 0x80, itt=self.head[16:20], data=self.target.send_targets())
             elif opcode == LOGOUT:
                 self.logout()
 
@@ -383,8 +386,8 @@ class Connection(threading.Thread):
 class FieldTarget:
     """units: of the target `name`; .targets may get more: name -> units.  ports: how many portals it has.
 
-    What a test may replace: on_accept, on_login, on_command, on_task, on_logout (each: None is the usual), report_luns,
-    send_targets, tag_of; chap, keys (of the login), answers_pings; targets, and the units in it.
+    What a test may replace: on_accept, on_login, on_command, on_task, on_logout (each: None is the usual), on_pong (a ping
+    of ours was answered), on_text (None: send_targets() in one answer), report_luns, send_targets, tag_of; chap, keys (of the login), answers_pings; targets, and the units in it.
     """
 
     def __init__(self, units=None, name=NAME, ports=1, host="127.0.0.1"):
@@ -392,6 +395,8 @@ class FieldTarget:
         self.targets = {name: units if units is not None else [Unit(0)]}
         self.on_accept = self.on_login = self.on_command = self.on_logout = lambda _: None
         self.on_task = lambda _connection, _function: 0
+        self.on_pong = lambda _connection, _tag: None
+        self.on_text = lambda _connection, _data: None
         self.chap, self.keys, self.answers_pings = None, {}, True
         self.portals = []        # what SendTargets says, "address:port,tag"; empty: ours
         self.tags = {}           # port -> portal group tag

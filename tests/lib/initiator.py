@@ -25,6 +25,19 @@ class Refused(AssertionError):
         self.error = error
 
 
+def join(whole, part):
+    """A long answer comes in parts: what each has in arrays goes behind what came before."""
+    for name, elements in part.items():
+        if not isinstance(elements, list):
+            continue
+        for element in elements:
+            if isinstance(element, dict) and element.get("continued"):
+                join(whole[name][-1], element)
+            else:
+                whole.setdefault(name, []).append(element)
+        whole.setdefault(name, [])
+
+
 def have_loop():
     """Whether loop devices work here: root, and a kernel that has them."""
     return os.geteuid() == 0 and shutil.which("losetup") and \
@@ -145,6 +158,7 @@ class Initiator:
             s.settimeout(limit)
             s.connect(self.path("dev", "iscsi"))
             s.sendall(json.dumps({"id": 1, "op": op, "args": args}).encode() + b"\n")
+            whole = {}
             with s.makefile("rb") as lines:
                 for line in lines:
                     answer = json.loads(line)
@@ -152,9 +166,13 @@ class Initiator:
                         if progress:
                             progress(answer["progress"])
                         continue
+                    if "part" in answer:
+                        join(whole, answer["part"])
+                        continue
                     if not answer["ok"]:
                         raise Refused(answer["error"])
-                    return answer["result"]
+                    join(whole, answer["result"])
+                    return dict(answer["result"], **whole)
         raise proc.Failed("the driver hung up on " + op)
 
     def logout(self, instance):

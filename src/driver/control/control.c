@@ -60,6 +60,16 @@ control_fail(struct ipc_call *call, const struct fault *f, json_t *extra)
 	ipc_call_error(call, ipc_error_of(f->code), f->message, f->next, extra);
 }
 
+json_t *
+control_due(struct driver *d, uint64_t at_us)
+{
+	uint64_t now = loop_now_update(d->loop);
+
+	if (at_us == 0 || at_us == UINT64_MAX || at_us <= now)
+		return json_null();
+	return control_time(time(NULL) + (time_t)((at_us - now + 999999) / 1000000));
+}
+
 void
 control_busy(struct ipc_call *call, json_t *in_use, const char *what)
 {

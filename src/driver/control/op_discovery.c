@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "driver/control/control.h"
+#include "driver/control/op_purge.h"
 #include "driver/control/ops.h"
 #include "driver/iscsi/portal.h"
 #include "driver/iscsi/settings.h"
@@ -53,6 +54,10 @@ op_discovery_remove(struct driver *d, struct ipc_call *call)
 
 	if (!control_address(call, &a))
 		return;
+	if (ipc_call_arg_bool(call, "targets", false)) {
+		op_discovery_purge(d, call, &a);
+		return;
+	}
 	err = registry_discovery_remove(d->reg, &a);
 	if (err == 0)
 		portal_forget(d, &a);

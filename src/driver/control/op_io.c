@@ -9,6 +9,7 @@
 #include "driver/iscsial/scan.h"
 #include "driver/iscsial/tree.h"
 #include "driver/iscsial/usage.h"
+#include "ipc/pieces.h"
 
 void
 op_scan(struct driver *d, struct ipc_call *call)
@@ -95,21 +96,49 @@ show_node(const struct driver *d, const struct node *n)
 	return o;
 }
 
+struct tree_listing {
+	struct later later; /* first: freed as one */
+	struct ipc_pieces pieces;
+	struct hwpath last; /* shown last; n is 0 before the first */
+};
+
+static json_t *
+next_node(struct ipc_pieces *p)
+{
+	struct tree_listing *l = LIST_ENTRY(p, struct tree_listing, pieces);
+	const struct tree *t = l->later.d->tree;
+	size_t i = l->last.n == 0 ? 0 : tree_lower(t, &l->last);
+
+	if (l->last.n != 0 && i < t->n && hwpath_cmp(&t->nodes[i]->path, &l->last) == 0)
+		i++;
+	if (i == t->n)
+		return NULL;
+	l->last = t->nodes[i]->path;
+	return show_node(l->later.d, t->nodes[i]);
+}
+
+static void
+tree_shown(struct ipc_pieces *p)
+{
+	later_free(&LIST_ENTRY(p, struct tree_listing, pieces)->later);
+}
+
+static const struct ipc_pieces_ops tree_pieces = { next_node, tree_shown };
+
 static void
 tree_counted(void *user)
 {
-	struct later *l = user;
-	json_t *nodes = json_array();
+	struct tree_listing *l = user;
 
-	for (size_t i = 0; i < l->d->tree->n; i++)
-		(void)json_array_append_new(
-		    nodes, show_node(l->d, l->d->tree->nodes[i])); /* no memory: one less */
-	ipc_call_reply(l->call, json_pack("{s:o}", "nodes", nodes));
-	later_free(l);
+	ipc_call_reply_pieces(l->later.call, &l->pieces);
 }
 
 void
 op_io_tree(struct driver *d, struct ipc_call *call)
 {
-	usage_glance(d, tree_counted, later_new(d, call));
+	struct tree_listing *l = call_alloc(sizeof *l);
+
+	l->later = (struct later){ d, call };
+	l->pieces = (struct ipc_pieces){ .ops = &tree_pieces, .member = "nodes" };
+	usage_glance(d, tree_counted, l);
 }

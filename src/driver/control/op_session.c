@@ -6,11 +6,12 @@
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
 #include "driver/iscsi/settings.h"
-#include "driver/iscsi/wanted.h"
+#include "driver/iscsi/wanted_find.h"
 #include "driver/iscsial/luns.h"
 #include "driver/iscsial/shutdown.h"
 #include "driver/iscsial/usage.h"
 #include "ini/isid.h"
+#include "ipc/pieces.h"
 
 #define PING_BYTES_DEFAULT 64
 
@@ -99,6 +100,8 @@ show_session(struct driver *d, const struct wanted *w)
 		return NULL;
 	control_set(o, "redirected_to", show_elsewhere(w));
 	control_set(o, "next_try_ms", show_due(d, w->view.next_try_us));
+	control_set(o, "next_try", control_due(d, w->view.next_try_us));
+	control_set(o, "time2wait_s", json_integer(w->view.time2wait_s));
 	settings_show(d->reg, &scope, o);
 	return o;
 }
@@ -134,27 +137,51 @@ find(struct driver *d, struct ipc_call *call)
 	return NULL;
 }
 
+struct session_listing {
+	struct later later; /* first: freed as one */
+	struct ipc_pieces pieces;
+	uint32_t next, end; /* instances: where it goes on, and before which it ends */
+};
+
+static json_t *
+next_session(struct ipc_pieces *p)
+{
+	struct session_listing *l = LIST_ENTRY(p, struct session_listing, pieces);
+	const struct wanted *w;
+
+	while ((w = wanted_from(l->later.d, l->next)) != NULL && w->instance < l->end) {
+		l->next = w->instance + 1;
+		if (is_shown(w))
+			return show_session(l->later.d, w);
+	}
+	return NULL;
+}
+
+static void
+sessions_shown(struct ipc_pieces *p)
+{
+	later_free(&LIST_ENTRY(p, struct session_listing, pieces)->later);
+}
+
+static const struct ipc_pieces_ops session_pieces = { next_session, sessions_shown };
+
 void
 op_session_list(struct driver *d, struct ipc_call *call)
 {
 	const struct wanted *only = NULL;
-	json_t *list;
+	struct session_listing *l;
 
 	if (ipc_call_arg_given(call, "instance")) {
 		only = find(d, call);
 		if (only == NULL)
 			return;
 	}
-	list = json_array();
-	LIST_EACH(node, tmp, &d->sessions)
-	{
-		const struct wanted *w = LIST_ENTRY(node, struct wanted, link);
-
-		if (is_shown(w) && (only == NULL || only == w))
-			(void)json_array_append_new(
-			    list, show_session(d, w)); /* no memory: one less */
-	}
-	ipc_call_reply(call, json_pack("{s:o}", "sessions", list));
+	l = call_alloc(sizeof *l);
+	l->later = (struct later){ d, call };
+	l->pieces = (struct ipc_pieces){ .ops = &session_pieces, .member = "sessions" };
+	l->next = only != NULL ? only->instance : 0;
+	l->end = only != NULL ? only->instance + 1 : UINT32_MAX;
+	ipc_call_reply_pieces(call, &l->pieces);
 }
 
 /* ---- session.logout ---- */

@@ -8,15 +8,22 @@
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
 #include "driver/iscsi/wanted.h"
+#include "ipc/pieces.h"
 
 /* Less than the client's patience in messages.def. */
 #define STATS_PATIENCE_US 5000000
 
+/* Units of a session that are shown in one element of the answer. */
+#define LUNS_AT_ONCE 128
+
 struct collection {
 	struct later later; /* first: freed as one */
-	json_t *sessions;
-	unsigned left; /* answers that are due, and one while asking; the last one frees this */
-	bool is_clear, with_connections, is_answered;
+	struct list asked;  /* by instance; while it is shown, those that are not yet */
+	struct ipc_pieces pieces;
+	size_t luns;   /* of the first one, that are shown already */
+	unsigned left; /* answers that are due, one while asking, one while it is shown; the last
+			  one frees this */
+	bool is_clear, with_discovery, with_connections, is_answered;
 	struct agenda_timer patience;
 };
 
@@ -24,9 +31,11 @@ struct collection {
 struct asked {
 	struct mail_counts question; /* first: freed as one */
 	struct collection *c;
+	struct list link; /* collection.asked */
 	uint32_t instance;
 	bool is_counted; /* it is of those that are shown or cleared; else its worker only told
 			    what all count together */
+	bool is_here;    /* the answer, or there is nobody to ask */
 };
 
 /* ---- what a choice is ---- */
@@ -101,38 +110,50 @@ show_lun(const struct host_lun_counts *l)
 	    "retries", (json_int_t)c->retries);
 }
 
+/* Some units of a session; *ret_next: where the next ones begin. */
+static json_t *
+show_some_luns(const struct mail_counts *counts, size_t from, size_t *ret_next)
+{
+	json_t *luns = json_array();
+
+	for (*ret_next = from; *ret_next < counts->n && *ret_next < from + LUNS_AT_ONCE;
+	     ++*ret_next)
+		(void)json_array_append_new(
+		    luns, show_lun(&counts->luns[*ret_next])); /* no memory: one less */
+	return luns;
+}
+
 static void
-show_luns(const struct mail_counts *counts, json_t *to)
+show_total(const struct mail_counts *counts, json_t *to)
 {
 	struct lu_latency *total = call_alloc(sizeof *total); /* too large for a stack */
 	uint64_t bytes_read = 0, bytes_written = 0;
-	json_t *luns = json_array();
 
-	for (size_t i = 0; counts != NULL && i < counts->n; i++) {
+	for (size_t i = 0; i < counts->n; i++) {
 		const struct host_lun_counts *l = &counts->luns[i];
 
 		hist_merge(&total->reads, &l->latency.reads);
 		hist_merge(&total->writes, &l->latency.writes);
 		bytes_read += l->counts.bytes_read;
 		bytes_written += l->counts.bytes_written;
-		(void)json_array_append_new(luns, show_lun(l)); /* no memory: one less */
 	}
-	control_set(to, "luns", luns);
 	control_set(to, "total",
 	    json_pack("{s:o, s:o}", "reads", show_latency(&total->reads, bytes_read), "writes",
 		show_latency(&total->writes, bytes_written)));
 	free(total);
 }
 
-static void
-add_values(struct collection *c, json_t *o, const struct stat_values *v)
+static json_t *
+with_values(const struct collection *c, json_t *o, const struct stat_values *v)
 {
+	if (o == NULL)
+		return NULL;
 	control_set(o, "values", show_values(v, STAT_TRANSPORT_SESSION));
 	if (c->with_connections)
 		control_set(o, "connections",
 		    json_pack(
 			"[{s:i, s:o}]", "cid", 0, "values", show_values(v, STAT_SWD_CONNECTION)));
-	(void)json_array_append_new(c->sessions, o); /* no memory: one less */
+	return o;
 }
 
 /* ---- a session ---- */
@@ -149,58 +170,82 @@ clear_session(struct wanted *w, const struct stat_sources *from)
 		free(m);
 }
 
-/* counts NULL: it has no host. */
+/* What it counted in all, over the hosts that it had.  counts->is_gone: it has none. */
 static void
-take_session(struct collection *c, struct wanted *w, const struct mail_counts *counts)
+sum(const struct wanted *w, const struct mail_counts *counts, struct conn_counts *ret_core,
+    struct ini_counts *ret_ini)
 {
-	struct conn_counts core = w->core_before;
-	struct ini_counts ini = w->counts_before;
-	const struct stat_sources from = { &w->stats, &core, &ini };
+	*ret_core = w->core_before;
+	*ret_ini = w->counts_before;
+	if (counts->is_gone)
+		return;
+	stat_add_core(ret_core, &counts->core);
+	stat_add_ini(ret_ini, &counts->counts);
+}
+
+static void
+clear_asked(const struct asked *a)
+{
+	struct wanted *w = wanted_find(a->c->later.d, a->instance);
+	struct conn_counts core;
+	struct ini_counts ini;
+
+	if (w == NULL)
+		return;
+	sum(w, &a->question, &core, &ini);
+	clear_session(w, &(struct stat_sources){ &w->stats, &core, &ini });
+}
+
+/* NULL: it has nothing to show. */
+static json_t *
+show_session(struct collection *c, const struct asked *a)
+{
+	struct wanted *w = wanted_find(c->later.d, a->instance);
+	struct conn_counts core;
+	struct ini_counts ini;
 	struct stat_values v;
 	json_t *o;
 
-	if (counts != NULL && !counts->is_gone) {
-		stat_add_core(&core, &counts->core);
-		stat_add_ini(&ini, &counts->counts);
-	}
-	if (c->is_clear) {
-		clear_session(w, &from);
-		return;
-	}
+	if (w == NULL || !a->is_here || !a->is_counted)
+		return NULL;
+	sum(w, &a->question, &core, &ini);
 	/* One that never tried has nothing to show; one that only failed has counted that. */
 	if (!w->has_login && core.pdus_sent == 0 && ini.failed == 0)
-		return;
-	stat_values(&v, &from, &w->stats_base);
+		return NULL;
+	stat_values(&v, &(struct stat_sources){ &w->stats, &core, &ini }, &w->stats_base);
 	o = json_pack("{s:i, s:s, s:s, s:s, s:i, s:i}", "instance", (int)w->instance, "type",
 	    "Normal", "target_name", w->target, "address", w->a.address, "port", w->a.port, "tpgt",
 	    w->a.tpgt);
 	if (o == NULL)
-		return;
-	show_luns(counts, o);
-	add_values(c, o, &v);
+		return NULL;
+	control_set(o, "luns", show_some_luns(&a->question, 0, &c->luns));
+	show_total(&a->question, o);
+	return with_values(c, o, &v);
 }
 
 /* Discovery sessions are too many and too short to be shown one by one. */
-static void
-take_discovery(struct collection *c)
+static json_t *
+show_discovery(const struct collection *c)
 {
 	struct driver *d = c->later.d;
 	const struct stat_sources from = { &d->discovery_stats, &d->discovery_core,
 		&d->discovery_counts };
 	struct stat_values v;
-	json_t *o;
 
-	if (c->is_clear) {
-		time_t now = time(NULL);
-
-		stat_clear(&d->discovery_base, STAT_TRANSPORT_SESSION, &from, now);
-		stat_clear(&d->discovery_base, STAT_SWD_CONNECTION, &from, now);
-		return;
-	}
 	stat_values(&v, &from, &d->discovery_base);
-	o = json_pack("{s:n, s:s, s:s}", "instance", "type", "Discovery", "target_name", "");
-	if (o != NULL)
-		add_values(c, o, &v);
+	return with_values(c,
+	    json_pack("{s:n, s:s, s:s}", "instance", "type", "Discovery", "target_name", ""), &v);
+}
+
+static void
+clear_discovery(struct driver *d)
+{
+	const struct stat_sources from = { &d->discovery_stats, &d->discovery_core,
+		&d->discovery_counts };
+	time_t now = time(NULL);
+
+	stat_clear(&d->discovery_base, STAT_TRANSPORT_SESSION, &from, now);
+	stat_clear(&d->discovery_base, STAT_SWD_CONNECTION, &from, now);
 }
 
 /* ---- the answer ---- */
@@ -222,35 +267,6 @@ show_global(struct collection *c)
 	    show_values(&v, section));
 }
 
-static int
-by_instance(const void *a, const void *b)
-{
-	json_t *const *x = a, *const *y = b;
-	const json_t *i = json_object_get(*x, "instance"), *k = json_object_get(*y, "instance");
-	json_int_t m = json_is_integer(i) ? json_integer_value(i) : -1;
-	json_int_t n = json_is_integer(k) ? json_integer_value(k) : -1;
-
-	return m < n ? -1 : m > n;
-}
-
-/* Workers answer in any order. */
-static json_t *
-sorted(json_t *list)
-{
-	size_t n = json_array_size(list);
-	json_t **rows = calloc(n + 1, sizeof(json_t *)), *out = json_array();
-
-	for (size_t i = 0; rows != NULL && i < n; i++)
-		rows[i] = json_array_get(list, i);
-	if (rows != NULL)
-		qsort(rows, n, sizeof(json_t *), by_instance);
-	for (size_t i = 0; i < n; i++)
-		(void)json_array_append(
-		    out, rows != NULL ? rows[i] : json_array_get(list, i)); /* as above */
-	free(rows);
-	return out;
-}
-
 static void
 clear_global(struct collection *c)
 {
@@ -264,36 +280,95 @@ clear_global(struct collection *c)
 }
 
 static void
+one_less(struct collection *c)
+{
+	if (--c->left == 0)
+		later_free(&c->later);
+}
+
+/* Nobody needs it any more: freed, or when it is answered after all. */
+static void
+let_go(struct asked *a)
+{
+	list_remove(&a->link);
+	if (a->is_here)
+		host_drop_counts(&a->question.base.mail);
+}
+
+static json_t *
+next_session(struct ipc_pieces *p)
+{
+	struct collection *c = LIST_ENTRY(p, struct collection, pieces);
+	json_t *o = NULL;
+
+	if (c->with_discovery) {
+		c->with_discovery = false;
+		return show_discovery(c);
+	}
+	while (o == NULL && !list_empty(&c->asked)) {
+		struct asked *a = LIST_ENTRY(c->asked.next, struct asked, link);
+
+		if (c->luns == 0)
+			o = show_session(c, a);
+		else if (c->luns < a->question.n)
+			o = json_pack("{s:b, s:o}", "continued", 1, "luns",
+			    show_some_luns(&a->question, c->luns, &c->luns));
+		if (o != NULL && c->luns > 0 && c->luns < a->question.n)
+			return o;
+		c->luns = 0;
+		let_go(a);
+	}
+	return o;
+}
+
+static void
+sessions_shown(struct ipc_pieces *p)
+{
+	struct collection *c = LIST_ENTRY(p, struct collection, pieces);
+
+	while (!list_empty(&c->asked))
+		let_go(LIST_ENTRY(c->asked.next, struct asked, link));
+	one_less(c);
+}
+
+static const struct ipc_pieces_ops session_pieces = { next_session, sessions_shown };
+
+static void
+show(struct collection *c)
+{
+	json_t *tables = json_object();
+
+	for (int i = 0; i < STAT_SECTIONS; i++)
+		control_set(tables, stat_section_id((enum stat_section)i),
+		    show_table((enum stat_section)i));
+	c->pieces = (struct ipc_pieces){ .ops = &session_pieces,
+		.member = "sessions",
+		.rest = json_pack("{s:o, s:o, s:o}", "time", control_time(time(NULL)), "tables",
+		    tables, "global", show_global(c)) };
+	c->left++;
+	ipc_call_reply_pieces(c->later.call, &c->pieces);
+}
+
+static void
+clear(struct collection *c)
+{
+	clear_global(c);
+	ipc_call_reply(c->later.call, NULL);
+	c->left++;
+	sessions_shown(&c->pieces);
+}
+
+static void
 answer(struct collection *c)
 {
-	json_t *tables;
-
 	if (c->is_answered)
 		return;
 	c->is_answered = true;
 	agenda_clear(loop_agenda(c->later.d->loop), &c->patience);
-	if (c->is_clear) {
-		clear_global(c);
-		ipc_call_reply(c->later.call, NULL);
-		return;
-	}
-	tables = json_object();
-	for (int i = 0; i < STAT_SECTIONS; i++)
-		control_set(tables, stat_section_id((enum stat_section)i),
-		    show_table((enum stat_section)i));
-	ipc_call_reply(c->later.call,
-	    json_pack("{s:o, s:o, s:o, s:o}", "time", control_time(time(NULL)), "tables", tables,
-		"global", show_global(c), "sessions", sorted(c->sessions)));
-}
-
-static void
-one_less(struct collection *c)
-{
-	if (--c->left > 0)
-		return;
-	answer(c);
-	json_decref(c->sessions);
-	later_free(&c->later);
+	if (c->is_clear)
+		clear(c);
+	else
+		show(c);
 }
 
 /* A worker that does not answer has a session that cannot be shown; the others can. */
@@ -304,16 +379,26 @@ impatient(struct agenda_timer *t)
 }
 
 static void
+one_came(struct collection *c)
+{
+	if (c->left == 1)
+		answer(c);
+	one_less(c);
+}
+
+static void
 counted(struct question *q)
 {
 	struct asked *a = LIST_ENTRY(q, struct asked, question.base);
 	struct collection *c = a->c;
-	struct wanted *w = wanted_find(c->later.d, a->instance);
 
-	if (w != NULL && a->is_counted && !c->is_answered)
-		take_session(c, w, &a->question);
-	host_drop_counts(&q->mail);
-	one_less(c);
+	a->is_here = true;
+	if (!c->is_answered && c->is_clear && a->is_counted)
+		clear_asked(a);
+	/* Too late, or not to be shown. */
+	if (c->is_answered || c->is_clear || !a->is_counted)
+		let_go(a);
+	one_came(c);
 }
 
 static void
@@ -324,13 +409,16 @@ ask_session(struct collection *c, struct wanted *w, bool is_counted)
 	a->c = c;
 	a->instance = w->instance;
 	a->is_counted = is_counted;
+	list_push_back(&c->asked, &a->link);
 	if (wanted_ask(w, &a->question.base, &mail_counts)) {
 		c->left++;
 		return;
 	}
-	if (is_counted)
-		take_session(c, w, NULL);
-	free(a);
+	a->is_here = a->question.is_gone = true;
+	if (c->is_clear && is_counted)
+		clear_asked(a);
+	if (c->is_clear || !is_counted)
+		let_go(a);
 }
 
 /* ---- the operations ---- */
@@ -374,13 +462,14 @@ collect(struct driver *d, struct ipc_call *call, bool is_clear)
 	c->later.call = call;
 	c->is_clear = is_clear;
 	c->with_connections = ipc_call_arg_bool(call, "connections", false);
-	c->sessions = json_array();
+	list_init(&c->asked);
 	c->patience.expired = impatient;
 	agenda_set(
 	    loop_agenda(d->loop), &c->patience, loop_now_update(d->loop) + STATS_PATIENCE_US);
 	c->left = 1;
-	if (sessions && instance < 0)
-		take_discovery(c);
+	c->with_discovery = sessions && instance < 0;
+	if (c->with_discovery && is_clear)
+		clear_discovery(d);
 	LIST_EACH(node, tmp, &d->sessions)
 	{
 		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
@@ -388,7 +477,7 @@ collect(struct driver *d, struct ipc_call *call, bool is_clear)
 		/* What all sessions count together is told by each of them. */
 		ask_session(c, w, sessions && (instance < 0 || w->instance == instance));
 	}
-	one_less(c);
+	one_came(c);
 }
 
 void

@@ -10,8 +10,23 @@
 #include "driver/iscsial/luns.h"
 #include "driver/iscsial/shutdown.h"
 #include "driver/iscsial/usage.h"
+#include "ipc/pieces.h"
+#include "sys/log.h"
 
 /* ---- target.list ---- */
+
+/* Where a permanent redirection that has worked sends logins. */
+static json_t *
+show_redirect(struct driver *d, const char *name, const struct registry_address *a)
+{
+	struct registry_address to;
+	char text[WANTED_ADDRESS_BYTES];
+
+	if (registry_redirect_get(d->reg, name, a, &to) != 0)
+		return json_null(); /* also where it cannot be read */
+	wanted_address_text(&to, text);
+	return json_string(text);
+}
 
 static json_t *
 show_address(struct driver *d, const char *name, const struct registry_address *a)
@@ -24,8 +39,11 @@ show_address(struct driver *d, const char *name, const struct registry_address *
 	    w != NULL ? json_string(wanted_word(w)) : json_null(), "last_error",
 	    w != NULL && w->view.last.is_set ? w->view.last.message : NULL);
 
-	if (o != NULL)
-		settings_show(d->reg, &scope, o);
+	if (o == NULL)
+		return NULL;
+	control_set(o, "redirected_to", show_redirect(d, name, a));
+	control_set(o, "next_try", w != NULL ? control_due(d, w->view.next_try_us) : json_null());
+	settings_show(d->reg, &scope, o);
 	return o;
 }
 
@@ -55,31 +73,83 @@ not_found(struct ipc_call *call, const char *what)
 	control_fail(call, &f, NULL);
 }
 
+/* So many are read from the registry at once. */
+#define TARGETS_AT_ONCE 16
+
+struct target_listing {
+	struct later later; /* first: freed as one */
+	struct ipc_pieces pieces;
+	struct registry_target *list; /* n of them, from the registry; `at` is next */
+	size_t at, n;
+	int64_t after; /* in the registry */
+	bool is_last;  /* it has no more */
+};
+
+/* False: it could not be read. */
+static bool
+read_targets(struct target_listing *l)
+{
+	registry_targets_free(l->list, l->n);
+	l->list = NULL;
+	l->at = l->n = 0;
+	if (registry_target_page(l->later.d->reg, &l->after, TARGETS_AT_ONCE, &l->list, &l->n) !=
+	    0) {
+		l->is_last = true;
+		return false;
+	}
+	l->is_last = l->n < TARGETS_AT_ONCE;
+	return true;
+}
+
+static json_t *
+next_target(struct ipc_pieces *p)
+{
+	struct target_listing *l = LIST_ENTRY(p, struct target_listing, pieces);
+
+	if (l->at == l->n && !l->is_last && !read_targets(l))
+		log_err(
+		    "a list of targets ends early: %s", registry_error(l->later.d->reg)->message);
+	return l->at < l->n ? show_target(l->later.d, &l->list[l->at++]) : NULL;
+}
+
+static void
+targets_shown(struct ipc_pieces *p)
+{
+	struct target_listing *l = LIST_ENTRY(p, struct target_listing, pieces);
+
+	registry_targets_free(l->list, l->n);
+	later_free(&l->later);
+}
+
+static const struct ipc_pieces_ops target_pieces = { next_target, targets_shown };
+
 void
 op_target_list(struct driver *d, struct ipc_call *call)
 {
 	const char *name = ipc_call_arg_string(call, "name", NULL);
-	struct registry_target *list;
-	json_t *targets;
+	struct target_listing *l = call_alloc(sizeof *l);
 	struct fault f;
-	size_t n;
+	bool ok;
 
-	if (registry_target_list(d->reg, name, &list, &n) != 0) {
+	l->later = (struct later){ d, call };
+	l->pieces = (struct ipc_pieces){ .ops = &target_pieces, .member = "targets" };
+	if (name != NULL) {
+		l->is_last = true;
+		ok = registry_target_list(d->reg, name, &l->list, &l->n) == 0;
+	} else {
+		ok = read_targets(l);
+	}
+	if (ok && (name == NULL || l->n > 0)) {
+		ipc_call_reply_pieces(call, &l->pieces);
+		return;
+	}
+	if (!ok)
 		settings_fault(d->reg, &f);
-		control_fail(call, &f, NULL);
-		return;
-	}
-	if (name != NULL && n == 0) {
-		registry_targets_free(list, n);
+	targets_shown(&l->pieces);
+	if (ok)
 		not_found(call, name);
-		return;
-	}
-	targets = json_array();
-	for (size_t i = 0; i < n; i++)
-		(void)json_array_append_new(
-		    targets, show_target(d, &list[i])); /* no memory: one less */
-	registry_targets_free(list, n);
-	ipc_call_reply(call, json_pack("{s:o}", "targets", targets));
+	else
+		control_fail(call, &f, NULL);
 }
 
 /* ---- target.remove ---- */

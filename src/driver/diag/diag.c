@@ -6,6 +6,8 @@
 #include <strings.h>
 #include <time.h>
 
+#include "driver/diag/diag_limit.h"
+
 static const struct diag_info info[DIAG_COUNT] = {
 #define MSG(appendix_, number_, id_, level_, parameters, values, text_, cause_, action_) \
 	[DIAG_##id_] = {                                                                 \
@@ -20,22 +22,9 @@ static const struct diag_info info[DIAG_COUNT] = {
 #include "driver/diag/messages.def"
 };
 
-/*
- * Repeats are told apart by message and session.  The table is small and
- * direct-mapped: when two pairs share a place, the newer one takes it, and the
- * worst that happens is a message too many.
- */
-#define PLACES 256
-
-static struct place {
-	enum diag_id id;
-	int32_t session;
-	bool used;
-	uint64_t since_ms;
-	uint32_t passed, held_back;
-} places[PLACES];
-
+/* Repeats are told apart by message and session, or address. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct diag_limit limit;
 static struct diag_cfg cfg;
 
 static uint64_t
@@ -57,7 +46,7 @@ void
 diag_init(const struct diag_cfg *new_cfg)
 {
 	pthread_mutex_lock(&lock);
-	memset(places, 0, sizeof places);
+	memset(&limit, 0, sizeof limit);
 	cfg = new_cfg != NULL ? *new_cfg : (struct diag_cfg){ 0 };
 	pthread_mutex_unlock(&lock);
 }
@@ -79,30 +68,27 @@ diag_find(const char *name, enum diag_id *ret_id)
 	return false;
 }
 
+/* Whoever it is about: a session, or the address of a discovery. */
+static uint32_t
+peer_of(const struct diag_ctx *ctx)
+{
+	uint32_t h = 0x811c9dc5u;
+
+	if (ctx->session >= 0)
+		return (uint32_t)ctx->session;
+	for (const char *c = ctx->address; c != NULL && *c != '\0'; c++)
+		h = (h ^ (unsigned char)*c) * 0x01000193u; /* FNV-1a */
+	return h | 0x80000000u;
+}
+
 /* Whether this one passes; then also how many were held back before it. */
 static bool
-passes(enum diag_id id, int32_t session, uint32_t *ret_held_back)
+passes(enum diag_id id, const struct diag_ctx *ctx, uint32_t *ret_held_back)
 {
-	uint64_t now = now_ms();
-	struct place *p = &places[((unsigned)id * 31 + (unsigned)session) % PLACES];
-	bool ok = true;
+	bool ok;
 
 	pthread_mutex_lock(&lock);
-	if (!p->used || p->id != id || p->session != session ||
-	    now - p->since_ms >= DIAG_WINDOW_MS) {
-		bool is_same = p->used && p->id == id && p->session == session;
-
-		*ret_held_back = is_same ? p->held_back : 0;
-		*p = (struct place){
-			.id = id, .session = session, .used = true, .since_ms = now, .passed = 1
-		};
-	} else if (p->passed < DIAG_BURST) {
-		p->passed++;
-		*ret_held_back = 0;
-	} else {
-		p->held_back++;
-		ok = false;
-	}
+	ok = diag_limit_passes(&limit, now_ms() + 1, (uint32_t)id, peer_of(ctx), ret_held_back);
 	pthread_mutex_unlock(&lock);
 	return ok;
 }
@@ -115,7 +101,7 @@ diag_print(enum diag_id id, const struct diag_ctx *ctx, const char *fmt, ...)
 	char text[1024], where[400] = "", again[64] = "";
 	va_list ap;
 
-	if (!passes(id, ev.ctx.session, &ev.held_back))
+	if (!passes(id, &ev.ctx, &ev.held_back))
 		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof text, fmt, ap); /* a long value is cut */

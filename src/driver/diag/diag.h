@@ -6,7 +6,7 @@
  * level is urgent enough, and always to the event log (event_log.h).  A message
  * that repeats for the same session is let through DIAG_BURST times in
  * DIAG_WINDOW_MS, then counted; the next one that passes says how many were
- * held back.
+ * held back.  What bounds all of them together: diag_limit.h.
  */
 #ifndef DRIVER_DIAG_DIAG_H
 #define DRIVER_DIAG_DIAG_H

@@ -8,8 +8,9 @@
 #include "driver/driver.h"
 #include "ini/discovery.h"
 
-/* Called once, never from inside; *r is valid during the call. */
-typedef void find_done(void *user, const struct discovery_result *r);
+/* Called once, never from inside; *r is valid during the call; its list may be
+ * taken. */
+typedef void find_done(void *user, struct discovery_result *r);
 void find_start(struct driver *d, const struct registry_address *a, find_done *done, void *user);
 /* The driver is being stopped: what is under way is answered with that. */
 void find_stop(struct driver *d);

@@ -1,6 +1,7 @@
 #include "driver/iscsi/keys.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -66,6 +67,7 @@ find_keys(const char *name, struct keys_change *c)
 	return false;
 }
 
+static const char share_name[] = "DiscoveryShare";
 static const char *const path_names[KEYS_PATHS] = { "SourceAddress", "Interface" };
 
 /* Of any kind. */
@@ -77,6 +79,9 @@ find_change(const char *name, struct keys_change *c)
 	c->n = 1;
 	c->kind = KEYS_TIMER;
 	if (timers_find(name, &c->timer))
+		return true;
+	c->kind = KEYS_SHARE;
+	if (strcasecmp(share_name, name) == 0)
 		return true;
 	c->kind = KEYS_PATH;
 	for (int i = 0; i < KEYS_PATHS; i++)
@@ -95,6 +100,8 @@ keys_change_name(const struct keys_change *c, unsigned i)
 		return timers_info(c->timer)->name;
 	case KEYS_PATH:
 		return path_names[c->path];
+	case KEYS_SHARE:
+		return share_name;
 	case KEYS_LOGIN:
 		break;
 	}
@@ -115,6 +122,9 @@ say_keys(char why[KEYS_WHY_BYTES], const char *name)
 		    timers_info((enum timer_id)t)->name);
 	for (int i = 0; i < KEYS_PATHS && n < KEYS_WHY_BYTES; i++)
 		n += snprintf(why + n, (size_t)(KEYS_WHY_BYTES - n), ", %s", path_names[i]);
+	if (n < KEYS_WHY_BYTES)
+		(void)snprintf(
+		    why + n, (size_t)(KEYS_WHY_BYTES - n), ", %s", share_name); /* as above */
 }
 
 /* What the key takes, behind a sentence that says what is wrong. */
@@ -237,6 +247,39 @@ parse_path(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
 	return false;
 }
 
+static bool
+parse_share(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
+{
+	char *end;
+	unsigned long n = strtoul(values, &end, 10);
+
+	if (*end == '\0' && values[0] >= '0' && values[0] <= '9' && n <= LIMIT_SESSIONS) {
+		(void)snprintf(c->value, sizeof c->value, "%lu", n); /* fits */
+		return true;
+	}
+	(void)snprintf(why, KEYS_WHY_BYTES,
+	    "%s cannot be \"%.60s\": it takes a number of addresses, from 0 to %u", share_name,
+	    values, LIMIT_SESSIONS); /* fits */
+	return false;
+}
+
+/* What is no login key. */
+static bool
+parse_other(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
+{
+	switch (c->kind) {
+	case KEYS_TIMER:
+		return parse_timer(values, c, why);
+	case KEYS_PATH:
+		return parse_path(values, c, why);
+	case KEYS_SHARE:
+		return parse_share(values, c, why);
+	case KEYS_LOGIN:
+		break;
+	}
+	return false;
+}
+
 bool
 keys_parse(
     const char *name, const char *values, struct keys_change *ret, char ret_why[KEYS_WHY_BYTES])
@@ -257,8 +300,7 @@ keys_parse(
 		return true;
 	}
 	if (c.kind != KEYS_LOGIN) {
-		if (c.kind == KEYS_TIMER ? !parse_timer(values, &c, ret_why)
-					 : !parse_path(values, &c, ret_why))
+		if (!parse_other(values, &c, ret_why))
 			return false;
 		*ret = c;
 		return true;

@@ -38,7 +38,7 @@ void keys_merge(const struct keys_config *config, struct keys_effective *ret);
 /* Beside login keys and time limits: where connections come from. */
 enum keys_path { KEYS_SOURCE_ADDRESS, KEYS_INTERFACE, KEYS_PATHS };
 
-enum keys_kind { KEYS_LOGIN, KEYS_TIMER, KEYS_PATH };
+enum keys_kind { KEYS_LOGIN, KEYS_TIMER, KEYS_PATH, KEYS_SHARE };
 
 /* What a user wants. */
 struct keys_change {

@@ -154,6 +154,7 @@ office_new(const struct office_cfg *cfg)
 	o->ops_cfg = cfg->ops_cfg;
 	list_init(&o->hosts);
 	list_init(&o->works);
+	o->place.said = o->said;
 	if (o->place.box == NULL) {
 		free(o);
 		return NULL;

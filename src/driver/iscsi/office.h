@@ -14,6 +14,7 @@ struct host_ops;
 struct office {
 	struct worker *worker;
 	struct world_place place;
+	struct log_limit said[LOG_LVL_DEBUG + 1]; /* the place's */
 	struct mail_slot slot;
 	struct stat_block *stats; /* the driver's, as what follows */
 	const struct host_ops *ops;

@@ -4,6 +4,7 @@
 
 #include "base/fault.h"
 #include "driver/driver.h"
+#include "sys/log.h"
 
 struct portal {
 	struct list link; /* driver.portals */
@@ -11,7 +12,8 @@ struct portal {
 	bool is_scanned;
 	time_t when;
 	size_t targets;
-	struct fault fault; /* not set: the last discovery went well */
+	struct fault fault;    /* not set: the last discovery went well */
+	struct log_limit said; /* what is logged of what it named */
 };
 
 /* The record of an address, made where there is none. */

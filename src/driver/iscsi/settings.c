@@ -63,46 +63,36 @@ settings_registry_key(enum key_id key)
 	return keys[key];
 }
 
-/* Values of one level; the caller frees them.  False: one could not be read. */
-static bool
-read_level(struct registry *r, const struct registry_scope *scope, enum keys_level level,
-    char *values[KEYS_LEVELS][KEY_COUNT])
+/* What a scope has at each level, borrowed from v. */
+static void
+merge_keys(const struct registry_values *v, struct keys_effective *ret)
 {
-	bool ok = true;
+	static const enum registry_level levels[KEYS_LEVELS] = { [KEYS_GLOBAL] = REGISTRY_GLOBAL,
+		[KEYS_TARGET] = REGISTRY_TARGET,
+		[KEYS_ADDRESS] = REGISTRY_TARGET_ADDRESS };
+	struct keys_config config = { 0 };
 
 	for (size_t k = 0; k < neg_param_count(); k++) {
-		int err = registry_get(
-		    r, scope, settings_registry_key((enum key_id)k), &values[level][k]);
+		enum registry_key key = settings_registry_key((enum key_id)k);
 
-		if (err != 0)
-			values[level][k] = NULL;
-		/* A level that does not have this key (-ENOTSUP) has no value of it. */
-		ok &= err == 0 || err == -ENOENT || err == -ENOTSUP;
+		for (int i = KEYS_GLOBAL; i < KEYS_LEVELS; i++)
+			config.value[i][k] = v->at[levels[i]][key];
+		/* The values of one scope are those of a target's address or of a discovery
+		 * address. */
+		if (config.value[KEYS_ADDRESS][k] == NULL)
+			config.value[KEYS_ADDRESS][k] = v->at[REGISTRY_DISCOVERY][key];
 	}
-	return ok;
+	keys_merge(&config, ret);
 }
 
 bool
 settings_keys(struct registry *r, const struct registry_scope *scope, struct keys_effective *ret)
 {
-	char *values[KEYS_LEVELS][KEY_COUNT] = { 0 };
-	struct keys_config config;
-	bool ok = read_level(r, NULL, KEYS_GLOBAL, values);
+	struct registry_values v;
+	bool ok = registry_effective_all(r, scope, &v) == 0; /* else all is not set */
 
-	if (scope != NULL && scope->target != NULL) {
-		struct registry_scope target = { REGISTRY_TARGET, scope->target, NULL };
-
-		ok &= read_level(r, &target, KEYS_TARGET, values);
-	}
-	if (scope != NULL && scope->address != NULL)
-		ok &= read_level(r, scope, KEYS_ADDRESS, values);
-	for (int i = 0; i < KEYS_LEVELS; i++)
-		for (int k = 0; k < KEY_COUNT; k++)
-			config.value[i][k] = values[i][k];
-	keys_merge(&config, ret);
-	for (int i = 0; i < KEYS_LEVELS; i++)
-		for (int k = 0; k < KEY_COUNT; k++)
-			free(values[i][k]);
+	merge_keys(&v, ret);
+	registry_values_fini(&v);
 	return ok;
 }
 
@@ -126,111 +116,68 @@ settings_change_key(const struct keys_change *c, unsigned i)
 	case KEYS_PATH:
 		return c->path == KEYS_INTERFACE ? REGISTRY_KEY_interface
 						 : REGISTRY_KEY_source_address;
+	case KEYS_SHARE:
+		return REGISTRY_KEY_discovery_share;
 	case KEYS_LOGIN:
 		break;
 	}
 	return settings_registry_key(c->key[i]);
 }
 
-/* A value of another release's that is out of range is passed over.  False: it could not be read.
- */
-static bool
-read_timer(struct registry *r, const struct registry_scope *scope, enum timer_id id,
-    uint32_t *ret_ms, enum registry_level *ret_level, bool *ret_is_default)
+/* A value of another release's that is out of range is passed over. */
+static uint32_t
+timer_of(const struct registry_values *v, enum timer_id id, enum registry_level *ret_level,
+    bool *ret_is_default)
 {
-	static const struct registry_scope global = { REGISTRY_GLOBAL, NULL, NULL };
-	char *value;
-	int err = registry_effective(
-	    r, scope != NULL ? scope : &global, timer_key(id), &value, ret_level);
+	const char *value = registry_values_get(v, timer_key(id), ret_level);
+	uint32_t ms = timers_info(id)->default_ms;
 
-	*ret_ms = timers_info(id)->default_ms;
-	*ret_is_default = err != 0;
-	if (err != 0)
-		return err == -ENOENT;
-	*ret_is_default = !timers_parse(id, value, ret_ms);
-	free(value);
-	return true;
+	*ret_is_default = value == NULL || !timers_parse(id, value, &ms);
+	return ms;
 }
 
-/* Heap text that may be a secret. */
+/* "" where none is set; borrowed. */
+static const char *
+text_of(const struct registry_values *v, enum registry_key key)
+{
+	const char *value = registry_values_get(v, key, NULL);
+
+	return value != NULL ? value : "";
+}
+
 static void
-wipe(char *value)
+set_chap(const struct registry_values *v, struct settings *to)
 {
-	explicit_bzero(value, strlen(value));
-	free(value);
+	const char *algorithms = text_of(v, REGISTRY_KEY_chap_algorithms);
+	const struct chapcfg_values values = { .method = text_of(v, REGISTRY_KEY_chap_method),
+		.name = text_of(v, REGISTRY_KEY_chap_name),
+		.initiator_name = to->initiator_name,
+		.secret = text_of(v, REGISTRY_KEY_chap_secret),
+		.algorithms = algorithms,
+		.target_name = text_of(v, REGISTRY_KEY_target_chap_name),
+		.target_secret = text_of(v, REGISTRY_KEY_target_chap_secret) };
+
+	chapcfg_init(&to->chap, &values, &chaphash_ops, chaphash_is_available);
+	to->has_chap = true;
+	to->is_chap_default = algorithms[0] == '\0';
 }
 
-static const enum registry_key chap_keys[] = { REGISTRY_KEY_chap_method, REGISTRY_KEY_chap_name,
-	REGISTRY_KEY_chap_secret, REGISTRY_KEY_chap_algorithms, REGISTRY_KEY_target_chap_name,
-	REGISTRY_KEY_target_chap_secret };
-#define CHAP_KEYS (sizeof chap_keys / sizeof *chap_keys)
-
-static bool
-set_chap(struct registry *r, const struct registry_scope *scope, struct settings *to,
-    struct fault *ret_fault)
-{
-	char *v[CHAP_KEYS] = { NULL };
-	bool ok = true;
-
-	for (size_t i = 0; i < CHAP_KEYS && ok; i++) {
-		v[i] = settings_read(r, scope, chap_keys[i], ret_fault);
-		ok = v[i] != NULL;
-	}
-	if (ok) {
-		const struct chapcfg_values values = { .method = v[0],
-			.name = v[1],
-			.initiator_name = to->initiator_name,
-			.secret = v[2],
-			.algorithms = v[3],
-			.target_name = v[4],
-			.target_secret = v[5] };
-
-		chapcfg_init(&to->chap, &values, &chaphash_ops, chaphash_is_available);
-		to->has_chap = true;
-		to->is_chap_default = v[3][0] == '\0';
-	}
-	for (size_t i = 0; i < CHAP_KEYS; i++)
-		if (v[i] != NULL)
-			wipe(v[i]);
-	return ok;
-}
-
-static bool
-set_keys(struct registry *r, const struct registry_scope *scope, struct settings *to,
-    struct fault *ret_fault)
+static void
+set_keys(const struct registry_values *v, struct settings *to)
 {
 	struct keys_effective keys;
 	enum registry_level level;
-	bool ok = settings_keys(r, scope, &keys), is_default;
+	bool is_default;
 
+	merge_keys(v, &keys);
 	for (int i = 0; i < TIMER_COUNT; i++)
-		ok &=
-		    read_timer(r, scope, (enum timer_id)i, &to->timers.ms[i], &level, &is_default);
-	if (!ok) {
-		settings_fault(r, ret_fault);
-		return false;
-	}
+		to->timers.ms[i] = timer_of(v, (enum timer_id)i, &level, &is_default);
 	to->offer = keys.offer;
 	for (size_t k = 0; k < neg_param_count(); k++)
 		if (keys.is_bad[k])
 			log_warn("a configured value of %s is not used: this release does not "
 				 "know it",
 			    neg_key_info((enum key_id)k)->name);
-	return true;
-}
-
-/* A setting into a field of n bytes. */
-static bool
-set_text(struct registry *r, const struct registry_scope *scope, enum registry_key key, char *to,
-    size_t n, struct fault *ret_fault)
-{
-	char *value = settings_read(r, scope, key, ret_fault);
-
-	if (value == NULL)
-		return false;
-	cut_copy(to, n, value);
-	free(value);
-	return true;
 }
 
 static bool
@@ -255,26 +202,38 @@ set_redirect(struct registry *r, const struct registry_scope *scope, struct sett
 	return true;
 }
 
+static void
+set_values(const struct registry_values *v, struct settings *s)
+{
+	cut_copy(
+	    s->initiator_name, sizeof s->initiator_name, text_of(v, REGISTRY_KEY_initiator_name));
+	cut_copy(s->initiator_alias, sizeof s->initiator_alias,
+	    text_of(v, REGISTRY_KEY_initiator_alias));
+	cut_copy(s->from.source, sizeof s->from.source, text_of(v, REGISTRY_KEY_source_address));
+	cut_copy(s->from.interface, sizeof s->from.interface, text_of(v, REGISTRY_KEY_interface));
+	set_keys(v, s);
+	if (neg_list_has(&s->offer.auth_method, NEG_AUTH_CHAP))
+		set_chap(v, s);
+}
+
 struct settings *
 settings_snapshot(struct registry *r, const struct registry_scope *scope, struct fault *ret_fault)
 {
 	struct settings *s = settings_new();
+	struct registry_values v;
 
 	if (s == NULL) {
 		fault_set(ret_fault, FAULT_INTERNAL, "free some memory", "out of memory");
 		return NULL;
 	}
-	if (set_text(r, NULL, REGISTRY_KEY_initiator_name, s->initiator_name,
-		sizeof s->initiator_name, ret_fault) &&
-	    set_text(r, NULL, REGISTRY_KEY_initiator_alias, s->initiator_alias,
-		sizeof s->initiator_alias, ret_fault) &&
-	    set_text(r, scope, REGISTRY_KEY_source_address, s->from.source, sizeof s->from.source,
-		ret_fault) &&
-	    set_text(r, scope, REGISTRY_KEY_interface, s->from.interface, sizeof s->from.interface,
-		ret_fault) &&
-	    set_keys(r, scope, s, ret_fault) && set_redirect(r, scope, s, ret_fault) &&
-	    (!neg_list_has(&s->offer.auth_method, NEG_AUTH_CHAP) ||
-		set_chap(r, scope, s, ret_fault)))
+	if (registry_effective_all(r, scope, &v) != 0) {
+		settings_fault(r, ret_fault);
+		settings_free(s);
+		return NULL;
+	}
+	set_values(&v, s);
+	registry_values_fini(&v);
+	if (set_redirect(r, scope, s, ret_fault))
 		return s;
 	settings_free(s);
 	return NULL;
@@ -321,7 +280,7 @@ show_keys(const struct registry_scope *scope, const struct keys_effective *e, js
 }
 
 static void
-show_timers(struct registry *r, const struct registry_scope *scope, json_t *to)
+show_timers(const struct registry_values *v, json_t *to)
 {
 	static const char *const names[] = { [REGISTRY_GLOBAL] = "global",
 		[REGISTRY_DISCOVERY] = "address",
@@ -332,10 +291,8 @@ show_timers(struct registry *r, const struct registry_scope *scope, json_t *to)
 	for (int i = 0; i < TIMER_COUNT; i++) {
 		enum registry_level level = REGISTRY_GLOBAL;
 		bool is_default;
-		uint32_t ms;
+		uint32_t ms = timer_of(v, (enum timer_id)i, &level, &is_default);
 
-		/* One that cannot be read is shown as its default. */
-		(void)read_timer(r, scope, (enum timer_id)i, &ms, &level, &is_default);
 		(void)json_object_set_new(timers, timers_info((enum timer_id)i)->name,
 		    json_pack("{s:o, s:s}", "seconds",
 			ms % 1000 == 0 ? json_integer(ms / 1000) : json_real(ms / 1000.0), "from",
@@ -360,43 +317,66 @@ show_list(
 }
 
 static void
-show_text(struct registry *r, const struct registry_scope *scope, enum registry_key key,
-    const char *dflt, json_t *to)
+show_text(const struct registry_values *v, enum registry_key key, const char *dflt, json_t *to)
 {
-	char *value = settings_value(r, scope, key);
+	const char *value = text_of(v, key);
 
 	(void)json_object_set_new(
 	    to, registry_key_name(key), json_string(value[0] != '\0' ? value : dflt));
-	free(value);
 }
 
 /* Only whether there is one. */
 static void
-show_secret(struct registry *r, const struct registry_scope *scope, enum registry_key key,
-    const char *member, json_t *to)
+show_secret(const struct registry_values *v, enum registry_key key, const char *member, json_t *to)
 {
-	char *value = settings_value(r, scope, key);
+	(void)json_object_set_new(to, member, json_boolean(text_of(v, key)[0] != '\0'));
+}
 
-	(void)json_object_set_new(to, member, json_boolean(value[0] != '\0'));
-	wipe(value);
+static uint32_t
+share_of(const struct registry_values *v)
+{
+	const char *text = text_of(v, REGISTRY_KEY_discovery_share);
+	unsigned long n = strtoul(text, NULL, 10);
+
+	return text[0] == '\0' || n > LIMIT_SESSIONS ? LIMIT_DISCOVERY_SHARE : (uint32_t)n;
+}
+
+uint32_t
+settings_share(struct registry *r, const struct registry_address *by)
+{
+	const struct registry_scope scope = { REGISTRY_DISCOVERY, NULL, by };
+	struct registry_values v;
+	uint32_t share;
+
+	(void)registry_effective_all(r, &scope, &v); /* what cannot be read is the default */
+	share = share_of(&v);
+	registry_values_fini(&v);
+	return share;
 }
 
 void
 settings_show(struct registry *r, const struct registry_scope *scope, json_t *to)
 {
 	struct keys_effective e;
+	struct registry_values v;
 
-	(void)settings_keys(r, scope, &e); /* what cannot be read is shown as its default */
+	(void)registry_effective_all(
+	    r, scope, &v); /* what cannot be read is shown as its default */
+	merge_keys(&v, &e);
 	for (size_t i = 0; i < LIST_KEYS; i++)
 		show_list(scope, &e, list_keys[i], to);
-	show_text(r, scope, REGISTRY_KEY_chap_method, CHAPCFG_METHOD_DEFAULT, to);
-	show_text(r, scope, REGISTRY_KEY_chap_name, "", to);
-	show_text(r, scope, REGISTRY_KEY_chap_algorithms, "", to);
-	show_text(r, scope, REGISTRY_KEY_target_chap_name, "", to);
-	show_secret(r, scope, REGISTRY_KEY_chap_secret, "chap_secret_set", to);
-	show_secret(r, scope, REGISTRY_KEY_target_chap_secret, "target_chap_secret_set", to);
+	show_text(&v, REGISTRY_KEY_chap_method, CHAPCFG_METHOD_DEFAULT, to);
+	show_text(&v, REGISTRY_KEY_chap_name, "", to);
+	show_text(&v, REGISTRY_KEY_chap_algorithms, "", to);
+	show_text(&v, REGISTRY_KEY_target_chap_name, "", to);
+	show_secret(&v, REGISTRY_KEY_chap_secret, "chap_secret_set", to);
+	show_secret(&v, REGISTRY_KEY_target_chap_secret, "target_chap_secret_set", to);
 	show_keys(scope, &e, to);
-	show_timers(r, scope, to);
-	show_text(r, scope, REGISTRY_KEY_source_address, "", to);
-	show_text(r, scope, REGISTRY_KEY_interface, "", to);
+	show_timers(&v, to);
+	show_text(&v, REGISTRY_KEY_source_address, "", to);
+	show_text(&v, REGISTRY_KEY_interface, "", to);
+	if (scope == NULL || scope->level == REGISTRY_DISCOVERY)
+		(void)json_object_set_new(to, "discovery_share",
+		    json_integer(share_of(&v))); /* no memory: it stays away */
+	registry_values_fini(&v);
 }

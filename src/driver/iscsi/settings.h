@@ -37,6 +37,8 @@ bool settings_keys(
  * configured for just this scope.
  */
 void settings_show(struct registry *r, const struct registry_scope *scope, json_t *to);
+/* How many addresses of targets this discovery address may name. */
+uint32_t settings_share(struct registry *r, const struct registry_address *by);
 /* For displays: the same, or "" also where it could not be read. */
 char *settings_value(struct registry *r, const struct registry_scope *scope, enum registry_key key);
 

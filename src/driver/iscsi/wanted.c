@@ -11,6 +11,7 @@
 #include "driver/diag/diag.h"
 #include "driver/iscsi/office.h"
 #include "driver/iscsi/settings.h"
+#include "driver/iscsi/wanted_find.h"
 #include "ini/isid.h"
 #include "sys/log.h"
 
@@ -69,46 +70,6 @@ wanted_is_closed(const struct wanted *w)
 
 /* ---- which there are ---- */
 
-struct wanted *
-wanted_find(const struct driver *d, uint32_t instance)
-{
-	LIST_EACH(node, tmp, &d->sessions)
-	{
-		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
-
-		if (w->instance == instance)
-			return w;
-	}
-	return NULL;
-}
-
-struct wanted *
-wanted_find_address(const struct driver *d, const char *target, const struct registry_address *a)
-{
-	LIST_EACH(node, tmp, &d->sessions)
-	{
-		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
-
-		if (strcmp(w->target, target) == 0 && registry_address_same(&w->a, a))
-			return w;
-	}
-	return NULL;
-}
-
-static void
-insert(struct driver *d, struct wanted *w)
-{
-	struct list *before = &d->sessions;
-
-	LIST_EACH(node, tmp, &d->sessions)
-	{
-		if (LIST_ENTRY(node, struct wanted, link)->instance > w->instance)
-			break;
-		before = node;
-	}
-	list_insert(before, &w->link);
-}
-
 /* Discovery reports another tag for an address that we know. */
 static void
 new_tag(struct wanted *w, const struct registry_address *a)
@@ -158,10 +119,11 @@ wanted_get(
 	w->a = *a;
 	wanted_address_text(a, w->about);
 	isid_normal(w->isid, d->isid_random, instance);
+	agenda_work_init(&w->settle, d->wanted_ops->settle);
 	w->view.state = SESSION_CLOSED;
 	w->stats_base.cleared = time(NULL);
 	w->keep = d->wanted_ops->is_known(d, instance);
-	insert(d, w);
+	wanted_insert(w);
 	return w;
 }
 
@@ -169,7 +131,9 @@ void
 wanted_free(struct wanted *w)
 {
 	assert(!w->is_hosted && w->closing == 0);
-	list_remove(&w->link);
+	agenda_clear(loop_agenda(w->d->loop), &w->look_again);
+	agenda_cancel(&w->settle);
+	wanted_remove(w);
 	free(w);
 }
 
@@ -241,18 +205,40 @@ wanted_tell(struct wanted *w, struct mail *m, const struct mail_kind *kind)
 /* ---- open ---- */
 
 static void
-opened(void *arg)
+tell_opened(struct opening *o)
 {
-	struct opening *o = arg;
 	struct wanted *w = wanted_find(o->d, o->instance);
 
 	if (w != NULL)
 		w->openings -= o->done != NULL;
-	if (o->question.fault.is_set && w != NULL && w->view.state == SESSION_CLOSED)
-		w->view.last = o->question.fault;
 	if (o->done != NULL)
 		o->done(o->user, w, &o->question.fault);
 	free(o);
+}
+
+/* The host of a session that never came about has ended. */
+static void
+retired(void *user, struct driver *d, uint32_t instance)
+{
+	(void)d;
+	(void)instance;
+	tell_opened(user);
+}
+
+static void
+opened(void *arg)
+{
+	struct opening *o = arg;
+	struct wanted *w = wanted_find(o->d, o->instance);
+	bool has_failed = o->question.fault.is_set && w != NULL && w->closing == 0 && !w->keep;
+
+	if (o->question.fault.is_set && w != NULL && w->view.state == SESSION_CLOSED)
+		w->view.last = o->question.fault;
+	/* It is not tried again by itself: whoever opens it again makes it anew. */
+	if (has_failed && w->is_hosted && !o->d->is_stopping)
+		wanted_close(w, true, retired, o);
+	else
+		tell_opened(o);
 }
 
 static void
@@ -383,7 +369,8 @@ wanted_take_luns(void *owner, struct mail *m)
 	char label[WANTED_LABEL_BYTES];
 
 	mail_answer(m);
-	log_note("%s: the target has other LUNs now: they are looked at", wanted_label(w, label));
+	log_limited(&w->notes, loop_now(w->d->loop), LOG_LVL_NOTE,
+	    "%s: the target has other LUNs now: they are looked at", wanted_label(w, label));
 	w->d->wanted_ops->luns_changed(w);
 }
 

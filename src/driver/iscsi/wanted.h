@@ -11,9 +11,11 @@
 
 #include "driver/driver.h"
 #include "driver/iscsi/mail.h"
+#include "sys/log.h"
 
 struct wanted {
-	struct list link; /* driver.sessions */
+	struct list link;         /* driver.sessions */
+	struct wanted *same_hash; /* wanted_find.c's */
 	struct driver *d;
 	uint32_t instance;
 	char target[LIMIT_ISCSI_NAME_BYTES + 1];
@@ -45,6 +47,16 @@ struct wanted {
 	unsigned openings;  /* somebody waits for it to be online, and looks at its LUNs then */
 	const void *scan;   /* the scan that visited it last; only compared */
 	bool is_dropped;    /* freed as soon as it is closed */
+
+	/* Looks at its LUNs that the target asks for have a pace: luns.c's. */
+	unsigned looks; /* under way */
+	bool must_look; /* again, when those are over */
+	uint64_t look_after_us;
+	struct agenda_timer look_again;
+	struct agenda_work settle; /* the states of nodes above its units, once a turn */
+
+	/* What is logged about it: of its units, and what a look at them could not do. */
+	struct log_limit notes, failures;
 };
 
 /* The adaptation layer is told; on the main loop. */
@@ -53,6 +65,7 @@ struct wanted_ops {
 	void (*online)(struct wanted *w);
 	void (*offline)(struct wanted *w); /* for so long that I/O fails, or it is closed */
 	void (*luns_changed)(struct wanted *w);
+	void (*settle)(struct agenda_work *w); /* wanted.settle */
 };
 
 /*

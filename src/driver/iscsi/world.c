@@ -13,6 +13,10 @@
 #include "ini/login_run.h"
 #include "sys/log.h"
 
+/* What all sessions of a worker may say of one level in a period: a fleet that is lost fits,
+ * thousands do not. */
+#define WORLDS_SAY_LINES 200
+
 /* What a login run has outside itself: its socket, and what was asked for it. */
 struct line {
 	struct iscsi_world *w;
@@ -268,26 +272,34 @@ op_random(struct world *w, void *ret_bytes, size_t n)
 }
 
 static void
-op_say(struct world *w, enum say_level level, const char *sentence)
+op_say(struct world *world, enum say_level level, const char *sentence)
 {
-	(void)w;
-	switch (level) {
-	case SAY_ERR:
-		log_err("%s", sentence);
-		break;
-	case SAY_WARN:
-		log_warn("%s", sentence);
-		break;
-	case SAY_NOTE:
-		log_note("%s", sentence);
-		break;
-	case SAY_INFO:
-		log_info("%s", sentence);
-		break;
-	case SAY_DEBUG:
+	static const enum log_level levels[] = { [SAY_ERR] = LOG_LVL_ERR,
+		[SAY_WARN] = LOG_LVL_WARN,
+		[SAY_NOTE] = LOG_LVL_NOTE,
+		[SAY_INFO] = LOG_LVL_INFO,
+		[SAY_DEBUG] = LOG_LVL_DEBUG };
+	struct iscsi_world *w = LIST_ENTRY(world, struct iscsi_world, world);
+	enum log_level at = levels[level];
+
+	unsigned left_out, all_left_out;
+	uint64_t now = loop_now(w->place->loop);
+
+	if (at == LOG_LVL_DEBUG) {
 		log_debug("%s", sentence);
-		break;
+		return;
 	}
+	/* A target that makes a session say something again and again silences that session only.
+	 */
+	if (at > log_get_level() ||
+	    !log_limit_passes(&w->said[at], now, LOG_LIMIT_LINES, &left_out) ||
+	    !log_limit_passes(&w->place->said[at], now, WORLDS_SAY_LINES, &all_left_out))
+		return;
+	left_out += all_left_out;
+	if (left_out > 0)
+		log_msg(at, "%s (%u more like it were left out)", sentence, left_out);
+	else
+		log_msg(at, "%s", sentence);
 }
 
 static const struct world_ops world_ops = {

@@ -10,19 +10,22 @@
 #include "driver/diag/account.h"
 #include "engine/mailbox.h"
 #include "ini/world.h"
+#include "sys/log.h"
 
 /* What the worlds of one worker share; borrowed. */
 struct world_place {
 	struct loop *loop;
 	struct mailbox *box;
 	struct mail_address isw;
+	struct log_limit *said; /* what all of them say, by level */
 };
 
 /* The world of one session, or of one discovery. */
 struct iscsi_world {
 	struct world world;
 	const struct world_place *place;
-	struct account account; /* what it points to is borrowed */
+	struct account account;                   /* what it points to is borrowed */
+	struct log_limit said[LOG_LVL_DEBUG + 1]; /* what it says, by level */
 };
 
 void world_init(

@@ -13,6 +13,9 @@
 #include "sys/log.h"
 
 #define LUNS_FAILURES_MAX 256
+/* A turn's work, and the disks that a worker is asked to show at once. */
+#define LUNS_TURN_US 5000
+#define LUNS_AT_ONCE 64
 
 /* One probe of one session, from the question to the disks that are shown. */
 struct visit {
@@ -22,6 +25,9 @@ struct visit {
 	void *user;
 	struct mail_probe *probe; /* its answer */
 	struct luns_result result;
+	uint64_t began_us;
+	size_t next;                   /* of the probe's LUNs */
+	struct agenda_work more;       /* goes on with them */
 	struct luns_failure *failures; /* NULL or LUNS_FAILURES_MAX, owned */
 	size_t restoring;              /* disks whose device files are being made, and one */
 };
@@ -261,7 +267,8 @@ find_twin(const struct driver *d, struct node *n, const struct lu_info *info)
 		const struct node *o = d->tree->nodes[i];
 
 		if (o == n || o->kind != TREE_LUN || o->info == NULL || o->twin[0] != '\0' ||
-		    o->is_replaced || (!o->is_installed && !o->is_shown) ||
+		    o->is_replaced || (!o->is_installed && !o->is_shown && !o->is_showing) ||
+		    !identity_sketch_meets(&o->sketch, &n->sketch) ||
 		    identity_compare(&o->info->id, &info->id) != IDENTITY_SAME)
 			continue;
 		cut_copy(n->twin, sizeof n->twin, o->name);
@@ -350,15 +357,6 @@ settle(struct driver *d, uint32_t instance)
 	}
 }
 
-static const struct lu_info *
-find_info(const struct probe_result *r, uint32_t lun)
-{
-	for (size_t i = 0; i < r->n; i++)
-		if (r->luns[i].number == lun)
-			return &r->luns[i];
-	return NULL;
-}
-
 /*
  * What the probe did not find any more.  A LUN that merely did not answer
  * stays what it was; a disk that is installed keeps its files, for it may come
@@ -368,20 +366,70 @@ static void
 drop_missing(struct visit *v, struct wanted *w, const struct probe_result *r)
 {
 	size_t from, to = luns_range(v->d, v->instance, &from);
+	bool *is_there = call_alloc(LIMIT_LUNS * sizeof *is_there);
 
+	for (size_t i = 0; i < r->n; i++)
+		if (r->luns[i].number < LIMIT_LUNS)
+			is_there[r->luns[i].number] |= r->luns[i].answer != LU_NOBODY;
 	for (size_t i = from; i < to; i++) {
 		struct node *n = v->d->tree->nodes[i];
-		const struct lu_info *info;
 
-		if (n->kind != TREE_LUN)
-			continue;
-		info = find_info(r, n->lun);
-		if (info != NULL && info->answer != LU_NOBODY)
+		if (n->kind != TREE_LUN || (n->lun < LIMIT_LUNS && is_there[n->lun]))
 			continue;
 		n->state = TREE_NO_HW;
 		if (!n->is_installed)
 			forget_disk(w, n);
 	}
+	free(is_there);
+}
+
+static void
+tell_failures(struct visit *v)
+{
+	struct wanted *w = wanted_find(v->d, v->instance);
+	struct log_limit nobody = { 0 };
+
+	for (size_t i = 0; i < v->result.n_failures; i++)
+		log_limited(w != NULL ? &w->failures : &nobody, loop_now(v->d->loop), LOG_LVL_WARN,
+		    "%s: %s", v->failures[i].what, v->failures[i].fault.message);
+}
+
+static void luns_look(struct wanted *w);
+
+static void
+look_again(struct agenda_timer *t)
+{
+	luns_look(LIST_ENTRY(t, struct wanted, look_again));
+}
+
+/* The target asks for a look: not while one is under way, and none costs more than a third of the
+ * time. */
+static void
+luns_look(struct wanted *w)
+{
+	uint64_t now = loop_now_update(w->d->loop);
+
+	w->look_again.expired = look_again;
+	w->must_look = w->looks > 0;
+	if (w->must_look)
+		return;
+	if (now >= w->look_after_us)
+		luns_probe(w, NULL, NULL);
+	else
+		agenda_set(loop_agenda(w->d->loop), &w->look_again, w->look_after_us);
+}
+
+static void
+look_is_over(const struct visit *v)
+{
+	struct wanted *w = wanted_find(v->d, v->instance);
+	uint64_t now = loop_now_update(v->d->loop);
+
+	if (w == NULL || w->looks == 0 || --w->looks > 0)
+		return;
+	w->look_after_us = now + 2 * (now - v->began_us);
+	if (w->must_look && w->closing == 0 && !v->d->is_stopping)
+		luns_look(w);
 }
 
 static void
@@ -393,10 +441,10 @@ finish(struct visit *v)
 	for (size_t i = from; i < to; i++)
 		v->result.claimed += v->d->tree->nodes[i]->kind == TREE_LUN &&
 				     v->d->tree->nodes[i]->state == TREE_CLAIMED;
-	for (size_t i = 0; i < v->result.n_failures; i++)
-		log_warn("%s: %s", v->failures[i].what, v->failures[i].fault.message);
+	tell_failures(v);
 	if (v->done != NULL)
 		v->done(v->user, &v->result);
+	look_is_over(v);
 	free(v->failures);
 	if (v->probe != NULL)
 		host_drop_probe(&v->probe->base.mail);
@@ -415,81 +463,134 @@ restored(void *user, const struct devfile_result *r)
 		finish(v);
 }
 
-/* The worker has taken the disks: those that are installed get their device files back. */
+static void adopt(struct visit *v);
+
+/* The worker has a disk, or not. */
+static void
+row_shown(struct visit *v, const struct wanted *w, const struct mail_show_row *row)
+{
+	struct node *node = luns_find(v->d, v->instance, row->info.number);
+
+	if (node == NULL)
+		return;
+	node->is_showing = false;
+	if (row->fault.is_set) {
+		fail(v, node->hw_path, &row->fault);
+		/* Another unit came, and somebody still has the old one open. */
+		if (row->fault.code == FAULT_BUSY) {
+			node->is_replaced = true;
+			node->state = TREE_UNCLAIMED;
+		}
+		return;
+	}
+	if (w == NULL || wanted_is_closed(w) || w->closing > 0)
+		return;
+	node->is_shown = true;
+	if (node->is_installed) {
+		v->restoring++;
+		devfile_restore(v->d, node, restored, v);
+	}
+}
+
+/* The worker has taken some disks: those that are installed get their device files back. */
 static void
 shown(struct question *q)
 {
 	struct mail_show *show = LIST_ENTRY(q, struct mail_show, base);
 	struct visit *v = q->user;
-	struct wanted *w = wanted_find(v->d, v->instance);
+	const struct wanted *w = wanted_find(v->d, v->instance);
 
-	v->restoring = 1;
-	for (size_t i = 0; i < show->n; i++) {
-		const struct mail_show_row *row = &show->rows[i];
-		struct node *node = luns_find(v->d, v->instance, row->info.number);
-
-		if (node == NULL)
-			continue;
-		if (row->fault.is_set) {
-			fail(v, node->hw_path, &row->fault);
-			/* Another unit came, and somebody still has the old one open. */
-			if (row->fault.code == FAULT_BUSY) {
-				node->is_replaced = true;
-				node->state = TREE_UNCLAIMED;
-			}
-			continue;
-		}
-		if (w == NULL || wanted_is_closed(w) || w->closing > 0)
-			continue;
-		node->is_shown = true;
-		if (node->is_installed) {
-			v->restoring++;
-			devfile_restore(v->d, node, restored, v);
-		}
-	}
+	for (size_t i = 0; i < show->n; i++)
+		row_shown(v, w, &show->rows[i]);
 	disks_drop_show(&q->mail);
-	restored(v, NULL);
+	adopt(v);
 }
 
 static void
-add_row(struct mail_show *show, const struct node *n, const struct lu_info *info,
-    enum standing standing)
+add_row(struct mail_show *show, struct node *n, const struct lu_info *info, enum standing standing)
 {
 	struct mail_show_row *row = &show->rows[show->n++];
 
+	n->is_showing = true;
 	row->info = *info;
 	row->may_adopt = standing == STANDING_NEW;
 	cut_copy(row->name, sizeof row->name, n->name);
 }
 
 static void
-adopt(struct visit *v, struct wanted *w, const struct probe_result *r)
+adopt_one(struct visit *v, const struct lu_info *info, struct mail_show *show)
 {
+	enum standing standing = STANDING_UNKNOWN;
+	struct node *node;
+	char what[32];
+
+	(void)snprintf(what, sizeof what, "LUN %u", info->number);
+	if (info->fault.is_set)
+		fail(v, what, &info->fault);
+	if (info->answer != LU_SOMEBODY)
+		return;
+	node = claim(v, info, &standing);
+	if (node != NULL && info->is_disk && info->is_sized && node->state == TREE_CLAIMED &&
+	    standing != STANDING_UNKNOWN)
+		add_row(show, node, info, standing);
+}
+
+/* As many as one turn has time for, with one wait for the disk; those that are to be shown. */
+static struct mail_show *
+adopt_some(struct visit *v)
+{
+	const struct probe_result *r = &v->probe->result;
 	struct mail_show *show = question_new(sizeof *show, shown, v);
+	uint64_t until = loop_now_update(v->d->loop) + LUNS_TURN_US;
+	bool in_one = registry_begin(v->d->reg) == 0;
 
-	show->rows = call_alloc((r->n + 1) * sizeof *show->rows);
-	for (size_t i = 0; i < r->n; i++) {
-		const struct lu_info *info = &r->luns[i];
-		enum standing standing = STANDING_UNKNOWN;
-		const struct node *node;
-		char what[32];
+	show->rows = call_alloc(LUNS_AT_ONCE * sizeof *show->rows);
+	do
+		adopt_one(v, &r->luns[v->next++], show);
+	while (v->next < r->n && show->n < LUNS_AT_ONCE && loop_now_update(v->d->loop) < until);
+	if (in_one && registry_commit(v->d->reg) != 0)
+		log_err("the hardware paths of session %u are not kept: %s", v->instance,
+		    registry_error(v->d->reg)->message);
+	return show;
+}
 
-		(void)snprintf(what, sizeof what, "LUN %u", info->number);
-		if (info->fault.is_set)
-			fail(v, what, &info->fault);
-		if (info->answer != LU_SOMEBODY)
-			continue;
-		node = claim(v, info, &standing);
-		if (node != NULL && info->is_disk && info->is_sized &&
-		    node->state == TREE_CLAIMED && standing != STANDING_UNKNOWN)
-			add_row(show, node, info, standing);
-	}
-	drop_missing(v, w, r);
+/* All that were found have their nodes. */
+static void
+adopted(struct visit *v, struct wanted *w)
+{
+	drop_missing(v, w, &v->probe->result);
 	settle(v->d, v->instance);
-	if (!wanted_ask(w, &show->base, &mail_show)) {
-		disks_drop_show(&show->base.mail);
-		finish(v);
+	restored(v, NULL);
+}
+
+static void
+adopt(struct visit *v)
+{
+	struct wanted *w = wanted_find(v->d, v->instance);
+	struct mail_show *show;
+
+	if (w == NULL || w->closing > 0) {
+		fault_set(&v->result.fault, FAULT_OFFLINE, "scan again", "the session was closed");
+		restored(v, NULL);
+		return;
 	}
+	if (v->next == v->probe->result.n) {
+		adopted(v, w);
+		return;
+	}
+	show = adopt_some(v);
+	if (show->n > 0 && wanted_ask(w, &show->base, &mail_show))
+		return; /* shown() goes on */
+	for (size_t i = 0; i < show->n; i++)
+		luns_find(v->d, v->instance, show->rows[i].info.number)->is_showing = false;
+	disks_drop_show(&show->base.mail);
+	agenda_defer(loop_agenda(v->d->loop), &v->more);
+}
+
+static void
+adopt_more(struct agenda_work *w)
+{
+	adopt(LIST_ENTRY(w, struct visit, more));
 }
 
 /* The guide's statistics and messages about a probe. */
@@ -531,7 +632,6 @@ probed(struct question *q)
 	struct visit *v = q->user;
 	struct wanted *w = wanted_find(v->d, v->instance);
 	struct probe_result *r;
-	bool in_one;
 
 	v->probe = LIST_ENTRY(q, struct mail_probe, base);
 	r = &v->probe->result;
@@ -549,13 +649,8 @@ probed(struct question *q)
 	w->is_probed = true;
 	v->result.unclaimed = r->unclaimed;
 	v->result.probe = r;
-	/* One wait for the disk instead of one a node; each write stands for itself if this fails.
-	 */
-	in_one = registry_begin(v->d->reg) == 0;
-	adopt(v, w, r);
-	if (in_one && registry_commit(w->d->reg) != 0)
-		log_err("the hardware paths of session %u are not kept: %s", w->instance,
-		    registry_error(w->d->reg)->message);
+	v->restoring = 1;
+	adopt(v);
 }
 
 static void
@@ -572,6 +667,9 @@ luns_probe(struct wanted *w, luns_done *done, void *user)
 
 	v->d = w->d;
 	v->instance = w->instance;
+	v->began_us = loop_now_update(w->d->loop);
+	w->looks++;
+	agenda_work_init(&v->more, adopt_more);
 	v->done = done;
 	v->user = user;
 	w->is_probing = true;
@@ -608,12 +706,14 @@ offline(struct wanted *w)
 }
 
 static void
-luns_changed(struct wanted *w)
+settle_later(struct agenda_work *work)
 {
-	luns_probe(w, NULL, NULL);
+	const struct wanted *w = LIST_ENTRY(work, struct wanted, settle);
+
+	settle(w->d, w->instance);
 }
 
-const struct wanted_ops luns_ops = { is_known, online, offline, luns_changed };
+const struct wanted_ops luns_ops = { is_known, online, offline, luns_look, settle_later };
 
 /* It is the right unit (again). */
 static void
@@ -627,13 +727,26 @@ is_same(struct driver *d, struct node *n)
 		devfile_restore(d, n, NULL, NULL);
 }
 
+/* A unit that changes all the time says so a few times only. */
 static void
-has_changed(struct driver *d, struct node *n, const struct lu_info *info)
+note(struct wanted *w, enum log_level level, const struct node *n, const char *what,
+    const char *next)
 {
-	log_note("disk %s: now %llu bytes%s", n->name, (unsigned long long)info->capacity.bytes,
-	    info->has_mode && info->mode.is_write_protected ? ", read-only" : "");
+	log_limited(&w->notes, loop_now(w->d->loop), level, "disk %s: %s%s%s", n->name, what,
+	    next[0] != '\0' ? "; " : "", next);
+}
+
+static void
+has_changed(struct wanted *w, struct node *n, const struct lu_info *info)
+{
+	char text[64];
+
+	(void)snprintf(text, sizeof text, "now %llu bytes%s",
+	    (unsigned long long)info->capacity.bytes,
+	    info->has_mode && info->mode.is_write_protected ? ", read-only" : ""); /* fits */
+	note(w, LOG_LVL_NOTE, n, text, "");
 	tree_describe_lun(n, info);
-	devfile_change(d, n);
+	devfile_change(w->d, n);
 }
 
 /* What a unit that is shown says about itself; told as an event where it is news. */
@@ -696,11 +809,11 @@ luns_take_unit(void *owner, struct mail *m)
 	struct node *n = luns_find(w->d, w->instance, u->lun);
 
 	if (n != NULL && u->is_changed && u->info.is_sized)
-		has_changed(w->d, n, &u->info);
+		has_changed(w, n, &u->info);
 	if (n != NULL)
 		take_file(w, n, u);
 	if (n != NULL)
 		take_state(w, n, u);
-	settle(w->d, w->instance);
+	agenda_defer(loop_agenda(w->d->loop), &w->settle);
 	mail_answer(m);
 }

@@ -153,6 +153,7 @@ tree_describe_lun(struct node *n, const struct lu_info *info)
 	if (n->info == NULL)
 		n->info = call_alloc(sizeof *n->info);
 	*n->info = *info;
+	identity_sketch(&info->id, &n->sketch);
 	n->class_name = inquiry_class(info->inquiry.type);
 	n->driver = inquiry_driver(info->inquiry.type);
 	inquiry_describe(&info->inquiry, n->description);

@@ -35,13 +35,15 @@ struct node {
 
 	/* TREE_LUN only. */
 	uint32_t lun;
-	char name[32];        /* c1t0d1 */
-	struct lu_info *info; /* owned; NULL: not seen since the driver started */
-	bool is_shown;        /* the exporter has it */
-	bool is_replaced;     /* another unit than the registry's stands there: no I/O */
-	bool is_absent;       /* the target has no unit there now; it is waited for */
-	bool is_installed;    /* it has device files, or will when it is back */
-	bool is_in_use;       /* as usage_collect() saw it last */
+	char name[32];                 /* c1t0d1 */
+	struct lu_info *info;          /* owned; NULL: not seen since the driver started */
+	struct identity_sketch sketch; /* of info's identity */
+	bool is_showing;               /* the worker was asked to show it, and has not answered */
+	bool is_shown;                 /* the exporter has it */
+	bool is_replaced;              /* another unit than the registry's stands there: no I/O */
+	bool is_absent;                /* the target has no unit there now; it is waited for */
+	bool is_installed;             /* it has device files, or will when it is back */
+	bool is_in_use;                /* as usage_collect() saw it last */
 	unsigned openers;  /* of the exporter's file, and whether the block device has a user, as */
 	bool is_loop_used; /* the walk of usage.c that is under way found so far */
 	struct work *attaching; /* devfile.c makes its block device; borrowed */

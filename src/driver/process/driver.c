@@ -16,7 +16,7 @@
 #include "driver/iscsi/portal.h"
 #include "driver/iscsi/radius.h"
 #include "driver/iscsi/settings.h"
-#include "driver/iscsi/wanted.h"
+#include "driver/iscsi/wanted_find.h"
 #include "driver/iscsial/devfile.h"
 #include "driver/iscsial/disks.h"
 #include "driver/iscsial/luns.h"
@@ -244,6 +244,7 @@ driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fa
 	list_init(&d->followers);
 	list_init(&d->scans);
 	d->tree = tree_new();
+	d->places = wanted_places_new();
 	d->wanted_ops = &luns_ops;
 	d->started = d->stats_base.cleared = d->swd_base.cleared = d->discovery_base.cleared =
 	    time(NULL);
@@ -287,6 +288,7 @@ driver_fini(struct driver *d)
 		return;
 	isw_free(d->isw);
 	tree_free(d->tree);
+	wanted_places_free(d->places);
 	usage_free(d->usage);
 	devfile_end(d);
 	mailbox_close(&d->slot);

@@ -34,6 +34,21 @@ label_print(FILE *out, const struct label *rows, size_t n, unsigned sections, co
 }
 
 static void
+put_if_set(FILE *out, const struct label *row, const json_t *object)
+{
+	const char *text = result_text(object, row->key);
+	char number[24];
+
+	if (json_is_integer(json_object_get(object, row->key))) {
+		snprintf(
+		    number, sizeof(number), "%lld", (long long)result_number(object, row->key));
+		text = number;
+	}
+	if (text[0] != '\0')
+		label_put(out, row->label, text);
+}
+
+static void
 put_row(FILE *out, const struct label *row, const json_t *object)
 {
 	char number[24] = "";
@@ -41,6 +56,9 @@ put_row(FILE *out, const struct label *row, const json_t *object)
 	switch (row->kind) {
 	case LABEL_TEXT:
 		label_put(out, row->label, result_text(object, row->key));
+		break;
+	case LABEL_IF_SET:
+		put_if_set(out, row, object);
 		break;
 	case LABEL_NUMBER:
 		if (json_is_integer(json_object_get(object, row->key)))

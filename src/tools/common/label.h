@@ -11,6 +11,7 @@
 
 enum label_kind {
 	LABEL_TEXT,
+	LABEL_IF_SET, /* a text or number; no line at all where there is none */
 	LABEL_NUMBER, /* nothing where there is none */
 	LABEL_WORDS,  /* a list; "(default)" where "<key>_is_default" says so */
 	LABEL_PAIRS,  /* an object's strings: "MaxBurstLength=65536 DataDigest=CRC32C,None" */

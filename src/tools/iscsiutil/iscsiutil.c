@@ -136,6 +136,42 @@ run_del(const struct cmdline *line)
 	return change_discovery(line, IPC_OP_discovery_remove);
 }
 
+enum status
+run_del_found(const struct cmdline *line)
+{
+	json_t *result, *args = say_need(json_object());
+	bool ok = ask_put_portal(args, line) && args_put(args, "targets", line, OPT_targets) &&
+		  args_put(args, "force", line, OPT_force);
+	enum status status =
+	    ask_driver(line, IPC_OP_discovery_remove, args, ok, CALL_ISCSI, &result);
+	json_int_t n;
+
+	if (status != STATUS_OK)
+		return status;
+	n = result_number(result, "addresses_removed");
+	if (!ask_wants_json(line))
+		say_note("%lld operational target address%s deleted with it", (long long)n,
+		    n == 1 ? " was" : "es were");
+	json_decref(result);
+	return STATUS_OK;
+}
+
+enum status
+run_clear_redirect(const struct cmdline *line)
+{
+	json_t *result, *args = say_need(json_object());
+	bool ok = args_put(args, "name", line, OPT_T) && ask_put_portal(args, line);
+	enum status status = ask_driver(line, IPC_OP_redirect_clear, args, ok, CALL_ISCSI, &result);
+
+	if (status != STATUS_OK)
+		return status;
+	if (!ask_wants_json(line))
+		say_note("logins are not sent to %s any more; this counts from the next login",
+		    result_text(result, "was"));
+	json_decref(result);
+	return STATUS_OK;
+}
+
 static enum status
 run_show_all(const struct cmdline *line)
 {

@@ -1,0 +1,94 @@
+/* Which sessions are wanted: found by instance and by address, whatever their number. */
+#include "driver/iscsi/wanted_find.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/call.h"
+
+/* A target has LIMIT_SENDTARGETS_ADDRESSES sessions at most, which share a chain. */
+#define CHAINS 4096
+
+struct wanted_places {
+	struct wanted *by_instance[LIMIT_SESSIONS];
+	struct wanted *by_target[CHAINS]; /* chained by wanted.same_hash */
+};
+
+struct wanted_places *
+wanted_places_new(void)
+{
+	return call_alloc(sizeof(struct wanted_places));
+}
+
+void
+wanted_places_free(struct wanted_places *p)
+{
+	free(p);
+}
+
+/* FNV-1a; a target that chooses names of equal hashes slows only this look-up down, to what a list
+ * costs. */
+static size_t
+chain_of(const char *target)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (; *target != '\0'; target++)
+		h = (h ^ (unsigned char)*target) * 0x100000001b3u;
+	return (size_t)(h >> 32) % CHAINS;
+}
+
+struct wanted *
+wanted_find(const struct driver *d, uint32_t instance)
+{
+	return instance < LIMIT_SESSIONS ? d->places->by_instance[instance] : NULL;
+}
+
+struct wanted *
+wanted_find_address(const struct driver *d, const char *target, const struct registry_address *a)
+{
+	struct wanted *w = d->places->by_target[chain_of(target)];
+
+	while (w != NULL && (strcmp(w->target, target) != 0 || !registry_address_same(&w->a, a)))
+		w = w->same_hash;
+	return w;
+}
+
+struct wanted *
+wanted_from(const struct driver *d, uint32_t instance)
+{
+	while (instance < LIMIT_SESSIONS && d->places->by_instance[instance] == NULL)
+		instance++;
+	return instance < LIMIT_SESSIONS ? d->places->by_instance[instance] : NULL;
+}
+
+void
+wanted_insert(struct wanted *w)
+{
+	struct wanted_places *p = w->d->places;
+	struct wanted **chain = &p->by_target[chain_of(w->target)];
+	struct list *before = &w->d->sessions;
+	uint32_t i = w->instance;
+
+	while (i > 0 && p->by_instance[i - 1] == NULL)
+		i--;
+	if (i > 0)
+		before = &p->by_instance[i - 1]->link;
+	list_insert(before, &w->link);
+	p->by_instance[w->instance] = w;
+	w->same_hash = *chain;
+	*chain = w;
+}
+
+void
+wanted_remove(struct wanted *w)
+{
+	struct wanted_places *p = w->d->places;
+	struct wanted **chain = &p->by_target[chain_of(w->target)];
+
+	while (*chain != w)
+		chain = &(*chain)->same_hash;
+	*chain = w->same_hash;
+	p->by_instance[w->instance] = NULL;
+	list_remove(&w->link);
+}

@@ -1,0 +1,314 @@
+/*
+ * What a scan has to visit, a few milliseconds a turn of the loop, and so many
+ * sessions at once: a portal may name thousands of targets, and others want
+ * answers meanwhile.  What discovery found is written down first, then visited.
+ * Each turn is one transaction of the registry.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cut.h"
+#include "driver/call.h"
+#include "driver/iscsi/portal.h"
+#include "driver/iscsi/settings.h"
+#include "driver/iscsial/scan_impl.h"
+#include "sys/log.h"
+
+/* A turn's work. */
+#define TURN_US 5000
+/* Sessions that are opened at once for one scan: each that does not come about costs 100 KiB until
+ * then. */
+#define OPENING_MAX 256
+/* Targets that are read from the registry at once. */
+#define TARGETS_AT_ONCE 16
+
+/* What one discovery found. */
+struct batch {
+	struct list link;
+	struct scan_item *item;   /* the discovery; NULL: it has ended, all is written down */
+	struct discovered *found; /* n of them, owned */
+	size_t n, kept, visited;
+	size_t refused; /* beyond the share; the first one's sentence is in fault */
+	uint32_t share; /* SendTargets: how many addresses may come from there */
+	enum registry_source source;
+	struct fault fault;
+};
+
+static struct registry_address
+address_of(const struct discovered *f)
+{
+	struct registry_address a = { .port = f->port, .tpgt = f->tpgt };
+
+	cut_copy(a.address, sizeof a.address, f->host);
+	return a;
+}
+
+static void
+defer(struct scan *scan)
+{
+	agenda_defer(loop_agenda(scan->d->loop), &scan->go_on);
+}
+
+/* ---- what discovery found ---- */
+
+/* 0, or why it is not kept: -EDQUOT, the share is used up. */
+static int
+see(struct registry *reg, const struct batch *b, const struct discovered *f, bool *ret_new)
+{
+	const struct registry_address a = address_of(f);
+	int64_t now = (int64_t)time(NULL);
+
+	if (b->source == REGISTRY_SENDTARGETS)
+		return registry_target_found(reg, f->name, &a, &b->item->a, b->share, now, ret_new);
+	return registry_target_seen(reg, f->name, NULL, b->source, &a, now, ret_new);
+}
+
+/* The row's place is overwritten where it must not be visited. */
+static void
+keep(struct scan *scan, struct batch *b)
+{
+	struct portal *p = portal_get(scan->d, &b->item->a);
+	struct discovered *f = &b->found[b->kept++];
+	bool is_new = false;
+	int err = see(scan->d->reg, b, f, &is_new);
+
+	if (err == -EDQUOT) {
+		b->refused++;
+		f->name[0] = '\0';
+	}
+	if (err == -EDQUOT && !b->fault.is_set) {
+		settings_fault(scan->d->reg, &b->fault);
+		log_warn("%s %s", b->fault.message, b->fault.next);
+	} else if (err != 0 && err != -EDQUOT) {
+		log_limited(&p->said, loop_now(scan->d->loop), LOG_LVL_ERR,
+		    "target %s is not kept: %s", f->name, registry_error(scan->d->reg)->message);
+	} else if (err == 0 && is_new) {
+		log_limited(&p->said, loop_now(scan->d->loop), LOG_LVL_NOTE,
+		    "found target %s at %s port %u, tag %u", f->name, f->host, f->port, f->tpgt);
+	}
+}
+
+static void
+batch_free(struct batch *b)
+{
+	list_remove(&b->link);
+	free(b->found);
+	free(b);
+}
+
+/* One step of the first batch. */
+static void
+step_batch(struct scan *scan, struct batch *b)
+{
+	const struct discovered *f;
+	struct registry_address a;
+
+	if (b->kept < b->n) {
+		keep(scan, b);
+		return;
+	}
+	if (b->item != NULL) {
+		scan_item_end(b->item, &b->fault);
+		b->item = NULL;
+		return;
+	}
+	if (b->visited < b->n) {
+		f = &b->found[b->visited++];
+		a = address_of(f);
+		if (f->name[0] != '\0')
+			scan_queue_session(scan, f->name, &a);
+		return;
+	}
+	batch_free(b);
+	scan_one_less(scan); /* there is the one of whoever calls us */
+}
+
+void
+scan_queue_found(struct scan_item *i, struct discovery_result *r, enum registry_source source)
+{
+	struct batch *b = call_alloc(sizeof *b);
+
+	*b = (struct batch){
+		.item = i, .found = r->found, .n = r->n, .source = source, .fault = r->fault
+	};
+	r->found = NULL;
+	b->share = settings_share(i->scan->d->reg, &i->a);
+	i->scan->busy++;
+	list_push_back(&i->scan->batches, &b->link);
+	defer(i->scan);
+}
+
+/* ---- what the registry knows ---- */
+
+static void
+step_known(struct scan *scan)
+{
+	struct registry_target *list = NULL;
+	struct fault why = { 0 };
+	size_t n = 0;
+
+	if (registry_target_page(scan->d->reg, &scan->targets_after, TARGETS_AT_ONCE, &list, &n) !=
+	    0) {
+		settings_fault(scan->d->reg, &why);
+		scan_failed(scan, SCAN_SESSION, "the registry", &why);
+	}
+	for (size_t k = 0; k < n; k++)
+		for (size_t j = 0; j < list[k].n_addresses; j++)
+			scan_queue_session(scan, list[k].name, &list[k].addresses[j].a);
+	registry_targets_free(list, n);
+	if (n == TARGETS_AT_ONCE)
+		return;
+	scan->has_targets = false;
+	scan_one_less(scan); /* as above */
+}
+
+void
+scan_queue_known(struct scan *scan)
+{
+	scan->has_targets = true;
+	scan->targets_after = 0;
+	scan->busy++;
+	defer(scan);
+}
+
+/* ---- sessions ---- */
+
+void
+scan_queue_session(struct scan *scan, const char *target, const struct registry_address *a)
+{
+	struct scan_item *i;
+
+	i = scan_item_new(scan, SCAN_SESSION);
+	i->a = *a;
+	cut_copy(i->target, sizeof i->target, target);
+	list_remove(&i->link);
+	list_push_back(&scan->waiting, &i->link);
+	scan->n_waiting++;
+	defer(scan);
+}
+
+static struct scan_item *
+pop_waiting(struct scan *scan)
+{
+	struct scan_item *i = LIST_ENTRY(list_pop(&scan->waiting), struct scan_item, link);
+
+	scan->n_waiting--;
+	list_push_back(&scan->items, &i->link);
+	return i;
+}
+
+/* It was visited by this scan already: then it was never there. */
+static void
+take_back(struct scan_item *i)
+{
+	struct scan *scan = i->scan;
+
+	scan->stages[i->stage].total--;
+	list_remove(&i->link);
+	free(i);
+	scan_one_less(scan); /* as above */
+}
+
+static void
+step_session(struct scan *scan)
+{
+	struct scan_item *i = pop_waiting(scan);
+	struct fault why = { 0 };
+	struct wanted *w = wanted_get(scan->d, i->target, &i->a, &why);
+	char address[WANTED_ADDRESS_BYTES];
+
+	if (w == NULL) {
+		wanted_address_text(&i->a, address);
+		(void)snprintf(i->what, sizeof i->what, "%s at %s", i->target, address); /* fits */
+		scan_item_end(i, &why);
+	} else if (w->scan == scan) {
+		take_back(i);
+	} else {
+		w->scan = scan;
+		scan->opening++;
+		scan_open(i, w);
+	}
+}
+
+void
+scan_queue_opened(struct scan *scan)
+{
+	scan->opening--;
+	if (scan->n_waiting > 0 || !list_empty(&scan->batches) || scan->has_targets)
+		defer(scan);
+}
+
+/* ---- turns ---- */
+
+/* False: nothing can be done now. */
+static bool
+step(struct scan *scan)
+{
+	struct batch *first = LIST_ENTRY(scan->batches.next, struct batch, link);
+	bool has_batch = !list_empty(&scan->batches);
+
+	if (has_batch && first->item != NULL)
+		step_batch(scan, first);
+	else if (scan->n_waiting > 0 && scan->opening < OPENING_MAX)
+		step_session(scan);
+	else if (scan->n_waiting >= OPENING_MAX)
+		return false;
+	else if (has_batch)
+		step_batch(scan, first);
+	else if (scan->has_targets)
+		step_known(scan);
+	else
+		return false;
+	return true;
+}
+
+static void
+go_on(struct agenda_work *w)
+{
+	struct scan *scan = LIST_ENTRY(w, struct scan, go_on);
+	struct driver *d = scan->d;
+	uint64_t until = loop_now_update(d->loop) + TURN_US;
+	bool in_one, is_more;
+
+	scan->busy++; /* it must not end under us */
+	in_one = registry_begin(d->reg) == 0;
+	do
+		is_more = step(scan);
+	while (is_more && loop_now_update(d->loop) < until);
+	if (in_one && registry_commit(d->reg) != 0)
+		log_err("what the scan found is not kept: %s", registry_error(d->reg)->message);
+	if (is_more)
+		defer(scan);
+	scan_one_less(scan);
+}
+
+void
+scan_queue_init(struct scan *scan)
+{
+	list_init(&scan->batches);
+	list_init(&scan->waiting);
+	agenda_work_init(&scan->go_on, go_on);
+}
+
+void
+scan_queue_drop(struct scan *scan, const struct fault *why)
+{
+	agenda_cancel(&scan->go_on);
+	while (scan->n_waiting > 0)
+		take_back(pop_waiting(scan));
+	while (!list_empty(&scan->batches)) {
+		struct batch *b = LIST_ENTRY(scan->batches.next, struct batch, link);
+
+		if (b->item != NULL)
+			scan_item_end(b->item, why);
+		batch_free(b);
+		scan_one_less(scan);
+	}
+	if (!scan->has_targets)
+		return;
+	scan->has_targets = false;
+	scan_one_less(scan);
+}

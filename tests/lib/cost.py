@@ -1,0 +1,81 @@
+"""What a peer's doing costs the driver: memory, log bytes, descriptors, time, and how long others wait meanwhile.
+
+	with Cost(initiator) as cost:
+		…
+	assert cost.memory_mib < 8, cost
+"""
+import os
+import threading
+import time
+
+import proc
+
+
+def memory_kib(pid, field="RssAnon"):
+    with open("/proc/%d/status" % pid) as f:
+        return [int(line.split()[1]) for line in f if line.startswith(field + ":")][0]
+
+
+def cpu_seconds(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Cost:
+    """asks: an operation that another client asks for again and again meanwhile; None: nobody does."""
+
+    def __init__(self, initiator, asks="driver.version"):
+        self.initiator, self.asks, self.pid = initiator, asks, initiator.driver.pid
+        self.memory_mib = self.log_bytes = self.event_bytes = self.descriptors = self.cpu = self.seconds = self.wait = 0
+        self.answered, self.is_over, self.peak = 0, False, 0
+        self.watcher = threading.Thread(target=self.watch, daemon=True)
+        self.asker = threading.Thread(target=self.ask, daemon=True)
+
+    def files(self):
+        events = self.initiator.path("var", "log", "openisw")
+        sizes = sum(os.path.getsize(os.path.join(events, n)) for n in os.listdir(events)) if os.path.isdir(events) else 0
+        return os.path.getsize(self.initiator.log), sizes
+
+    def look(self):
+        self.peak = max(self.peak, memory_kib(self.pid))
+        self.descriptors = max(self.descriptors, len(os.listdir("/proc/%d/fd" % self.pid)))
+
+    def watch(self):
+        while not self.is_over:
+            self.look()
+            time.sleep(0.01)  # how often it is measured
+
+    def ask(self):
+        while not self.is_over:
+            begin = time.monotonic()
+            self.initiator.request(self.asks)
+            self.wait = max(self.wait, time.monotonic() - begin)
+            self.answered += 1
+            time.sleep(0.01)  # as above
+
+    def __enter__(self):
+        self.before = memory_kib(self.pid)
+        self.descriptors_before = len(os.listdir("/proc/%d/fd" % self.pid))
+        self.files_before, self.cpu_before, self.begin = self.files(), cpu_seconds(self.pid), time.monotonic()
+        self.watcher.start()
+        if self.asks:
+            self.asker.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        self.is_over = True
+        self.watcher.join()
+        if self.asks:
+            self.asker.join()
+        if not self.initiator.driver.alive():
+            raise proc.Failed("iscsi_driverd ended: %s" % "\n".join(self.initiator.driver.tail()))
+        self.look()
+        self.seconds, self.cpu = time.monotonic() - self.begin, cpu_seconds(self.pid) - self.cpu_before
+        self.memory_mib = (self.peak - self.before) / 1024
+        self.descriptors -= self.descriptors_before
+        self.log_bytes, self.event_bytes = (a - b for a, b in zip(self.files(), self.files_before))
+
+    def __str__(self):
+        return "%.1f MiB, %d bytes of log, %d of events, %d descriptors, %.2f s of CPU in %.2f s, others waited %.3f s (%d times)" % (
+            self.memory_mib, self.log_bytes, self.event_bytes, self.descriptors, self.cpu, self.seconds, self.wait, self.answered)

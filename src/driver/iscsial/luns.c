@@ -245,14 +245,16 @@ compare(struct visit *v, const struct node *n, const struct lu_info *info)
 
 /* What is the right one from now on is written down, where it is not there yet. */
 static void
-remember(struct visit *v, const struct node *n, const struct lu_info *info)
+remember(struct visit *v, const struct node *n, const struct lu_info *info, enum standing standing)
 {
-	struct identity known;
+	struct identity known, now = info->id;
+	bool is_known = registry_identity_get(v->d->reg, n->hw_path, &known) == 0;
 
-	if (registry_identity_get(v->d->reg, n->hw_path, &known) == 0 &&
-	    memcmp(&known, &info->id, sizeof known) == 0)
+	if (is_known && standing == STANDING_RIGHT)
+		identity_keep(&now, &known);
+	if (is_known && memcmp(&known, &now, sizeof known) == 0)
 		return;
-	if (registry_identity_set(v->d->reg, n->hw_path, &info->id) != 0)
+	if (registry_identity_set(v->d->reg, n->hw_path, &now) != 0)
 		fail_registry(v, n->hw_path);
 }
 
@@ -308,7 +310,7 @@ claim(struct visit *v, const struct lu_info *info, enum standing *ret_standing)
 	if (*ret_standing == STANDING_UNKNOWN)
 		return n;
 	if (*ret_standing != STANDING_WRONG)
-		remember(v, n, info);
+		remember(v, n, info, *ret_standing);
 	tree_describe_lun(n, info);
 	find_twin(v->d, n, info);
 	n->is_replaced = *ret_standing == STANDING_WRONG;

@@ -12,6 +12,7 @@
 #include "driver/iscsi/settings.h"
 #include "driver/iscsi/slp.h"
 #include "driver/iscsial/luns.h"
+#include "driver/iscsial/scan_told.h"
 #include "sys/log.h"
 
 /* A client hears at least so often that the scan lives. */
@@ -31,6 +32,7 @@ struct scan {
 	} stages[STAGES];
 	size_t claimed, unclaimed;
 	json_t *failures, *left_out;
+	struct scan_told told;
 	uint64_t began_us;
 	struct agenda_timer heartbeat;
 	unsigned
@@ -118,6 +120,8 @@ one_less(struct scan *scan)
 	if (--scan->busy > 0)
 		return;
 	agenda_clear(loop_agenda(d->loop), &scan->heartbeat);
+	if (scan->stages[STAGE_DISCOVERY].failed == 0 && !d->is_stopping)
+		scan_told_end(&scan->told, d, scan->failures);
 	list_remove(&scan->link);
 	while ((node = list_pop(&scan->calls)) != NULL) {
 		struct asker *k = LIST_ENTRY(node, struct asker, link);
@@ -127,6 +131,7 @@ one_less(struct scan *scan)
 	}
 	json_decref(scan->failures);
 	json_decref(scan->left_out);
+	scan_told_fini(&scan->told);
 	free(scan);
 	/* The next one begins now, unless a loop up the stack is ending them all. */
 	if (!list_empty(&d->scans) && !d->is_stopping)
@@ -218,6 +223,8 @@ opened(void *user, struct wanted *w, const struct fault *why)
 		fault_set(&f, FAULT_OFFLINE, "scan again", "the session was closed");
 	if (!f.is_set)
 		visit_luns(i->scan, w, i->what);
+	else if (w != NULL && !f.is_silent)
+		scan_told_lost(&i->scan->told, w->target, w->instance, i->scan->failures);
 	item_end(i, &f);
 }
 
@@ -269,11 +276,13 @@ keep(struct scan *scan, const char *name, const struct registry_address *a,
 }
 
 static struct registry_address
-address_of(const struct discovered *f)
+address_of(const struct driver *d, const struct discovered *f)
 {
 	struct registry_address a = { .port = f->port, .tpgt = f->tpgt };
 
 	cut_copy(a.address, sizeof a.address, f->host);
+	if (f->is_tag_open)
+		wanted_choose_tag(d, f->name, &a);
 	return a;
 }
 
@@ -285,18 +294,21 @@ take_found(struct item *i, const struct discovery_result *r, enum registry_sourc
 	struct registry_address a;
 
 	for (size_t k = 0; k < r->n; k++) {
-		a = address_of(&r->found[k]);
+		a = address_of(scan->d, &r->found[k]);
 		keep(scan, r->found[k].name, &a, source);
 	}
 	if (in_one && registry_commit(scan->d->reg) != 0)
 		log_err(
 		    "what discovery found is not kept: %s", registry_error(scan->d->reg)->message);
 	for (size_t k = 0; k < r->n; k++) {
-		a = address_of(&r->found[k]);
+		a = address_of(scan->d, &r->found[k]);
+		if (r->found[k].is_tag_open)
+			wanted_open_tag(scan->d, r->found[k].name, &a);
 		visit_session(scan, r->found[k].name, &a);
 	}
 	if (r->fault.is_set && !r->fault.is_silent)
 		log_warn("discovery at %s: %s", i->what, r->fault.message);
+	scan_told_answer(&scan->told, i->what, r, scan->failures);
 	item_end(i, &r->fault);
 }
 
@@ -452,6 +464,7 @@ scan_start(struct driver *d, struct ipc_call *call, const struct hwpath *top)
 	list_push_back(&scan->calls, &k->link);
 	scan->failures = json_array();
 	scan->left_out = json_array();
+	scan_told_init(&scan->told);
 	scan->heartbeat.expired = heartbeat;
 	agenda_set(
 	    loop_agenda(d->loop), &scan->heartbeat, loop_now_update(d->loop) + SCAN_HEARTBEAT_US);

@@ -8,7 +8,6 @@
  */
 #include <stdlib.h>
 
-#include "base/seq.h"
 #include "core/sess_impl.h"
 
 static void
@@ -271,22 +270,6 @@ sess_control_itt(struct sess *s)
 {
 	/* No task slot has this number, so a control tag never looks like a task's. */
 	return s->next_control_itt++ << 16 | 0xfffe;
-}
-
-void
-sess_note_window(struct sess *s, uint32_t exp_cmd_sn, uint32_t max_cmd_sn)
-{
-	/*
-	 * RFC 7143, section 4.2.2.1: "If the PDU MaxCmdSN is less than the PDU
-	 * ExpCmdSN - 1 (in Serial Arithmetic sense), they are both ignored", and
-	 * each is only ever moved forward.
-	 */
-	if (seq_lt(max_cmd_sn, exp_cmd_sn - 1))
-		return;
-	if (seq_lt(s->max_cmd_sn, max_cmd_sn))
-		s->max_cmd_sn = max_cmd_sn;
-	if (seq_lt(s->exp_cmd_sn, exp_cmd_sn))
-		s->exp_cmd_sn = exp_cmd_sn;
 }
 
 void

@@ -281,6 +281,12 @@ sess_post(struct sess *s, const struct sess_event *ev)
 }
 
 bool
+sess_has_next(const struct sess *s)
+{
+	return !list_empty(&s->done) || s->events > 0;
+}
+
+bool
 sess_next(struct sess *s, struct sess_event *ret_ev)
 {
 	struct list *node = list_pop(&s->done);

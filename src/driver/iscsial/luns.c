@@ -304,6 +304,9 @@ claim(struct visit *v, const struct lu_info *info, enum standing *ret_standing)
 		remember(v, n, info);
 	tree_describe_lun(n, info);
 	find_twin(v->d, n, info);
+	/* Why it has no device: insf says it, too. */
+	if (n->note[0] == '\0' && info->fault.is_set)
+		cut_copy(n->note, sizeof n->note, info->fault.message);
 	n->is_replaced = *ret_standing == STANDING_WRONG;
 	n->state = n->driver[0] != '\0' && !n->is_replaced && n->twin[0] == '\0' ? TREE_CLAIMED
 										 : TREE_UNCLAIMED;
@@ -496,7 +499,7 @@ adopt(struct visit *v, struct wanted *w, const struct probe_result *r)
 static void
 account(struct wanted *w, const struct probe_result *r)
 {
-	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about };
+	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about, w->d->diag };
 	struct stat_block *stats = &w->d->stats;
 	bool is_odd = false;
 
@@ -640,7 +643,7 @@ has_changed(struct driver *d, struct node *n, const struct lu_info *info)
 static void
 take_state(struct wanted *w, struct node *n, const struct mail_unit *u)
 {
-	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about };
+	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about, w->d->diag };
 
 	switch (u->state) {
 	case LU_SAME:

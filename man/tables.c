@@ -125,6 +125,8 @@ messages(void)
 	put_messages('C');
 	puts(".Ss Interface driver");
 	put_messages('E');
+	puts(".Ss Of OpenISW");
+	put_messages('O');
 }
 
 /* ---- keys ---- */

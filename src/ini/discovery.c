@@ -259,9 +259,3 @@ discovery_cancel(struct discovery *x)
 	if (x != NULL)
 		discovery_free(x);
 }
-
-struct login_run *
-discovery_run(struct discovery *x)
-{
-	return x->run;
-}

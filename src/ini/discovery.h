@@ -44,7 +44,5 @@ struct discovery *discovery_start(struct world *world, const struct portal_addre
     const uint8_t isid[6], struct settings *settings, discovery_done *done, void *user);
 /* done() will not be called.  NULL is fine. */
 void discovery_cancel(struct discovery *x);
-/* The run of it, for the world's accounts. */
-struct login_run *discovery_run(struct discovery *x);
 
 #endif

@@ -104,7 +104,7 @@ static void
 login_status(struct fake_line *l, const uint8_t *req, uint8_t class, uint8_t detail)
 {
 	uint8_t bhs[48] = { 0x23 };
-	char to[128];
+	char to[FAKE_TEXT_BYTES];
 	size_t n = 0;
 
 	memcpy(bhs + 8, req + 8, 12);

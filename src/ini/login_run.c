@@ -231,17 +231,7 @@ login_run_kick(struct login_run *r)
 {
 	struct login_run_impl *i = r->impl;
 
-	if (sess_conn(i->sess) != NULL)
-		i->world->ops->kick(i->world, r);
-	else
-		agenda_defer(i->world->agenda, &i->drain);
-}
-
-void
-login_run_submit(struct login_run *r, struct req *req)
-{
-	sess_submit(r->impl->sess, req, agenda_now(r->impl->world->agenda));
-	login_run_kick(r);
+	agenda_defer(i->world->agenda, sess_conn(i->sess) != NULL ? r->send : &i->drain);
 }
 
 /* ---- making, freeing, looking ---- */

@@ -69,6 +69,11 @@ struct login_run_cfg {
 struct login_run {
 	/* For the world, which may keep one pointer here. */
 	void *line;
+	/*
+	 * The world's: what sends what was queued on the session (core/sess.h), deferred
+	 * for the end of the turn; set from login_run_connected() until login_run_closed().
+	 */
+	struct agenda_work *send;
 	/* The rest is login_run.c's. */
 	struct login_run_impl *impl;
 };
@@ -101,7 +106,10 @@ const char *login_run_local(const struct login_run *r);
 const char *login_run_peer(const struct login_run *r);
 /* For submits, pings, logouts, counters; kick the world after queueing. */
 struct sess *login_run_sess(struct login_run *r);
-void login_run_submit(struct login_run *r, struct req *req);
+/*
+ * Something was queued on its session: it is sent, or, without a connection,
+ * handed back; never from inside.
+ */
 void login_run_kick(struct login_run *r);
 
 /* ---- the world's answers ---- */

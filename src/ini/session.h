@@ -93,7 +93,7 @@ void session_open(struct session *s, bool keep, bool is_now);
  * calls before it.  Its units must be closed (lu_close()) by the owner.  An open
  * that is asked for meanwhile follows after closed(), unless the session is freed there.
  */
-#define SESSION_LOGOUT_US (LOGIN_RUN_LOGOUT_MS * 1000 + 500000)
+#define SESSION_LOGOUT_US (LOGIN_RUN_LOGOUT_MS * 1000)
 void session_close(struct session *s);
 /* Its driver is being replaced or ends: reset the connection at once; closed() follows. */
 void session_abort(struct session *s);

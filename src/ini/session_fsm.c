@@ -99,8 +99,6 @@ arm_all(struct session *s)
 	arm(s, &s->retry, is_pausing(s->state) || is_kept_waiting,
 	    is_kept_waiting ? s->not_before_us : s->next_try_us);
 	arm(s, &s->give_up, may_give_up, session_give_up_us(s));
-	if (s->state != SESSION_LOGOUT)
-		agenda_clear(s->world->agenda, &s->logout_bound);
 	arm(s, &s->fence_timer, true, fence_next_us(&s->fence));
 }
 
@@ -118,7 +116,6 @@ check_invariant(const struct session *s)
 	assert(!is_pausing(s->state) || login_run_is_down(s->run));
 	assert(s->state == SESSION_CLOSED || is_pausing(s->state) == s->retry.armed);
 	assert(!s->give_up.armed || s->state == SESSION_TRY || s->state == SESSION_WAIT);
-	assert(!s->logout_bound.armed || s->state == SESSION_LOGOUT);
 	assert(s->path.dead_nexus <= s->path.nexus);
 	if (s->state == SESSION_CLOSED)
 		assert(login_run_is_down(s->run) && s->outage_us == 0);
@@ -311,18 +308,6 @@ fence_due(struct agenda_timer *t)
 	progress(s);
 }
 
-/* Nobody said that the connection is gone: it does not matter any more. */
-static void
-logout_took_too_long(struct agenda_timer *t)
-{
-	struct session *s = LIST_ENTRY(t, struct session, logout_bound);
-
-	fault_set(&s->last, FAULT_TIMEOUT, "look at the target's log",
-	    "the logout took too long; the connection was reset");
-	session_say(s, SAY_WARN, "%s", s->last.message);
-	login_run_stop(s->run, &s->last, true);
-}
-
 static void
 run_online(void *user)
 {
@@ -363,7 +348,6 @@ session_fsm_init(struct session *s)
 	agenda_work_init(&s->progress, progress_later);
 	s->retry.expired = retry_due;
 	s->give_up.expired = give_up_due;
-	s->logout_bound.expired = logout_took_too_long;
 	s->fence_timer.expired = fence_due;
 }
 

@@ -51,7 +51,7 @@ struct session {
 	uint64_t tried_us; /* when the last one began; 0: never */
 	struct backoff backoff;
 	uint64_t outage_us; /* I/O is not served since then; 0: it is, or is not wanted */
-	struct agenda_timer retry, give_up, logout_bound;
+	struct agenda_timer retry, give_up;
 
 	/* Redirections. */
 	struct settings_redirect redirect; /* the permanent one that worked */

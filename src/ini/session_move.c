@@ -214,7 +214,6 @@ closing(struct session *s, enum session_state from)
 	if (from == SESSION_ONLINE && !s->is_abort_asked &&
 	    sess_logout(s->sess, session_now(s)) == 0) {
 		login_run_kick(s->run);
-		agenda_set(s->world->agenda, &s->logout_bound, session_now(s) + SESSION_LOGOUT_US);
 		return;
 	}
 	if (is_asked && !s->last.is_set)

@@ -314,6 +314,23 @@ a_target_that_drops_every_login_is_not_stormed(void **state)
 /* ---- closing, and what was asked ---- */
 
 static void
+a_target_that_works_for_a_moment_only_is_not_stormed(void **state)
+{
+	(void)state;
+	fake_owner_init(&o, 1, 1);
+	fake_owner_online(&o);
+	for (int i = 0; i < 1000; i++) {
+		if (session_state(o.s) == SESSION_ONLINE && lu_is_idle(&o.unit[0]))
+			fake_lu_io(&o.unit[0], 1);
+		fake_world_run(&o.w, 5000);
+		fake_world_drop(&o.w, 0);
+		fake_world_run(&o.w, 5000);
+	}
+	assert_in_range(o.w.connects, 10, 22);
+	fake_owner_fini(&o);
+}
+
+static void
 a_first_try_that_fails_closes_what_nobody_keeps(void **state)
 {
 	(void)state;
@@ -468,6 +485,7 @@ main(void)
 		cmocka_unit_test(time2wait_has_a_cap),
 		cmocka_unit_test(the_negotiated_time2wait_counts_after_an_unexpected_loss),
 		cmocka_unit_test(a_target_that_drops_every_login_is_not_stormed),
+		cmocka_unit_test(a_target_that_works_for_a_moment_only_is_not_stormed),
 		cmocka_unit_test(a_first_try_that_fails_closes_what_nobody_keeps),
 		cmocka_unit_test(what_was_online_once_is_kept),
 		cmocka_unit_test(a_logout_that_is_not_answered_is_bounded_and_not_called_a_logout),

@@ -14,8 +14,6 @@
 
 /* So often a round begins anew before that is no answer, too. */
 #define ROUNDS 16
-/* While a suspect flies (path.h) nothing else is sent: look again after this. */
-#define TRIAL_US 10000
 
 static void begin(struct ask *a);
 static void next(struct ask *a);
@@ -73,7 +71,7 @@ static void
 send(struct ask *a)
 {
 	if (a->path->on_trial != NULL) {
-		agenda_set(a->path->agenda, &a->again, agenda_now(a->path->agenda) + TRIAL_US);
+		agenda_set(a->path->agenda, &a->again, agenda_now(a->path->agenda) + ASK_TRIAL_US);
 		return;
 	}
 	a->is_out = true;
@@ -332,7 +330,9 @@ void
 ask_restart(struct ask *a)
 {
 	assert(a->is_busy);
-	a->is_stale = true;
+	/* Before the first question that matters no answer can be too old. */
+	if (ask_steps[a->step].need != ASK_FIRST)
+		a->is_stale = true;
 }
 
 void

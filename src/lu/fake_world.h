@@ -17,6 +17,7 @@ struct world {
 	struct fake_target t;
 	struct lu *u[UNITS];
 	struct fake_req q[REQS];
+	unsigned changed; /* times that a block device became another one */
 };
 
 /* n units, all of them the same. */

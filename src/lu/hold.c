@@ -6,8 +6,8 @@
  * at once.
  *
  * A request's time begins when it first cannot go on, and ends when it gets on.
- * Waiting for a slot does not count.  One timer a unit stands for all pauses
- * and deadlines: it is never late, and when it is early it looks again.
+ * Waiting for a slot does not count, nor does a queue that moves.  One timer a unit stands for all
+ * pauses and deadlines: it is never late, and when it is early it looks again.
  *
  * A request that was under way at several losses is a suspect: it flies alone,
  * so that the next loss says who ended the connection.
@@ -80,93 +80,6 @@ hold_fail(struct lu *u, int err)
 	pool_forget(u->path->pool, &u->share);
 }
 
-/* ---- time ---- */
-
-/* The timer goes off at `at` or before. */
-static void
-alarm_at(struct lu *u, uint64_t at)
-{
-	if (at != UINT64_MAX && (!u->hold_timer.armed || at < u->hold_timer.at_us))
-		agenda_set(u->path->agenda, &u->hold_timer, at);
-}
-
-/* From now on its time counts. */
-static void
-start_clock(struct lu *u, struct blk_req *r)
-{
-	uint64_t now = agenda_now(u->path->agenda);
-
-	if (r->hold.deadline_us == 0)
-		r->hold.deadline_us = u->path->replacement_us < UINT64_MAX - now
-					  ? now + u->path->replacement_us
-					  : UINT64_MAX;
-	alarm_at(u, r->hold.deadline_us);
-}
-
-static bool
-is_late(const struct lu *u, const struct blk_req *r)
-{
-	return r->hold.deadline_us != 0 && r->hold.deadline_us <= agenda_now(u->path->agenda);
-}
-
-static void
-expire(struct lu *u, struct blk_req *r)
-{
-	lu_say_seldom(u, "a request at byte %llu fails: it has waited for %llu s",
-	    (unsigned long long)r->offset,
-	    (unsigned long long)((agenda_now(u->path->agenda) - r->hold.since_us) / 1000000));
-	hold_finish(u, r, -EIO);
-}
-
-/* Fail what is late, and find the next moment that counts. */
-static void
-look_at(struct lu *u, struct list *l)
-{
-	LIST_EACH(node, tmp, l)
-	{
-		struct blk_req *r = req_of(node);
-
-		if (is_late(u, r)) {
-			list_remove(node);
-			expire(u, r);
-			continue;
-		}
-		if (r->hold.deadline_us != 0)
-			alarm_at(u, r->hold.deadline_us);
-		if (r->hold.not_before_us > agenda_now(u->path->agenda))
-			alarm_at(u, r->hold.not_before_us);
-	}
-}
-
-/* Commands that are with the path but have not left are late, too. */
-static void
-withdraw(struct lu *u, bool only_late)
-{
-	for (struct io *io = pool_next(u->path->pool, u, NULL); io != NULL;
-	     io = pool_next(u->path->pool, u, io)) {
-		if (only_late && !is_late(u, io->blk)) {
-			if (io->blk->hold.deadline_us != 0)
-				alarm_at(u, io->blk->hold.deadline_us);
-			continue;
-		}
-		/* It comes back UNSENT, or it has left and ends as it ends. */
-		if (!io->is_withdrawn)
-			io->is_withdrawn = u->path->ops->withdraw(u->path, &io->req);
-	}
-}
-
-static void
-expired(struct agenda_timer *t)
-{
-	struct lu *u = LIST_ENTRY(t, struct lu, hold_timer);
-
-	look_at(u, &u->queue);
-	look_at(u, &u->aside);
-	withdraw(u, true);
-	hold_review(u);
-	hold_pump(u);
-}
-
 /* ---- the queue ---- */
 
 /* Requests that come back are older than those that wait, so the place is near the front. */
@@ -195,7 +108,7 @@ hold_put(struct lu *u, struct blk_req *r)
 		return;
 	}
 	if (u->state != LU_SAME)
-		start_clock(u, r);
+		hold_clock(u, r);
 	insert(u, r);
 }
 
@@ -207,9 +120,9 @@ hold_bounce(struct lu *u, struct blk_req *r, uint64_t delay_us)
 	u->counts.retries++;
 	if (r->hold.bounces < UINT8_MAX)
 		r->hold.bounces++;
-	start_clock(u, r);
-	if (is_late(u, r)) {
-		expire(u, r);
+	hold_clock(u, r);
+	if (hold_is_late(u, r)) {
+		hold_expire(u, r);
 		return;
 	}
 	r->hold.not_before_us = now + delay_us;
@@ -218,7 +131,7 @@ hold_bounce(struct lu *u, struct blk_req *r, uint64_t delay_us)
 		return;
 	}
 	list_push_back(&u->aside, &r->link);
-	alarm_at(u, r->hold.not_before_us);
+	hold_alarm(u, r->hold.not_before_us);
 }
 
 /* Why r may not go although the unit gets requests; then its time counts. */
@@ -251,8 +164,9 @@ hold_stop(struct lu *u)
 	if (u->path->on_trial == u && !u->is_flying)
 		hold_trial_over(u);
 	LIST_EACH(node, tmp, &u->queue)
-	start_clock(u, req_of(node));
-	withdraw(u, false);
+	hold_clock(u, req_of(node));
+	hold_sweep(u); /* what was late and only waited for its turn */
+	hold_withdraw(u, false);
 }
 
 /* ---- sending ---- */
@@ -336,7 +250,7 @@ hold_pump(struct lu *u)
 		if (is_barred(u, r)) {
 			list_remove(&r->link);
 			list_push_back(&u->aside, &r->link);
-			start_clock(u, r);
+			hold_clock(u, r);
 			continue;
 		}
 		if (is_blocked(u, r))
@@ -352,45 +266,12 @@ hold_pump(struct lu *u)
 		hold_trial_over(u);
 }
 
-/* ---- losses ---- */
-
-/* Only what was under way when a connection was ended (not: fell silent) may have ended it. */
-static void
-count_tries(struct lu *u, struct list *l, bool is_silent)
-{
-	LIST_EACH(node, tmp, l)
-	{
-		struct blk_req *r = req_of(node);
-
-		if (!r->hold.was_lost)
-			continue;
-		r->hold.was_lost = false;
-		if (is_silent || ++r->hold.tries < RETRY_TRIES)
-			continue;
-		list_remove(node);
-		lu_say_seldom(u,
-		    "a request at byte %llu fails: the connection ended %u times while it was "
-		    "under way",
-		    (unsigned long long)r->offset, r->hold.tries);
-		hold_finish(u, r, -EIO);
-	}
-}
-
-void
-hold_lost(struct lu *u, bool is_silent)
-{
-	count_tries(u, &u->queue, is_silent);
-	count_tries(u, &u->aside, is_silent);
-}
-
 void
 hold_check(const struct lu *u)
 {
 	assert(u->share.busy <= pool_used(u->path->pool));
 	assert(!u->is_flying || u->path->on_trial == u);
 	assert(u->path->on_trial != u || u->is_flying || u->state == LU_SAME);
-	assert(
-	    u->hold_timer.armed || list_empty(&u->aside) || u->path->replacement_us == UINT64_MAX);
 	assert(u->queue.next == &u->queue || u->queue.prev == u->queue.next ||
 	       req_of(u->queue.next)->hold.order < req_of(u->queue.prev)->hold.order);
 }
@@ -402,5 +283,5 @@ hold_init(struct lu *u)
 	list_init(&u->aside);
 	list_init(&u->finished);
 	agenda_work_init(&u->deliver, deliver);
-	u->hold_timer.expired = expired;
+	u->hold_timer.expired = hold_expired;
 }

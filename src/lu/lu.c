@@ -120,6 +120,7 @@ enter(struct lu *u, enum lu_event e)
 		lu_ask_now(u);
 		break;
 	case LU_SAME:
+		u->good_us = agenda_now(u->path->agenda);
 		hold_review(u);
 		break;
 	case LU_OTHER:

@@ -10,9 +10,9 @@
  *
  * Requests wait here, in order, each with its tries and its deadline: from the
  * moment when it first could not go on, it waits path.replacement_us at the
- * longest.  Waiting is not failing: BUSY, TASK SET FULL, not ready, transition,
- * aborted, late, lost commands and absent units are waited for within that; what is
- * permanent fails at once.  A command that was in flight when a connection was
+ * longest, unless its turn in a queue that moves comes later.  Waiting is not failing: BUSY, TASK
+ * SET FULL, not ready, transition, aborted, late, lost commands and absent units are waited for
+ * within that; what is permanent fails at once.  A command that was in flight when a connection was
  * ended (not: fell silent) five times fails alone.
  *
  * Success is never reported for data that the target has not acknowledged: a
@@ -67,7 +67,10 @@ struct lu_latency {
  */
 struct lu *lu_new(struct path *path, const struct lu_info *info, const char *name,
     const struct lu_ops *ops, void *user);
-/* Nothing may be under way: lu_close(), then wait for lu_is_idle().  NULL is fine. */
+/*
+ * Nothing may be under way: lu_close(), then wait for lu_is_idle(); never from inside a
+ * request's done().  NULL is fine.
+ */
 void lu_free(struct lu *u);
 
 struct blk_dev *lu_blk(struct lu *u);
@@ -94,7 +97,11 @@ void lu_path_fenced(struct lu *u);
 
 /* It may be another unit now, or have changed; harmless while it asks anyway. */
 void lu_doubt(struct lu *u);
-/* A scan has asked it just now: as if its own questions had been answered so. */
+/*
+ * A scan has asked it just now.  Where that says what is known, size and flags are
+ * taken over; else the unit asks by itself, because a scan's answer may be older than
+ * a doubt.
+ */
 void lu_learned(struct lu *u, const struct lu_info *info);
 /* Another unit at its place takes over its block device; nobody has that open. */
 void lu_adopt(struct lu *u, const struct lu_info *info);

@@ -23,6 +23,7 @@ full(struct lu *u)
 static void
 good(struct lu *u)
 {
+	u->good_us = agenda_now(u->path->agenda);
 	if (u->depth == UINT_MAX || ++u->credit < u->depth)
 		return;
 	u->credit = 0;
@@ -48,9 +49,10 @@ fail(struct lu *u, struct io *io, int result)
 {
 	char why[480];
 
-	u->counts.errors++;
-	if (result != -EOPNOTSUPP)
+	if (result != -EOPNOTSUPP) {
+		u->counts.errors++;
 		lu_say_seldom(u, "%s", retry_describe(why, sizeof why, &io->req));
+	}
 	finish(u, io, result);
 }
 

@@ -1,8 +1,8 @@
 /*
  * Between the parts of a logical unit: lu.c (its state), lu_ask.c (who it is),
- * hold.c (where requests wait), lu_io.c (commands), lu_end.c
- * (their ends), lu_loss.c (what its cache
- * lost), pool.c and ask.c; nobody else includes it.
+ * hold.c (where requests wait), hold_clock.c (how long), lu_io.c (commands),
+ * lu_end.c (their ends), lu_loss.c (what its cache lost), pool.c and ask.c;
+ * nobody else includes it.
  */
 #ifndef LU_LU_IMPL_H
 #define LU_LU_IMPL_H
@@ -23,9 +23,10 @@ struct lu {
 	struct path *path;
 	enum lu_state state;
 	struct pool_share share;
-	unsigned depth;  /* commands the unit gets at once: TASK SET FULL */
-	unsigned credit; /* good answers since depth last grew */
-	uint64_t order;  /* of the next request */
+	unsigned depth;   /* commands the unit gets at once: TASK SET FULL */
+	unsigned credit;  /* good answers since depth last grew */
+	uint64_t order;   /* of the next request */
+	uint64_t good_us; /* when it last proved that it works */
 	/* blk_req.link; a request is in one of them, or has a slot. */
 	struct list queue;    /* may go, in order */
 	struct list aside;    /* may not go now: a pause, a shadow */
@@ -104,8 +105,6 @@ void hold_pump(struct lu *u);
 void hold_stop(struct lu *u);
 /* What stands aside without a reason any more goes back into the queue. */
 void hold_review(struct lu *u);
-/* The connection that ended was this kind of. */
-void hold_lost(struct lu *u, bool is_silent);
 /* All that waits fails. */
 void hold_fail(struct lu *u, int err);
 /* One request ends, at the end of this turn. */
@@ -122,6 +121,22 @@ hold_landed(struct path *p)
 
 /* It is asserted after every move. */
 void hold_check(const struct lu *u);
+
+/* hold_clock.c */
+/* From now on its time counts. */
+void hold_clock(struct lu *u, struct blk_req *r);
+bool hold_is_late(const struct lu *u, const struct blk_req *r);
+/* It is late: it fails. */
+void hold_expire(struct lu *u, struct blk_req *r);
+/* The timer goes off at `at` or before. */
+void hold_alarm(struct lu *u, uint64_t at);
+void hold_expired(struct agenda_timer *t);
+/* What is late fails. */
+void hold_sweep(struct lu *u);
+/* The connection that ended was this kind of. */
+void hold_lost(struct lu *u, bool is_silent);
+/* Take back commands that have not left: all, or only those that are late. */
+void hold_withdraw(struct lu *u, bool only_late);
 
 /* lu_io.c */
 /* Take over what was learned: the block device may be another one. */

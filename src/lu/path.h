@@ -28,7 +28,10 @@ struct path_ops {
 	/* Take back a command that has not left: r->done(r) follows with REQ_UNSENT.  False: it
 	 * has. */
 	bool (*withdraw)(struct path *p, struct req *r);
-	/* `from` learned it and has taken care of itself. */
+	/*
+	 * `from` learned it and has taken care of itself.  For PATH_UNITS_CHANGED the
+	 * others get lu_doubt() before it returns.
+	 */
 	void (*notice)(struct path *p, struct lu *from, enum path_notice what);
 	/* A command was answered with success: the nexus does work. */
 	void (*worked)(struct path *p);

@@ -24,6 +24,12 @@ struct pool {
 	struct io io[];
 };
 
+static unsigned
+share_of(const struct pool *p)
+{
+	return p->units_n == 0 ? p->usable : p->usable > p->units_n ? p->usable / p->units_n : 1;
+}
+
 /* The sums anew: the share is another one. */
 static void
 settle(struct pool *p)
@@ -31,9 +37,7 @@ settle(struct pool *p)
 	unsigned window = p->window < p->slots ? p->window : p->slots;
 
 	p->usable = window > 1 ? window - 1 : window;
-	p->share = p->units_n > 0 ? p->usable / p->units_n : p->usable;
-	if (p->share == 0)
-		p->share = 1;
+	p->share = share_of(p);
 	p->idle = p->owed = 0;
 	LIST_EACH(node, tmp, &p->units)
 	{
@@ -90,7 +94,10 @@ pool_join(struct pool *p, struct pool_share *s)
 	list_init(&s->waiting);
 	list_push_back(&p->units, &s->link);
 	p->units_n++;
-	settle(p);
+	p->idle++;
+	p->owed += p->share;
+	if (p->share != share_of(p)) /* seldom where there are many units */
+		settle(p);
 }
 
 void
@@ -100,22 +107,31 @@ pool_leave(struct pool *p, struct pool_share *s)
 	pool_forget(p, s);
 	list_remove(&s->link);
 	p->units_n--;
-	settle(p);
+	p->idle--;
+	p->owed -= p->share;
+	if (p->share != share_of(p))
+		settle(p);
 	pool_wake(p);
+}
+
+static unsigned
+least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
 }
 
 /* May a unit that has `busy` have one more? */
 static bool
 may_have(const struct pool *p, unsigned busy)
 {
-	unsigned kept;
+	/* More units than slots are idle: half of the slots are enough for them all. */
+	unsigned idle = least(p->idle, p->usable / 2), owed = least(p->owed, p->usable / 4);
 
 	if (busy == 0)
 		return p->used < p->usable;
 	if (busy < p->share)
-		return p->used + p->idle < p->usable;
-	kept = p->owed < p->usable / 4 ? p->owed : p->usable / 4;
-	return p->used + (kept > p->idle ? kept : p->idle) < p->usable;
+		return p->used + idle < p->usable;
+	return p->used + (owed > idle ? owed : idle) < p->usable;
 }
 
 static unsigned
@@ -214,4 +230,22 @@ unsigned
 pool_used(const struct pool *p)
 {
 	return p->used;
+}
+
+void
+pool_check(const struct pool *p)
+{
+	unsigned used = 0, idle = 0, owed = 0, waiting = 0;
+
+	LIST_EACH(node, tmp, (struct list *)&p->units)
+	{
+		const struct pool_share *s = LIST_ENTRY(node, struct pool_share, link);
+
+		used += s->busy;
+		idle += s->busy == 0;
+		owed += s->busy < p->share ? p->share - s->busy : 0;
+		waiting += !list_empty(&s->waiting);
+	}
+	assert(used == p->used && idle == p->idle && owed == p->owed && waiting == p->waiting);
+	assert(used <= p->slots);
 }

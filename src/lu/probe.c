@@ -166,6 +166,10 @@ set_luns(struct probe *p, const struct luns_entry *luns, size_t n)
 static void
 send_list(struct probe *p)
 {
+	if (p->path->on_trial != NULL) {
+		agenda_set(p->path->agenda, &p->again, agenda_now(p->path->agenda) + ASK_TRIAL_US);
+		return;
+	}
 	p->result.report_luns++;
 	p->is_out = true;
 	p->path->in_flight++;

@@ -80,6 +80,7 @@ struct sim {
 	bool is_mute[SIM_PLACES];   /* BUSY, until another place told it */
 	uint64_t reset_tick[SIM_PLACES], change_tick[SIM_PLACES], mute_tick[SIM_PLACES];
 	bool is_stalled[SIM_PLACES];
+	bool was_foreign[SIM_PLACES]; /* another disk stood there since the unit was the same */
 	bool is_cached, has_fua;
 	bool is_loss_due[SIM_PLACES]; /* answered writes are lost, and no flush said so */
 	uint64_t loss_tick[SIM_PLACES];
@@ -91,7 +92,7 @@ struct sim {
 	unsigned window;
 	uint64_t down_us; /* since when the path is down */
 	/* Of a thousand: how often which kind of thing happens. */
-	unsigned p_fault, p_loss, p_change, p_reset, p_poison;
+	unsigned p_fault, p_loss, p_change, p_reset, p_poison, p_ghost, p_fence, p_move;
 	bool is_traced, is_healed, only_poison_ends;
 	unsigned ended, failed, swaps, ghosts;
 	/* For answers. */
@@ -127,6 +128,8 @@ void sim_execute(struct sim *s, struct sim_cmd *c);
 void sim_book_end(struct sim *s, struct sim_req *q);
 /* A number for a new write. */
 unsigned sim_book_write(struct sim *s, const struct sim_req *q);
+/* A command of a dead connection is executed: on nothing newer. */
+void sim_book_ghost(struct sim *s, const struct sim_disk *d, unsigned number);
 void sim_book_exec(struct sim *s, struct sim_disk *d, unsigned number, bool is_through);
 void sim_book_sync(struct sim *s, struct sim_disk *d, unsigned place);
 /* The caches of all disks are lost. */

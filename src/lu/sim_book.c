@@ -30,6 +30,18 @@ has_block(const struct sim_write *w, unsigned place, unsigned block)
 /* ---- what the target does ---- */
 
 void
+sim_book_ghost(struct sim *s, const struct sim_disk *d, unsigned number)
+{
+	const struct sim_write *w = &s->writes[number];
+
+	for (unsigned b = w->first; w->is_ended && b < w->first + w->n; b++)
+		if (s->writes[d->cache[b]].start > w->end)
+			sim_fail(s,
+			    "old write %u lands on the newer write %u in block %u of unit %u",
+			    number, d->cache[b], b, w->place);
+}
+
+void
 sim_book_exec(struct sim *s, struct sim_disk *d, unsigned number, bool is_through)
 {
 	struct sim_write *w = &s->writes[number];
@@ -153,6 +165,8 @@ sim_book_end(struct sim *s, struct sim_req *q)
 
 	if (!q->is_out)
 		sim_fail(s, "a request ends twice");
+	if (q->losses > RETRY_TRIES)
+		sim_fail(s, "a request of unit %u was tried %u times", q->place, q->losses);
 	q->is_out = false;
 	s->ended++;
 	s->failed += q->r.result != 0;
@@ -184,6 +198,14 @@ sim_book_end(struct sim *s, struct sim_req *q)
 
 /* ---- always ---- */
 
+/* Then a request that may go may wait for its turn. */
+static bool
+is_queue_moving(const struct sim *s, unsigned place)
+{
+	return lu_state(s->u[place]) == LU_SAME &&
+	       s->agenda.now_us - s->u[place]->good_us < 1000ull * s->path.command_ms + SLACK_US;
+}
+
 static void
 check_unit(struct sim *s, unsigned place)
 {
@@ -195,6 +217,13 @@ check_unit(struct sim *s, unsigned place)
 	    !list_empty(&u->queue) && u->share.busy == 0 &&
 	    pool_used(s->path.pool) < (s->window > 1 ? s->window - 1 : 1))
 		sim_fail(s, "unit %u is not served", place);
+	if (lu_state(u) == LU_SAME && s->at[place] == place)
+		s->was_foreign[place] = false;
+	if (lu_state(u) == LU_OTHER && !s->was_foreign[place])
+		sim_fail(s, "unit %u is another one, and none other was there", place);
+	if ((lu_state(u) == LU_OTHER || s->path.is_given_up) &&
+	    !(list_empty(&u->queue) && list_empty(&u->aside)))
+		sim_fail(s, "requests of unit %u wait for nothing", place);
 	for (size_t i = 0; i < SIM_REQS; i++) {
 		struct sim_req *q = &s->reqs[place][i];
 
@@ -203,11 +232,9 @@ check_unit(struct sim *s, unsigned place)
 		q->was_other = q->was_other || lu_state(u) == LU_OTHER;
 		if (!q->is_away && q->stuck_us == 0 && lu_state(u) != LU_SAME)
 			q->stuck_us = s->agenda.now_us;
-		if (!q->is_away && q->stuck_us != 0 &&
+		if (!q->is_away && q->stuck_us != 0 && !is_queue_moving(s, place) &&
 		    s->agenda.now_us > q->stuck_us + s->path.replacement_us + SLACK_US)
 			sim_fail(s, "a request of unit %u waits for too long", place);
-		if (q->losses > RETRY_TRIES)
-			sim_fail(s, "a request of unit %u was tried %u times", place, q->losses);
 	}
 }
 
@@ -224,6 +251,7 @@ sim_book_check(struct sim *s)
 		out += s->cmds[i].stage != SIM_FREE && s->cmds[i].r != NULL;
 	if (busy != pool_used(s->path.pool))
 		sim_fail(s, "units have %u slots, the pool says %u", busy, pool_used(s->path.pool));
+	pool_check(s->path.pool);
 	if (out != s->path.in_flight)
 		sim_fail(s, "%u commands are out, the path says %u", out, s->path.in_flight);
 }

@@ -153,6 +153,8 @@ execute(struct sim *s, struct sim_cmd *c)
 			c->q->sync = s->tick;
 		sim_book_sync(s, d, c->place);
 	} else if (c->write != 0) {
+		if (c->r == NULL)
+			sim_book_ghost(s, d, c->write);
 		sim_book_exec(
 		    s, d, c->write, !s->is_cached || (c->op == CDB_WRITE_10 && (c->bits & 8) != 0));
 	}

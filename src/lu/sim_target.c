@@ -208,7 +208,7 @@ sim_step(struct sim *s)
 		}
 		/* Ghosts take their time. */
 		if (c->stage == SIM_THERE && !s->is_stalled[c->place] &&
-		    (c->r != NULL ? sim_chance(s, 700) : sim_chance(s, 30))) {
+		    (c->r != NULL ? sim_chance(s, 700) : sim_chance(s, s->p_ghost))) {
 			sim_execute(s, c);
 			return true;
 		}
@@ -306,6 +306,7 @@ sim_swap(struct sim *s, unsigned place, unsigned disk)
 	sim_trace(s, "disk %u stands at place %u now", disk, place);
 	clear_queue(s, place);
 	s->at[place] = disk;
+	s->was_foreign[place] = s->was_foreign[place] || (disk != place && disk < SIM_DISKS);
 	if (!s->path.is_up)
 		return; /* whoever logs in asks */
 	if (sim_chance(s, 500)) {

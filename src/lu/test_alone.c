@@ -75,6 +75,90 @@ losses_that_are_silence_cost_no_try(void **state)
 }
 
 static void
+what_had_not_left_ended_no_connection(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	submit(&w, 0, 0, BLK_WRITE);
+	w.f.is_unsendable = true;
+	for (unsigned i = 0; i < 2 * RETRY_TRIES; i++)
+		relogin(&w, false);
+	assert_int_equal(w.q[0].r.hold.tries, 0);
+	w.f.is_unsendable = false;
+	fake_path_good(&w.f, 0);
+	expect_end(&w, 0, 0);
+	end(&w);
+}
+
+static void
+a_suspect_waits_until_all_others_are_back(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 2);
+	submit(&w, 0, 0, BLK_WRITE);
+	relogin(&w, false);
+	fake_path_down(&w.f, false);
+	fake_path_up(&w.f, true);
+	/* The other unit is the first to be known. */
+	w.units[0].bad = FAKE_BUSY;
+	w.units[0].bad_opcode = CDB_INQUIRY;
+	w.units[0].bad_page = -1;
+	w.units[0].bad_times = 1;
+	submit(&w, 1, 1, BLK_WRITE);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(lu_state(w.u[0]), LU_ASKING);
+	fake_path_pass(&w.f, SECOND);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(lu_state(w.u[0]), LU_SAME);
+	submit(&w, 1, 2, BLK_WRITE); /* and nothing more is sent */
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(w.f.n, 1);
+	assert_int_equal(lba(&w, 0), 1);
+	fake_path_good(&w.f, 0);
+	assert_int_equal(w.f.n, 1);
+	assert_int_equal(lba(&w, 0), 0);
+	fake_path_good(&w.f, 0);
+	fake_path_pass(&w.f, SECOND);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(lba(&w, 0), 2);
+	end(&w);
+}
+
+static void
+a_trial_that_is_called_off_lets_the_others_go(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 3);
+	submit(&w, 0, 0, BLK_WRITE);
+	relogin(&w, false);
+	fake_path_down(&w.f, false);
+	fake_path_up(&w.f, true);
+	w.units[0].bad = FAKE_BUSY;
+	w.units[0].bad_opcode = CDB_INQUIRY;
+	w.units[0].bad_page = -1;
+	w.units[0].bad_times = 1;
+	fake_target_run(&w.t, &w.f);
+	submit(&w, 2, 2, BLK_READ); /* it is out for long */
+	fake_path_pass(&w.f, SECOND);
+	fake_target_run(&w.t, &w.f);
+	assert_ptr_equal(w.f.path.on_trial, w.u[0]);
+	submit(&w, 1, 1, BLK_WRITE);
+	assert_int_equal(w.f.n, 1);
+	lu_doubt(w.u[0]);
+	assert_null(w.f.path.on_trial);
+	assert_int_equal(w.f.n, 2); /* the read, and the write */
+	assert_int_equal(lba(&w, 1), 1);
+	fake_target_run(&w.t, &w.f);
+	end(&w);
+}
+
+static void
 a_suspect_flies_alone_in_the_whole_session(void **state)
 {
 	struct world w;
@@ -218,6 +302,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_command_that_ends_connections_fails_alone_after_five_tries),
 		cmocka_unit_test(losses_that_are_silence_cost_no_try),
+		cmocka_unit_test(what_had_not_left_ended_no_connection),
+		cmocka_unit_test(a_suspect_waits_until_all_others_are_back),
+		cmocka_unit_test(a_trial_that_is_called_off_lets_the_others_go),
 		cmocka_unit_test(a_suspect_flies_alone_in_the_whole_session),
 		cmocka_unit_test(an_answer_against_the_protocol_is_tried_five_times),
 		cmocka_unit_test(nothing_newer_lands_where_an_old_write_may),

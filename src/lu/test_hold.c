@@ -237,6 +237,69 @@ waiting_for_a_slot_does_not_count(void **state)
 }
 
 static void
+a_long_queue_after_a_long_outage_is_worked_off(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	fake_path_down(&w.f, true);
+	for (size_t i = 0; i < 3 * SLOTS; i++)
+		submit(&w, 0, i, BLK_WRITE);
+	fake_path_pass(&w.f, PROMISE - SECOND);
+	fake_path_up(&w.f, true);
+	fake_target_run(&w.t, &w.f);
+	/* One in two seconds: the last of them are sent long after the promise. */
+	for (size_t i = 0; i < 3 * SLOTS; i++) {
+		fake_path_pass(&w.f, 2 * SECOND);
+		fake_path_good(&w.f, 0);
+		expect_end(&w, i, 0);
+	}
+	end(&w);
+}
+
+static void
+a_queue_that_does_not_move_any_more_fails(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	fake_path_down(&w.f, true);
+	for (size_t i = 0; i < 3 * SLOTS; i++)
+		submit(&w, 0, i, BLK_WRITE);
+	fake_path_pass(&w.f, PROMISE - SECOND);
+	fake_path_up(&w.f, true);
+	fake_target_run(&w.t, &w.f);
+	fake_path_good(&w.f, 0);
+	fake_path_pass(&w.f, 32 * SECOND);
+	for (size_t i = SLOTS + 1; i < 3 * SLOTS; i++)
+		expect_end(&w, i, -EIO);
+	end(&w);
+}
+
+static void
+a_login_without_work_gives_a_late_queue_no_time(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	fake_path_down(&w.f, true);
+	for (size_t i = 0; i < 3 * SLOTS; i++)
+		submit(&w, 0, i, BLK_WRITE);
+	fake_path_pass(&w.f, PROMISE - SECOND / 2);
+	fake_path_up(&w.f, true);
+	fake_target_run(&w.t, &w.f);
+	fake_path_pass(&w.f, SECOND);
+	assert_int_equal(w.q[2 * SLOTS].done, 0);
+	fake_path_down(&w.f, true);
+	for (size_t i = 0; i < 3 * SLOTS; i++)
+		expect_end(&w, i, -EIO);
+	end(&w);
+}
+
+static void
 for_ever_is_for_ever(void **state)
 {
 	struct world w;
@@ -252,6 +315,27 @@ for_ever_is_for_ever(void **state)
 	fake_target_run(&w.t, &w.f);
 	fake_path_good(&w.f, 0);
 	expect_end(&w, 0, 0);
+	end(&w);
+}
+
+static void
+the_promise_may_change_while_requests_wait(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	w.f.path.replacement_us = UINT64_MAX;
+	submit(&w, 0, 0, BLK_WRITE);
+	fake_path_down(&w.f, true);
+	fake_path_up(&w.f, false);
+	fake_target_run(&w.t, &w.f);
+	fake_submit(w.u[0], &w.q[1], BLK_WRITE, 0, 512, false); /* it stands in a shadow */
+	w.f.path.replacement_us = PROMISE;
+	lu_doubt(w.u[0]);
+	fake_target_run(&w.t, &w.f);
+	fake_path_pass(&w.f, 2 * PROMISE);
+	assert_int_equal(w.q[1].done, 0);
 	end(&w);
 }
 
@@ -393,7 +477,11 @@ main(void)
 		cmocka_unit_test(an_outage_within_the_promise_fails_nothing_and_keeps_the_order),
 		cmocka_unit_test(the_promise_counts_from_when_a_request_first_could_not_go_on),
 		cmocka_unit_test(waiting_for_a_slot_does_not_count),
+		cmocka_unit_test(a_long_queue_after_a_long_outage_is_worked_off),
+		cmocka_unit_test(a_login_without_work_gives_a_late_queue_no_time),
+		cmocka_unit_test(a_queue_that_does_not_move_any_more_fails),
 		cmocka_unit_test(for_ever_is_for_ever),
+		cmocka_unit_test(the_promise_may_change_while_requests_wait),
 		cmocka_unit_test(a_path_given_up_fails_what_waits_and_what_comes),
 		cmocka_unit_test(a_flush_has_the_whole_promise_and_a_write_its_time_limit),
 		cmocka_unit_test(a_late_command_that_has_not_left_is_taken_back),

@@ -23,7 +23,7 @@ struct world {
 	struct fake_unit units[3];
 	struct fake_target t;
 	struct lu *u, *v;
-	unsigned moved, changed;
+	unsigned moved;
 	enum lu_state last;
 	struct fake_req q;
 };
@@ -42,14 +42,7 @@ on_moved(void *user, struct lu *u, enum lu_state from, const struct fault *why)
 		assert_true(why != NULL && why->is_set);
 }
 
-static void
-on_changed(void *user, struct lu *u)
-{
-	(void)u;
-	((struct world *)user)->changed++;
-}
-
-static const struct lu_ops ops = { .moved = on_moved, .changed = on_changed };
+static const struct lu_ops ops = { .moved = on_moved };
 
 static void
 start_as(struct world *w, uint64_t naa, const char *serial)
@@ -571,119 +564,37 @@ other_units_are_not_held_while_one_is_asked(void **state)
 }
 
 static void
-a_new_size_and_lifted_protection_are_told(void **state)
+names_of_other_kinds_say_nothing(void **state)
 {
+	struct lu_info info = fake_info(1, 0);
 	struct world w;
+	struct lu *u;
 
 	(void)state;
 	start(&w);
-	w.units[1].mode.is_write_protected = true;
-	relogin(&w);
-	fake_target_run(&w.t, &w.f);
-	assert_int_equal(w.changed, 1);
-	assert_true(lu_blk(w.u)->read_only);
-	w.units[1].mode.is_write_protected = false;
-	w.units[1].blocks = 2 * FAKE_BLOCKS;
-	fake_submit(w.u, &w.q, BLK_READ, 0, 512, false);
-	fake_path_check(&w.f, 0, SENSE_KEY_UNIT_ATTENTION, 0x2a, 0x09);
-	fake_target_run(&w.t, &w.f);
-	assert_int_equal(w.changed, 2);
-	assert_false(lu_blk(w.u)->read_only);
-	assert_int_equal(lu_blk(w.u)->size_bytes, 2 * FAKE_BLOCKS * 512);
-	expect_flows(&w);
-	end(&w);
-}
-
-static void
-a_detail_without_an_answer_stays_as_it_was_and_is_asked_again(void **state)
-{
-	struct world w;
-
-	(void)state;
-	start(&w);
-	w.units[1].bad = FAKE_BUSY;
-	w.units[1].bad_opcode = CDB_READ_CAPACITY_16;
-	w.units[1].bad_times = 1;
-	w.units[1].has_no_capacity_16 = false;
-	w.units[1].blocks = 2 * FAKE_BLOCKS;
-	lu_doubt(w.u);
-	/* READ CAPACITY(10) has the answer. */
-	fake_target_run(&w.t, &w.f);
-	assert_int_equal(lu_blk(w.u)->size_bytes, 2 * FAKE_BLOCKS * 512);
-	w.units[1].bad_opcode = CDB_MODE_SENSE_10;
-	w.units[1].bad_times = 1;
-	w.units[1].mode.is_write_protected = true;
-	lu_doubt(w.u);
-	fake_target_run(&w.t, &w.f);
-	assert_int_equal(lu_state(w.u), LU_SAME);
-	assert_false(lu_blk(w.u)->read_only);
+	(void)identity_add(&info.id, "t10.FAKE    A");
+	u = lu_new(&w.f.path, &info, "c0t0d9", &ops, &w);
+	lu_doubt(u);
 	pass(&w, 5 * SECOND);
-	assert_true(lu_blk(w.u)->read_only);
+	assert_int_equal(lu_state(u), LU_ASKING);
+	assert_non_null(strstr(lu_why(u)->message, "does not say who it is"));
+	lu_close(u, -ENXIO);
+	pass(&w, SECOND);
+	lu_free(u);
 	end(&w);
 }
 
 static void
-a_scan_that_finds_it_changed_has_it_asked(void **state)
+an_empty_page_is_no_answer_of_a_unit_that_had_names_there(void **state)
 {
-	struct lu_info info = fake_info(1, ELSE);
 	struct world w;
 
 	(void)state;
-	start(&w);
-	lu_learned(w.u, &info);
+	start_as(&w, NAA, "SERIAL");
+	w.units[1].naa = 0; /* its serial number is what it was */
+	relogin(&w);
+	pass(&w, 5 * SECOND);
 	assert_int_equal(lu_state(w.u), LU_ASKING);
-	fake_target_run(&w.t, &w.f);
-	assert_int_equal(lu_state(w.u), LU_SAME);
-	info = fake_info(1, NAA);
-	info.capacity.blocks *= 2;
-	info.capacity.bytes *= 2;
-	lu_learned(w.u, &info);
-	assert_int_equal(lu_state(w.u), LU_SAME);
-	assert_int_equal(lu_blk(w.u)->size_bytes, 2 * FAKE_BLOCKS * 512);
-	end(&w);
-}
-
-static void
-an_adopted_unit_is_the_right_one_from_then_on(void **state)
-{
-	struct lu_info info = fake_info(1, ELSE);
-	struct world w;
-
-	(void)state;
-	start(&w);
-	w.units[1].naa = ELSE;
-	relogin(&w);
-	fake_target_run(&w.t, &w.f);
-	assert_int_equal(lu_state(w.u), LU_OTHER);
-	info.nexus = 2;
-	lu_adopt(w.u, &info);
-	write_block(&w);
-	expect_flows(&w);
-	relogin(&w);
-	fake_target_run(&w.t, &w.f);
-	write_block(&w);
-	expect_flows(&w);
-	end(&w);
-}
-
-static void
-a_unit_learned_under_an_older_nexus_asks_first(void **state)
-{
-	struct lu_info info = fake_info(1, NAA);
-	struct world w;
-	struct lu *late;
-
-	(void)state;
-	start(&w);
-	relogin(&w);
-	fake_target_run(&w.t, &w.f);
-	late = lu_new(&w.f.path, &info, "c0t0d9", &ops, &w);
-	assert_int_equal(lu_state(late), LU_ASKING);
-	fake_target_run(&w.t, &w.f);
-	assert_int_equal(lu_state(late), LU_SAME);
-	lu_close(late, -ENXIO);
-	fake_path_turn(&w.f);
-	lu_free(late);
 	end(&w);
 }
 
@@ -760,11 +671,8 @@ main(void)
 		cmocka_unit_test(an_absent_unit_is_waited_for),
 		cmocka_unit_test(an_absent_unit_is_asked_at_once_when_something_changed),
 		cmocka_unit_test(other_units_are_not_held_while_one_is_asked),
-		cmocka_unit_test(a_new_size_and_lifted_protection_are_told),
-		cmocka_unit_test(a_detail_without_an_answer_stays_as_it_was_and_is_asked_again),
-		cmocka_unit_test(a_scan_that_finds_it_changed_has_it_asked),
-		cmocka_unit_test(an_adopted_unit_is_the_right_one_from_then_on),
-		cmocka_unit_test(a_unit_learned_under_an_older_nexus_asks_first),
+		cmocka_unit_test(names_of_other_kinds_say_nothing),
+		cmocka_unit_test(an_empty_page_is_no_answer_of_a_unit_that_had_names_there),
 		cmocka_unit_test(unit_attentions_are_taken_away_by_the_first_question),
 		cmocka_unit_test(endless_unit_attentions_are_asked_with_pauses),
 		cmocka_unit_test(every_row_of_the_machine_is_kept_to),

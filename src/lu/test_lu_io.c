@@ -109,6 +109,22 @@ a_short_read_is_an_error(void **state)
 }
 
 static void
+a_write_that_says_good_and_left_something_out_is_an_error(void **state)
+{
+	struct world w;
+	struct fake_req a;
+
+	(void)state;
+	start(&w, plain_info());
+	ask(&w, &a, BLK_WRITE, 0, 4096, false);
+	fake_path_req(&w.f, 0)->underflow = true;
+	fake_path_req(&w.f, 0)->residual = 512;
+	fake_path_answer(&w.f, 0);
+	expect_end(&w, &a, -EIO);
+	end(&w);
+}
+
+static void
 a_large_disk_needs_sixteen_byte_commands(void **state)
 {
 	struct lu_info info = plain_info();
@@ -401,6 +417,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_read_goes_to_its_lun_and_blocks),
 		cmocka_unit_test(a_short_read_is_an_error),
+		cmocka_unit_test(a_write_that_says_good_and_left_something_out_is_an_error),
 		cmocka_unit_test(a_large_disk_needs_sixteen_byte_commands),
 		cmocka_unit_test(fua_is_the_bit_where_the_target_has_it),
 		cmocka_unit_test(fua_is_a_flush_behind_where_the_target_has_no_bit),

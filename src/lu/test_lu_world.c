@@ -184,12 +184,12 @@ some_time(struct sim *s)
 static void
 path_event(struct sim *s)
 {
-	if (s->path.is_up && s->path.dead_nexus + 1 < s->path.nexus && sim_chance(s, 100))
+	if (s->path.is_up && s->path.dead_nexus + 1 < s->path.nexus && sim_chance(s, s->p_fence))
 		sim_fence(s);
 	else if (s->path.is_up && sim_chance(s, s->p_loss))
 		sim_lose(s, s->only_poison_ends || sim_chance(s, 500));
 	else if (!s->path.is_up && sim_chance(s, 150))
-		sim_login(s, sim_chance(s, 600));
+		sim_login(s, !sim_chance(s, s->p_move));
 	if (!s->path.is_up && !s->path.is_given_up &&
 	    s->agenda.now_us - s->down_us >= s->path.replacement_us) {
 		s->path.is_given_up = true;
@@ -276,6 +276,9 @@ begin(struct sim *s, uint64_t seed)
 	s->p_change = sim_chance(s, 400) ? 0 : (unsigned)sim_random(s, 150);
 	s->p_reset = sim_chance(s, 600) ? 0 : (unsigned)sim_random(s, 60);
 	s->p_poison = sim_chance(s, 700) ? 0 : (unsigned)sim_random(s, 15);
+	s->p_ghost = sim_chance(s, 500) ? 30 : 3;
+	s->p_fence = sim_chance(s, 500) ? 100 : 10;
+	s->p_move = sim_chance(s, 500) ? 200 : 900;
 	for (unsigned i = 0; i < SIM_DISKS; i++)
 		s->disks[i].naa = UINT64_C(0x5000000000000001) + i;
 	for (unsigned i = 0; i < SIM_PLACES; i++) {

@@ -19,7 +19,7 @@ ALLOWED = set('''
     __cpu_model __cpu_features2 __cpu_indicator_init
 '''.split())
 # What the compiler puts in by itself: sanitizers, coverage, checked variants of what is allowed.
-COMPILER = re.compile(r'__(asan|ubsan|sanitizer|sancov|gcov|llvm)_\w+|__(mem|str)\w+_chk|__tls_get_addr')
+COMPILER = re.compile(r'__(asan|ubsan|sanitizer|sancov|gcov|llvm)_\w+|__(mem|str|explicit_bzero)\w*_chk|__tls_get_addr')
 # Headers that exist to be inlined by the others.
 PURE_FOLDERS = ('src/base', 'src/core', 'src/scsi', 'src/lu', 'src/ini')
 PURE_HEADERS = set('''

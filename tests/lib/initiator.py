@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import sys
 
 import box
@@ -47,6 +48,14 @@ def have_fuse():
     return os.path.exists("/dev/fuse")
 
 
+def own_fuse():
+    """A /dev/fuse that everyone may open, as on most hosts; in the test's own mount namespace only."""
+    node = os.path.join(box.directory(), "fuse")
+    os.mknod(node, stat.S_IFCHR | 0o666, os.stat("/dev/fuse").st_rdev)
+    os.chmod(node, 0o666)
+    proc.run("mount", "--bind", node, "/dev/fuse")
+
+
 class Initiator:
     """user: run the driver, the daemons and the commands as this ordinary user."""
 
@@ -60,7 +69,7 @@ class Initiator:
             shutil.chown(self.dir, user)
         path = os.path.join(BUILD, "tree", "bin") + ":" + os.environ["PATH"]
         self.env = dict(os.environ, OPENISW_ROOT=self.root, PATH=path)
-        for variable in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+        for variable in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
             self.env[variable] = os.environ.get(variable, "") + ":halt_on_error=1"
         log = os.path.join(box.directory(), name + ".log")
         self.driver = self.daemon("iscsi_driverd", log)

@@ -205,13 +205,14 @@ logout_counted(void *user)
 	struct later *l = user;
 	struct wanted *w = find(l->d, l->call);
 	struct hwpath top = { HWPATH_AT_SESSION, { HWPATH_ROOT, 0, 0 } };
-	bool is_forced = ipc_call_arg_bool(l->call, "force", false);
 	json_t *in_use;
+	bool is_forced;
 
-	if (w == NULL) {
+	if (w == NULL) { /* and so the call is answered */
 		later_free(l);
 		return;
 	}
+	is_forced = ipc_call_arg_bool(l->call, "force", false);
 	top.part[2] = w->instance;
 	in_use = usage_list(l->d, &top);
 	if (in_use != NULL && !is_forced) {

@@ -218,11 +218,15 @@ static void
 closed(void *user, struct driver *d, uint32_t instance, json_t *in_use)
 {
 	struct removal *r = user;
+	struct wanted *w = wanted_find(d, instance);
 
 	if (in_use != NULL)
 		(void)json_array_extend(r->in_use, in_use); /* no memory: shorter */
 	else
 		shutdown_forget_nodes(d, instance);
+	/* It stays as it is. */
+	if (in_use != NULL && w != NULL)
+		w->is_dropped = false;
 	one_closed(r);
 }
 

@@ -2,8 +2,6 @@
 
 #include <errno.h>
 
-#include "core/req.h"
-
 void
 account_event(const struct account *a, const struct sess_event *ev)
 {
@@ -58,14 +56,4 @@ account_dial(const struct account *a, const char *host, int err, bool is_name)
 		stat_add(a->session, STAT_TRANSPORT_SESSION_route_failures);
 		diag_ISCSI_LOG_SSN_ROUTE_FAIL(&a->about, host);
 	}
-}
-
-void
-account_probe(const struct account *a, const struct req *r, bool is_inquiry)
-{
-	/* What SCSI said, what happened below it, and the target's response code. */
-	if (is_inquiry)
-		diag_ISCSI_LOG_SCSI_INQ_FAILED(&a->about, r->status, r->result, r->response);
-	else
-		diag_ISCSI_LOG_REPORTLUNS_FAILED(&a->about, r->status, r->result, r->response);
 }

@@ -28,7 +28,8 @@ struct host {
 	struct mail_view *view;
 	struct mail_luns *luns;
 	bool is_view_due, are_luns_due;
-	uint64_t redirects; /* as they were told */
+	uint64_t redirects;              /* as they were told */
+	bool is_online, is_out, is_down; /* as events told */
 	/* What the driver's statistics have of it already. */
 	struct ini_counts counted;
 	uint64_t failed_counted;
@@ -144,12 +145,48 @@ tell_redirected(struct host *h, const struct session_view *v)
 	diag_ISCSI_LOG_REDIRECT_OCCURRED(&h->world.account.about, h->cfg.about, to);
 }
 
+/* An outage and its end are events, also where the log has them in more words. */
+static void
+tell_outage(struct host *h, const struct session_view *v)
+{
+	const struct diag_ctx *about = &h->world.account.about;
+
+	switch (v->state) {
+	case SESSION_ONLINE:
+		if (h->is_out)
+			diag_OPENISW_LOG_SESSION_BACK(about);
+		h->is_online = true;
+		h->is_out = h->is_down = false;
+		break;
+	case SESSION_TRY:
+	case SESSION_WAIT:
+		if (h->is_online)
+			diag_OPENISW_LOG_SESSION_LOST(about, v->last.message);
+		h->is_out |= h->is_online;
+		h->is_online = false;
+		break;
+	case SESSION_DOWN:
+	case SESSION_DOWN_TRY:
+		if (!h->is_down)
+			diag_OPENISW_LOG_SESSION_GIVEN_UP(about, v->last.message);
+		h->is_out = h->is_down = true;
+		h->is_online = false;
+		break;
+	case SESSION_LOGOUT:
+	case SESSION_CLOSED:
+	case SESSION_STATES: /* no state: how many there are */
+		h->is_online = h->is_out = h->is_down = false;
+		break;
+	}
+}
+
 static void
 session_moved(void *user, const struct session_view *v)
 {
 	struct host *h = user;
 
 	count(h);
+	tell_outage(h, v);
 	tell_redirected(h, v);
 	tell_view(h);
 	answer_opens(h, v);
@@ -247,7 +284,8 @@ host_begin(struct office *o, const struct host_cfg *cfg)
 	h->office = o;
 	h->cfg = *cfg;
 	h->cfg.settings = NULL; /* the session's */
-	account.about = (struct diag_ctx){ (int32_t)cfg->instance, h->cfg.target, h->cfg.about };
+	account.about =
+	    (struct diag_ctx){ (int32_t)cfg->instance, h->cfg.target, h->cfg.about, o->diag };
 	memcpy(s.isid, cfg->isid, sizeof s.isid);
 	list_init(&h->opens);
 	list_init(&h->closes);

@@ -311,6 +311,9 @@ claim(struct visit *v, const struct lu_info *info, enum standing *ret_standing)
 		remember(v, n, info);
 	tree_describe_lun(n, info);
 	find_twin(v->d, n, info);
+	/* Why it has no device: insf says it, too. */
+	if (n->note[0] == '\0' && info->fault.is_set)
+		cut_copy(n->note, sizeof n->note, info->fault.message);
 	n->is_replaced = *ret_standing == STANDING_WRONG;
 	n->state = n->driver[0] != '\0' && !n->is_replaced && n->twin[0] == '\0' ? TREE_CLAIMED
 										 : TREE_UNCLAIMED;
@@ -597,7 +600,7 @@ adopt_more(struct agenda_work *w)
 static void
 account(struct wanted *w, const struct probe_result *r)
 {
-	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about };
+	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about, w->d->diag };
 	struct stat_block *stats = &w->d->stats;
 	bool is_odd = false;
 
@@ -721,7 +724,7 @@ is_same(struct driver *d, struct node *n)
 {
 	bool was_away = n->is_replaced || n->state == TREE_NO_HW;
 
-	n->is_replaced = false;
+	n->is_replaced = n->is_absent = false;
 	n->state = TREE_CLAIMED;
 	if (was_away && n->is_installed && n->is_shown)
 		devfile_restore(d, n, NULL, NULL);
@@ -749,6 +752,58 @@ has_changed(struct wanted *w, struct node *n, const struct lu_info *info)
 	devfile_change(w->d, n);
 }
 
+/* What a unit that is shown says about itself; told as an event where it is news. */
+static void
+take_state(struct wanted *w, struct node *n, const struct mail_unit *u)
+{
+	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about, w->d->diag };
+
+	switch (u->state) {
+	case LU_SAME:
+		if (n->is_replaced || n->is_absent)
+			diag_OPENISW_LOG_UNIT_BACK(&about, n->name);
+		is_same(w->d, n);
+		break;
+	case LU_OTHER:
+		if (!n->is_replaced)
+			diag_OPENISW_LOG_UNIT_OTHER(&about, n->name, u->why.message);
+		n->is_replaced = true;
+		n->is_absent = false;
+		n->state = TREE_UNCLAIMED;
+		break;
+	case LU_ABSENT:
+		if (!n->is_absent)
+			diag_OPENISW_LOG_UNIT_ABSENT(&about, n->name);
+		n->is_absent = true;
+		n->state = TREE_NO_HW;
+		break;
+	case LU_UNKNOWN:
+	case LU_ASKING:
+	case LU_CLOSED:
+		break;
+	}
+}
+
+/* A disk whose file is gone is not shown; the exporter mends it. */
+static void
+take_file(struct wanted *w, struct node *n, const struct mail_unit *u)
+{
+	if (wanted_is_closed(w) || w->closing > 0)
+		return;
+	if (u->is_gone) {
+		log_warn("disk %s: %s; it is mounted again", n->name, u->why_gone);
+		n->is_shown = false;
+	}
+	if (u->is_back) {
+		log_note("disk %s: its file is there again", n->name);
+		n->is_shown = true;
+		if (u->is_new)
+			devfile_renew(w->d, n);
+	}
+	if (u->is_let_go)
+		devfile_check(w->d, n);
+}
+
 void
 luns_take_unit(void *owner, struct mail *m)
 {
@@ -759,27 +814,9 @@ luns_take_unit(void *owner, struct mail *m)
 	if (n != NULL && u->is_changed && u->info.is_sized)
 		has_changed(w, n, &u->info);
 	if (n != NULL)
-		switch (u->state) {
-		case LU_SAME:
-			if (n->state != TREE_CLAIMED)
-				note(w, LOG_LVL_NOTE, n, "it is there, and the same", "");
-			is_same(w->d, n);
-			break;
-		case LU_OTHER:
-			note(w, LOG_LVL_ERR, n, u->why.message, u->why.next);
-			n->is_replaced = true;
-			n->state = TREE_UNCLAIMED;
-			break;
-		case LU_ABSENT:
-			note(w, LOG_LVL_WARN, n, "the target has no such LUN now",
-			    "it is waited for");
-			n->state = TREE_NO_HW;
-			break;
-		case LU_UNKNOWN:
-		case LU_ASKING:
-		case LU_CLOSED:
-			break;
-		}
+		take_file(w, n, u);
+	if (n != NULL)
+		take_state(w, n, u);
 	agenda_defer(loop_agenda(w->d->loop), &w->settle);
 	mail_answer(m);
 }

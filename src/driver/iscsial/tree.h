@@ -41,6 +41,7 @@ struct node {
 	bool is_showing;               /* the worker was asked to show it, and has not answered */
 	bool is_shown;                 /* the exporter has it */
 	bool is_replaced;              /* another unit than the registry's stands there: no I/O */
+	bool is_absent;                /* the target has no unit there now; it is waited for */
 	bool is_installed;             /* it has device files, or will when it is back */
 	bool is_in_use;                /* as usage_collect() saw it last */
 	unsigned openers;  /* of the exporter's file, and whether the block device has a user, as */

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "ipc/codec.h"
 #include "sys/confine.h"
 #include "sys/daemon.h"
+#include "sys/fusermount.h"
 #include "sys/instance.h"
 #include "sys/log.h"
 #include "sys/opt.h"
@@ -104,17 +106,17 @@ prepare(void)
 	    1ull << CAP_DAC_READ_SEARCH)
 
 /*
- * What targets send is taken apart here.  Root stays root, to mount and to make
- * devices; whose disks fusermount3 mounts, which is set-user-ID, cannot forbid
- * new privileges, and then the kernel filters system calls for CAP_SYS_ADMIN
- * only.
+ * What targets send is taken apart here.  Root stays root, to mount and to make devices.
+ * An ordinary user's disks are mounted by fusermount3, which is set-user-ID; a child that
+ * was started before has it, so that here nothing can be gained, and nothing be written
+ * but below the root.
  */
 static int
-confine(struct process *p, const struct options *o)
+confine(struct process *p)
 {
 	const struct confine_cfg cfg = {
 		.keep_caps = KEEP_CAPS,
-		.may_gain = geteuid() != 0 && strcmp(o->export, "null") != 0,
+		.write_below = geteuid() != 0 ? p->driver.paths.root : NULL,
 	};
 	char note[CONFINE_NOTE_BYTES];
 	int err = confine_enter(confine_find(PROGRAM), &cfg, note);
@@ -174,7 +176,7 @@ serve(struct process *p, const struct options *o)
 		return INSTANCE_EXIT_FAILED;
 	}
 	prepare();
-	if (confine(p, o) < 0)
+	if (confine(p) < 0)
 		return INSTANCE_EXIT_FAILED;
 	/* Before the first worker: none of them may ever wait for who reads the log. */
 	err = log_start_thread();
@@ -202,6 +204,23 @@ serve(struct process *p, const struct options *o)
 	return err == 0 ? INSTANCE_EXIT_OK : INSTANCE_EXIT_FAILED;
 }
 
+/* As long as nothing is parsed.  False: it was said why not. */
+static bool
+start_fusermount(struct process *p, const struct options *o)
+{
+	int err = 0;
+
+	if (geteuid() != 0 && strcmp(o->export, "null") != 0)
+		err = fusermount_start(p->driver.paths.disks);
+	if (err < 0)
+		daemon_failed(
+		    &p->daemon, PROGRAM, "cannot start a process for mounts: %s", strerror(-err));
+	/* The database's own temporary files, if it needs any: where its secrets may be. */
+	if (setenv("SQLITE_TMPDIR", p->driver.paths.registry_dir, 1) < 0)
+		log_debug("the registry's temporary files are the system's");
+	return err == 0;
+}
+
 static int
 run(struct process *p, const struct options *o)
 {
@@ -227,7 +246,7 @@ run(struct process *p, const struct options *o)
 		    &p->daemon, PROGRAM, "cannot write %s: %s", pid_path, strerror(-p->pid_fd));
 	if (p->pid_fd < 0)
 		return INSTANCE_EXIT_FAILED;
-	ret = serve(p, o);
+	ret = start_fusermount(p, o) ? serve(p, o) : INSTANCE_EXIT_FAILED;
 	daemon_pid_close(pid_path, p->pid_fd);
 	return ret;
 }

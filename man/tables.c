@@ -4,11 +4,18 @@
  * A line that is the name of a table between two @ is replaced by an mdoc list
  * of its rows: a page cannot say anything else than the program does.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "core/neg.h"
+#include "driver/diag/diag_limit.h"
+#include "driver/diag/event_log.h"
+#include "ini/discovery.h"
+#include "ini/session.h"
+#include "sys/log_limit.h"
 #include "sys/paths.h"
 
 static void put_text(const char *text);
@@ -242,6 +249,93 @@ statuses(void)
 	puts(".El");
 }
 
+/* ---- limits ---- */
+
+enum unit { UNIT_BYTES, UNIT_NUMBER, UNIT_MS, UNIT_US };
+
+static void
+put_amount(unsigned long long n, enum unit unit)
+{
+	switch (unit) {
+	case UNIT_BYTES:
+		if (n >= 1 << 20 && n % (1 << 20) == 0)
+			printf("%llu MiB", n >> 20);
+		else if (n >= 1 << 10 && n % (1 << 10) == 0)
+			printf("%llu KiB", n >> 10);
+		else
+			printf("%llu bytes", n);
+		return;
+	case UNIT_NUMBER:
+		printf("%llu", n);
+		return;
+	case UNIT_MS:
+		printf("%llu s", n / 1000);
+		return;
+	case UNIT_US:
+		printf("%llu s", n / 1000000);
+		return;
+	}
+}
+
+/* ".It It names targets : 4096, of the discovery" and the reason. */
+static void
+put_cost(
+    const char *what, unsigned long long n, enum unit unit, const char *charged, const char *reason)
+{
+	put_quoted(".It Em", what);
+	put_amount(n, unit);
+	printf(", charged to ");
+	put_text(charged);
+	puts(".br");
+	put_text(reason);
+}
+
+static void
+put_costs(const char *peer, const struct section *kind)
+{
+	bool has_begun = false;
+
+#define COST(peer_, kind_, what, limit, unit, charged, reason)            \
+	if (strcmp(peer, #peer_) == 0 && strcmp(kind->id, #kind_) == 0) { \
+		if (!has_begun)                                           \
+			printf("%s\n.Bl -tag -width Ds\n", kind->title);  \
+		has_begun = true;                                         \
+		put_cost(what, limit, UNIT_##unit, charged, reason);      \
+	}
+#include "base/limits.def"
+	if (has_begun)
+		puts(".El");
+}
+
+static void
+limits(void)
+{
+	static const struct section peers[] = {
+		{ "TARGET", "A target" },
+		{ "DISCOVERY", "A portal that is asked for targets" },
+		{ "DIRECTORY", "A directory (SLP agents)" },
+		{ "RADIUS", "A RADIUS server" },
+		{ "DNS", "A DNS server" },
+		{ "CLIENT", "A client of a control socket" },
+		{ "DAEMON", "A daemon of ours" },
+		{ "KERNEL", "Who uses a disk" },
+		{ "REGISTRY", "The registry's file" },
+		{ "CONFIGURATION", "Configuration files" },
+	};
+	static const struct section kinds[] = {
+		{ "HOLD", "Memory that it makes us hold, when it" },
+		{ "WRITE", "What it makes us write, when it" },
+		{ "START", "What it makes us start, when it" },
+		{ "REPEAT", "What it makes us repeat, or wait for, when it" },
+	};
+
+	for (size_t i = 0; i < sizeof(peers) / sizeof(peers[0]); i++) {
+		printf(".Ss %s\n", peers[i].title);
+		for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
+			put_costs(peers[i].id, &kinds[k]);
+	}
+}
+
 /* ---- filling in ---- */
 
 static const struct {
@@ -255,6 +349,7 @@ static const struct {
 	{ "@PATHS@\n", paths },
 	{ "@NAMES@\n", names },
 	{ "@STATUSES@\n", statuses },
+	{ "@LIMITS@\n", limits },
 };
 
 int

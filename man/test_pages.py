@@ -54,6 +54,14 @@ with tap.script() as t:
         rows = re.findall(r'^KEY_\w+\s*\(\w+,\s*"([^"]+)"', source("src", "core", "keys.def"), re.M)
         expect("iscsi-keys.7", rows, 40)
 
+    with t.case("every limit has a row that says whom it holds, and every row is on its page"):
+        table = source("src", "base", "limits.def")
+        rows = re.findall(r'^COST\(\w+, \w+, %s, (\w+), \w+, %s,\s*%s\)' % (STRING, STRING, STRING), table, re.M)
+        expect("iscsi-limits.5", [unquote(word) for what, _, charged, reason in rows for word in (what, charged, reason)], 150)
+        limits = re.findall(r"^#define (LIMIT_\w+)", source("src", "base", "limits.h"), re.M)
+        missing = [n for n in limits if n not in [row[1] for row in rows]]
+        assert not missing, "nobody is charged for " + ", ".join(missing)
+
     with t.case("every path, every fault of a name and every exit status is in iscsi(7)"):
         rows = re.findall(r'^PATH_(?:DIR|FILE)\(\w+,\s*"([^"]+)"', source("src", "sys", "paths.def"), re.M)
         rows += [m[1:] for m in re.findall(r'^INAME\((?!OK)\w+,\s*"([^"]+)"', source("src", "core", "iname.def"), re.M)]

@@ -1,6 +1,7 @@
 /*
  * Everything that can grow has its limit here, with the reason.  Units are in
- * the names: _bytes, _ms, or a plain count.
+ * the names: _bytes, _ms, or a plain count.  Whom each of them holds, and what
+ * happens beyond it, are the rows of limits.def, printed into iscsi-limits(5).
  */
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
@@ -60,6 +61,10 @@
 #define LIMIT_SESSIONS 4096
 /* Addresses of targets that one discovery address may name: a quarter of the sessions. */
 #define LIMIT_DISCOVERY_SHARE 1024
+/* The longest wait before a new try that a target may ask for, unless configured otherwise. */
+#define LIMIT_TIME2WAIT_MS 300000
+/* What all sessions of a thread may log of one level in ten seconds: a fleet that is lost fits. */
+#define LIMIT_LOG_SESSIONS_LINES 200
 /* Connections being opened at once: all sessions of a driver that has just started. */
 #define LIMIT_CONNECTS LIMIT_SESSIONS
 /* The longest anybody may wait for a connection, or for a name's addresses. */
@@ -85,6 +90,12 @@
 #define LIMIT_SLP_MS        600000
 /* Interfaces of a host on which requests are multicast. */
 #define LIMIT_SLP_INTERFACES 64
+
+/* Configuration files, a person's: islpd's, and the initiator's name where other initiators have
+ * it. */
+#define LIMIT_CONFIG_LINES      1000
+#define LIMIT_CONFIG_LINE_BYTES 512
+#define LIMIT_NAME_FILE_BYTES   8192
 
 /* One line of the control protocol, either way; and clients at once. */
 #define LIMIT_IPC_LINE_BYTES (4u << 20)

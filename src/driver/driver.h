@@ -16,6 +16,7 @@
 #include "sys/paths.h"
 
 struct devfiles;
+struct diag;
 struct event_log;
 struct export_ops;
 struct helper_server;
@@ -78,6 +79,7 @@ struct driver {
 
 	/* control/ */
 	struct ipc_server *dev_iscsi, *dev_isw;
+	struct diag *diag;
 	struct event_log *events; /* NULL: it could not be opened */
 	struct list followers;    /* of events.get */
 };

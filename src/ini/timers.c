@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/limits.h"
+
 #define TIMER(id, name, min, max, dflt, text) \
 	static_assert((min) <= (dflt) && (dflt) <= (max), name ": default out of range");
 #include "ini/timers.def"

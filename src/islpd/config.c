@@ -5,11 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "islpd/slp.h"
 
-#define LINE_BYTES 512
-/* The file is a person's; one that is longer is something else. */
-#define LINES_MAX 1000
 
 void
 config_init(struct config *c)
@@ -147,7 +145,7 @@ int
 config_read(struct config *c, const char *path, char *why, size_t why_bytes)
 {
 	FILE *f = fopen(path, "re");
-	char line[LINE_BYTES], fault[LINE_BYTES];
+	char line[LIMIT_CONFIG_LINE_BYTES], fault[LIMIT_CONFIG_LINE_BYTES];
 	int err = 0;
 
 	if (f == NULL && errno == ENOENT)
@@ -158,7 +156,7 @@ config_read(struct config *c, const char *path, char *why, size_t why_bytes)
 		return err;
 	}
 	for (unsigned n = 1; err == 0 && fgets(line, sizeof line, f) != NULL; n++) {
-		if (n > LINES_MAX || (strchr(line, '\n') == NULL && !feof(f))) {
+		if (n > LIMIT_CONFIG_LINES || (strchr(line, '\n') == NULL && !feof(f))) {
 			snprintf(fault, sizeof fault, "the line is too long, or one too many");
 			err = -EINVAL;
 		} else {

@@ -11,8 +11,6 @@
 #include "core/iname.h"
 #include "registry/db.h"
 
-/* More than such a file has; what stands behind it is not looked at. */
-#define FILE_BYTES 8192
 #define FILE_KEY   "InitiatorName="
 /* RFC 7143, section 4.2.7.4: a naming authority and a date at which it was ours. */
 #define MADE_PREFIX  "iqn.2026-11.org.openisw"
@@ -79,17 +77,17 @@ take_from_file(const char *file, char ret[LIMIT_ISCSI_NAME_BYTES + 1])
 {
 	/* Non-blocking: it may be a FIFO that somebody left there. */
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
-	char text[FILE_BYTES + 1];
+	char text[LIMIT_NAME_FILE_BYTES + 1];
 	size_t n = 0;
 	ssize_t got;
 
 	if (fd < 0)
 		return -errno;
 	do {
-		got = read(fd, text + n, FILE_BYTES - n);
+		got = read(fd, text + n, LIMIT_NAME_FILE_BYTES - n);
 		if (got > 0)
 			n += (size_t)got;
-	} while ((got > 0 && n < FILE_BYTES) || (got < 0 && errno == EINTR));
+	} while ((got > 0 && n < LIMIT_NAME_FILE_BYTES) || (got < 0 && errno == EINTR));
 	err = got < 0 ? -errno : 0;
 	(void)close(fd); /* only read */
 	if (err < 0)

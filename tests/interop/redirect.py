@@ -90,6 +90,21 @@ def redirects(t, initiator, tgt):
         initiator.restart_driver()
         initiator.request("scan", 60)
         assert online(initiator, "good") and good.logins == asked, (asked, good.logins)
+    with t.case("it is shown with the address, and forgotten on demand"):
+        name = next(s["target_name"] for s in initiator.request("session.list")["sessions"] if s["target_name"].endswith(":good"))
+        address, = initiator.request("target.list", name=name)["targets"][0]["addresses"]
+        assert address["redirected_to"] == real + ",1", address
+        where = ("-T", name, "-I", address["address"], "-P", address["port"], "-M", address["tpgt"])
+        shown = initiator.command("iscsiutil", "-p", "-T", name).out
+        assert "Redirected To" in shown and real in shown, shown
+        initiator.command("iscsiutil", "-d", *where, "--redirect")
+        address, = initiator.request("target.list", name=name)["targets"][0]["addresses"]
+        assert address["redirected_to"] is None, address
+        assert "are not redirected" in initiator.command("iscsiutil", "-d", *where, "--redirect", ok=None).err
+        initiator.request("session.logout", instance=sessions(initiator)["good"]["instance"])
+        asked = good.logins
+        initiator.request("scan", 60)
+        assert online(initiator, "good") and good.logins == asked + 1, (asked, good.logins)
 
 
 def main():

@@ -59,6 +59,7 @@ static const struct {
 
 static struct stat_block session, driver;
 static struct account account;
+static struct diag *diag;
 static enum diag_id said;
 static char text[256];
 static unsigned n_said, downs;
@@ -82,7 +83,9 @@ begin(void)
 	account =
 	    (struct account){ .about = { .session = 1 }, .session = &session, .driver = &driver };
 	log_init("test", LOG_TO_STDERR, LOG_LVL_PANIC);
-	diag_init(&(struct diag_cfg){ .sink = sink });
+	diag_free(diag);
+	diag = diag_new(&(struct diag_cfg){ .sink = sink });
+	account.about.to = diag;
 }
 
 static unsigned
@@ -463,6 +466,8 @@ main(void)
 		cmocka_unit_test(a_login_without_memory_is_said_and_counted_by_what_lacked),
 		cmocka_unit_test(a_disk_without_memory_is_counted_by_what_lacked),
 	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	diag_free(diag);
+	return failed;
 }

@@ -65,7 +65,8 @@ world_init(struct world *w, const struct scenario *sc, const struct world_cut *c
 	if (world_pattern[0] == world_pattern[1])
 		make_pattern();
 	present = w;
-	diag_init(&(struct diag_cfg){ .sink = heard, .clock_ms = clock_ms, .wall_ms = clock_ms });
+	w->diag = diag_new(
+	    &(struct diag_cfg){ .sink = heard, .clock_ms = clock_ms, .wall_ms = clock_ms });
 }
 
 void
@@ -97,6 +98,7 @@ world_fini(struct world *w)
 	free(w->in);
 	free(w->out);
 	free(w->kept);
+	diag_free(w->diag);
 }
 
 void
@@ -119,7 +121,7 @@ world_fail(struct world *w, const char *fmt, ...)
 static void
 read_targets(struct world *w)
 {
-	struct diag_ctx ctx = { .session = -1 };
+	struct diag_ctx ctx = { .session = -1, .to = w->diag };
 	struct sendtargets_record r;
 
 	while (sendtargets_next(w->targets, &r) != SENDTARGETS_END) {
@@ -177,15 +179,15 @@ keep_event(struct world *w, const struct sess_event *ev)
 }
 
 static struct diag_ctx
-context(void)
+context(const struct world *w)
 {
-	return (struct diag_ctx){ .session = 0, .address = "192.0.2.1:3260,1" };
+	return (struct diag_ctx){ .session = 0, .address = "192.0.2.1:3260,1", .to = w->diag };
 }
 
 static void
 drain(struct world *w)
 {
-	struct diag_ctx ctx = context();
+	struct diag_ctx ctx = context(w);
 	struct sess_event ev;
 
 	while (sess_next(w->sess, &ev)) {
@@ -311,7 +313,7 @@ world_feed(struct world *w, const uint8_t *bytes, size_t n)
 void
 world_connect(struct world *w)
 {
-	struct diag_ctx ctx = context();
+	struct diag_ctx ctx = context(w);
 	int err;
 
 	world_start(w);
@@ -335,7 +337,7 @@ world_connect(struct world *w)
 void
 world_disconnect(struct world *w, int err, enum conn_result why)
 {
-	struct diag_ctx ctx = context();
+	struct diag_ctx ctx = context(w);
 
 	if (sess_conn(w->sess) == NULL)
 		return;

@@ -48,6 +48,7 @@ struct world_message {
 };
 
 struct world {
+	struct diag *diag; /* hears what is said */
 	const struct scenario *scenario;
 	const struct line *line;
 	const struct world_cut *cut;

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -23,9 +24,11 @@ static const struct diag_info info[DIAG_COUNT] = {
 };
 
 /* Repeats are told apart by message and session, or address. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct diag_limit limit;
-static struct diag_cfg cfg;
+struct diag {
+	pthread_mutex_t lock;
+	struct diag_cfg cfg;
+	struct diag_limit limit;
+};
 
 static uint64_t
 clock_read(clockid_t id)
@@ -36,19 +39,34 @@ clock_read(clockid_t id)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static uint64_t
-now_ms(void)
+struct diag *
+diag_new(const struct diag_cfg *cfg)
 {
-	return cfg.clock_ms != NULL ? cfg.clock_ms() : clock_read(CLOCK_MONOTONIC);
+	struct diag *d = calloc(1, sizeof *d);
+
+	if (d == NULL)
+		return NULL;
+	pthread_mutex_init(&d->lock, NULL);
+	d->cfg = *cfg;
+	return d;
 }
 
 void
-diag_init(const struct diag_cfg *new_cfg)
+diag_free(struct diag *d)
 {
-	pthread_mutex_lock(&lock);
-	memset(&limit, 0, sizeof limit);
-	cfg = new_cfg != NULL ? *new_cfg : (struct diag_cfg){ 0 };
-	pthread_mutex_unlock(&lock);
+	if (d == NULL)
+		return;
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+void
+diag_listen(struct diag *d, void (*sink)(void *user, const struct diag_event *ev), void *user)
+{
+	pthread_mutex_lock(&d->lock);
+	d->cfg.sink = sink;
+	d->cfg.user = user;
+	pthread_mutex_unlock(&d->lock);
 }
 
 const struct diag_info *
@@ -81,15 +99,19 @@ peer_of(const struct diag_ctx *ctx)
 	return h | 0x80000000u;
 }
 
-/* Whether this one passes; then also how many were held back before it. */
+/* Whether this one passes, and who hears it; then also how many were held back before it. */
 static bool
-passes(enum diag_id id, const struct diag_ctx *ctx, uint32_t *ret_held_back)
+passes(struct diag *d, enum diag_id id, const struct diag_ctx *ctx, uint32_t *ret_held_back,
+    struct diag_cfg *ret_cfg)
 {
+	uint64_t now;
 	bool ok;
 
-	pthread_mutex_lock(&lock);
-	ok = diag_limit_passes(&limit, now_ms() + 1, (uint32_t)id, peer_of(ctx), ret_held_back);
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_lock(&d->lock);
+	*ret_cfg = d->cfg;
+	now = d->cfg.clock_ms != NULL ? d->cfg.clock_ms() : clock_read(CLOCK_MONOTONIC);
+	ok = diag_limit_passes(&d->limit, now + 1, (uint32_t)id, peer_of(ctx), ret_held_back);
+	pthread_mutex_unlock(&d->lock);
 	return ok;
 }
 
@@ -98,10 +120,11 @@ diag_print(enum diag_id id, const struct diag_ctx *ctx, const char *fmt, ...)
 {
 	static const struct diag_ctx nothing = { .session = -1 };
 	struct diag_event ev = { .id = id, .ctx = ctx != NULL ? *ctx : nothing };
+	struct diag_cfg cfg = { 0 };
 	char text[1024], where[400] = "", again[64] = "";
 	va_list ap;
 
-	if (!passes(id, &ev.ctx, &ev.held_back))
+	if (ev.ctx.to != NULL && !passes(ev.ctx.to, id, &ev.ctx, &ev.held_back, &cfg))
 		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof text, fmt, ap); /* a long value is cut */

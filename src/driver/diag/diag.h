@@ -33,10 +33,13 @@ struct diag_info {
 #define DIAG_BURST     5
 #define DIAG_WINDOW_MS 10000
 
+struct diag;
+
 /* What a message is about; all borrowed for the call, each may be NULL (-1 for the instance). */
 struct diag_ctx {
 	int32_t session; /* instance, or -1 */
 	const char *target, *address;
+	struct diag *to; /* who hears of it; NULL: the log alone */
 };
 
 /* One message, complete. */
@@ -48,18 +51,21 @@ struct diag_event {
 	const char *text;
 };
 
-/*
- * Where messages go besides the log: `sink` is called on the thread that had
- * something to say, under no lock.  Both clocks may be NULL (the system's).
- * Before threads start; a NULL sink ends it.
- */
+/* Both clocks may be NULL (the system's). */
 struct diag_cfg {
+	/* Where messages go besides the log: called on the thread that had something to say,
+	 * under no lock; or NULL. */
 	void (*sink)(void *user, const struct diag_event *ev);
 	void *user;
 	uint64_t (*clock_ms)(void); /* monotonic */
 	uint64_t (*wall_ms)(void);  /* since the epoch */
 };
-void diag_init(const struct diag_cfg *cfg);
+/* NULL when memory is short. */
+struct diag *diag_new(const struct diag_cfg *cfg);
+/* NULL is fine. */
+void diag_free(struct diag *d);
+/* From now on messages go there. */
+void diag_listen(struct diag *d, void (*sink)(void *user, const struct diag_event *ev), void *user);
 
 const struct diag_info *diag_info(enum diag_id id);
 /* By identifier ("ISCSI_LOG_..."), case does not matter. */

@@ -30,7 +30,16 @@ setup(void **state)
 	n_said = 0;
 	a = (struct account){ .about = { .session = 1 }, .session = &session, .driver = &driver };
 	log_init("test", LOG_TO_STDERR, LOG_LVL_PANIC);
-	diag_init(&(struct diag_cfg){ .sink = sink });
+	a.about.to = diag_new(&(struct diag_cfg){ .sink = sink });
+	assert_non_null(a.about.to);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	diag_free(a.about.to);
 	return 0;
 }
 
@@ -119,12 +128,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(violations_are_said, setup),
-		cmocka_unit_test_setup(
-		    a_close_is_counted_by_how_far_the_connection_had_come, setup),
-		cmocka_unit_test_setup(a_login_without_memory_is_said_and_counted, setup),
-		cmocka_unit_test_setup(
-		    a_connection_that_was_not_made_is_counted_by_its_reason, setup),
+		cmocka_unit_test_setup_teardown(violations_are_said, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_close_is_counted_by_how_far_the_connection_had_come, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_login_without_memory_is_said_and_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_connection_that_was_not_made_is_counted_by_its_reason, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,7 @@ count(struct driver *d, const struct discovery_result *r)
 static void
 complain(const struct finding *f, const struct discovery_result *r)
 {
-	struct diag_ctx about = { -1, NULL, f->question.about };
+	struct diag_ctx about = { -1, NULL, f->question.about, f->d->diag };
 
 	for (size_t i = 0; i < r->n_bad && i < DISCOVERY_BAD_MAX; i++) {
 		struct sendtargets_record record = { .kind = r->bad[i].kind,

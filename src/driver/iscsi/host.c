@@ -284,7 +284,8 @@ host_begin(struct office *o, const struct host_cfg *cfg)
 	h->office = o;
 	h->cfg = *cfg;
 	h->cfg.settings = NULL; /* the session's */
-	account.about = (struct diag_ctx){ (int32_t)cfg->instance, h->cfg.target, h->cfg.about };
+	account.about =
+	    (struct diag_ctx){ (int32_t)cfg->instance, h->cfg.target, h->cfg.about, o->diag };
 	memcpy(s.isid, cfg->isid, sizeof s.isid);
 	list_init(&h->opens);
 	list_init(&h->closes);

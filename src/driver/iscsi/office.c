@@ -86,7 +86,7 @@ office_take_discover(void *owner, struct mail *m)
 	struct office *o = owner;
 	struct mail_discover *q = LIST_ENTRY(m, struct mail_discover, base.mail);
 	struct account account = {
-		.about = { -1, NULL, q->about }, .session = q->stats, .driver = o->stats
+		.about = { -1, NULL, q->about, o->diag }, .session = q->stats, .driver = o->stats
 	};
 	struct work *w = call_alloc(sizeof *w);
 	struct discovery_result none = { 0 };
@@ -150,6 +150,7 @@ office_new(const struct office_cfg *cfg)
 	o->place = (struct world_place){ worker_loop(cfg->worker),
 		mailbox_new(worker_loop(cfg->worker)), cfg->isw };
 	o->stats = cfg->stats;
+	o->diag = cfg->diag;
 	o->ops = cfg->ops;
 	o->ops_cfg = cfg->ops_cfg;
 	list_init(&o->hosts);

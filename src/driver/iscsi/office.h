@@ -17,6 +17,7 @@ struct office {
 	struct log_limit said[LOG_LVL_DEBUG + 1]; /* the place's */
 	struct mail_slot slot;
 	struct stat_block *stats; /* the driver's, as what follows */
+	struct diag *diag;
 	const struct host_ops *ops;
 	const void *ops_cfg; /* for the ops */
 	struct list hosts;   /* host.link */
@@ -27,6 +28,7 @@ struct office_cfg {
 	struct worker *worker; /* owned from now on */
 	struct mail_address isw;
 	struct stat_block *stats;
+	struct diag *diag; /* may be NULL */
 	/* The adaptation layer's half of a session; see host.h. */
 	const struct host_ops *ops;
 	const void *ops_cfg;

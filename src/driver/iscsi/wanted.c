@@ -136,7 +136,8 @@ wanted_get(
 		return w;
 	err = registry_session_instance(d->reg, target, a, &instance);
 	if (err == -ENOSPC) {
-		diag_ISCSI_LOG_MAX_SSNS_OVERFLOW(&(struct diag_ctx){ -1, target, a->address });
+		diag_ISCSI_LOG_MAX_SSNS_OVERFLOW(
+		    &(struct diag_ctx){ -1, target, a->address, d->diag });
 		fault_set(ret_fault, FAULT_INTERNAL, "remove targets that are not needed any more",
 		    "Attempt to allocate more than the maximum number of sessions (%u)",
 		    LIMIT_SESSIONS);

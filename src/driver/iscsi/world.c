@@ -13,10 +13,6 @@
 #include "ini/login_run.h"
 #include "sys/log.h"
 
-/* What all sessions of a worker may say of one level in a period: a fleet that is lost fits,
- * thousands do not. */
-#define WORLDS_SAY_LINES 200
-
 /* What a login run has outside itself: its socket, and what was asked for it. */
 struct line {
 	struct iscsi_world *w;
@@ -293,7 +289,7 @@ op_say(struct world *world, enum say_level level, const char *sentence)
 	 */
 	if (at > log_get_level() ||
 	    !log_limit_passes(&w->said[at], now, LOG_LIMIT_LINES, &left_out) ||
-	    !log_limit_passes(&w->place->said[at], now, WORLDS_SAY_LINES, &all_left_out))
+	    !log_limit_passes(&w->place->said[at], now, LIMIT_LOG_SESSIONS_LINES, &all_left_out))
 		return;
 	left_out += all_left_out;
 	if (left_out > 0)

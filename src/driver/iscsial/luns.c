@@ -313,6 +313,9 @@ claim(struct visit *v, const struct lu_info *info, enum standing *ret_standing)
 		remember(v, n, info, *ret_standing);
 	tree_describe_lun(n, info);
 	find_twin(v->d, n, info);
+	/* Why it has no device: insf says it, too. */
+	if (n->note[0] == '\0' && info->fault.is_set)
+		cut_copy(n->note, sizeof n->note, info->fault.message);
 	n->is_replaced = *ret_standing == STANDING_WRONG;
 	n->state = n->driver[0] != '\0' && !n->is_replaced && n->twin[0] == '\0' ? TREE_CLAIMED
 										 : TREE_UNCLAIMED;
@@ -599,7 +602,7 @@ adopt_more(struct agenda_work *w)
 static void
 account(struct wanted *w, const struct probe_result *r)
 {
-	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about };
+	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about, w->d->diag };
 	struct stat_block *stats = &w->d->stats;
 	bool is_odd = false;
 
@@ -767,7 +770,7 @@ has_changed(struct wanted *w, struct node *n, const struct lu_info *info)
 static void
 take_state(struct wanted *w, struct node *n, const struct mail_unit *u)
 {
-	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about };
+	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about, w->d->diag };
 
 	switch (u->state) {
 	case LU_SAME:

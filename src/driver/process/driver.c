@@ -86,7 +86,7 @@ open_events(struct driver *d, bool is_level_given)
 	free(level);
 	err = event_log_open(d->loop, d->paths.events, &d->events);
 	if (err == 0)
-		diag_init(&(struct diag_cfg){ .sink = event_log_sink, .user = d->events });
+		diag_listen(d->diag, event_log_sink, d->events);
 	else
 		log_err("events are not kept: %s: %s", d->paths.events, strerror(-err));
 }
@@ -128,6 +128,7 @@ start_workers(struct driver *d, unsigned n, struct fault *ret_fault)
 	for (unsigned i = 0; i < n; i++) {
 		struct office_cfg cfg = { .isw = *isw_address(d->isw),
 			.stats = &d->stats,
+			.diag = d->diag,
 			.ops = &disks_ops,
 			.ops_cfg = &d->disks_cfg };
 
@@ -226,6 +227,8 @@ start_loop(struct driver *d, const char *export, struct fault *ret_fault)
 	if (d->loop != NULL)
 		d->loopdev = loopdev_new(d->loop);
 	if (d->loopdev != NULL)
+		d->diag = diag_new(&(struct diag_cfg){ 0 });
+	if (d->diag != NULL)
 		d->box = mailbox_new(d->loop);
 	if (d->box == NULL) {
 		fault_set(ret_fault, FAULT_INTERNAL, "raise the limit of open files",
@@ -293,7 +296,7 @@ driver_fini(struct driver *d)
 	devfile_end(d);
 	mailbox_close(&d->slot);
 	mailbox_free(d->box);
-	diag_init(NULL);
+	diag_free(d->diag);
 	if (!event_log_close(d->events))
 		return;
 	loopdev_free(d->loopdev);

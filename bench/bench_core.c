@@ -193,7 +193,6 @@ event(void *user, const struct sess_event *ev)
 		fprintf(stderr, "login failed: %s\n", ev->login.reason);
 	if (ev->kind != SESS_EV_ONLINE)
 		return;
-	sess_release(b.sess);
 	tur.lun[1] = (uint8_t)b.lun;
 	tur.done = begin_load;
 	link_submit(b.link, &tur);

@@ -1,12 +1,11 @@
 #!/bin/sh
 # Makes the users and the group of openisw.sysusers that are missing.
-# usage: users.sh FILE [--check]     --check: only name the missing ones; exit status 1 if there are any
+# usage: users.sh FILE
 #
 # As a step of `meson install` it does nothing where the files go elsewhere (DESTDIR): the package's own
 # installation does it then, with sysusers.d or with this script.
 set -uf
 file=$1
-check=${2-}
 [ -z "${DESTDIR-}" ] || exit 0
 
 # missing: "u NAME" and "g NAME" lines of what there is not
@@ -20,12 +19,6 @@ missing()
 	done <"$file"
 }
 
-if [ -n "$check" ]; then
-	list=$(missing)
-	[ -z "$list" ] && exit 0
-	echo "$list" | sed 's/^. //'
-	exit 1
-fi
 [ -n "$(missing)" ] || exit 0
 if [ "$(id -u)" -ne 0 ]; then
 	echo "users.sh: root is to make these users and groups, or the daemons do not start from the root /:" >&2

@@ -27,7 +27,9 @@ struct stat_row {
 
 static const struct stat_row stats[] = {
 #define STAT_CORE(section, id, field, name, class, text) { #section, name, class, text },
+#define STAT_INI(section, id, field, name, class, text)  { #section, name, class, text },
 #define STAT(section, id, name, class, text)             { #section, name, class, text },
+#define STAT_NOW(section, id, name, class, text)         { #section, name, class, text },
 #define STAT_TIME(section, id, name, class, text)        { #section, name, class, text },
 #include "driver/diag/stats.def"
 };
@@ -116,6 +118,8 @@ messages(void)
 	put_messages('C');
 	puts(".Ss Interface driver");
 	put_messages('E');
+	puts(".Ss Of OpenISW");
+	put_messages('O');
 }
 
 /* ---- keys ---- */

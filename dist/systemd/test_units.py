@@ -14,6 +14,8 @@ import tap  # noqa: E402 (found by the line above)
 UNITS = sys.argv[1]
 DAEMONS = ("iswd", "iscsi_resolvd", "islpd", "iradd")
 PROGRAMS = ("iscsi_driverd",) + DAEMONS
+# "systemd-analyze security" may say at most 3.0, but for the one that must have no mount namespace.
+EXPOSURE = {"iscsi_driverd.service": 4.7}
 # Each of these gives a service a mount namespace of its own, in which its mounts stay.
 NAMESPACING = """PrivateTmp PrivateDevices PrivateMounts ProtectSystem ProtectHome ProtectKernelTunables ProtectKernelModules
 ProtectKernelLogs ProtectControlGroups ProtectProc ReadWritePaths ReadOnlyPaths InaccessiblePaths ExecPaths NoExecPaths
@@ -115,6 +117,23 @@ with tap.script() as t:
             ids = re.findall(r"^PATH_DAEMON\((\w+),", f.read(), re.M)
         assert len(ids) == len(DAEMONS), ids
         assert sorted(rows) == sorted([["u", "openisw-" + i] for i in ids] + [["g", "openisw"]]), rows
+
+    with t.case("what the kernel may kill is not out of its reach, and each unit is as closed as it can be"):
+        for p in PROGRAMS:
+            assert int(one(units[p + ".service"], "Service", "OOMScoreAdjust")) > -1000, p
+        if not shutil.which("systemd-analyze"):
+            raise tap.Skip("systemd-analyze is not installed")
+        with tempfile.TemporaryDirectory() as work:
+            for name in units:
+                path = os.path.join(work, name)
+                with open(os.path.join(UNITS, name)) as old, open(path, "w") as new:
+                    new.write(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", old.read(), flags=re.M))
+                done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", path],
+                                      capture_output=True, text=True)
+                found = re.search(r"exposure level for \S+: ([0-9.]+)", done.stdout)
+                if not found:
+                    raise tap.Skip("this systemd-analyze looks at no files")
+                assert float(found.group(1)) <= EXPOSURE.get(name, 3.0), (name, found.group(1))
 
     with t.case("systemd itself has nothing to say against them"):
         if not shutil.which("systemd-analyze"):

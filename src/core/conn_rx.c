@@ -276,10 +276,16 @@ conn_rx_direct(struct conn *c, size_t n, uint64_t now)
 	return rx_result(c, res);
 }
 
+static inline bool
+is_paused(const struct conn *c)
+{
+	return c->nop_replies == CONN_NOP_REPLIES;
+}
+
 bool
 conn_rx_is_paused(const struct conn *c)
 {
-	return c->nop_replies == CONN_NOP_REPLIES;
+	return is_paused(c);
 }
 
 enum conn_result
@@ -289,8 +295,11 @@ conn_rx(struct conn *c, const uint8_t *p, size_t n, uint64_t now, size_t *ret_us
 	size_t used = 0;
 
 	c->sess->now_us = now;
-	while (used < n && res == CONN_OK && c->sess->events == 0 && c->state != CONN_S_CLEANUP &&
-	       !conn_rx_is_paused(c)) {
+	c->last_rx_us = now;
+	if (c->state == CONN_S_CLEANUP)
+		n = 0;
+	/* Whatever ends the connection in between is an event. */
+	while (used < n && res == CONN_OK && c->sess->events == 0 && !is_paused(c)) {
 		switch (c->phase) {
 		case RX_HEADER:
 			used += rx_header(c, p + used, n - used, &res);
@@ -303,8 +312,6 @@ conn_rx(struct conn *c, const uint8_t *p, size_t n, uint64_t now, size_t *ret_us
 			break;
 		}
 	}
-	if (used > 0)
-		c->last_rx_us = now;
 	*ret_used = used;
 	return rx_result(c, res);
 }

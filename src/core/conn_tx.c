@@ -145,11 +145,8 @@ static struct req *
 next_request(struct conn *c)
 {
 	struct sess *s = c->sess;
-	struct list *queue = &s->probes;
 
-	if (list_empty(queue))
-		queue = s->held ? NULL : &s->waiting;
-	if (queue == NULL || list_empty(queue))
+	if (list_empty(&s->waiting))
 		return NULL;
 	/* RFC 7143, section 4.2.2.1: no command beyond MaxCmdSN. */
 	if (list_empty(&s->free) || seq_lt(s->max_cmd_sn, s->cmd_sn)) {
@@ -158,7 +155,7 @@ next_request(struct conn *c)
 	}
 	if (c->flow != FLOW_OPEN)
 		flow_resume(c);
-	return LIST_ENTRY(list_pop(queue), struct req, link);
+	return LIST_ENTRY(list_pop(&s->waiting), struct req, link);
 }
 
 /* Write data that needs no R2T: immediate, and as Data-Out up to FirstBurstLength. */

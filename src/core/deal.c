@@ -10,6 +10,7 @@ enum {
 	STATE_PROPOSED, /* an answer is due */
 	STATE_DECLARED, /* by us; none is due */
 	STATE_SETTLED,
+	STATE_REJECTED,   /* by the target, and the default holds */
 	STATE_IRRELEVANT, /* the target said so; judged at the end of the stage */
 };
 
@@ -69,6 +70,12 @@ deal_propose(struct deal *d, enum key_stage stage, struct put *w)
 			d->state[key] = STATE_PROPOSED;
 		}
 	}
+}
+
+bool
+deal_rejected(const struct deal *d, enum key_id key)
+{
+	return d->state[key] == STATE_REJECTED;
 }
 
 bool
@@ -177,6 +184,7 @@ receive_answer(struct deal *d, enum key_id key, const char *value)
 		 * set)" */
 		if (key == KEY_auth_method)
 			return VIOLATION_AUTH_REJECTED;
+		d->state[key] = STATE_REJECTED;
 		return is_admissible(d, key, k->default_value) ? VIOLATION_NONE
 							       : VIOLATION_REJECTED;
 	case WORD_IRRELEVANT:
@@ -341,7 +349,8 @@ check_bursts(struct deal *d, enum key_id *ret_culprit)
 	 * unsolicited burst it bounds immediate data only, and less of that is always
 	 * allowed; a burst, however, must be as long as the target believes.
 	 */
-	if (p->initial_r2t || d->state[KEY_first_burst] != STATE_SETTLED) {
+	if (p->initial_r2t || (d->state[KEY_first_burst] != STATE_SETTLED &&
+				  d->state[KEY_first_burst] != STATE_REJECTED)) {
 		p->first_burst = p->max_burst;
 		return VIOLATION_NONE;
 	}

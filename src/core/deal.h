@@ -25,6 +25,8 @@ void deal_begin(struct deal *d, const struct neg_offer *offer, bool discovery);
 void deal_propose(struct deal *d, enum key_stage stage, struct put *w);
 /* Whether we proposed or declared that key. */
 bool deal_proposed(const struct deal *d, enum key_id key);
+/* Whether the target answered our proposal with Reject. */
+bool deal_rejected(const struct deal *d, enum key_id key);
 /*
  * The target sent key=value, for the first time; `key` is below
  * neg_param_count().  An answer, if one is due, goes to `answers`;

@@ -317,6 +317,12 @@ login_unknown_keys(const struct login *l)
 }
 
 const char *
+login_rejected_keys(const struct login *l)
+{
+	return l->rejected_names;
+}
+
+const char *
 login_redirect(const struct login *l)
 {
 	return l->redirect[0] != '\0' ? l->redirect : NULL;

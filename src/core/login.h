@@ -89,10 +89,12 @@ enum login_step login_verified(
 const struct neg_params *login_params(const struct login *l);
 /* TargetPortalGroupTag of the target, or -1 when it sent none. */
 int32_t login_tpgt(const struct login *l);
-/* TargetAlias as text_put_escaped() writes it, or "". */
+/* TargetAlias as it is shown (base/visible.h), or "". */
 const char *login_target_alias(const struct login *l);
 /* Names of the keys answered NotUnderstood (the guide's message 13), "a,b", shortened, or "". */
 const char *login_unknown_keys(const struct login *l);
+/* Likewise of the keys that the target rejected and whose default holds (message 11). */
+const char *login_rejected_keys(const struct login *l);
 /* The CHAP algorithm that the target chose, or 0. */
 unsigned login_chap_algorithm(const struct login *l);
 /* TargetAddress of a redirection, or NULL. */

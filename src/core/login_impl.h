@@ -25,8 +25,9 @@ struct login {
 	bool answer_needed; /* the target proposed something in this text that must be answered */
 	bool seen[KEY_COUNT];
 	size_t n_unknown;
-	uint64_t unknown[UNKNOWN_KEYS_MAX];    /* hashes of unknown keys that were answered */
-	char unknown_names[CULPRIT_BYTES + 1]; /* as many of their names as fit */
+	uint64_t unknown[UNKNOWN_KEYS_MAX];     /* hashes of unknown keys that were answered */
+	char unknown_names[CULPRIT_BYTES + 1];  /* as many of their names as fit */
+	char rejected_names[CULPRIT_BYTES + 1]; /* of keys that the target rejected, likewise */
 
 	/* The request that was sent last, and what is to be sent. */
 	struct login_req last;

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/visible.h"
 #include "core/login_impl.h"
 
 static bool
@@ -11,10 +12,10 @@ is_reserved_word(const char *value)
 
 /* "a,b,c", cut where it does not fit. */
 static void
-note_unknown(struct login *l, const char *key)
+note_name(char names[CULPRIT_BYTES + 1], const char *key)
 {
-	size_t at = strlen(l->unknown_names);
-	struct put w = put_over(l->unknown_names + at, sizeof l->unknown_names - at);
+	size_t at = strlen(names);
+	struct put w = put_over(names + at, CULPRIT_BYTES + 1 - at);
 
 	if (at > 0)
 		text_put_printable(&w, ",");
@@ -39,7 +40,7 @@ receive_unknown(struct login *l, const struct text_pair *pair)
 	if (l->n_unknown == UNKNOWN_KEYS_MAX)
 		return VIOLATION_TOO_MANY_KEYS;
 	l->unknown[l->n_unknown++] = hash;
-	note_unknown(l, pair->key);
+	note_name(l->unknown_names, pair->key);
 	text_put(&l->out, pair->key, "NotUnderstood");
 	return VIOLATION_NONE;
 }
@@ -49,7 +50,6 @@ static enum login_violation
 receive_declaration(struct login *l, enum key_id key, const struct text_pair *pair)
 {
 	uint64_t v = 0;
-	struct put w;
 
 	if (strcmp(pair->value, "NotUnderstood") == 0)
 		return VIOLATION_NOT_UNDERSTOOD;
@@ -60,9 +60,8 @@ receive_declaration(struct login *l, enum key_id key, const struct text_pair *pa
 	switch ((int)key) {
 	case KEY_target_alias:
 		/* It is only shown (13.7), so nothing in it is a reason to refuse. */
-		w = put_over(l->target_alias, sizeof l->target_alias);
-		text_put_escaped(&w, pair->value);
-		put_u8(&w, 0);
+		(void)visible_copy(pair->value, pair->value_len, l->target_alias,
+		    sizeof l->target_alias); /* as much of it as fits */
 		break;
 	case KEY_tpgt:
 		switch (text_number(pair->value, 0, UINT16_MAX, &v)) {
@@ -108,6 +107,8 @@ login_pair_receive(struct login *l, const struct text_pair *pair)
 	case KEY_TYPE_LIST:
 		bad = deal_receive(&l->deal, key, pair->value, &l->out, &needed);
 		l->answer_needed |= needed;
+		if (deal_rejected(&l->deal, key))
+			note_name(l->rejected_names, pair->key);
 		return bad;
 	case KEY_TYPE_DECL:
 		return receive_declaration(l, key, pair);

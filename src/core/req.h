@@ -1,9 +1,9 @@
 /*
  * A SCSI command on its way: what the caller asks, what the target answered.
  *
- * The caller owns the memory of the request and of its data from
- * sess_submit() until the event SESS_EV_REQ hands it back; nothing else may
- * touch it in between.  Nothing is allocated for it.
+ * The session uses the memory of the request and of its data from
+ * sess_submit() until the event SESS_EV_REQ hands it back, exactly once;
+ * nothing else may touch it in between.  Nothing is allocated for it.
  */
 #ifndef CORE_REQ_H
 #define CORE_REQ_H
@@ -19,14 +19,22 @@ enum req_dir { REQ_NONE, REQ_READ, REQ_WRITE };
 /* Task attribute, RFC 7143, section 11.3.1. */
 enum req_attr { REQ_UNTAGGED, REQ_SIMPLE, REQ_ORDERED, REQ_HEAD_OF_QUEUE, REQ_ACA };
 
-/* How the request ended, below SCSI. */
+/*
+ * How the request ended, below SCSI.  Nothing is sent a second time by the
+ * session: whoever owns the request decides that from what is known here of
+ * its fate.
+ */
 enum req_result {
 	REQ_DONE,      /* the target answered: status, residual and sense are valid */
 	REQ_NO_TARGET, /* a SCSI Response with a response code other than 0 (11.4.3) */
-	REQ_OFFLINE,   /* the session is offline or was closed; whether the target executed it is
-			  unknown */
-	REQ_TIMEOUT,   /* no answer within timeout_ms, and recovery did not get one either */
-	REQ_ABORTED,   /* ended by a task management function or by sess_abort() */
+	REQ_UNSENT,    /* it never left: the target cannot have it.  There was no login, or it
+			  waited when the connection ended, or it was withdrawn */
+	REQ_LOST,      /* some or all of it left, and the connection ended before the answer: the
+			  target may have executed it, or may still */
+	REQ_TIMEOUT,   /* no answer within timeout_ms, and the target said by task management that
+			  it has it no more */
+	REQ_ABORTED,   /* ended by a task management function, its own or one for its LUN or the
+			  target, without being late: the target has it no more */
 	REQ_VIOLATION, /* the target says success in a way that contradicts itself or the bytes that
 			  moved: O and U together, a residual count that cannot be, data that is
 			  missing.  The fields are as they came */
@@ -41,8 +49,6 @@ struct req {
 	uint8_t *data;       /* data_len bytes, read from or written to in place; borrowed */
 	uint32_t data_len;   /* Expected Data Transfer Length */
 	uint32_t timeout_ms; /* 0: the session's default */
-	bool is_probe;       /* goes out while ordinary requests are held (identity checks) */
-	bool is_once;        /* never sent a second time: a lost connection ends it (REQ_OFFLINE) */
 	void *user;          /* the caller's; the core does not look at it */
 	/* The engine calls this, on the session's thread, when the request is handed back. */
 	void (*done)(struct req *r);

@@ -1,11 +1,10 @@
 /*
  * The session proper: its life, its queues of requests, its events, its clock.
  *
- * Requests wait in `waiting` (or `probes`), get a task slot and a CmdSN when
- * the connection has room for their command PDU (conn_tx.c), lie in `active`
- * until the target's answer is complete, and leave through `done`.  A lost
- * connection moves them from `active` back to the front of `waiting`; since
- * `active` is in CmdSN order, the order of submission survives.
+ * Requests wait in `waiting`, get a task slot and a CmdSN when the connection
+ * has room for their command PDU (conn_tx.c), lie in `active` until the
+ * target's answer is complete, and leave through `done`.  Nothing of them
+ * survives a connection.
  */
 #include <stdlib.h>
 
@@ -48,14 +47,13 @@ sess_new(const struct sess_cfg *cfg)
 	list_init(&s->active);
 	list_init(&s->lingering);
 	list_init(&s->waiting);
-	list_init(&s->probes);
 	list_init(&s->done);
 	for (uint32_t i = 0; i < cfg->slots; i++) {
 		s->task[i].itt = i;
 		list_init(&s->task[i].send_link);
 		list_push_back(&s->free, &s->task[i].link);
 	}
-	s->held = true;
+	s->n_free = cfg->slots;
 	s->tpgt = -1;
 	s->check_us = UINT64_MAX;
 	return s;
@@ -180,7 +178,6 @@ sess_connected(struct sess *s, uint64_t now)
 {
 	assert(s->conn == NULL);
 	s->now_us = now;
-	s->held = true;
 	s->trace.connection++;
 	s->time2wait_s = s->time2retain_s = 0;
 	return conn_new(s, now, &s->conn);
@@ -195,23 +192,15 @@ sess_disconnected(struct sess *s, uint64_t now)
 	if (c == NULL)
 		return;
 	s->now_us = now;
-	s->held = true;
 	s->ended_in = state_of(c->state == CONN_S_CLEANUP ? c->broken_in : c->state);
 	exchange_lost(c);
 	conn_fire(c, CONN_E_CLOSED);
-	task_requeue_all(s);
+	task_lose_all(s);
 	sess_counts(s, &sum);
 	s->past = sum;
 	s->conn = NULL;
 	s->check_us = UINT64_MAX;
 	conn_free(c);
-}
-
-void
-sess_release(struct sess *s)
-{
-	assert(sess_state(s) == SESS_ONLINE);
-	s->held = false;
 }
 
 void
@@ -222,36 +211,9 @@ sess_verified(struct sess *s, enum chap_verdict verdict, uint64_t now)
 	s->now_us = now;
 	if (s->conn == NULL || s->conn->state != CONN_S_IN_LOGIN)
 		return;
-	res = ctl_in_verified(s->conn, verdict);
+	res = ctl_login_verified(s->conn, verdict);
 	if (res != CONN_OK)
 		(void)conn_break(s->conn, res); /* the result is for receivers */
-}
-
-void
-sess_fail_all(struct sess *s, uint64_t now, enum req_result result)
-{
-	struct list *queue[] = { &s->probes, &s->waiting };
-
-	assert(s->conn == NULL);
-	s->now_us = now;
-	for (size_t i = 0; i < 2; i++)
-		for (struct list *node; (node = list_pop(queue[i])) != NULL;)
-			task_give_back(s, LIST_ENTRY(node, struct req, link), result);
-}
-
-void
-sess_fail_unsent(struct sess *s, const uint8_t lun[8], uint64_t now, enum req_result result)
-{
-	s->now_us = now;
-	LIST_EACH(node, tmp, &s->waiting)
-	{
-		struct req *r = LIST_ENTRY(node, struct req, link);
-
-		if (memcmp(r->lun, lun, sizeof r->lun) != 0)
-			continue;
-		list_remove(&r->link);
-		task_give_back(s, r, result);
-	}
 }
 
 void
@@ -260,11 +222,37 @@ sess_submit(struct sess *s, struct req *r, uint64_t now)
 	assert(r->dir == REQ_NONE || r->data != NULL || r->data_len == 0);
 	s->now_us = now;
 	r->submit_us = now;
-	r->slot = SLOT_WAITING;
 	s->requests++;
-	list_push_back(r->is_probe ? &s->probes : &s->waiting, &r->link);
-	if (list_empty(&s->free) && s->conn != NULL)
+	if (s->conn == NULL || s->conn->state != CONN_S_LOGGED_IN) {
+		task_give_back(s, r, REQ_UNSENT);
+		return;
+	}
+	r->slot = SLOT_WAITING;
+	list_push_back(&s->waiting, &r->link);
+	if (list_empty(&s->free))
 		s->conn->counts.ios_delayed++;
+}
+
+bool
+sess_withdraw(struct sess *s, struct req *r, uint64_t now)
+{
+	if (r->slot != SLOT_WAITING)
+		return false;
+	s->now_us = now;
+	list_remove(&r->link);
+	task_give_back(s, r, REQ_UNSENT);
+	return true;
+}
+
+uint32_t
+sess_window(const struct sess *s)
+{
+	uint32_t room;
+
+	if (sess_state(s) != SESS_ONLINE || s->conn->logout.x.state != EXCHANGE_IDLE)
+		return 0;
+	room = seq_lt(s->max_cmd_sn, s->cmd_sn) ? 0 : s->max_cmd_sn - s->cmd_sn + 1;
+	return s->cfg.slots - s->n_free - s->n_lingering + (room < s->n_free ? room : s->n_free);
 }
 
 bool

@@ -9,19 +9,15 @@
  *   sess_new
  *   sess_connected            a TCP connection is up: login begins
  *     loop: conn bytes in/out (conn.h), sess_next() for events
- *   SESS_EV_ONLINE            logged in.  Ordinary requests are held until
- *   sess_release              the caller has seen that the LUNs are the same
- *   sess_disconnected         the transport is gone: unanswered requests wait,
- *                             in order, for the next sess_connected
- *   sess_fail_all             give up: all requests are handed back REQ_OFFLINE
+ *   SESS_EV_ONLINE            logged in: sess_submit()
+ *   sess_disconnected         the transport is gone, and every request comes
+ *                             back: none waits here for the next connection
  *
- * A command that is not answered in time is aborted (ABORT TASK); where that
- * fails the logical unit is reset, and where that fails the connection is
- * ended.  Each step has its own time limit.
- *
- * After a lost connection nothing is sent again before a login with the same
- * ISID has succeeded (session reinstatement, RFC 7143, section 6.3.5), so an
- * old write can never land after a newer one.
+ * Requests leave in the order of their submission.  A command that is not
+ * answered in time is aborted (ABORT TASK); where that fails the logical unit
+ * is reset, and where that fails the connection is ended.  Each step has its
+ * own time limit.  So each request ends, once, with what is known of its fate
+ * (req.h).
  */
 #ifndef CORE_SESS_H
 #define CORE_SESS_H
@@ -103,6 +99,7 @@ struct sess_event {
 			/* Answered NotUnderstood: "a,b", shortened, or ""; until the next
 			 * sess_connected(). */
 			const char *unknown_keys;
+			const char *rejected_keys; /* by the target; their defaults hold */
 		} online;
 		struct {
 			enum login_step
@@ -157,7 +154,7 @@ struct sess_event {
 
 /* Heap; NULL when memory is short.  `cfg` is copied, its strings are not. */
 struct sess *sess_new(const struct sess_cfg *cfg);
-/* The session must hold no request (sess_fail_all() first).  NULL is fine. */
+/* The session must hold no request: sess_disconnected(), then sess_next().  NULL is fine. */
 void sess_free(struct sess *s);
 
 enum sess_state sess_state(const struct sess *s);
@@ -171,7 +168,7 @@ const struct neg_params *sess_params(const struct sess *s);
 uint16_t sess_tsih(const struct sess *s);
 /* The TargetPortalGroupTag of the last login, or -1. */
 int32_t sess_tpgt(const struct sess *s);
-/* The target's TargetAlias, for display: UTF-8, what cannot be shown escaped; or "". */
+/* The target's TargetAlias as it is shown (base/visible.h), or "". */
 const char *sess_target_alias(const struct sess *s);
 /*
  * Seconds to wait after the end of the last connection before the next
@@ -201,26 +198,38 @@ const struct trace *sess_trace(const struct sess *s);
  * memory for the login's state) or -ENOBUFS (none for its buffers).
  */
 int sess_connected(struct sess *s, uint64_t now);
-/* The transport connection is gone, whoever closed it.  Harmless when offline. */
-void sess_disconnected(struct sess *s, uint64_t now);
-/* Let ordinary requests out (see above).  Requires SESS_ONLINE. */
-void sess_release(struct sess *s);
 /*
- * Hand back, with this result, the ordinary requests to this LUN that are not
- * on their way to the target: those that wait, also since a connection was
- * lost.  For a LUN that turned out to be another one before sess_release().
+ * The transport connection is gone, whoever closed it.  All requests are handed
+ * back: those that were answered and kept only for their data; then the
+ * unanswered ones in the order of their CmdSN, REQ_LOST, also those that were
+ * late or being aborted, of which none had left any byte are REQ_UNSENT; then
+ * those that waited, in the order of their submission, REQ_UNSENT.  Harmless
+ * when offline.
  */
-void sess_fail_unsent(struct sess *s, const uint8_t lun[8], uint64_t now, enum req_result result);
-/* Hand every request back with this result; requires SESS_OFFLINE. */
-void sess_fail_all(struct sess *s, uint64_t now, enum req_result result);
+void sess_disconnected(struct sess *s, uint64_t now);
 /*
  * The configuration for the next login (changed keys, a redirection's
  * address has no place here).  Borrowed strings as in sess_new().
  */
 void sess_configure(struct sess *s, const struct sess_cfg *cfg);
 
-/* Queue a request, in any state.  Never fails; ends in one SESS_EV_REQ. */
+/*
+ * Queue a request, in any state.  Never fails; ends in one SESS_EV_REQ, REQ_UNSENT
+ * where the state is not SESS_ONLINE.  Its time limit counts from when it is sent.
+ */
 void sess_submit(struct sess *s, struct req *r, uint64_t now);
+/*
+ * Take back a request that was submitted and not handed back: one that still
+ * waits to be sent is handed back REQ_UNSENT.  False: it was sent already, or
+ * has ended and its SESS_EV_REQ is on the way.
+ */
+bool sess_withdraw(struct sess *s, struct req *r, uint64_t now);
+/*
+ * How many commands may be outstanding now: those that are, and as many more
+ * as the target's window (4.2.2.1) and the task slots have room for.  What is
+ * submitted beyond it waits here.  0 while offline or once a logout was asked for.
+ */
+uint32_t sess_window(const struct sess *s);
 /*
  * Send a NOP-Out with len bytes of ping data (RFC 7143, section 11.18).
  * -ENOTCONN when not online, -EBUSY while another one is unanswered, -EINVAL.

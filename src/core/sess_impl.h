@@ -162,7 +162,6 @@ struct conn {
 struct sess {
 	struct sess_cfg cfg;
 	struct conn *conn; /* NULL while offline */
-	bool held;         /* ordinary requests wait for sess_release() */
 	uint16_t tsih;
 	enum sess_state ended_in; /* the connection before */
 	/* For after this connection: the target's wish, or what was negotiated. */
@@ -170,7 +169,8 @@ struct sess {
 	int32_t tpgt;
 	char target_alias[LIMIT_ALIAS_BYTES + 1];
 	char redirect[LIMIT_ADDRESS_BYTES + 1];
-	char login_reason[256], login_culprit[256], login_proposed[256], unknown_keys[256];
+	char login_reason[256], login_culprit[256], login_proposed[256];
+	char unknown_keys[256], rejected_keys[256];
 	struct neg_params params;
 
 	uint32_t cmd_sn, exp_cmd_sn, max_cmd_sn;
@@ -192,13 +192,13 @@ struct sess {
 
 	struct task *task; /* cfg.slots of them */
 	struct list free;
-	struct list active;    /* sent, unanswered, in CmdSN order */
-	struct list lingering; /* answered, their data not yet out */
-	struct list waiting;   /* struct req, in order of submission */
-	struct list probes;    /* struct req with is_probe */
-	struct list done;      /* struct req, to be handed back */
-	uint32_t requests;     /* held: waiting, probes, active, lingering, done */
-	uint64_t check_us;     /* when the active tasks' deadlines are looked at again */
+	struct list active;           /* sent, unanswered, in CmdSN order */
+	struct list lingering;        /* answered, their data not yet out */
+	struct list waiting;          /* struct req, in order of submission */
+	struct list done;             /* struct req, to be handed back */
+	uint32_t n_free, n_lingering; /* of the lists */
+	uint32_t requests;            /* held: waiting, active, lingering, done */
+	uint64_t check_us;            /* when the active tasks' deadlines are looked at again */
 	uint64_t now_us;
 
 	struct sess_event event[SESS_EVENTS];
@@ -257,8 +257,8 @@ void task_answered(struct sess *s, struct task *t);
 void task_give_back(struct sess *s, struct req *r, enum req_result result);
 /* Requests whose data has left by now are handed back. */
 void task_release_sent(struct sess *s, const struct conn *c);
-/* The connection is gone: every active request waits again, in order. */
-void task_requeue_all(struct sess *s);
+/* The connection is gone, and every request with it. */
+void task_lose_all(struct sess *s);
 void task_check_deadlines(struct sess *s, uint64_t now);
 
 /* tmf.c: task management functions and the recovery of late commands. */
@@ -283,12 +283,15 @@ enum conn_result task_in_r2t(struct conn *c, const uint8_t *bhs);
 
 /* ctl_in.c: all other PDUs of the target; header in c->header, payload in c->control. */
 enum conn_result ctl_in(struct conn *c);
-/* The login waited for a verdict on the target; here it is. */
-enum conn_result ctl_in_verified(struct conn *c, enum chap_verdict verdict);
 /* A NOP-Out is due that answers a NOP-In or an asynchronous message; there is room for one. */
 void ctl_in_reply_nop(struct conn *c, uint32_t ttt, const uint8_t lun[8]);
 /* A part of a Text Response arrived. */
 void ctl_in_text(struct conn *c, const uint8_t *p, size_t n);
+
+/* ctl_login.c: a Login Response; header in c->header, payload in c->control. */
+enum conn_result ctl_login_in(struct conn *c);
+/* The login waited for a verdict on the target; here it is. */
+enum conn_result ctl_login_verified(struct conn *c, enum chap_verdict verdict);
 
 /* ctl_out.c: PDUs that are not tasks; each returns false when there is no room now. */
 bool ctl_out(struct conn *c, uint64_t now);

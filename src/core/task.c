@@ -12,6 +12,7 @@ task_get(struct sess *s, struct req *r, uint64_t now)
 	uint32_t timeout_ms = r->timeout_ms != 0 ? r->timeout_ms : s->cfg.request_timeout_ms;
 
 	assert(node != NULL);
+	s->n_free--;
 	t = LIST_ENTRY(node, struct task, link);
 	t->req = r;
 	t->itt += 1u << 16;
@@ -51,9 +52,9 @@ task_find(struct sess *s, uint32_t itt)
 void
 task_put(struct sess *s, struct task *t)
 {
-	if (t->req->slot != SLOT_OVER)
-		t->req->slot = SLOT_WAITING;
+	assert(t->req->slot == SLOT_OVER);
 	t->req = NULL;
+	s->n_free++;
 	list_remove(&t->send_link);
 	list_remove(&t->link);
 	list_push_front(&s->free, &t->link);
@@ -82,6 +83,7 @@ task_answered(struct sess *s, struct task *t)
 		list_remove(&t->send_link);
 		list_remove(&t->link);
 		list_push_back(&s->lingering, &t->link);
+		s->n_lingering++;
 		return;
 	}
 	task_give_back(s, t->req, t->req->result);
@@ -97,42 +99,46 @@ task_release_sent(struct sess *s, const struct conn *c)
 
 		if (t->tx_end > c->tx_sent)
 			continue;
+		s->n_lingering--;
 		task_give_back(s, t->req, t->req->result);
 		task_put(s, t);
 	}
 }
 
-void
-task_requeue_all(struct sess *s)
+/* What is known of an unanswered request whose connection is gone. */
+static enum req_result
+fate(const struct conn *c, const struct task *t)
 {
-	struct list again;
+	uint32_t header = PDU_BHS_BYTES + (c->header_digest ? PDU_DIGEST_BYTES : 0);
 
-	list_init(&again);
+	return c->tx_sent > t->tx_begin - header ? REQ_LOST : REQ_UNSENT;
+}
+
+void
+task_lose_all(struct sess *s)
+{
+	struct conn *c = s->conn;
+
 	LIST_EACH(node, tmp, &s->lingering)
 	{
 		struct task *t = LIST_ENTRY(node, struct task, link);
 
+		s->n_lingering--;
 		task_give_back(s, t->req, t->req->result);
 		task_put(s, t);
 	}
 	LIST_EACH(node, tmp, &s->active)
 	{
 		struct task *t = LIST_ENTRY(node, struct task, link);
-		struct req *r = t->req;
 
-		if (t->timed_out)
-			task_give_back(s, r, REQ_TIMEOUT);
-		else if (r->is_probe || r->is_once) {
-			s->conn->counts.ios_failed_offline++;
-			task_give_back(s, r, REQ_OFFLINE);
-		} else
-			list_push_back(&again, &r->link);
+		task_give_back(s, t->req, fate(c, t));
+		if (t->req->result == REQ_LOST)
+			c->counts.ios_failed_offline++;
 		task_put(s, t);
 	}
-	list_splice_front(&s->waiting, &again);
-	/* A probe belongs to the login it was made for. */
-	for (struct list *node; (node = list_pop(&s->probes)) != NULL;)
-		task_give_back(s, LIST_ENTRY(node, struct req, link), REQ_OFFLINE);
+	for (struct list *node; (node = list_pop(&s->waiting)) != NULL;)
+		task_give_back(s, LIST_ENTRY(node, struct req, link), REQ_UNSENT);
+	assert(s->n_free == s->cfg.slots && s->n_lingering == 0);
 }
 
 void

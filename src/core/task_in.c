@@ -71,16 +71,14 @@ residual_is_possible(const struct req *r)
  * worth.  A success that contradicts itself or the bytes that moved is none;
  * another status is no success anyway and is passed on.
  */
-static void
-take_status(struct conn *c, struct task *t, uint64_t *ret_bad_residual)
+static __attribute__((noinline)) void
+judge_status(struct conn *c, struct task *t, uint32_t want, uint64_t *ret_bad_residual)
 {
 	struct req *r = t->req;
-	uint32_t want = r->dir == REQ_NONE ? 0 : r->data_len;
 	bool is_right = residual_is_possible(r);
 
 	c->counts.overflows += r->overflow;
 	c->counts.underflows += r->underflow;
-	r->data_got = moved(c, t);
 	/* A sequence of Data-In that was never ended (F bit). */
 	if (r->dir == REQ_READ && t->sequence_offset != t->next_offset)
 		c->counts.data_in_invalid++;
@@ -92,6 +90,21 @@ take_status(struct conn *c, struct task *t, uint64_t *ret_bad_residual)
 	if (!is_right && (r->underflow || r->overflow))
 		(*ret_bad_residual)++;
 	r->result = is_right || !is_success(r->status) ? REQ_DONE : REQ_VIOLATION;
+}
+
+static inline void
+take_status(struct conn *c, struct task *t, uint64_t *ret_bad_residual)
+{
+	struct req *r = t->req;
+	uint32_t want = r->dir == REQ_NONE ? 0 : r->data_len;
+
+	r->data_got = moved(c, t);
+	/* Nearly always everything went well. */
+	if (r->status == 0 && !r->underflow && !r->overflow && r->data_got == want &&
+	    (r->dir != REQ_READ || t->sequence_offset == want))
+		r->result = REQ_DONE;
+	else
+		judge_status(c, t, want, ret_bad_residual);
 }
 
 enum conn_result

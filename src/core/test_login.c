@@ -12,7 +12,7 @@
 #define FIRST_DISCOVERY "InitiatorName=" I_NAME "|SessionType=Discovery|AuthMethod=None|"
 #define DISCOVERY_OFFERS                                                            \
 	"HeaderDigest=None,CRC32C|DataDigest=None,CRC32C|"                          \
-	"MaxRecvDataSegmentLength=262144|DefaultTime2Wait=2|DefaultTime2Retain=20|" \
+	"MaxRecvDataSegmentLength=262144|DefaultTime2Wait=0|DefaultTime2Retain=20|" \
 	"ErrorRecoveryLevel=0|"
 #define DISCOVERY_ANSWERS                                                             \
 	"HeaderDigest=None|DataDigest=None|DefaultTime2Wait=2|DefaultTime2Retain=20|" \

@@ -25,7 +25,7 @@ the_default_offer_is_the_guides(void **state)
 		{ KEY_max_recv_dsl, "262144", "8192" },
 		{ KEY_max_burst, "1048576", "262144" },
 		{ KEY_first_burst, "262144", "65536" },
-		{ KEY_time2wait, "2", "2" },
+		{ KEY_time2wait, "0", "2" },
 		{ KEY_time2retain, "20", "20" },
 		{ KEY_max_outstanding_r2t, "8", "1" },
 		{ KEY_data_pdu_in_order, "Yes", "Yes" },

@@ -85,7 +85,6 @@ void
 peer_free(struct peer *p)
 {
 	sess_disconnected(p->sess, p->now);
-	sess_fail_all(p->sess, p->now, REQ_OFFLINE);
 	peer_drain(p);
 	sess_free(p->sess);
 	free(p->in);
@@ -385,7 +384,6 @@ peer_online(const char *keys)
 	struct peer *p = peer_new(&cfg);
 
 	peer_login(p, keys);
-	sess_release(p->sess);
 	return p;
 }
 

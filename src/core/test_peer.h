@@ -39,7 +39,7 @@ struct peer {
 };
 
 struct peer *peer_new(const struct sess_cfg *cfg);
-/* Ends the session too; requests left over are failed first. */
+/* Ends the session too; requests left over are handed back first. */
 void peer_free(struct peer *p);
 
 uint32_t peer_get32(const uint8_t *bhs, unsigned byte);

@@ -32,7 +32,7 @@ struct script {
 #define OFFERS                                                                                \
 	"HeaderDigest=None,CRC32C|DataDigest=None,CRC32C|MaxConnections=1|"                   \
 	"InitialR2T=No|ImmediateData=Yes|MaxRecvDataSegmentLength=262144|"                    \
-	"MaxBurstLength=1048576|FirstBurstLength=262144|DefaultTime2Wait=2|"                  \
+	"MaxBurstLength=1048576|FirstBurstLength=262144|DefaultTime2Wait=0|"                  \
 	"DefaultTime2Retain=20|MaxOutstandingR2T=8|DataPDUInOrder=Yes|"                       \
 	"DataSequenceInOrder=Yes|ErrorRecoveryLevel=0|TaskReporting=FastAbort,ResponseFence," \
 	"RFC3720|"                                                                            \

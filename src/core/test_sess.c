@@ -183,7 +183,6 @@ several_r2ts_are_answered_in_order(void **state)
 		      "Yes\nErrorRecoveryLevel=0\n"
 		      "MaxRecvDataSegmentLength=8192\nMaxOutstandingR2T=3\nTaskReporting="
 		      "RFC3720\n" PEER_KEYS_BURSTS "InitialR2T=Yes\nImmediateData=No\n");
-	sess_release(p->sess);
 	r = peer_request(p, REQ_WRITE, 60000);
 	itt = peer_get32(peer_expect(p, 0x01).bhs, 16);
 	peer_r2t(p, itt, 1, 0, 0, 20000);
@@ -232,7 +231,6 @@ commands_wait_for_the_window_and_for_slots(void **state)
 	peer_data_in(p, itt[5], 0, 0, peer_pattern, 512, true);
 	peer_assert_broken(p, CONN_BAD_ITT);
 	sess_disconnected(p->sess, p->now);
-	sess_fail_all(p->sess, p->now, REQ_OFFLINE);
 	peer_drain(p);
 	assert_int_equal(p->n_done, 12);
 	for (int i = 0; i < 12; i++)
@@ -251,7 +249,6 @@ no_command_goes_beyond_max_cmd_sn(void **state)
 	(void)state;
 	p->window = 2;
 	peer_login(p, PEER_KEYS);
-	sess_release(p->sess);
 	for (int i = 0; i < 4; i++)
 		r[i] = peer_request(p, REQ_NONE, 0);
 	itt = peer_get32(peer_expect(p, 0x01).bhs, 16);

@@ -112,6 +112,33 @@ send_targets_collects_all_parts(void **state)
 }
 
 static void
+a_text_without_end_is_ended(void **state)
+{
+	struct peer *p = peer_online(PEER_KEYS);
+	uint8_t bhs[48] = { 0x24, 0x40 }; /* C */
+	unsigned parts = 0;
+
+	(void)state;
+	assert_int_equal(sess_send_targets(p->sess, "All", p->now), 0);
+	for (; p->result == CONN_OK && parts < 3000; parts++) {
+		struct peer_pdu out = peer_expect(p, 0x04);
+
+		p->text_len = 0;
+		p->events = 0;
+		peer_put32(bhs, 16, peer_get32(out.bhs, 16));
+		peer_put32(bhs, 20, parts);
+		peer_answer(p, bhs, peer_pattern, 8192);
+	}
+	assert_int_equal(p->result, CONN_TOO_LONG);
+	assert_int_equal(parts, LIMIT_SENDTARGETS_BYTES / 8192 + 1);
+	sess_disconnected(p->sess, p->now);
+	peer_drain(p);
+	assert_int_equal(peer_last(p, SESS_EV_TEXT_DONE)->text.ending.how, SESS_END_VIOLATION);
+	assert_int_equal(peer_last(p, SESS_EV_TEXT_DONE)->text.ending.why, CONN_TOO_LONG);
+	peer_free(p);
+}
+
+static void
 logout_ends_in_order(void **state)
 {
 	struct peer *p = peer_online(PEER_KEYS);
@@ -194,6 +221,7 @@ main(void)
 		cmocka_unit_test(our_ping_measures_and_compares),
 		cmocka_unit_test(silence_is_pinged_and_then_ended),
 		cmocka_unit_test(send_targets_collects_all_parts),
+		cmocka_unit_test(a_text_without_end_is_ended),
 		cmocka_unit_test(logout_ends_in_order),
 		cmocka_unit_test(target_that_asks_for_logout_gets_one),
 		cmocka_unit_test(rejected_command_starts_the_session_over),

@@ -189,75 +189,110 @@ digest_errors_close_the_connection(void **state)
 }
 
 static void
-lost_connection_resends_in_order_only_after_release(void **state)
+a_lost_connection_hands_everything_back_in_order(void **state)
 {
 	struct peer *p = peer_online(PEER_KEYS);
-	struct req *r[3], *probe, *once;
+	struct req *sent[8], *waiting[3], *late;
 
 	(void)state;
-	for (uint8_t i = 0; i < 3; i++) {
-		r[i] = peer_request(p, REQ_READ, 512);
-		r[i]->cdb[5] = i;
+	for (unsigned i = 0; i < 8; i++) {
+		sent[i] = peer_request(p, REQ_READ, 512);
 		(void)peer_expect(p, 0x01);
 	}
-	once = calloc(1, sizeof *once);
-	once->is_once = true;
-	sess_submit(p->sess, once, p->now);
-	(void)peer_expect(p, 0x01);
+	/* There are eight slots. */
+	for (unsigned i = 0; i < 3; i++)
+		waiting[i] = peer_request(p, REQ_READ, 512);
+	peer_expect_nothing(p);
 	sess_disconnected(p->sess, p->now);
+	late = peer_request(p, REQ_READ, 512);
 	peer_drain(p);
-	peer_assert_done(p, once, REQ_OFFLINE);
-	assert_int_equal(p->n_done, 1);
-
+	assert_int_equal(p->n_done, 12);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_ptr_equal(p->done[i], sent[i]);
+		assert_int_equal(sent[i]->result, REQ_LOST);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		assert_ptr_equal(p->done[8 + i], waiting[i]);
+		assert_int_equal(waiting[i]->result, REQ_UNSENT);
+	}
+	peer_assert_done(p, late, REQ_UNSENT);
+	/* Nothing of them survives into the next connection. */
 	peer_login(p, PEER_KEYS);
 	peer_expect_nothing(p);
-	probe = calloc(1, sizeof *probe);
-	probe->is_probe = true;
-	probe->cdb[0] = 0x12;
-	sess_submit(p->sess, probe, p->now);
-	assert_int_equal(peer_expect(p, 0x01).bhs[32], 0x12);
-	peer_expect_nothing(p);
-	sess_release(p->sess);
-	for (uint8_t i = 0; i < 3; i++)
-		assert_int_equal(peer_expect(p, 0x01).bhs[32 + 5], i);
-	peer_expect_nothing(p);
-	sess_disconnected(p->sess, p->now);
-	peer_drain(p);
-	peer_assert_done(p, probe, REQ_OFFLINE);
 	peer_free(p);
-	for (int i = 0; i < 3; i++)
-		peer_request_free(r[i]);
-	peer_request_free(probe);
-	peer_request_free(once);
+	for (unsigned i = 0; i < 8; i++)
+		peer_request_free(sent[i]);
+	for (unsigned i = 0; i < 3; i++)
+		peer_request_free(waiting[i]);
+	peer_request_free(late);
 }
 
 static void
-requests_to_a_replaced_lun_are_taken_back_before_the_release(void **state)
+a_request_is_withdrawn_only_before_it_is_sent(void **state)
 {
 	struct peer *p = peer_online(PEER_KEYS);
-	struct req *sent = peer_request(p, REQ_WRITE, 512), *waiting, *other;
-	const uint8_t lun[8] = { 0, 3 };
+	struct req *r = peer_request(p, REQ_READ, 512), *w = peer_request(p, REQ_READ, 512), *x;
+	uint32_t itt;
 
 	(void)state;
-	(void)peer_expect(p, 0x01);
-	sess_disconnected(p->sess, p->now);
-	peer_login(p, PEER_KEYS);
-	waiting = peer_request(p, REQ_WRITE, 512);
-	other = calloc(1, sizeof *other);
-	other->lun[1] = 4;
-	sess_submit(p->sess, other, p->now);
-	sess_fail_unsent(p->sess, lun, p->now, REQ_OFFLINE);
+	assert_true(sess_withdraw(p->sess, w, p->now));
+	assert_false(sess_withdraw(p->sess, w, p->now)); /* it is on its way back */
 	peer_drain(p);
-	assert_int_equal(p->n_done, 2);
-	assert_int_equal(sent->result, REQ_OFFLINE);
-	peer_assert_done(p, waiting, REQ_OFFLINE);
-	sess_release(p->sess);
-	assert_int_equal(peer_expect(p, 0x01).bhs[9], 4);
+	peer_assert_done(p, w, REQ_UNSENT);
+	itt = peer_get32(peer_expect(p, 0x01).bhs, 16);
 	peer_expect_nothing(p);
+	assert_false(sess_withdraw(p->sess, r, p->now));
+	peer_data_in(p, itt, 0, 0, peer_pattern, 512, true);
+	peer_assert_done(p, r, REQ_DONE);
+	sess_disconnected(p->sess, p->now);
+	x = peer_request(p, REQ_READ, 512);
+	assert_false(sess_withdraw(p->sess, x, p->now));
+	peer_drain(p);
+	peer_assert_done(p, x, REQ_UNSENT);
+	assert_int_equal(p->n_done, 3);
 	peer_free(p);
-	peer_request_free(sent);
-	peer_request_free(waiting);
-	peer_request_free(other);
+	peer_request_free(r);
+	peer_request_free(w);
+	peer_request_free(x);
+}
+
+static void
+the_window_is_what_may_be_outstanding(void **state)
+{
+	struct sess_cfg cfg = peer_config();
+	struct peer *p = peer_new(&cfg);
+	struct req *r[4];
+	uint32_t itt[4];
+
+	(void)state;
+	assert_int_equal(sess_window(p->sess), 0);
+	p->window = 3;
+	peer_login(p, PEER_KEYS);
+	assert_int_equal(sess_window(p->sess), 3);
+	for (int i = 0; i < 4; i++)
+		r[i] = peer_request(p, REQ_NONE, 0);
+	/* What waits is not outstanding. */
+	assert_int_equal(sess_window(p->sess), 3);
+	for (int i = 0; i < 3; i++)
+		itt[i] = peer_get32(peer_expect(p, 0x01).bhs, 16);
+	peer_expect_nothing(p);
+	assert_int_equal(sess_window(p->sess), 3);
+	/* The target opens it: eight slots are the limit. */
+	p->window = 100;
+	peer_status(p, itt[0], 0);
+	assert_int_equal(sess_window(p->sess), 8);
+	itt[3] = peer_get32(peer_expect(p, 0x01).bhs, 16);
+	assert_int_equal(sess_window(p->sess), 8);
+	/* The target shuts it: what is outstanding is. */
+	p->window = 0;
+	for (int i = 1; i < 4; i++)
+		peer_status(p, itt[i], 0);
+	assert_int_equal(sess_window(p->sess), 8);
+	assert_int_equal(sess_logout(p->sess, p->now), 0);
+	assert_int_equal(sess_window(p->sess), 0);
+	peer_free(p);
+	for (int i = 0; i < 4; i++)
+		peer_request_free(r[i]);
 }
 
 static struct req *
@@ -305,13 +340,13 @@ late_command_is_aborted_and_comes_back_timed_out(void **state)
 	assert_int_equal(p->n_done, 1);
 	assert_int_equal(sess_state(p->sess), SESS_ONLINE);
 	peer_free(p);
-	assert_int_equal(other->result, REQ_OFFLINE);
+	assert_int_equal(other->result, REQ_LOST);
 	peer_request_free(slow);
 	peer_request_free(other);
 }
 
 static void
-failed_abort_resets_the_lun_and_sends_the_others_again(void **state)
+failed_abort_resets_the_lun_and_hands_the_others_back(void **state)
 {
 	struct peer *p = peer_online(PEER_KEYS);
 	struct req *slow = slow_request(p, 3), *same = peer_request(p, REQ_READ, 512),
@@ -330,10 +365,11 @@ failed_abort_resets_the_lun_and_sends_the_others_again(void **state)
 	assert_int_equal(tmf.bhs[9], 3);
 	assert_int_equal(peer_get32(tmf.bhs, 20), 0xffffffff);
 	tmf_response(p, &tmf, 0);
-	peer_assert_done(p, slow, REQ_TIMEOUT);
-	assert_int_equal(peer_expect(p, 0x01).bhs[32], 0x28); /* `same`, once more */
+	peer_assert_done(p, same, REQ_ABORTED);
+	assert_ptr_equal(p->done[0], slow);
+	assert_int_equal(slow->result, REQ_TIMEOUT);
 	peer_expect_nothing(p);
-	assert_int_equal(p->n_done, 1);
+	assert_int_equal(p->n_done, 2);
 	peer_free(p);
 	peer_request_free(slow);
 	peer_request_free(same);
@@ -357,7 +393,8 @@ target_that_answers_nothing_is_given_up_in_bounded_time(void **state)
 	assert_int_equal(p->n_done, 0);
 	sess_disconnected(p->sess, p->now);
 	peer_drain(p);
-	peer_assert_done(p, slow, REQ_TIMEOUT);
+	/* Nobody has said that the target has it no more. */
+	peer_assert_done(p, slow, REQ_LOST);
 	peer_free(p);
 	peer_request_free(slow);
 }
@@ -483,10 +520,11 @@ main(void)
 		cmocka_unit_test(violations_close_the_connection),
 		cmocka_unit_test(a_web_server_is_recognised_by_its_first_bytes),
 		cmocka_unit_test(digest_errors_close_the_connection),
-		cmocka_unit_test(lost_connection_resends_in_order_only_after_release),
-		cmocka_unit_test(requests_to_a_replaced_lun_are_taken_back_before_the_release),
+		cmocka_unit_test(a_lost_connection_hands_everything_back_in_order),
+		cmocka_unit_test(a_request_is_withdrawn_only_before_it_is_sent),
+		cmocka_unit_test(the_window_is_what_may_be_outstanding),
 		cmocka_unit_test(late_command_is_aborted_and_comes_back_timed_out),
-		cmocka_unit_test(failed_abort_resets_the_lun_and_sends_the_others_again),
+		cmocka_unit_test(failed_abort_resets_the_lun_and_hands_the_others_back),
 		cmocka_unit_test(target_that_answers_nothing_is_given_up_in_bounded_time),
 		cmocka_unit_test(fast_abort_stops_the_data_of_affected_tasks),
 		cmocka_unit_test(users_abort_and_reset_hand_requests_back_aborted),

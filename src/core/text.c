@@ -41,47 +41,6 @@ text_put_printable(struct put *w, const char *s)
 		put_u8(w, *s >= 0x20 && *s < 0x7f ? (uint8_t)*s : '?');
 }
 
-/* Controls, and what hides or reorders the text around it. */
-static bool
-is_visible(uint32_t c)
-{
-	static const struct {
-		uint32_t first, last;
-	} hidden[] = { { 0x00, 0x1f }, { 0x7f, 0x9f }, { 0xad, 0xad }, { 0x61c, 0x61c },
-		{ 0x180e, 0x180e }, { 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
-		{ 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe007f } };
-
-	for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
-		if (c >= hidden[i].first && c <= hidden[i].last)
-			return false;
-	return true;
-}
-
-void
-text_put_escaped(struct put *w, const char *s)
-{
-	static const char digit[] = "0123456789abcdef";
-	const uint8_t *p = (const uint8_t *)s, *end = p + strlen(s);
-
-	while (p < end) {
-		const uint8_t *from = p;
-		uint32_t c = 0;
-		bool is_shown = text_utf8_next(&p, end, &c) && is_visible(c);
-
-		if (p == from)
-			p++;
-		if ((size_t)(w->end - w->p) <= (size_t)(p - from) * (is_shown ? 1 : 4))
-			return;
-		if (is_shown)
-			put_bytes(w, from, (size_t)(p - from));
-		for (; !is_shown && from < p; from++) {
-			put_str(w, "\\x");
-			put_u8(w, (uint8_t)digit[*from >> 4]);
-			put_u8(w, (uint8_t)digit[*from & 15]);
-		}
-	}
-}
-
 void
 text_put_hex(struct put *w, const uint8_t *bytes, size_t n)
 {

@@ -21,12 +21,6 @@ void text_put_number(struct put *w, const char *key, uint64_t value);
 void text_put_decimal(struct put *w, uint64_t value);
 /* As much of s as fits before the last byte of w, with '?' for what a terminal should not see. */
 void text_put_printable(struct put *w, const char *s);
-/*
- * As much of s as fits before the last byte of w, whole characters only: UTF-8
- * as it is; bytes that are none, control characters and characters that cannot
- * be seen or turn the direction of writing as "\xe2\x80\xae".
- */
-void text_put_escaped(struct put *w, const char *s);
 /* Only a value: "0x…" and "0b…". */
 void text_put_hex(struct put *w, const uint8_t *bytes, size_t n);
 void text_put_base64(struct put *w, const uint8_t *bytes, size_t n);

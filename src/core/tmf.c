@@ -7,7 +7,7 @@
  * One function is under way at a time.  A response is, on one connection,
  * ordered behind the responses of the tasks it concerns; so whatever affected
  * task is still active when "function complete" arrives is gone at the target,
- * and can be handed back, or sent anew, without fear of an echo.
+ * and can be handed back without fear of an echo.
  */
 #include <errno.h>
 
@@ -190,28 +190,16 @@ static void
 tmf_conclude(struct conn *c)
 {
 	struct sess *s = c->sess;
-	struct list again, again_probes;
 
-	list_init(&again);
-	list_init(&again_probes);
 	LIST_EACH(node, tmp, &s->active)
 	{
 		struct task *t = LIST_ENTRY(node, struct task, link);
 
 		if (!tmf_affects(c, t))
 			continue;
-		if (c->sess->tmf.is_ours && !t->timed_out && !t->req->is_once &&
-		    t->tx_end <= c->tx_sent) {
-			list_push_back(t->req->is_probe ? &again_probes : &again, &t->req->link);
-			task_put(s, t);
-			continue;
-		}
 		t->req->result = t->timed_out ? REQ_TIMEOUT : REQ_ABORTED;
 		task_answered(s, t);
 	}
-	list_splice_front(&s->waiting, &again);
-	/* Where ordinary requests are held, a probe must not wait among them. */
-	list_splice_front(&s->probes, &again_probes);
 }
 
 static void

@@ -171,6 +171,17 @@ link_detach(struct link *k)
 	agenda_defer(loop_agenda(k->loop), &k->flush);
 }
 
+void
+link_reset(struct link *k)
+{
+	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	/* A wish: without it the connection is closed as any other. */
+	if (k->attached)
+		(void)setsockopt(k->fd.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	link_detach(k);
+}
+
 bool
 link_is_attached(const struct link *k)
 {
@@ -181,8 +192,7 @@ void
 link_submit(struct link *k, struct req *r)
 {
 	sess_submit(k->sess, r, loop_now(k->loop));
-	if (k->attached)
-		agenda_defer(loop_agenda(k->loop), &k->flush);
+	agenda_defer(loop_agenda(k->loop), &k->flush);
 }
 
 void
@@ -190,6 +200,12 @@ link_kick(struct link *k)
 {
 	if (k->attached)
 		agenda_defer(loop_agenda(k->loop), &k->flush);
+}
+
+struct agenda_work *
+link_work(struct link *k)
+{
+	return &k->flush;
 }
 
 struct link_counts
@@ -388,9 +404,9 @@ link_turn(struct link *k)
 {
 	uint64_t at;
 
+	link_drain(k);
 	if (!k->attached)
 		return;
-	link_drain(k);
 	link_send(k);
 	link_drain(k);
 	if (!k->closing)
@@ -420,6 +436,7 @@ link_ready(struct loop_fd *f, uint32_t events)
 {
 	struct link *k = LINK_OF(f, fd);
 
+	k->counts.wakes++;
 	/* What is kept comes first, and an error shows in the next call too. */
 	if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0 && k->kept == NULL)
 		link_receive(k);

@@ -25,7 +25,10 @@ struct link_ops {
 
 /* Heap.  `s` and `user` are borrowed and outlive the link. */
 struct link *link_new(struct loop *loop, struct sess *s, const struct link_ops *ops, void *user);
-/* Closes the socket without a word.  NULL is fine. */
+/*
+ * Closes the socket without a word.  What the session then has to hand back is
+ * for its owner to take (sess_next()).  NULL is fine.
+ */
 void link_free(struct link *k);
 /*
  * Take over a connected, non-blocking socket and begin the login.  Owns fd
@@ -34,16 +37,25 @@ void link_free(struct link *k);
 int link_attach(struct link *k, int fd);
 /* Close the socket; closed() follows (not from inside this call). */
 void link_detach(struct link *k);
+/* As link_detach(), with a reset (RST): the other side drops what it still holds of the connection.
+ */
+void link_reset(struct link *k);
 bool link_is_attached(const struct link *k);
 
-/* Submit a request and have it sent at the end of this turn. */
+/*
+ * Submit a request and have it sent at the end of this turn; without a login it
+ * comes back REQ_UNSENT, from the loop and not from here.  What came back so is
+ * submitted again after SESS_EV_ONLINE: from done() it would come back for ever.
+ */
 void link_submit(struct link *k, struct req *r);
+/* What link_kick() defers, for whoever has the agenda himself; as long as the link. */
+struct agenda_work *link_work(struct link *k);
 /* Something was queued on the session by other means (ping, logout, text). */
 void link_kick(struct link *k);
 
-/* System calls and bytes so far, for benchmarks and statistics. */
+/* System calls, bytes, and times the socket was ready, for benchmarks and statistics. */
 struct link_counts {
-	uint64_t sends, recvs, bytes_sent, bytes_received;
+	uint64_t sends, recvs, bytes_sent, bytes_received, wakes;
 };
 struct link_counts link_counts(const struct link *k);
 

@@ -290,7 +290,7 @@ from_a_target_that_does_not_listen_nothing_more_is_read(void **state)
 {
 	struct loop *loop = loop_new();
 	struct end deaf = { 0 }, quiet = { .pings = 1 };
-	uint64_t had;
+	struct link_counts had;
 
 	(void)state;
 	end_open(&quiet, loop, 0);
@@ -300,11 +300,13 @@ from_a_target_that_does_not_listen_nothing_more_is_read(void **state)
 	assert_int_equal(loop_run(loop), 0);
 	deaf.target->is_deaf = true;
 	end_ping(&quiet, 2000);
-	had = link_counts(deaf.link).bytes_received;
+	had = link_counts(deaf.link);
 	/* What the socket takes of the answers, and one staging buffer of questions. */
-	assert_true(had < 4u << 20);
+	assert_true(had.bytes_received < 4u << 20);
 	end_ping(&quiet, 100);
-	assert_true(link_counts(deaf.link).bytes_received == had);
+	assert_true(link_counts(deaf.link).bytes_received == had.bytes_received);
+	/* Nor is its socket looked at again and again. */
+	assert_true(link_counts(deaf.link).wakes == had.wakes);
 	/* It listens again: everything that it asked is answered. */
 	deaf.target->is_deaf = false;
 	deaf.target->flood = deaf.target->wait = deaf.target->asked;
@@ -316,6 +318,38 @@ from_a_target_that_does_not_listen_nothing_more_is_read(void **state)
 	loop_free(loop);
 }
 
+static struct loop *done_stops;
+
+static void
+done(struct req *r)
+{
+	(*(unsigned *)r->user)++;
+	loop_stop(done_stops);
+}
+
+static void
+without_a_login_a_request_comes_back_from_the_loop(void **state)
+{
+	static const struct link_ops ops = { .event = event, .closed = closed };
+	struct sess_cfg cfg = { .slots = 1 };
+	unsigned times = 0;
+	struct req r = { .done = done, .user = &times };
+	struct sess *s = sess_new(&cfg);
+	struct link *k;
+
+	(void)state;
+	done_stops = loop_new();
+	k = link_new(done_stops, s, &ops, NULL);
+	link_submit(k, &r);
+	assert_int_equal(times, 0);
+	assert_int_equal(loop_run(done_stops), 0);
+	assert_int_equal(times, 1);
+	assert_int_equal(r.result, REQ_UNSENT);
+	link_free(k);
+	sess_free(s);
+	loop_free(done_stops);
+}
+
 int
 main(void)
 {
@@ -323,6 +357,7 @@ main(void)
 		cmocka_unit_test(every_one_of_many_questions_is_answered),
 		cmocka_unit_test(a_flood_of_questions_does_not_starve_another_session),
 		cmocka_unit_test(from_a_target_that_does_not_listen_nothing_more_is_read),
+		cmocka_unit_test(without_a_login_a_request_comes_back_from_the_loop),
 	};
 
 	return cmocka_run_group_tests_name("link", tests, NULL, NULL);

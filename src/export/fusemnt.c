@@ -22,7 +22,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "export/fuseint.h"
 #include "export/mounts.h"
+#include "sys/fusermount.h"
 
 /* A process that lives answers a stat at once; a busy machine gets some more. */
 #define PATIENCE_SECONDS 3
@@ -89,14 +91,36 @@ probe(const char *path)
 	return err;
 }
 
+int
+fusemnt_mount(struct fuse_session *se, const char *path, const char *max_read)
+{
+	char options[256], device[32];
+	int fd;
+
+	if (!fusermount_is_there())
+		return fuse_session_mount(se, path);
+	(void)snprintf(
+	    options, sizeof options, "rw,nosuid,nodev," FUSEMNT_OPTIONS ",%s", max_read); /* fits */
+	fd = fusermount_mount(path, options);
+	if (fd < 0) {
+		errno = -fd;
+		return -1;
+	}
+	(void)snprintf(device, sizeof device, "/dev/fd/%d", fd); /* fits */
+	return fuse_session_mount(se, device);
+}
+
 /* An ordinary user's mounts are fusermount3's to take away. */
 static int
 unmount_as_user(const char *path)
 {
 	char *argv[] = { "fusermount3", "-u", "-z", "-q", "--", (char *)path, NULL };
 	pid_t pid;
-	int status, err = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
+	int status, err;
 
+	if (fusermount_is_there())
+		return fusermount_unmount(path);
+	err = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
 	if (err != 0)
 		return -err;
 	while (waitpid(pid, &status, 0) < 0)
@@ -123,6 +147,25 @@ look(const struct mounts_row *row, void *user)
 	return false;
 }
 
+/* Take the mount that is seen there away. */
+static int
+detach(const char *path)
+{
+	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+		return 0;
+	return errno == EPERM ? unmount_as_user(path) : -errno;
+}
+
+void
+fusemnt_take_away(const char *path)
+{
+	struct search s = { .path = path };
+
+	mounts_each(look, &s);
+	if (s.is_mounted && s.is_ours)
+		(void)detach(path); /* what is left is swept when it is mounted again */
+}
+
 static int
 sweep(const char *path)
 {
@@ -140,9 +183,7 @@ sweep(const char *path)
 			return err;
 		if (err != ENOTCONN && err != ECONNABORTED)
 			return -EBUSY;
-		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
-			continue;
-		err = errno == EPERM ? unmount_as_user(path) : -errno;
+		err = detach(path);
 		if (err < 0)
 			return err;
 	}

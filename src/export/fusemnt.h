@@ -8,6 +8,9 @@
 #include <stdbool.h>
 
 #define FUSEMNT_NAME "openisw" /* the mount's source and, behind "fuse.", its type */
+/* The kernel checks modes; only the user who mounts has access at all. */
+#define FUSEMNT_OPTIONS \
+	"fsname=" FUSEMNT_NAME ",subtype=" FUSEMNT_NAME ",default_permissions,noatime,noexec"
 
 /*
  * Make `dir` if it is missing (its parent must be there) and take away stale
@@ -16,5 +19,15 @@
  * some seconds when that mount does not answer.
  */
 int fusemnt_prepare(const char *dir, char **ret_path, bool *ret_made);
+/* Unmount what is at `path`, if it is a mount of ours, whoever uses it. */
+void fusemnt_take_away(const char *path);
+
+struct fuse_session;
+/*
+ * fuse_session_mount(), or where this process may not start fusermount3, the same by its child
+ * (sys/fusermount.h), with `max_read` ("max_read=N") and the options of all our mounts.  Its mounts
+ * fusemnt_take_away() takes away, after fuse_session_unmount().
+ */
+int fusemnt_mount(struct fuse_session *se, const char *path, const char *max_read);
 
 #endif

@@ -97,8 +97,8 @@ an_unknown_argument_is_refused_by_name_with_those_there_are(void **state)
 	assert_int_equal(check(IPC_OP_session_logout, "{\"instance\":0,\"forse\":true}"), -EINVAL);
 	assert_string_equal(
 	    why, "session.logout has no argument \"forse\"; it has instance, force");
-	assert_int_equal(check(IPC_OP_scan, "{\"x\":1}"), -EINVAL);
-	assert_string_equal(why, "scan has no argument \"x\"; it takes none");
+	assert_int_equal(check(IPC_OP_driver_status, "{\"x\":1}"), -EINVAL);
+	assert_string_equal(why, "driver.status has no argument \"x\"; it takes none");
 }
 
 int

@@ -519,10 +519,11 @@ what_names_people_is_for_root_and_a_group_only(void **state)
 static const char *
 chap_name(int fd)
 {
+	static const char ask[] = "{\"id\":2,\"op\":\"session.list\"}\n";
 	static char text[32];
 	json_t *answer;
 
-	assert_true(sock_send(fd, "{\"id\":2,\"op\":\"session.list\"}\n", 31, -1) > 0);
+	assert_int_equal(sock_send(fd, ask, strlen(ask), -1), strlen(ask));
 	answer = raw_next(fd);
 	(void)snprintf(text, sizeof text, "%s",
 	    json_string_value(json_object_get(

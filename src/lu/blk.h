@@ -21,6 +21,21 @@ enum blk_op {
 
 struct blk_dev;
 
+/* Where a request stands while the unit has it (hold.c); the backend's alone. */
+struct blk_hold {
+	uint64_t order;       /* they are sent in this order */
+	uint64_t since_us;    /* when it came */
+	uint64_t deadline_us; /* it fails then, unless it is under way; 0: it could go on so far */
+	uint64_t not_before_us; /* it pauses */
+	uint64_t at;            /* bytes of it that are done */
+	uint64_t nexus;         /* under which it was sent last */
+	uint64_t mark;          /* flush: writes answered before it was sent; FUA: see lu_io.c */
+	uint8_t tries;          /* times that a connection ended with it under way */
+	uint8_t bounces;        /* times that it was not executed, since it last got on */
+	bool was_lost;          /* in the loss that is being told now */
+	bool is_sync;           /* FUA: the SYNCHRONIZE CACHE behind it is due */
+};
+
 struct blk_req {
 	enum blk_op op;
 	bool fua;        /* BLK_WRITE: on stable storage when answered */
@@ -31,8 +46,10 @@ struct blk_req {
 	int result;
 	/* Called once, on the device's thread, never from inside submit. */
 	void (*done)(struct blk_req *r);
-	void *user;       /* the exporter's */
-	struct list link; /* the backend's while it has the request */
+	void *user; /* the exporter's */
+	/* The backend's while it has the request. */
+	struct list link;
+	struct blk_hold hold;
 };
 
 struct blk_dev {

@@ -14,6 +14,8 @@
 
 static_assert(LIMIT_LUNS <= MAP_LUNS, "every LUN we take has a hardware path");
 
+const uint8_t luns_report_luns[LUNS_WIRE_BYTES] = { EXTENDED_WELL_KNOWN, 0x01 };
+
 static bool
 is_zero(const uint8_t *p, size_t n)
 {
@@ -99,49 +101,141 @@ find_primary(const uint8_t *list, size_t count)
 	return best;
 }
 
-bool
-luns_parse(
-    const void *bytes, size_t n, uint32_t ret_luns[LIMIT_LUNS], struct luns_report *ret_report)
+const char *
+luns_why_text(enum luns_why why)
 {
-	struct cursor c = cursor_over(bytes, n);
-	uint64_t seen[MAP_LUNS / 64] = { 0 };
-	struct luns_report r = { 0 };
-	uint32_t said = cursor_be32(&c);
+	switch (why) {
+#define LUNS_WHY(id, text)  \
+	case LUNS_OUT_##id: \
+		return text;
+#include "scsi/luns_why.def"
+	}
+	return "unknown";
+}
+
+/* A walk over the list: what is taken, what is left out. */
+struct walk {
 	const uint8_t *list;
 	size_t count;
+	uint64_t seen[4][MAP_LUNS / 64]; /* by mode: a bit for each number */
+	struct luns_out *out;
+	size_t out_n, out_max;
+	struct luns_report r;
+};
+
+static void
+leave_out(struct walk *w, const uint8_t *wire, enum luns_why why)
+{
+	w->r.unclaimed++;
+	if (w->out_n >= w->out_max)
+		return;
+	memcpy(w->out[w->out_n].wire, wire, LUNS_WIRE_BYTES);
+	w->out[w->out_n++].why = why;
+}
+
+static bool
+has(const uint64_t *seen, uint32_t lun)
+{
+	return (seen[lun / 64] >> lun % 64 & 1) != 0;
+}
+
+static bool
+is_earlier(const struct walk *w, enum luns_mode mode, uint32_t lun)
+{
+	for (enum luns_mode m = LUNS_PERIPHERAL; m < mode; m++)
+		if (has(w->seen[m], lun))
+			return true;
+	return false;
+}
+
+/* Which numbers are there, in which modes; doubles of one mode are counted. */
+static void
+gather(struct walk *w, bool only_primary)
+{
+	enum luns_mode mode;
+	uint32_t lun;
+
+	for (size_t i = 0; i < w->count; i++) {
+		if (luns_decode(w->list + i * LUNS_WIRE_BYTES, &mode, &lun) != LUNS_SINGLE ||
+		    lun >= MAP_LUNS || (only_primary && mode != w->r.primary))
+			continue;
+		if (has(w->seen[mode], lun))
+			w->r.doubles++;
+		w->seen[mode][lun / 64] |= UINT64_C(1) << lun % 64;
+	}
+}
+
+static void
+name_left_out(struct walk *w, bool only_primary)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		const uint8_t *wire = w->list + i * LUNS_WIRE_BYTES;
+		enum luns_mode mode;
+		uint32_t lun = 0;
+
+		switch (luns_decode(wire, &mode, &lun)) {
+		case LUNS_WELL_KNOWN:
+			w->r.well_known++;
+			break;
+		case LUNS_MULTI:
+			leave_out(w, wire, LUNS_OUT_MULTI);
+			break;
+		case LUNS_ODD:
+			leave_out(w, wire, LUNS_OUT_ODD);
+			break;
+		case LUNS_SINGLE:
+			if (only_primary && mode != w->r.primary)
+				leave_out(w, wire, LUNS_OUT_NOT_PRIMARY);
+			else if (lun >= MAP_LUNS)
+				leave_out(w, wire, LUNS_OUT_BEYOND);
+			else if (is_earlier(w, mode, lun))
+				leave_out(w, wire, LUNS_OUT_SAME_NUMBER);
+			break;
+		}
+	}
+}
+
+static void
+claim(struct walk *w, struct luns_entry *ret_luns)
+{
+	uint8_t wire[LUNS_WIRE_BYTES];
+
+	for (uint32_t lun = 0; lun < MAP_LUNS; lun++)
+		for (enum luns_mode m = LUNS_PERIPHERAL; m <= LUNS_EXTENDED; m++) {
+			/* The mode has just said this number, so it can say it again. */
+			if (!has(w->seen[m], lun) || !luns_encode(m, lun, wire))
+				continue;
+			if (w->r.claimed < LIMIT_LUNS) {
+				ret_luns[w->r.claimed].number = lun;
+				memcpy(ret_luns[w->r.claimed++].wire, wire, LUNS_WIRE_BYTES);
+			} else {
+				leave_out(w, wire, LUNS_OUT_TOO_MANY);
+			}
+			break;
+		}
+}
+
+bool
+luns_parse(const void *bytes, size_t n, bool only_primary, struct luns_entry ret_luns[LIMIT_LUNS],
+    struct luns_out *ret_out, size_t out_max, struct luns_report *ret_report)
+{
+	struct cursor c = cursor_over(bytes, n);
+	struct walk w = { .out = ret_out, .out_max = out_max };
+	uint32_t said = cursor_be32(&c);
 
 	(void)cursor_be32(&c);
 	if (c.failed)
 		return false;
 	/* The length is the target's word: no more than what came, and whole addresses only. */
-	r.is_incomplete = said > cursor_left(&c);
-	r.bytes_wanted = said < UINT32_MAX - HEADER_BYTES ? said + HEADER_BYTES : UINT32_MAX;
-	count = (r.is_incomplete ? cursor_left(&c) : said) / LUNS_WIRE_BYTES;
-	list = c.p;
-	r.primary = find_primary(list, count);
-	for (size_t i = 0; i < count; i++) {
-		enum luns_mode mode;
-		uint32_t lun = 0;
-		enum luns_kind kind = luns_decode(list + i * LUNS_WIRE_BYTES, &mode, &lun);
-
-		if (kind == LUNS_WELL_KNOWN)
-			r.well_known++;
-		else if (kind != LUNS_SINGLE || mode != r.primary || lun >= MAP_LUNS)
-			r.unclaimed++;
-		else if ((seen[lun / 64] >> lun % 64 & 1) != 0)
-			r.doubles++;
-		else
-			seen[lun / 64] |= UINT64_C(1) << lun % 64;
-	}
-	for (uint32_t lun = 0; lun < MAP_LUNS; lun++) {
-		if ((seen[lun / 64] >> lun % 64 & 1) == 0)
-			continue;
-		if (r.claimed < LIMIT_LUNS)
-			ret_luns[r.claimed++] = lun;
-		else
-			r.unclaimed++;
-	}
-	*ret_report = r;
+	w.r.is_incomplete = said > cursor_left(&c);
+	w.r.bytes_wanted = said < UINT32_MAX - HEADER_BYTES ? said + HEADER_BYTES : UINT32_MAX;
+	w.count = (w.r.is_incomplete ? cursor_left(&c) : said) / LUNS_WIRE_BYTES;
+	w.list = c.p;
+	w.r.primary = find_primary(w.list, w.count);
+	gather(&w, only_primary);
+	name_left_out(&w, only_primary);
+	claim(&w, ret_luns);
+	*ret_report = w.r;
 	return true;
 }
 

@@ -36,13 +36,30 @@ bool luns_encode(enum luns_mode mode, uint32_t lun, uint8_t ret_wire[LUNS_WIRE_B
 /* "peripheral device addressing" and so on; static text. */
 const char *luns_mode_name(enum luns_mode mode);
 
+/* A LUN that is claimed: its number, and the form in which the target wrote it. */
+struct luns_entry {
+	uint32_t number;
+	uint8_t wire[LUNS_WIRE_BYTES];
+};
+
+/* Why an address is left out. */
+enum luns_why {
+#define LUNS_WHY(id, text) LUNS_OUT_##id,
+#include "scsi/luns_why.def"
+};
+/* A sentence's end for each; static text. */
+const char *luns_why_text(enum luns_why why);
+struct luns_out {
+	uint8_t wire[LUNS_WIRE_BYTES];
+	enum luns_why why;
+};
+
 struct luns_report {
-	uint32_t claimed; /* numbers written */
-	uint32_t
-	    unclaimed; /* another mode, several levels, or beyond the map; the guide's statistic */
-	uint32_t doubles;       /* addresses that were there already */
+	uint32_t claimed;       /* entries written */
+	uint32_t unclaimed;     /* left out; the guide's statistic */
+	uint32_t doubles;       /* addresses that were there already, in the same form */
 	uint32_t well_known;    /* neither claimed nor unclaimed */
-	enum luns_mode primary; /* how each claimed number is written on the wire */
+	enum luns_mode primary; /* the mode of most of them */
 	uint32_t bytes_wanted;  /* allocation length that would take the whole list */
 	bool is_incomplete;     /* ask again with bytes_wanted; what came is good */
 };
@@ -50,11 +67,18 @@ struct luns_report {
 /*
  * The parameter data of REPORT LUNS (SPC-4, section 6.33).  All single-level
  * LUNs are counted by mode; the mode of most is the primary one (of equals the
- * first in enum luns_mode).  Its numbers go to ret_luns in ascending order,
- * at most LIMIT_LUNS.  false: less than the eight bytes of header.
+ * first in enum luns_mode).  Those of all modes are claimed together; of a
+ * number that comes in several modes the first of enum luns_mode counts, and the
+ * rest is left out.  only_primary: those of the primary mode alone, as the guide
+ * has it.  They go to ret_luns in ascending order, at most LIMIT_LUNS; what is
+ * left out, in the order of the list, to ret_out, at most out_max.  false: less
+ * than the eight bytes of header.
  */
-bool luns_parse(
-    const void *bytes, size_t n, uint32_t ret_luns[LIMIT_LUNS], struct luns_report *ret_report);
+bool luns_parse(const void *bytes, size_t n, bool only_primary,
+    struct luns_entry ret_luns[LIMIT_LUNS], struct luns_out *ret_out, size_t out_max,
+    struct luns_report *ret_report);
+/* The well-known logical unit that answers REPORT LUNS (SPC-4, section 8.2). */
+extern const uint8_t luns_report_luns[LUNS_WIRE_BYTES];
 
 /* The guide, chapter "Hardware path": 128 LUNs a bus, 8 a target. */
 struct luns_path {

@@ -66,7 +66,9 @@ mode_parse_6(const void *bytes, size_t n, struct mode *ret_mode)
 	(void)cursor_u8(&c); /* medium type */
 	device = cursor_u8(&c);
 	descriptors = cursor_u8(&c);
-	return parse(&c, said > 3 ? said - 3 : 0, device, descriptors, ret_mode);
+	if (said < 3)
+		return false;
+	return parse(&c, said - 3, device, descriptors, ret_mode);
 }
 
 bool
@@ -80,5 +82,7 @@ mode_parse_10(const void *bytes, size_t n, struct mode *ret_mode)
 	device = cursor_u8(&c);
 	(void)cursor_be16(&c);
 	descriptors = cursor_be16(&c);
-	return parse(&c, said > 6 ? said - 6 : 0, device, descriptors, ret_mode);
+	if (said < 6)
+		return false;
+	return parse(&c, said - 6, device, descriptors, ret_mode);
 }

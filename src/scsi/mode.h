@@ -17,7 +17,8 @@ struct mode {
 	bool is_read_cache_disabled; /* RCD */
 };
 
-/* false: less than the header.  Pages that are cut off or malformed are as if absent. */
+/* false: less than the header, in fact or by its own word.  Pages that are cut off or malformed are
+ * as if absent. */
 bool mode_parse_6(const void *bytes, size_t n, struct mode *ret_mode);
 bool mode_parse_10(const void *bytes, size_t n, struct mode *ret_mode);
 

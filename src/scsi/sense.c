@@ -39,8 +39,9 @@ struct asc_row {
 static const struct asc_row codes[] = {
 #define ASC(code, qualifier, action, error, text) \
 	{ code, qualifier, false, false, SENSE_##action, error, text },
-#define ASC_BY_KEY(code, qualifier, text) { code, qualifier, false, true, SENSE_FAIL, 0, text },
-#define ASC_FAMILY(code, text)            { code, 0, true, true, SENSE_FAIL, 0, text },
+#define ASC_BY_KEY(code, qualifier, text)   { code, qualifier, false, true, SENSE_FAIL, 0, text },
+#define ASC_FAMILY(code, text)              { code, 0, true, true, SENSE_FAIL, 0, text },
+#define ASC_REST(code, action, error, text) { code, 0, true, false, SENSE_##action, error, text },
 #include "scsi/asc.def"
 };
 
@@ -187,17 +188,20 @@ sense_parse(const void *bytes, size_t n, struct sense *ret_sense)
 	return true;
 }
 
-static struct sense_verdict
-judge_deferred(const struct sense *s)
+bool
+sense_is_loss(const struct sense *s)
 {
+	if (!s->is_deferred)
+		return false;
 	switch (s->key) {
 	case SENSE_KEY_NO_SENSE:
 	case SENSE_KEY_RECOVERED_ERROR:
+	case SENSE_KEY_NOT_READY:
 	case SENSE_KEY_UNIT_ATTENTION:
 	case SENSE_KEY_COMPLETED:
-		return (struct sense_verdict){ SENSE_RETRY_NOW, EIO };
+		return false;
 	default:
-		return (struct sense_verdict){ SENSE_FAIL, EIO };
+		return true;
 	}
 }
 
@@ -208,7 +212,7 @@ judge_sense(const struct sense *s)
 	const struct asc_row *code;
 
 	if (s->is_deferred)
-		return judge_deferred(s);
+		return (struct sense_verdict){ SENSE_RETRY_NOW, EIO };
 	if (s->key == SENSE_KEY_NO_SENSE &&
 	    (s->is_filemark || s->is_end_of_medium || s->is_bad_length))
 		return (struct sense_verdict){ SENSE_TAPE_POSITION, 0 };

@@ -58,11 +58,13 @@ bool sense_parse(const void *bytes, size_t n, struct sense *ret_sense);
 
 /*
  * The decision for a command that ended with `status`; `sense` may be NULL
- * when there was none (or none that could be read).  A deferred error never
- * ends in success: if it stands for lost data the command at hand fails with
- * EIO, because it is the only one left to report to; else it is to be repeated.
+ * when there was none (or none that could be read).  A deferred error is one of
+ * an earlier command: the one at hand was not executed (SPC-4, section 4.5.5) and
+ * is to be sent again.
  */
 struct sense_verdict sense_judge(uint8_t status, const struct sense *sense);
+/* A deferred error that stands for data of commands that had been answered GOOD. */
+bool sense_is_loss(const struct sense *sense);
 
 /* Names for people, static text, never NULL. */
 const char *sense_status_name(uint8_t status);

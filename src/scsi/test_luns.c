@@ -2,11 +2,13 @@
 #include "scsi/luns.h"
 #include "scsi/test_bytes.h"
 
-static uint32_t got[LIMIT_LUNS];
+#define OUT_MAX 8
+static struct luns_entry got[LIMIT_LUNS];
+static struct luns_out out[OUT_MAX];
 
 /* A REPORT LUNS answer of these addresses, given by their first four bytes. */
 static struct luns_report
-report(const uint32_t *first, size_t count)
+report_as(const uint32_t *first, size_t count, bool only_primary)
 {
 	uint8_t *data = calloc(1, 8 + 8 * count);
 	struct luns_report r;
@@ -15,9 +17,15 @@ report(const uint32_t *first, size_t count)
 	be_put32(data, (uint32_t)(8 * count));
 	for (size_t i = 0; i < count; i++)
 		be_put32(data + 8 + 8 * i, first[i]);
-	assert_true(luns_parse(data, 8 + 8 * count, got, &r));
+	assert_true(luns_parse(data, 8 + 8 * count, only_primary, got, out, OUT_MAX, &r));
 	free(data);
 	return r;
+}
+
+static struct luns_report
+report(const uint32_t *first, size_t count)
+{
+	return report_as(first, count, true);
 }
 
 static void
@@ -96,9 +104,9 @@ the_mode_of_most_luns_is_primary_and_the_others_are_unclaimed(void **state)
 	assert_int_equal(r.well_known, 1);
 	assert_int_equal(r.doubles, 0);
 	assert_false(r.is_incomplete);
-	assert_int_equal(got[0], 0);
-	assert_int_equal(got[1], 1);
-	assert_int_equal(got[2], 9);
+	assert_int_equal(got[0].number, 0);
+	assert_int_equal(got[1].number, 1);
+	assert_int_equal(got[2].number, 9);
 }
 
 static void
@@ -115,6 +123,54 @@ of_equally_many_the_first_mode_is_primary(void **state)
 	assert_int_equal(r.primary, LUNS_FLAT);
 	assert_int_equal(r.claimed, 2);
 	assert_int_equal(r.unclaimed, 1);
+}
+
+static void
+all_single_level_modes_are_claimed_together(void **state)
+{
+	/* Peripheral 0 and 1; flat 1, 256 and 2; logical unit 3; extended 16384. */
+	static const uint32_t mixed[] = { 0xd2004000, 0x41000000, 0x00000000, 0x40010000,
+		0x00010000, 0x80030000, 0x40020000 };
+	struct luns_report r = report_as(mixed, 7, false);
+	static const struct luns_entry want[] = { { 0, { 0, 0 } }, { 1, { 0, 1 } },
+		{ 2, { 0x40, 2 } }, { 3, { 0x80, 3 } }, { 256, { 0x41, 0 } },
+		{ 16384, { 0xd2, 0, 0x40, 0 } } };
+
+	(void)state;
+	assert_int_equal(r.claimed, 6);
+	for (size_t i = 0; i < 6; i++) {
+		assert_int_equal(got[i].number, want[i].number);
+		assert_memory_equal(got[i].wire, want[i].wire, LUNS_WIRE_BYTES);
+	}
+	/* Number 1 comes in two modes: the first counts, whatever the list's order. */
+	assert_int_equal(r.unclaimed, 1);
+	assert_int_equal(out[0].why, LUNS_OUT_SAME_NUMBER);
+	assert_int_equal(out[0].wire[0], 0x40);
+	assert_int_equal(r.doubles, 0);
+}
+
+static void
+what_is_left_out_is_named(void **state)
+{
+	static const uint32_t odd[] = { 0x00050001, 0xe1000000, 0xd2008000, 0x40010000, 0x00000000,
+		0x00010000 };
+	static const enum luns_why why[] = { LUNS_OUT_MULTI, LUNS_OUT_ODD, LUNS_OUT_NOT_PRIMARY,
+		LUNS_OUT_NOT_PRIMARY };
+	static const enum luns_why all[] = { LUNS_OUT_MULTI, LUNS_OUT_ODD, LUNS_OUT_BEYOND,
+		LUNS_OUT_SAME_NUMBER };
+	struct luns_report r = report_as(odd, 6, true);
+
+	(void)state;
+	assert_int_equal(r.unclaimed, 4);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(out[i].why, why[i]);
+		assert_int_equal(be_get32(out[i].wire), odd[i]);
+		assert_true(strlen(luns_why_text(out[i].why)) > 0);
+	}
+	r = report_as(odd, 6, false);
+	assert_int_equal(r.unclaimed, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(out[i].why, all[i]);
 }
 
 static void
@@ -152,23 +208,23 @@ a_length_that_lies_is_believed_only_as_far_as_bytes_came(void **state)
 	struct luns_report r;
 
 	(void)state;
-	assert_true(luns_parse(data, sizeof data, got, &r));
+	assert_true(luns_parse(data, sizeof data, false, got, out, OUT_MAX, &r));
 	assert_true(r.is_incomplete);
 	assert_int_equal(r.bytes_wanted, 32);
 	assert_int_equal(r.claimed, 2);
 	be_put32(data, 0xffffffff);
-	assert_true(luns_parse(data, sizeof data, got, &r));
+	assert_true(luns_parse(data, sizeof data, false, got, out, OUT_MAX, &r));
 	assert_true(r.is_incomplete);
 	assert_int_equal(r.bytes_wanted, 0xffffffff);
 	assert_int_equal(r.claimed, 2);
 	be_put32(data, 15);
-	assert_true(luns_parse(data, sizeof data, got, &r));
+	assert_true(luns_parse(data, sizeof data, false, got, out, OUT_MAX, &r));
 	assert_false(r.is_incomplete);
 	assert_int_equal(r.claimed, 1);
 	be_put32(data, 0);
-	assert_true(luns_parse(data, sizeof data, got, &r));
+	assert_true(luns_parse(data, sizeof data, false, got, out, OUT_MAX, &r));
 	assert_int_equal(r.claimed, 0);
-	assert_false(luns_parse(data, 7, got, &r));
+	assert_false(luns_parse(data, 7, false, got, out, OUT_MAX, &r));
 }
 
 static void
@@ -195,7 +251,7 @@ parse(const uint8_t *p, size_t n)
 {
 	struct luns_report r;
 
-	if (luns_parse(p, n, got, &r))
+	if (luns_parse(p, n, false, got, out, OUT_MAX, &r))
 		assert_true(n >= 8 && r.claimed <= (n - 8) / 8);
 }
 
@@ -218,6 +274,8 @@ main(void)
 		cmocka_unit_test(a_mode_encodes_only_what_it_can_say),
 		cmocka_unit_test(the_mode_of_most_luns_is_primary_and_the_others_are_unclaimed),
 		cmocka_unit_test(of_equally_many_the_first_mode_is_primary),
+		cmocka_unit_test(all_single_level_modes_are_claimed_together),
+		cmocka_unit_test(what_is_left_out_is_named),
 		cmocka_unit_test(a_lun_named_twice_is_one_lun),
 		cmocka_unit_test(luns_beyond_the_map_or_the_limit_are_unclaimed),
 		cmocka_unit_test(a_length_that_lies_is_believed_only_as_far_as_bytes_came),

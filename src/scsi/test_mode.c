@@ -60,9 +60,25 @@ what_the_length_leaves_out_is_not_read(void **state)
 	b[0] = 3 + 11;
 	assert_true(mode_parse_6(b, sizeof b, &m));
 	assert_true(m.is_write_protected && !m.has_caching);
-	b[0] = 0;
+	b[0] = 3;
 	assert_true(mode_parse_6(b, sizeof b, &m));
 	assert_true(m.is_write_protected && !m.has_caching);
+}
+
+static void
+a_header_that_counts_less_than_itself_is_none(void **state)
+{
+	uint8_t zeros[32] = { 0 };
+	struct mode m;
+
+	(void)state;
+	assert_false(mode_parse_6(zeros, sizeof zeros, &m));
+	assert_false(mode_parse_10(zeros, sizeof zeros, &m));
+	zeros[0] = 2;
+	assert_false(mode_parse_6(zeros, sizeof zeros, &m));
+	zeros[0] = 0;
+	zeros[1] = 5;
+	assert_false(mode_parse_10(zeros, sizeof zeros, &m));
 }
 
 static void
@@ -70,8 +86,8 @@ parse_both(const uint8_t *p, size_t n)
 {
 	struct mode m;
 
-	assert_int_equal(mode_parse_6(p, n, &m), n >= 4);
-	assert_int_equal(mode_parse_10(p, n, &m), n >= 8);
+	assert_int_equal(mode_parse_6(p, n, &m), n >= 4 && p[0] >= 3);
+	assert_int_equal(mode_parse_10(p, n, &m), n >= 8 && (p[0] > 0 || p[1] >= 6));
 }
 
 static void
@@ -91,6 +107,7 @@ main(void)
 		cmocka_unit_test(the_long_header_is_read),
 		cmocka_unit_test(cache_bits_are_those_of_the_caching_page),
 		cmocka_unit_test(what_the_length_leaves_out_is_not_read),
+		cmocka_unit_test(a_header_that_counts_less_than_itself_is_none),
 		cmocka_unit_test(hostile_mode_data_do_no_harm),
 	};
 

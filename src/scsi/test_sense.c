@@ -119,11 +119,13 @@ keys_and_codes_decide(void **state)
 	expect(0x5, 0x20, 0x00, SENSE_UNSUPPORTED, EOPNOTSUPP);
 	expect(0x5, 0x24, 0x00, SENSE_UNSUPPORTED, EREMOTEIO);
 	expect(0x5, 0x25, 0x00, SENSE_GONE, ENXIO);
-	expect(0x6, 0x29, 0x00, SENSE_RETRY_NOW, EIO);
+	expect(0x5, 0x68, 0x00, SENSE_GONE, ENXIO);
+	expect(0x6, 0x25, 0x00, SENSE_GONE, ENXIO);
 	expect(0x6, 0x2a, 0x01, SENSE_REREAD_MODE, EIO);
 	expect(0x6, 0x2a, 0x09, SENSE_RESIZE, EIO);
 	expect(0x6, 0x3f, 0x0e, SENSE_RESCAN, EIO);
 	expect(0x6, 0x3f, 0x03, SENSE_RESCAN, EIO);
+	expect(0x6, 0x28, 0x00, SENSE_RESIZE, EIO);
 	expect(0x6, 0x38, 0x07, SENSE_RETRY_NOW, EIO);
 	expect(0x6, 0xc0, 0x42, SENSE_RETRY_NOW, EIO);
 	expect(0x7, 0x27, 0x00, SENSE_WRITE_PROTECTED, EROFS);
@@ -132,6 +134,38 @@ keys_and_codes_decide(void **state)
 	expect(0xb, 0x00, 0x00, SENSE_ABORTED, EIO);
 	expect(0xe, 0x1d, 0x00, SENSE_FAIL, EILSEQ);
 	expect(0x0, 0x00, 0x01, SENSE_TAPE_POSITION, 0);
+}
+
+static void
+whatever_may_be_another_unit_is_asked_for(void **state)
+{
+	static const uint8_t asc[] = { 0x29, 0x2a, 0x3f };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof asc; i++)
+		for (unsigned ascq = 0; ascq < 256; ascq++) {
+			struct sense s = fixed(0x6, asc[i], (uint8_t)ascq);
+			enum sense_action a = sense_judge(SENSE_STATUS_CHECK_CONDITION, &s).action;
+
+			if (a != SENSE_RESCAN && a != SENSE_RESIZE && a != SENSE_REREAD_MODE)
+				fail_msg("6/%02x/%02x", asc[i], ascq);
+		}
+}
+
+static void
+what_may_pass_is_waited_for(void **state)
+{
+	static const uint8_t ascq[] = { 0x00, 0x01, 0x04, 0x07, 0x09, 0x0a, 0x0b, 0x0c, 0x11, 0x12,
+		0x1b, 0x24, 0x99 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof ascq; i++) {
+		struct sense s = fixed(0x2, 0x04, ascq[i]);
+		enum sense_action a = sense_judge(SENSE_STATUS_CHECK_CONDITION, &s).action;
+
+		if (a != SENSE_WAIT_READY && a != SENSE_RETRY_DELAYED)
+			fail_msg("2/04/%02x", ascq[i]);
+	}
 }
 
 static void
@@ -158,7 +192,7 @@ statuses_decide_where_there_is_no_sense(void **state)
 }
 
 static void
-a_deferred_error_is_never_success(void **state)
+a_deferred_error_means_that_the_command_was_not_executed(void **state)
 {
 	uint8_t b[18];
 	struct sense s;
@@ -175,14 +209,19 @@ a_deferred_error_is_never_success(void **state)
 		assert_true(s.is_deferred);
 		v = sense_judge(SENSE_STATUS_CHECK_CONDITION, &s);
 		assert_int_equal(v.error, EIO);
-		assert_true(v.action == SENSE_FAIL || v.action == SENSE_RETRY_NOW);
+		assert_int_equal(v.action, SENSE_RETRY_NOW);
 	}
+	b[2] = 0x06;
+	assert_true(sense_parse(b, sizeof b, &s));
+	assert_false(sense_is_loss(&s));
 	b[2] = 0x03;
 	assert_true(sense_parse(b, sizeof b, &s));
-	assert_int_equal(sense_judge(SENSE_STATUS_CHECK_CONDITION, &s).action, SENSE_FAIL);
+	assert_true(sense_is_loss(&s));
 	sense_describe(text, sizeof text, SENSE_STATUS_CHECK_CONDITION, &s);
 	assert_string_equal(text, "CHECK CONDITION, deferred MEDIUM ERROR (3/11/00): unrecovered "
 				  "read error, at block 4711");
+	s.is_deferred = false;
+	assert_false(sense_is_loss(&s));
 }
 
 static void
@@ -226,6 +265,7 @@ the_tables_are_in_order_and_without_doubles(void **state)
 #define ASC(code, qualifier, action, error, text) { (code) << 8 | (qualifier), text },
 #define ASC_BY_KEY(code, qualifier, text)         { (code) << 8 | (qualifier), text },
 #define ASC_FAMILY(code, text)
+#define ASC_REST(code, action, error, text)
 #include "scsi/asc.def"
 	};
 	static const int keys[] = {
@@ -300,8 +340,10 @@ main(void)
 		cmocka_unit_test(what_additional_length_leaves_out_is_not_read),
 		cmocka_unit_test(field_and_progress_come_with_their_keys_only),
 		cmocka_unit_test(keys_and_codes_decide),
+		cmocka_unit_test(whatever_may_be_another_unit_is_asked_for),
+		cmocka_unit_test(what_may_pass_is_waited_for),
 		cmocka_unit_test(statuses_decide_where_there_is_no_sense),
-		cmocka_unit_test(a_deferred_error_is_never_success),
+		cmocka_unit_test(a_deferred_error_means_that_the_command_was_not_executed),
 		cmocka_unit_test(no_error_is_given_up_without_an_errno),
 		cmocka_unit_test(names_of_families_cover_every_qualifier),
 		cmocka_unit_test(the_tables_are_in_order_and_without_doubles),

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "sys/confine_calls.h"
+#include "sys/confine_files.h"
 
 static void note_add(char *note, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static int note_failure(char *note, int err, const char *fmt, ...)
@@ -87,7 +88,7 @@ confine_enter(
 
 	note[0] = '\0';
 	confine_private();
-	if (!cfg->may_gain && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return note_failure(note, -errno, "cannot forbid new privileges");
 	err = drop_bounding(cfg->keep_caps);
 	if (err < 0)
@@ -100,6 +101,9 @@ confine_enter(
 	err = drop_capabilities(cfg->keep_caps);
 	if (err < 0)
 		return note_failure(note, err, "cannot give up capabilities");
+	err = cfg->write_below != NULL ? confine_files_below(cfg->write_below) : 0;
+	if (err < 0)
+		note_add(note, "files elsewhere are not out of reach: %s", strerror(-err));
 	err = confine_calls_filter(profile);
 	if (err < 0 && cfg->strict)
 		return note_failure(note, err, "cannot filter system calls");

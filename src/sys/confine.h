@@ -23,13 +23,13 @@ enum confine_profile {
 struct confine_cfg {
 	/* Whom to become where root started us; NULL: stay root (iscsi_driverd, which mounts). */
 	const struct daemon_identity *user;
+	/*
+	 * Write nowhere but below this directory, where the kernel has Landlock.  Not for whoever
+	 * mounts, which Landlock forbids.  NULL: wherever the user may.
+	 */
+	const char *write_below;
 	/* Capabilities to keep where we have them (1 << CAP_…). */
 	uint64_t keep_caps;
-	/*
-	 * Programs we start may gain privileges (fusermount3 is set-user-ID).  The
-	 * system calls can be filtered only with CAP_SYS_ADMIN then.
-	 */
-	bool may_gain;
 	/* Fail where the kernel has no seccomp; otherwise that is noted only. */
 	bool strict;
 };

@@ -50,6 +50,7 @@ static const enum confine_profile all[] = {
 
 static char dir[] = "/tmp/test-confine-XXXXXX";
 static char path[64];
+static char elsewhere[] = "/tmp/test-confine-file-XXXXXX";
 
 /* ---- what is tried: 0 or an errno ---- */
 
@@ -385,7 +386,7 @@ static const struct attempt {
 	A(change_root, 0, SIGNALLED + SIGSYS),
 	A(set_clock, 0, SIGNALLED + SIGSYS),
 	A(make_device, 0, EPERM),
-	A(own_namespace, 0, EPERM),
+	U(own_namespace, 0, EPERM),
 	A(leave_no_core_file, ALL_DAEMONS | BIT(DRIVER), 0),
 	A(abort_process, 0, SIGNALLED + SIGABRT),
 	U(start_thread, RESOLVERS | BIT(DRIVER), EPERM),
@@ -516,6 +517,72 @@ threads_that_were_there_before_are_filtered_too(void **state)
 	assert_int_equal(WEXITSTATUS(st), EPERM);
 }
 
+/* ---- files ---- */
+
+static int
+write_below(void)
+{
+	return made(open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+}
+
+static int
+make_elsewhere(void)
+{
+	return made(open("/tmp/test-confine-elsewhere", O_WRONLY | O_CREAT, 0600));
+}
+
+static int
+write_elsewhere(void)
+{
+	return made(open(elsewhere, O_WRONLY));
+}
+
+static int
+remove_elsewhere(void)
+{
+	return made(unlink(elsewhere));
+}
+
+static int
+link_out(void)
+{
+	return made(rename(path, "/tmp/test-confine-elsewhere"));
+}
+
+static int
+read_elsewhere(void)
+{
+	return made(open(elsewhere, O_RDONLY));
+}
+
+static int
+use_null(void)
+{
+	return made(open("/dev/null", O_RDWR));
+}
+
+static void
+nothing_is_written_but_below_one_directory(void **state)
+{
+	const struct confine_cfg cfg = { .write_below = dir, .keep_caps = UINT64_MAX };
+	int fd;
+
+	(void)state;
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 0)
+		skip();
+	fd = mkstemp(elsewhere);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, write_below), 0);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, use_null), 0);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, read_elsewhere), 0);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, make_elsewhere), EACCES);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, write_elsewhere), EACCES);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, remove_elsewhere), EACCES);
+	assert_int_not_equal(outcome(CONFINE_DRIVER, &cfg, link_out), 0);
+	assert_int_equal(unlink(elsewhere), 0);
+}
+
 /* ---- user and capabilities ---- */
 
 static uint64_t
@@ -624,6 +691,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_profile_can_do_its_work_and_nothing_else),
 		cmocka_unit_test(threads_that_were_there_before_are_filtered_too),
+		cmocka_unit_test(nothing_is_written_but_below_one_directory),
 		cmocka_unit_test(root_becomes_the_daemon_s_user_without_capabilities),
 		cmocka_unit_test(capability_that_is_needed_survives_the_change_of_the_user),
 		cmocka_unit_test(ordinary_user_is_confined_as_well),

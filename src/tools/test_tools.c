@@ -324,7 +324,7 @@ a_scan_lists_what_it_found_also_where_a_portal_failed(void **state)
 	(void)state;
 	assert_int_equal(
 	    RUN("ioscan -fH 255",
-		{ "scan", "",
+		{ "scan", "{'hw_path':'255'}",
 		    { PROGRESS("discovery", "1"), PROGRESS("discovery", "2"),
 			OK("{'discovery':{'ok':1,'failed':1},'sessions':{'online':1}," FAILURE
 			   "}") } },

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 
+import accounts
 import box
 import net
 import proc
@@ -35,6 +36,7 @@ class Scene:
     """What the document's commands meet."""
 
     def __init__(self):
+        accounts.make()  # as where it is installed
         self.initiator = Initiator()
         net.free_port = lambda _host="127.0.0.1": 3260  # a network of our own: the port that everybody knows
         self.target = Tgt()

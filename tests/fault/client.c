@@ -28,6 +28,7 @@ struct client {
 	struct req req;
 	uint8_t data[FAULT_BYTES];
 	bool is_leaving;
+	bool wants; /* the request is to be sent with the next login */
 };
 
 static void
@@ -52,13 +53,31 @@ client_connect(struct client *c)
 		abort();
 }
 
+/* The session sends nothing again by itself. */
+static void
+ask(struct client *c)
+{
+	if (!c->wants || sess_state(c->sess) != SESS_ONLINE)
+		return;
+	c->wants = false;
+	c->req.dir = c->run->dir;
+	c->req.attr = REQ_SIMPLE;
+	c->req.data = c->data;
+	c->req.data_len = FAULT_BYTES;
+	c->req.cdb[0] = c->run->dir == REQ_WRITE ? 0x2a : 0x28;
+	c->req.user = c;
+	for (size_t i = 0; i < FAULT_BYTES; i++)
+		c->data[i] = c->run->dir == REQ_WRITE ? target_pattern(i) : 0;
+	link_submit(c->link, &c->req);
+}
+
 static void
 event(void *user, const struct sess_event *ev)
 {
 	struct client *c = user;
 
 	if (ev->kind == SESS_EV_ONLINE)
-		sess_release(c->sess);
+		ask(c);
 	if (ev->kind == SESS_EV_CLOSE) {
 		c->result.last = ev->close.why;
 		if (ev->close.why == CONN_LOGIN_TIMEOUT || ev->close.why == CONN_REQUEST_TIMEOUT)
@@ -81,20 +100,6 @@ closed(void *user, int err, enum conn_result why)
 }
 
 static void
-ask(struct client *c)
-{
-	c->req.dir = c->run->dir;
-	c->req.attr = REQ_SIMPLE;
-	c->req.data = c->data;
-	c->req.data_len = FAULT_BYTES;
-	c->req.cdb[0] = c->run->dir == REQ_WRITE ? 0x2a : 0x28;
-	c->req.user = c;
-	for (size_t i = 0; i < FAULT_BYTES; i++)
-		c->data[i] = c->run->dir == REQ_WRITE ? target_pattern(i) : 0;
-	link_submit(c->link, &c->req);
-}
-
-static void
 done(struct req *r)
 {
 	struct client *c = r->user;
@@ -103,6 +108,7 @@ done(struct req *r)
 	if (r->result == REQ_TIMEOUT)
 		c->result.expired++;
 	if (r->result != REQ_DONE || r->status != 0) {
+		c->wants = true;
 		ask(c);
 		return;
 	}
@@ -157,14 +163,13 @@ client_run(const struct client_run *run)
 	c->link = c->loop != NULL && c->sess != NULL ? link_new(c->loop, c->sess, &ops, c) : NULL;
 	if (c->link == NULL)
 		abort();
-	ask(c);
+	c->wants = true;
 	client_connect(c);
 	agenda_set(loop_agenda(c->loop), &c->hung, loop_now(c->loop) + HUNG_US);
 	if (loop_run(c->loop) != 0)
 		abort();
 	agenda_clear(loop_agenda(c->loop), &c->hung);
 	link_free(c->link);
-	sess_fail_all(c->sess, loop_now(c->loop), REQ_OFFLINE);
 	while (sess_next(c->sess, &ev))
 		continue;
 	sess_free(c->sess);

@@ -79,10 +79,11 @@ def uni(t, tgt, initiator):
         online(initiator, "uni")
         util("-u", "-W", "0b" + base64.b64encode(OURS.encode()).decode(), "-T", PREFIX + "uni")
         online(initiator, "uni")
-    with t.case("an algorithm that the target numbers its own way: the second attempt offers MD5 alone"):
+    with t.case("algorithms that were chosen are offered as they are, also to a target that numbers them its own way"):
         util("-u", "--algorithms", "SHA-256,MD5")
-        online(initiator, "uni")
+        refused(initiator, "uni", "0200")
         util("-u", "--algorithms", "default")
+        online(initiator, "uni")
     with t.case("bad secrets are refused with the reason, short ones warned about"):
         for secret, word in (("0x123", "even"), ("0x12zz", "hexadecimal"), ("0b!", "base64"), ("x" * 300, "longer")):
             out = util("-u", "-W", secret, ok=None)

@@ -1,5 +1,6 @@
 """A LUN must be the same LUN after each login: one that changed its identity gets no I/O; one that grew is grown."""
 import errno
+import json
 import os
 import signal
 import threading
@@ -37,6 +38,12 @@ class OneWrite(threading.Thread):
             self.error = e
 
 
+def events(initiator):
+    out = initiator.command("iscsiutil", "--events", "--json").out
+    return [e["id"] for e in json.loads(out)["events"]] if out.lstrip().startswith("{\n") else \
+        [json.loads(line)["id"] for line in out.splitlines()]
+
+
 def online(initiator):
     return initiator.request("session.list")["sessions"][0]["state"] == "online"
 
@@ -64,9 +71,23 @@ def main():
         with t.case("when the LUN is itself again, so is the disk"):
             again(tgt, initiator, scsi_sn="FIRST", scsi_id="IET-FIRST")
             proc.wait_for("the session to be back", lambda: online(initiator), limit=60)
-            initiator.request("scan", 60)
-            path = initiator.disk("same", 1)["file"]
+            # Nobody scans: the unit says so itself.
+            proc.wait_for("the disk to be claimed", lambda: initiator.disk("same", 1)["sw_state"] == "CLAIMED", limit=30)
             assert pattern.read_at(path, 0, len(old)) == old
+            said = events(initiator)
+            assert "OPENISW_LOG_UNIT_OTHER" in said and "OPENISW_LOG_UNIT_BACK" in said, said
+        with t.case("a LUN that is gone is waited for, and there again without a scan"):
+            tgt.daemon.kill(signal.SIGKILL)
+            tgt.start()
+            tgt.names = []
+            tid = tgt.target("same")
+            proc.wait_for("the disk to be missed", lambda: "OPENISW_LOG_UNIT_ABSENT" in events(initiator), limit=60)
+            read = threading.Thread(target=pattern.read_at, args=(path, 0, 4096), daemon=True)
+            read.start()
+            tgt.lun(tid, 1, size=SMALL, scsi_sn="FIRST", scsi_id="IET-FIRST")
+            proc.wait_for("the disk to be claimed", lambda: initiator.disk("same", 1)["sw_state"] == "CLAIMED", limit=60)
+            read.join(30)
+            assert not read.is_alive(), "the read hangs"
         with t.case("a LUN that grew is larger after the next login"):
             again(tgt, initiator, size=LARGE, scsi_sn="FIRST", scsi_id="IET-FIRST")
             proc.wait_for("the disk to be larger", lambda: initiator.disk("same", 1)["size_bytes"] == LARGE, limit=60)

@@ -6,7 +6,7 @@ import box
 import pattern
 import proc
 import tap
-from initiator import Initiator, have_fuse
+from initiator import Initiator, have_fuse, own_fuse
 from tgt import Tgt
 
 USER = "nobody"
@@ -37,14 +37,6 @@ def side_by_side(t, tgt, backing):
             result = right.command("iscsi_driverd", "--foreground", ok=None, limit=10)
             assert result.code != 0 and "run" in result.err, result
             assert right.request("driver.version")["name"] == "iscsi"
-
-
-def own_fuse():
-    """A /dev/fuse that everyone may open, as on most hosts; in the test's own mount namespace only."""
-    node = os.path.join(box.directory(), "fuse")
-    os.mknod(node, stat.S_IFCHR | 0o666, os.stat("/dev/fuse").st_rdev)
-    os.chmod(node, 0o666)
-    proc.run("mount", "--bind", node, "/dev/fuse")
 
 
 def ordinary_user(t, tgt, backing):

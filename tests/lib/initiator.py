@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import sys
 
 import box
@@ -32,6 +33,14 @@ def have_loop():
 
 def have_fuse():
     return os.path.exists("/dev/fuse")
+
+
+def own_fuse():
+    """A /dev/fuse that everyone may open, as on most hosts; in the test's own mount namespace only."""
+    node = os.path.join(box.directory(), "fuse")
+    os.mknod(node, stat.S_IFCHR | 0o666, os.stat("/dev/fuse").st_rdev)
+    os.chmod(node, 0o666)
+    proc.run("mount", "--bind", node, "/dev/fuse")
 
 
 class Initiator:

@@ -187,7 +187,7 @@ command_operational(struct world *w, const struct word *word, size_t n)
 	RUN(w, "<", "login_request", "csg=1", "nsg=3", "transit=1");
 }
 
-/* The whole login; the words are keys of the target's, and "held". */
+/* The whole login; the words are keys of the target's. */
 void
 command_online(struct world *w, const struct word *word, size_t n)
 {
@@ -195,7 +195,6 @@ command_online(struct world *w, const struct word *word, size_t n)
 	struct word answer[64] = { 0 };
 	char text[sizeof header], *save = NULL;
 	size_t words = 0;
-	bool held = false;
 
 	command_operational(w, word, 1);
 	if (w->failed)
@@ -203,24 +202,10 @@ command_online(struct world *w, const struct word *word, size_t n)
 	memcpy(text, header, sizeof header);
 	for (char *t = strtok_r(text, " ", &save); t != NULL; t = strtok_r(NULL, " ", &save))
 		answer[words++] = (struct word){ .text = t, .len = strlen(t) };
-	for (size_t i = 1; i < n && words < 64; i++) {
-		if (strcmp(word[i].text, "held") == 0)
-			held = true;
-		else
-			answer[words++] = word[i];
-	}
+	for (size_t i = 1; i < n && words < 64; i++)
+		answer[words++] = word[i];
 	wiretalk_send(w, answer, words);
 	RUN(w, "online_now");
-	if (!held && !w->failed)
-		RUN(w, "release");
-}
-
-void
-command_release(struct world *w, const struct word *word, size_t n)
-{
-	(void)word;
-	(void)n;
-	sess_release(w->sess);
 }
 
 static void
@@ -247,10 +232,6 @@ submit_word(struct world *w, struct req *r, const struct word *word)
 		}
 	} else if ((v = word_value(word, "attr")) != NULL)
 		r->attr = (enum req_attr)words_choice(w, "task attribute", v, attr);
-	else if (strcmp(word->text, "probe") == 0)
-		r->is_probe = true;
-	else if (strcmp(word->text, "once") == 0)
-		r->is_once = true;
 	else
 		world_fail(w, "a request has no '%s'", word->text);
 }
@@ -359,16 +340,15 @@ command_verified(struct world *w, const struct word *word, size_t n)
 		sess_verified(w->sess, (enum chap_verdict)verdict, w->now);
 }
 
+/* withdraw a | withdraw a late: it was sent already */
 void
-command_fail_all(struct world *w, const struct word *word, size_t n)
+command_withdraw(struct world *w, const struct word *word, size_t n)
 {
-	static const char *const names[] = { "done", "no_target", "offline", "timeout", "aborted",
-		"violation", NULL };
-	int result = words_choice(w, "result", word[1].text, names);
+	struct world_req *q = world_req(w, word[1].text);
+	bool is_late = n > 2 && strcmp(word[2].text, "late") == 0;
 
-	(void)n;
-	if (result >= 0)
-		sess_fail_all(w->sess, w->now, (enum req_result)result);
+	if (q != NULL && sess_withdraw(w->sess, &q->req, w->now) == is_late)
+		world_fail(w, "expected that it is %s", is_late ? "too late" : "withdrawn");
 }
 
 void

@@ -25,7 +25,9 @@ static const struct row counters[] = {
 };
 static const struct row statistics[] = {
 #define STAT_CORE(section, id, field, ...) { #section "." #id, 0, #field },
+#define STAT_INI(section, id, field, ...)  { #section "." #id, 0, NULL },
 #define STAT(section, id, ...)             { #section "." #id, 0, NULL },
+#define STAT_NOW(section, id, ...)         { #section "." #id, 0, NULL },
 #include "driver/diag/stats.def"
 };
 enum {

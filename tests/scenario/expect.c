@@ -98,15 +98,17 @@ unknown(struct world *w, const struct word *word)
 	world_fail(w, "'%s' cannot be expected here", word->text);
 }
 
+static const char *const state_name[] = { "offline", "login", "online", "logout", NULL };
+
 void
 command_state(struct world *w, const struct word *word, size_t n)
 {
-	static const char *const names[] = { "offline", "login", "online", "logout", NULL };
-	int want = words_choice(w, "state", word[1].text, names);
+	int want = words_choice(w, "state", word[1].text, state_name);
 
 	(void)n;
 	if (want >= 0 && sess_state(w->sess) != (enum sess_state)want)
-		world_fail(w, "expected state %s, got %s", names[want], names[sess_state(w->sess)]);
+		world_fail(w, "expected state %s, got %s", state_name[want],
+		    state_name[sess_state(w->sess)]);
 }
 
 void
@@ -130,8 +132,10 @@ command_session(struct world *w, const struct word *word, size_t n)
 		if (!check_number(w, &word[i], "tsih", sess_tsih(w->sess)) &&
 		    !check_number(w, &word[i], "tpgt", (uint64_t)sess_tpgt(w->sess)) &&
 		    !check_number(w, &word[i], "requests", sess_requests(w->sess)) &&
+		    !check_number(w, &word[i], "window", sess_window(w->sess)) &&
 		    !check_number(w, &word[i], "time2wait", sess_time2wait(w->sess)) &&
 		    !check_number(w, &word[i], "time2retain", sess_time2retain(w->sess)) &&
+		    !check_text(w, &word[i], "ended", state_name[sess_ended_in(w->sess)]) &&
 		    !check_text(w, &word[i], "alias", sess_target_alias(w->sess)))
 			unknown(w, &word[i]);
 }
@@ -177,16 +181,17 @@ check_read(struct world *w, const struct req *r, const struct word *word)
 void
 command_request(struct world *w, const struct word *word, size_t n)
 {
-	static const char *const names[] = { "done", "no_target", "offline", "timeout", "aborted",
-		"violation", "waits", NULL };
+	static const char *const names[] = { "done", "no_target", "unsent", "lost", "timeout",
+		"aborted", "violation", "waits", NULL };
+	const int waits = REQ_VIOLATION + 1;
 	int want = words_choice(w, "result", word[2].text, names);
 	struct world_req *q = world_req(w, word[1].text);
 
 	world_turn(w);
 	if (q == NULL || want < 0)
 		return;
-	if (!q->done || want == 6) {
-		if (q->done || want != 6)
+	if (!q->done || want == waits) {
+		if (q->done || want != waits)
 			world_fail(w, "request %s: expected %s, got %s", q->name, names[want],
 			    q->done ? names[q->req.result] : "waits");
 		return;
@@ -210,6 +215,19 @@ command_request(struct world *w, const struct word *word, size_t n)
 			     w, &word[i], "took_ms", (q->req.done_us - q->req.submit_us) / 1000))
 			unknown(w, &word[i]);
 	}
+}
+
+/* order a b c: in which order all requests that have ended so far did. */
+void
+command_order(struct world *w, const struct word *word, size_t n)
+{
+	world_turn(w);
+	if (n - 1 != w->ended)
+		world_fail(w, "%zu requests have ended", w->ended);
+	for (size_t i = 1; i < n && !w->failed; i++)
+		if (strcmp(w->order[i - 1]->name, word[i].text) != 0)
+			world_fail(w, "number %zu to end was %s, not %s", i, w->order[i - 1]->name,
+			    word[i].text);
 }
 
 void

@@ -84,7 +84,6 @@ world_fini(struct world *w)
 
 	if (w->sess != NULL) {
 		sess_disconnected(w->sess, w->now);
-		sess_fail_all(w->sess, w->now, REQ_OFFLINE);
 		while (sess_next(w->sess, &ev))
 			continue;
 		sess_free(w->sess);
@@ -193,6 +192,10 @@ drain(struct world *w)
 		if (ev.kind == SESS_EV_REQ) {
 			struct world_req *r = ev.req->user;
 
+			if (r->done)
+				world_fail(w, "request %s ended twice", r->name);
+			else
+				w->order[w->ended++] = r;
 			r->done = true;
 			continue;
 		}

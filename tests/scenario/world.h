@@ -65,6 +65,8 @@ struct world {
 	bool is_closing;
 	struct world_req req[WORLD_NAMES];
 	size_t reqs;
+	struct world_req *order[WORLD_NAMES]; /* as they ended */
+	size_t ended;
 	struct world_event event[WORLD_EVENTS];
 	size_t events, events_asserted;
 	struct world_message message[WORLD_EVENTS];

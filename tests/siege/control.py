@@ -3,8 +3,7 @@ import grp
 import json
 import os
 
-import box
-import proc
+import accounts
 import strangers
 import tap
 from initiator import Initiator
@@ -24,17 +23,8 @@ def asked(initiator, op, **how):
 
 
 def readers():
-    """The group's number; where there is none, it is there for this test's processes only.  None: it cannot be had."""
-    try:
-        return grp.getgrnam("openisw").gr_gid
-    except KeyError:
-        if not box.isolated():
-            return None
-    path = os.path.join(box.directory(), "group")
-    with open("/etc/group") as old, open(path, "w") as new:
-        new.write(old.read() + "openisw:x:54321:\n")
-    proc.run("mount", "--bind", path, "/etc/group")
-    return 54321
+    """The group's number, or None where it cannot be had."""
+    return grp.getgrnam("openisw").gr_gid if accounts.make() else None
 
 
 def rss_mib(pid):

@@ -1,6 +1,8 @@
 """Nobody becomes one of the driver's daemons, and nobody's lock keeps the initiator from anything."""
 import os
+import pwd
 
+import accounts
 import proc
 import strangers
 import tap
@@ -25,6 +27,26 @@ def main():
             raise tap.Skip("only root can be somebody else")
         initiator = Initiator()
         t.show_on_failure(initiator)
+        with t.case("without their accounts, iscsi start says which are missing and how to make them, and goes on with numbers"):
+            if accounts.are_there():
+                raise tap.Skip("they are there")
+            out = initiator.command("iscsi", "start", limit=120)
+            assert all(name in out.err for name in accounts.wanted()[0]) and "systemd-sysusers" in out.err, out
+            initiator.command("iscsi", "stop", "--force", limit=60)
+        with t.case("without their accounts nothing of an installation starts"):
+            if accounts.are_there():
+                raise tap.Skip("they are there")
+            for name in DAEMONS:
+                out = proc.run(initiator.program(name), "--root", "/", "--foreground", env=initiator.env, ok=None)
+                assert out.code == 1 and "there is no user openisw-" in out.err and "useradd" in out.err, out
+            out = proc.run(initiator.program("iscsi"), "start", "--root", "/", env=initiator.env, ok=None)
+            assert out.code == 1 and "nothing is started" in out.err, out
+        with t.case("with their accounts it says nothing"):
+            if not accounts.make():
+                raise tap.Skip("no mount namespace to make them in")
+            out = initiator.command("iscsi", "start", limit=120)
+            assert "openisw-" not in out.err, out
+            initiator.command("iscsi", "stop", "--force", limit=60)
         with initiator:
             users = users_of(initiator)
             run = lambda *words: initiator.path("run", "openisw", *words)
@@ -36,6 +58,11 @@ def main():
                         assert strangers.outcome(strangers.announce, run(name, "sock"), uid=who) == "Permission-denied", name
                     for path in (("var", "lib", "openisw", "registry.db"), ("var", "log", "openisw", "events.jsonl")):
                         assert strangers.outcome(strangers.read, initiator.path(*path), uid=who) == "Permission-denied", path
+            with t.case("each daemon is the user of its account"):
+                if not accounts.are_there():
+                    raise tap.Skip("there are none")
+                for name in DAEMONS:
+                    assert users[name] == pwd.getpwnam("openisw-" + name.replace("iscsi_", "")).pw_uid, users
             with t.case("the user of one daemon cannot pass for another"):
                 for name in DAEMONS:
                     for other in DAEMONS:

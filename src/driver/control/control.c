@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cut.h"
 #include "base/fault.h"
 #include "core/addr.h"
 #include "driver/control/ops.h"
-#include "driver/cut.h"
 
 static void (*const handlers[IPC_OPS])(struct driver *d, struct ipc_call *call) = {
 #define OP(id, ...) [IPC_OP_##id] = op_##id,

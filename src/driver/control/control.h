@@ -5,7 +5,11 @@
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
 
+#include <jansson.h>
+
+#include "base/fault.h"
 #include "driver/driver.h"
+#include "ipc/server.h"
 
 /* False with *ret_fault. */
 bool control_open(struct driver *d, struct fault *ret_fault);

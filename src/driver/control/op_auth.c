@@ -11,8 +11,10 @@
 #include "core/text.h"
 #include "driver/control/ops.h"
 #include "driver/control/scope.h"
-#include "driver/iscsi/chapcfg.h"
+#include "driver/iscsi/radius.h"
 #include "driver/iscsi/settings.h"
+#include "driver/iscsi/wanted.h"
+#include "ini/chapcfg.h"
 #include "sys/log.h"
 
 /* Settings of one call; NULL: not given, "": taken away. */
@@ -128,7 +130,7 @@ add_warnings(struct driver *d, const struct scope *s, json_t *list)
 	bool is_bi = strcmp(method, "CHAP_BI") == 0;
 	struct keys_effective e;
 
-	settings_keys(d->reg, &s->scope, &e);
+	(void)settings_keys(d->reg, &s->scope, &e); /* warnings only */
 	if (!neg_list_has(&e.offer.auth_method, NEG_AUTH_CHAP))
 		warn(list, "CHAP is not offered yet: iscsiutil -t authmethod CHAP None");
 	if (secret[0] == '\0')
@@ -177,6 +179,7 @@ op_auth_set(struct driver *d, struct ipc_call *call)
 		settings_fault(d->reg, &f);
 		control_fail(call, &f, NULL);
 	} else {
+		wanted_push(d, &s.scope);
 		add_warnings(d, &s, warnings);
 		ipc_call_reply(
 		    call, json_pack("{s:s, s:O, s:i}", "scope", scope_name(&s), "warnings",
@@ -241,6 +244,7 @@ op_radius_set(struct driver *d, struct ipc_call *call)
 		settings_fault(d->reg, &f);
 		control_fail(call, &f, NULL);
 	} else {
+		radius_push(d);
 		if (c[2].value[0] != '\0' && strlen(c[1].value) < 16)
 			warn(warnings, "the NAS secret has less than 16 characters: it protects "
 				       "the answers, and a short one can be guessed");

@@ -29,7 +29,7 @@ struct batch {
 static json_t *
 in_order(const struct batch *b)
 {
-	const struct tree *t = &b->later.d->tree;
+	const struct tree *t = b->later.d->tree;
 	json_t *list = json_array(), *o;
 
 	for (size_t i = 0; i < t->n; i++) {
@@ -153,6 +153,28 @@ installed(void *user, const struct devfile_result *r)
 	one_less(b);
 }
 
+/* A LUN that is asked for, and has a reason to get no device. */
+static bool
+is_left_out(struct ipc_call *call, const struct node *n, const struct hwpath *top)
+{
+	const char *class = ipc_call_arg_string(call, "class", n->class_name);
+	const char *driver = ipc_call_arg_string(call, "driver", n->driver);
+	int64_t instance = ipc_call_arg_int(call, "instance", n->instance);
+
+	return n->kind == TREE_LUN && !n->is_shown && n->note[0] != '\0' &&
+	       hwpath_is_below(&n->path, top) && strcmp(class, n->class_name) == 0 &&
+	       strcmp(driver, n->driver) == 0 && instance == n->instance;
+}
+
+static void
+add_left_out(struct batch *b, const struct node *n)
+{
+	char note[HWPATH_TEXT_BYTES + sizeof n->note + 4];
+
+	(void)snprintf(note, sizeof note, "%s: %s", n->hw_path, n->note); /* the room is for this */
+	add_note(b, note);
+}
+
 static bool
 is_chosen(struct ipc_call *call, const struct node *n, const struct hwpath *top)
 {
@@ -175,11 +197,16 @@ op_device_install(struct driver *d, struct ipc_call *call)
 	if (!parse_path(call, &top))
 		return;
 	b = batch_new(d, call);
-	for (size_t i = 0; i < d->tree.n; i++)
-		if (is_chosen(call, d->tree.nodes[i], &top)) {
-			b->left++;
-			devfile_install(d, d->tree.nodes[i], anew, installed, b);
-		}
+	for (size_t i = 0; i < d->tree->n; i++) {
+		struct node *n = d->tree->nodes[i];
+
+		if (is_left_out(call, n, &top))
+			add_left_out(b, n);
+		if (!is_chosen(call, n, &top))
+			continue;
+		b->left++;
+		devfile_install(d, n, anew, installed, b);
+	}
 	one_less(b);
 }
 
@@ -223,10 +250,10 @@ remove_counted(void *user)
 
 	(void)hwpath_parse(
 	    ipc_call_arg_string(call, "hw_path", "255"), &top); /* it was checked before */
-	for (size_t i = 0; i < d->tree.n && !is_forced; i++)
-		if (is_doomed(call, d->tree.nodes[i], &top) && d->tree.nodes[i]->is_in_use)
+	for (size_t i = 0; i < d->tree->n && !is_forced; i++)
+		if (is_doomed(call, d->tree->nodes[i], &top) && d->tree->nodes[i]->is_in_use)
 			(void)json_array_append_new(
-			    in_use, json_string(d->tree.nodes[i]->name)); /* no memory: one less */
+			    in_use, json_string(d->tree->nodes[i]->name)); /* no memory: one less */
 	if (json_array_size(in_use) > 0) {
 		control_busy(call, in_use, "removal");
 		b->is_answered = true;
@@ -235,10 +262,10 @@ remove_counted(void *user)
 		return;
 	}
 	json_decref(in_use);
-	for (size_t i = 0; i < d->tree.n; i++)
-		if (is_doomed(call, d->tree.nodes[i], &top)) {
+	for (size_t i = 0; i < d->tree->n; i++)
+		if (is_doomed(call, d->tree->nodes[i], &top)) {
 			b->left++;
-			devfile_remove(d, d->tree.nodes[i], is_forced, removed, b);
+			devfile_remove(d, d->tree->nodes[i], is_forced, removed, b);
 		}
 	if (b->left == 1)
 		fault_set(&b->fault, FAULT_NOTFOUND, "look at what is installed: ioscan -f -n",

@@ -3,9 +3,9 @@
 
 #include "driver/control/control.h"
 #include "driver/control/ops.h"
-#include "driver/iscsi/discovery.h"
-#include "driver/iscsi/session.h"
+#include "driver/iscsi/portal.h"
 #include "driver/iscsi/settings.h"
+#include "driver/iscsi/wanted.h"
 
 static json_t *
 show_address(const struct registry_address *a)
@@ -17,10 +17,10 @@ show_address(const struct registry_address *a)
 static void
 answer(struct driver *d, struct ipc_call *call, const struct registry_address *a, int err)
 {
-	char text[LIMIT_ADDRESS_BYTES + 16];
+	char text[WANTED_ADDRESS_BYTES];
 	struct fault f;
 
-	session_address_text(a, text);
+	wanted_address_text(a, text);
 	if (err == 0) {
 		ipc_call_reply(call, show_address(a));
 		return;
@@ -55,7 +55,7 @@ op_discovery_remove(struct driver *d, struct ipc_call *call)
 		return;
 	err = registry_discovery_remove(d->reg, &a);
 	if (err == 0)
-		discovery_forget_portal(d, &a);
+		portal_forget(d, &a);
 	answer(d, call, &a, err);
 }
 
@@ -88,7 +88,7 @@ op_discovery_list(struct driver *d, struct ipc_call *call)
 		json_t *o = show_address(&list[i]);
 
 		settings_show(d->reg, &scope, o);
-		control_set(o, "last_scan", show_last_scan(discovery_portal(d, &list[i])));
+		control_set(o, "last_scan", show_last_scan(portal_get(d, &list[i])));
 		(void)json_array_append_new(targets, o); /* no memory: one less */
 	}
 	free(list);

@@ -4,9 +4,12 @@
 #include "driver/control/control.h"
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
-#include "driver/iscsi/session.h"
+#include "driver/iscsi/wanted.h"
 #include "driver/iscsial/luns.h"
+#include "driver/iscsial/shutdown.h"
+#include "driver/iscsial/stop.h"
 #include "driver/iscsial/usage.h"
+#include "ipc/helper.h"
 
 static const struct {
 	const char *name, *description;
@@ -32,22 +35,24 @@ op_driver_version(struct driver *d, struct ipc_call *call)
 	    call, IPC_ERR_INVALID, "there is no driver of that name", "ask for iscsi or isw", NULL);
 }
 
-static json_t *
-show_daemons(const struct driver *d)
+static void
+add_daemon(json_t *list, const char *name, pid_t pid)
 {
-	static const char *const names[DRIVER_DAEMONS] = {
-#define PATH_DAEMON(id, program) [DRIVER_##id] = (program),
-#include "sys/paths.def"
-	};
+	json_t *o = json_pack("{s:s, s:b, s:o}", "name", name, "running", pid != 0, "pid",
+	    pid != 0 ? json_integer(pid) : json_null());
+
+	(void)json_array_append_new(list, o); /* no memory: one less */
+}
+
+static json_t *
+show_daemons(const struct driver *d, const struct isw_status *s)
+{
 	json_t *list = json_array();
 
-	for (int i = 0; i < DRIVER_DAEMONS; i++) {
-		pid_t pid = helper_server_pid(d->daemons[i]);
-		json_t *o = json_pack("{s:s, s:b, s:o}", "name", names[i], "running", pid != 0,
-		    "pid", pid != 0 ? json_integer(pid) : json_null());
-
-		(void)json_array_append_new(list, o); /* no memory: one less */
-	}
+	add_daemon(list, "iswd", s->pid[ISW_ISWD]);
+	add_daemon(list, "iscsi_resolvd", s->pid[ISW_RESOLVD]);
+	add_daemon(list, "islpd", helper_server_pid(d->islpd));
+	add_daemon(list, "iradd", s->pid[ISW_IRADD]);
 	return list;
 }
 
@@ -58,7 +63,7 @@ show_sessions(const struct driver *d)
 
 	LIST_EACH(node, tmp, &d->sessions)
 	{
-		const char *word = sstate_word(LIST_ENTRY(node, struct session, link)->state);
+		const char *word = wanted_word(LIST_ENTRY(node, struct wanted, link));
 
 		if (strcmp(word, "online") == 0)
 			online++;
@@ -71,43 +76,75 @@ show_sessions(const struct driver *d)
 	    "{s:i, s:i, s:i}", "online", online, "transient", transient, "offline", offline);
 }
 
+struct looking {
+	struct isw_status question; /* first: freed as one */
+	struct driver *d;
+	struct ipc_call *call;
+};
+
 static void
-status_counted(void *user)
+daemons_told(struct question *q)
 {
-	struct later *l = user;
+	struct looking *l = LIST_ENTRY(q, struct looking, question.base);
 	struct driver *d = l->d;
 	size_t in_use, total = luns_count(d, &in_use);
 
-	ipc_call_reply(l->call,
-	    json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:{s:I, s:I}}", "pid", (int)getpid(),
-		"version", OPENISW_VERSION, "root", d->paths.root, "started",
-		control_time(d->started), "daemons", show_daemons(d), "sessions", show_sessions(d),
-		"disks", "total", (json_int_t)total, "in_use", (json_int_t)in_use));
-	later_free(l);
+	ipc_call_reply(
+	    l->call, json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:{s:I, s:I}}", "pid", (int)getpid(),
+			 "version", OPENISW_VERSION, "root", d->paths.root, "started",
+			 control_time(d->started), "daemons", show_daemons(d, &l->question),
+			 "sessions", show_sessions(d), "disks", "total", (json_int_t)total,
+			 "in_use", (json_int_t)in_use));
+	free(l);
+}
+
+static void
+status_counted(void *user)
+{
+	struct looking *l = user;
+
+	mail_ask(&l->question.base.mail, &mail_status, isw_address(l->d->isw), &l->d->slot.at);
 }
 
 void
 op_driver_status(struct driver *d, struct ipc_call *call)
 {
-	usage_glance(d, status_counted, later_new(d, call));
+	struct looking *l = question_new(sizeof *l, daemons_told, NULL);
+
+	l->d = d;
+	l->call = call;
+	usage_glance(d, status_counted, l);
+}
+
+/* in_use: borrowed; NULL: nothing that matters. */
+static void
+stop_or_refuse(void *user, json_t *in_use)
+{
+	struct later *l = user;
+
+	if (in_use != NULL) {
+		control_busy(l->call, json_incref(in_use), "stop");
+	} else {
+		ipc_call_reply(l->call, NULL);
+		stop_begin(l->d);
+	}
+	later_free(l);
 }
 
 static void
 stop_counted(void *user)
 {
 	struct later *l = user;
-	struct driver *d = l->d;
 	struct hwpath top = hwpath_hba();
-	json_t *in_use = usage_list(d, &top);
+	json_t *in_use = usage_list(l->d, &top);
 
-	if (in_use != NULL && !ipc_call_arg_bool(l->call, "force", false)) {
-		control_busy(l->call, in_use, "stop");
-	} else {
-		json_decref(in_use);
-		ipc_call_reply(l->call, NULL);
-		driver_stop(d);
-	}
-	later_free(l);
+	if (ipc_call_arg_bool(l->call, "force", false) || l->d->is_stopping)
+		stop_or_refuse(l, NULL);
+	else if (in_use != NULL)
+		stop_or_refuse(l, in_use);
+	else
+		shutdown_hold_all(l->d, stop_or_refuse, l);
+	json_decref(in_use);
 }
 
 void

@@ -9,6 +9,7 @@
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
 #include "driver/diag/event_log.h"
+#include "driver/diag/event_read.h"
 
 #define EVENTS_DEFAULT 1000
 /* So many are no more than a client's queue may hold (LIMIT_IPC_QUEUE_BYTES). */

@@ -5,8 +5,8 @@
 #include "driver/call.h"
 #include "driver/control/control.h"
 #include "driver/control/ops.h"
-#include "driver/iscsi/session.h"
 #include "driver/iscsi/settings.h"
+#include "driver/iscsi/wanted.h"
 
 #define SLP_SCOPES_DEFAULT "default"
 
@@ -73,7 +73,7 @@ active_sessions(const struct driver *d)
 	int n = 0;
 
 	LIST_EACH(node, tmp, &d->sessions)
-	n += LIST_ENTRY(node, struct session, link)->state == SSTATE_ONLINE;
+	n += wanted_is_online(LIST_ENTRY(node, struct wanted, link));
 	return n;
 }
 
@@ -116,6 +116,7 @@ op_initiator_set(struct driver *d, struct ipc_call *call)
 		control_fail(call, &f, NULL);
 		return;
 	}
+	wanted_push(d, NULL);
 	kept = settings_value(d->reg, NULL, REGISTRY_KEY_initiator_alias);
 	ipc_call_reply(call, json_pack("{s:s, s:s, s:i}", "name", name, "alias", kept,
 				 "active_sessions", active_sessions(d)));

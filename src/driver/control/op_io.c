@@ -4,19 +4,29 @@
 #include "driver/control/control.h"
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
-#include "driver/iscsi/scan.h"
-#include "driver/iscsi/session.h"
+#include "driver/iscsi/wanted.h"
 #include "driver/iscsial/devfile.h"
+#include "driver/iscsial/scan.h"
+#include "driver/iscsial/tree.h"
 #include "driver/iscsial/usage.h"
 
 void
 op_scan(struct driver *d, struct ipc_call *call)
 {
-	if (d->is_stopping)
+	struct hwpath top;
+	struct fault f;
+
+	if (d->is_stopping) {
 		ipc_call_error(call, IPC_ERR_NOTRUNNING, "the driver is being stopped",
 		    "start it again: iscsi start", NULL);
-	else
-		scan_start(d, call);
+	} else if (hwpath_parse(ipc_call_arg_string(call, "hw_path", "255"), &top)) {
+		scan_start(d, call, &top);
+	} else {
+		fault_set(&f, FAULT_INVALID, "give a path such as 255/0/1.0.0.2, or its beginning",
+		    "\"%s\" is not a hardware path of iSCSI",
+		    ipc_call_arg_string(call, "hw_path", ""));
+		control_fail(call, &f, NULL);
+	}
 }
 
 static void
@@ -49,16 +59,19 @@ show_files(const struct driver *d, const struct node *n, json_t *to)
 static void
 show_lun(const struct driver *d, const struct node *n, json_t *to)
 {
-	const struct session *s = session_find(d, n->path.part[2]);
-	const struct lun_info *i = n->info;
+	const struct wanted *w = wanted_find(d, n->path.part[2]);
+	const struct lu_info *i = n->info;
 
 	control_set(to, "lun", json_integer(n->lun));
 	control_set(to, "session_instance", json_integer(n->path.part[2]));
-	if (s != NULL)
-		control_set(to, "target_name", json_string(s->target));
+	if (w != NULL)
+		control_set(to, "target_name", json_string(w->target));
+	if (n->note[0] != '\0')
+		control_set(to, "note", json_string(n->note));
 	if (i == NULL)
 		return;
-	control_set(to, "designator", json_string(i->id.designator));
+	control_set(to, "designator",
+	    json_string(identity_first(&i->id) != NULL ? identity_first(&i->id) : ""));
 	control_set(to, "serial", json_string(i->id.serial));
 	if (i->is_sized) {
 		control_set(to, "size_bytes", json_integer((json_int_t)i->capacity.bytes));
@@ -88,9 +101,9 @@ tree_counted(void *user)
 	struct later *l = user;
 	json_t *nodes = json_array();
 
-	for (size_t i = 0; i < l->d->tree.n; i++)
+	for (size_t i = 0; i < l->d->tree->n; i++)
 		(void)json_array_append_new(
-		    nodes, show_node(l->d, l->d->tree.nodes[i])); /* no memory: one less */
+		    nodes, show_node(l->d, l->d->tree->nodes[i])); /* no memory: one less */
 	ipc_call_reply(l->call, json_pack("{s:o}", "nodes", nodes));
 	later_free(l);
 }

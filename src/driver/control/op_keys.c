@@ -5,6 +5,7 @@
 #include "driver/control/scope.h"
 #include "driver/iscsi/keys.h"
 #include "driver/iscsi/settings.h"
+#include "driver/iscsi/wanted.h"
 
 static bool
 store(struct driver *d, const struct scope *s, const struct keys_change *c)
@@ -30,7 +31,7 @@ warnings(struct driver *d, const struct scope *s, const struct keys_change *c)
 
 	if (c->kind != KEYS_LOGIN)
 		return list;
-	settings_keys(d->reg, &s->scope, &e);
+	(void)settings_keys(d->reg, &s->scope, &e); /* warnings only */
 	if (c->key[0] == KEY_first_burst && !c->is_unset &&
 	    e.offer.first_burst < strtoul(c->value, NULL, 0))
 		(void)json_array_append_new(list,
@@ -71,6 +72,7 @@ op_keys_set(struct driver *d, struct ipc_call *call)
 		control_fail(call, &f, NULL);
 		return;
 	}
+	wanted_push(d, &s.scope);
 	names = json_array();
 	for (unsigned i = 0; i < c.n; i++)
 		(void)json_array_append_new(names, json_string(keys_change_name(&c, i)));

@@ -1,76 +1,105 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cut.h"
 #include "driver/control/control.h"
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
-#include "driver/cut.h"
-#include "driver/iscsi/isid.h"
-#include "driver/iscsi/session.h"
 #include "driver/iscsi/settings.h"
+#include "driver/iscsi/wanted.h"
 #include "driver/iscsial/luns.h"
 #include "driver/iscsial/shutdown.h"
 #include "driver/iscsial/usage.h"
+#include "ini/isid.h"
 
 #define PING_BYTES_DEFAULT 64
 
 /* ---- session.list ---- */
 
 static json_t *
-show_negotiated(const struct session *s)
+show_negotiated(const struct wanted *w)
 {
 	json_t *o = json_object();
 	char value[256];
 
 	for (size_t k = 0; k < neg_param_count(); k++)
-		if (neg_format(&s->login.params, (enum key_id)k, value, sizeof value))
+		if (neg_format(&w->login.params, (enum key_id)k, value, sizeof value))
 			control_set(o, neg_key_info((enum key_id)k)->name, json_string(value));
 	return o;
 }
 
 static json_t *
-show_connections(const struct session *s)
+show_connections(const struct wanted *w)
 {
-	if (s->state != SSTATE_ONLINE)
+	if (w->view.state != SESSION_ONLINE)
 		return json_array();
 	return json_pack("[{s:i, s:s, s:s, s:s, s:o}]", "cid", 0, "state", "LOGGED_IN", "local",
-	    s->local, "peer", s->peer, "negotiated", show_negotiated(s));
+	    w->view.local, "peer", w->view.peer, "negotiated", show_negotiated(w));
 }
 
 static int
-count_luns(const struct session *s)
+count_luns(const struct wanted *w)
 {
-	size_t from, to = luns_range(s->d, s->instance, &from);
+	size_t from, to = luns_range(w->d, w->instance, &from);
 	int n = 0;
 
 	for (size_t i = from; i < to; i++)
-		n += s->d->tree.nodes[i]->kind == TREE_LUN &&
-		     s->d->tree.nodes[i]->state == TREE_CLAIMED;
+		n += w->d->tree->nodes[i]->kind == TREE_LUN &&
+		     w->d->tree->nodes[i]->state == TREE_CLAIMED;
 	return n;
 }
 
+/* In so many milliseconds from now; null: nothing is due. */
 static json_t *
-show_session(struct driver *d, const struct session *s)
+show_due(struct driver *d, uint64_t at_us)
 {
-	struct registry_scope scope = { REGISTRY_TARGET_ADDRESS, s->target, &s->a };
-	bool is_online = s->state == SSTATE_ONLINE;
+	uint64_t now = loop_now_update(d->loop);
+
+	if (at_us == 0 || at_us == UINT64_MAX)
+		return json_null();
+	return json_integer(at_us > now ? (json_int_t)((at_us - now) / 1000) : 0);
+}
+
+/* Where a redirection has it, beside the address that is configured. */
+static json_t *
+show_elsewhere(const struct wanted *w)
+{
+	struct registry_address a = { .port = w->view.at.port,
+		.tpgt = (uint16_t)(w->view.at.tpgt >= 0 ? w->view.at.tpgt : w->a.tpgt) };
+	char text[WANTED_ADDRESS_BYTES];
+
+	if (!w->view.is_elsewhere)
+		return json_null();
+	cut_copy(a.address, sizeof a.address, w->view.at.host);
+	wanted_address_text(&a, text);
+	return json_string(text);
+}
+
+static json_t *
+show_session(struct driver *d, const struct wanted *w)
+{
+	struct registry_scope scope = { REGISTRY_TARGET_ADDRESS, w->target, &w->a };
+	bool is_online = w->view.state == SESSION_ONLINE;
 	char isid[13];
 	json_t *o;
 
-	isid_print(isid, s->isid);
+	isid_print(isid, w->isid);
 	o = json_pack(
 	    "{s:i, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:i, s:s, s:i, s:i, s:o, s:s?, "
 	    "s:o}",
-	    "instance", (int)s->instance, "type", "Normal", "state", sstate_word(s->state),
-	    "target_name", s->target, "target_alias", s->has_login ? s->login.target_alias : "",
-	    "address", s->a.address, "port", s->a.port, "tpgt", s->a.tpgt, "isid", isid, "tsih",
-	    is_online ? (int)s->login.tsih : 0, "initiator_name",
-	    s->has_login ? s->initiator_name : "", "luns", count_luns(s), "queue_depth",
-	    SESSION_SLOTS, "opened", is_online ? control_time(s->opened) : json_null(),
-	    "last_error", s->last.is_set ? s->last.message : NULL, "connections",
-	    show_connections(s));
-	if (o != NULL)
-		settings_show(d->reg, &scope, o);
+	    "instance", (int)w->instance, "type", "Normal", "state", wanted_word(w), "target_name",
+	    w->target, "target_alias", w->has_login ? w->login.target_alias : "", "address",
+	    w->a.address, "port", w->a.port, "tpgt", w->a.tpgt, "isid", isid, "tsih",
+	    is_online ? (int)w->login.tsih : 0, "initiator_name",
+	    w->has_login ? w->login.initiator_name : "", "luns", count_luns(w), "queue_depth",
+	    SESSION_SLOTS, "opened", is_online ? control_time(w->opened) : json_null(),
+	    "last_error", w->view.last.is_set ? w->view.last.message : NULL, "connections",
+	    show_connections(w));
+	if (o == NULL)
+		return NULL;
+	control_set(o, "redirected_to", show_elsewhere(w));
+	control_set(o, "next_try_ms", show_due(d, w->view.next_try_us));
+	settings_show(d->reg, &scope, o);
 	return o;
 }
 
@@ -86,21 +115,21 @@ no_session(struct ipc_call *call, int64_t instance)
 
 /* A session that was never online is an address of a target, not a session. */
 static bool
-is_shown(const struct session *s)
+is_shown(const struct wanted *w)
 {
-	return s->state != SSTATE_CLOSED || s->has_login;
+	return !wanted_is_closed(w) || w->has_login;
 }
 
 /* NULL: the call was answered. */
-static struct session *
+static struct wanted *
 find(struct driver *d, struct ipc_call *call)
 {
 	int64_t instance = ipc_call_arg_int(call, "instance", -1);
-	struct session *s =
-	    instance >= 0 && instance < LIMIT_SESSIONS ? session_find(d, (uint32_t)instance) : NULL;
+	struct wanted *w =
+	    instance >= 0 && instance < LIMIT_SESSIONS ? wanted_find(d, (uint32_t)instance) : NULL;
 
-	if (s != NULL && is_shown(s))
-		return s;
+	if (w != NULL && is_shown(w))
+		return w;
 	no_session(call, instance);
 	return NULL;
 }
@@ -108,7 +137,7 @@ find(struct driver *d, struct ipc_call *call)
 void
 op_session_list(struct driver *d, struct ipc_call *call)
 {
-	const struct session *only = NULL;
+	const struct wanted *only = NULL;
 	json_t *list;
 
 	if (ipc_call_arg_given(call, "instance")) {
@@ -119,11 +148,11 @@ op_session_list(struct driver *d, struct ipc_call *call)
 	list = json_array();
 	LIST_EACH(node, tmp, &d->sessions)
 	{
-		const struct session *s = LIST_ENTRY(node, struct session, link);
+		const struct wanted *w = LIST_ENTRY(node, struct wanted, link);
 
-		if (is_shown(s) && (only == NULL || only == s))
+		if (is_shown(w) && (only == NULL || only == w))
 			(void)json_array_append_new(
-			    list, show_session(d, s)); /* no memory: one less */
+			    list, show_session(d, w)); /* no memory: one less */
 	}
 	ipc_call_reply(call, json_pack("{s:o}", "sessions", list));
 }
@@ -147,17 +176,17 @@ static void
 logout_counted(void *user)
 {
 	struct later *l = user;
-	struct session *s = find(l->d, l->call);
+	struct wanted *w = find(l->d, l->call);
 	struct hwpath top = { HWPATH_AT_SESSION, { HWPATH_ROOT, 0, 0 } };
 	json_t *in_use;
 	bool is_forced;
 
-	if (s == NULL) { /* and so the call is answered */
+	if (w == NULL) { /* and so the call is answered */
 		later_free(l);
 		return;
 	}
 	is_forced = ipc_call_arg_bool(l->call, "force", false);
-	top.part[2] = s->instance;
+	top.part[2] = w->instance;
 	in_use = usage_list(l->d, &top);
 	if (in_use != NULL && !is_forced) {
 		control_busy(l->call, in_use, "logout");
@@ -165,36 +194,42 @@ logout_counted(void *user)
 		return;
 	}
 	json_decref(in_use);
-	shutdown_session(s, is_forced, logged_out, l);
+	shutdown_session(w, is_forced, logged_out, l);
 }
 
 void
 op_session_logout(struct driver *d, struct ipc_call *call)
 {
-	struct session *s = find(d, call);
+	struct wanted *w = find(d, call);
 
-	if (s != NULL)
+	if (w != NULL)
 		usage_collect(d, logout_counted, later_new(d, call));
 }
 
 /* ---- session.nop ---- */
 
+struct pinging {
+	struct mail_ping question; /* first: freed as one */
+	struct ipc_call *call;
+};
+
 static void
-pinged(void *user, const struct seat_ping *ping)
+pinged(struct question *q)
 {
-	struct later *l = user;
+	struct pinging *p = LIST_ENTRY(q, struct pinging, question.base);
+	const struct session_ping *ping = &p->question.result;
+	uint32_t bytes = p->question.bytes;
 
 	if (ping->fault.is_set)
-		control_fail(l->call, &ping->fault, NULL);
+		control_fail(p->call, &ping->fault, NULL);
 	else
-		ipc_call_reply(l->call,
-		    json_pack("{s:I, s:i, s:I, s:I, s:b, s:I}", "instance",
-			(json_int_t)ipc_call_arg_int(l->call, "instance", 0), "cid", 0, "bytes",
-			(json_int_t)ipc_call_arg_int(l->call, "size", PING_BYTES_DEFAULT),
-			"bytes_returned", (json_int_t)ping->bytes, "data_matches",
-			ping->bytes_same == ipc_call_arg_int(l->call, "size", PING_BYTES_DEFAULT),
-			"rtt_us", (json_int_t)ping->rtt_us));
-	later_free(l);
+		ipc_call_reply(
+		    p->call, json_pack("{s:I, s:i, s:I, s:I, s:b, s:I}", "instance",
+				 (json_int_t)ipc_call_arg_int(p->call, "instance", 0), "cid", 0,
+				 "bytes", (json_int_t)bytes, "bytes_returned",
+				 (json_int_t)ping->bytes, "data_matches", ping->bytes_same == bytes,
+				 "rtt_us", (json_int_t)ping->rtt_us));
+	free(p);
 }
 
 void
@@ -203,23 +238,28 @@ op_session_nop(struct driver *d, struct ipc_call *call)
 	/* Before the call may be answered, and gone. */
 	int64_t cid = ipc_call_arg_int(call, "cid", 0);
 	int64_t bytes = ipc_call_arg_int(call, "size", PING_BYTES_DEFAULT);
-	struct session *s = find(d, call);
+	struct wanted *w = find(d, call);
+	struct pinging *p;
 	struct fault f = { 0 };
 
-	if (s == NULL)
+	if (w == NULL)
 		return;
 	if (bytes < 0 || bytes > LIMIT_PING_BYTES)
 		fault_set(&f, FAULT_INVALID, "give a number in this range",
 		    "size %lld is not from 0 to %d", (long long)bytes, LIMIT_PING_BYTES);
 	else if (cid != 0)
 		fault_set(&f, FAULT_NOTFOUND, "a session has one connection, 0",
-		    "session %u has no connection %lld", s->instance, (long long)cid);
-	else if (s->state != SSTATE_ONLINE || s->seat == NULL)
+		    "session %u has no connection %lld", w->instance, (long long)cid);
+	else if (!wanted_is_online(w))
 		fault_set(&f, FAULT_OFFLINE, "wait until it is online, or scan",
-		    "session %u is not online%s%s", s->instance, s->last.is_set ? ": " : "",
-		    s->last.is_set ? s->last.message : "");
-	if (f.is_set)
+		    "session %u is not online%s%s", w->instance, w->view.last.is_set ? ": " : "",
+		    w->view.last.is_set ? w->view.last.message : "");
+	if (f.is_set) {
 		control_fail(call, &f, NULL);
-	else
-		seat_ping(s->seat, (uint32_t)bytes, pinged, later_new(d, call));
+		return;
+	}
+	p = question_new(sizeof *p, pinged, NULL);
+	p->call = call;
+	p->question.bytes = (uint32_t)bytes;
+	(void)wanted_ask(w, &p->question.base, &mail_ping); /* online: it has a host */
 }

@@ -7,7 +7,7 @@
 #include "driver/control/control.h"
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
-#include "driver/iscsi/session.h"
+#include "driver/iscsi/wanted.h"
 
 /* Less than the client's patience in messages.def. */
 #define STATS_PATIENCE_US 5000000
@@ -22,8 +22,11 @@ struct collection {
 
 /* One session that was asked. */
 struct asked {
+	struct mail_counts question; /* first: freed as one */
 	struct collection *c;
 	uint32_t instance;
+	bool is_counted; /* it is of those that are shown or cleared; else its worker only told
+			    what all count together */
 };
 
 /* ---- what a choice is ---- */
@@ -56,7 +59,9 @@ static json_t *
 show_table(enum stat_section section)
 {
 	static const char *const kinds[] = { [STAT_KIND_CORE] = "counter",
+		[STAT_KIND_INI] = "counter",
 		[STAT_KIND_DRIVER] = "counter",
+		[STAT_KIND_NOW] = "gauge",
 		[STAT_KIND_TIME] = "time" };
 	json_t *rows = json_array();
 
@@ -85,9 +90,9 @@ show_latency(const struct hist *h, uint64_t bytes)
 }
 
 static json_t *
-show_lun(const struct seat_lun_counts *l)
+show_lun(const struct host_lun_counts *l)
 {
-	const struct disk_counts *c = &l->counts;
+	const struct lu_counts *c = &l->counts;
 
 	return json_pack("{s:I, s:s, s:o, s:o, s:I, s:I, s:I, s:I}", "lun", (json_int_t)l->lun,
 	    "name", l->name, "reads", show_latency(&l->latency.reads, c->bytes_read), "writes",
@@ -97,26 +102,26 @@ show_lun(const struct seat_lun_counts *l)
 }
 
 static void
-show_luns(const struct seat_counts *counts, json_t *to)
+show_luns(const struct mail_counts *counts, json_t *to)
 {
-	static struct disk_latency total; /* too large for a stack; only the main loop is here */
+	struct lu_latency *total = call_alloc(sizeof *total); /* too large for a stack */
 	uint64_t bytes_read = 0, bytes_written = 0;
 	json_t *luns = json_array();
 
-	total = (struct disk_latency){ 0 };
 	for (size_t i = 0; counts != NULL && i < counts->n; i++) {
-		const struct seat_lun_counts *l = &counts->luns[i];
+		const struct host_lun_counts *l = &counts->luns[i];
 
-		hist_merge(&total.reads, &l->latency.reads);
-		hist_merge(&total.writes, &l->latency.writes);
+		hist_merge(&total->reads, &l->latency.reads);
+		hist_merge(&total->writes, &l->latency.writes);
 		bytes_read += l->counts.bytes_read;
 		bytes_written += l->counts.bytes_written;
 		(void)json_array_append_new(luns, show_lun(l)); /* no memory: one less */
 	}
 	control_set(to, "luns", luns);
 	control_set(to, "total",
-	    json_pack("{s:o, s:o}", "reads", show_latency(&total.reads, bytes_read), "writes",
-		show_latency(&total.writes, bytes_written)));
+	    json_pack("{s:o, s:o}", "reads", show_latency(&total->reads, bytes_read), "writes",
+		show_latency(&total->writes, bytes_written)));
+	free(total);
 }
 
 static void
@@ -133,34 +138,42 @@ add_values(struct collection *c, json_t *o, const struct stat_values *v)
 /* ---- a session ---- */
 
 static void
-clear_session(struct session *s, const struct conn_counts *core)
+clear_session(struct wanted *w, const struct stat_sources *from)
 {
+	struct mail_clear *m = call_alloc(sizeof *m);
 	time_t now = time(NULL);
 
-	stat_clear(&s->stats_base, STAT_TRANSPORT_SESSION, &s->stats, core, now);
-	stat_clear(&s->stats_base, STAT_SWD_CONNECTION, &s->stats, core, now);
-	if (s->seat != NULL)
-		seat_clear_counts(s->seat);
+	stat_clear(&w->stats_base, STAT_TRANSPORT_SESSION, from, now);
+	stat_clear(&w->stats_base, STAT_SWD_CONNECTION, from, now);
+	if (!wanted_tell(w, &m->mail, &mail_clear))
+		free(m);
 }
 
-/* counts NULL: it has no seat. */
+/* counts NULL: it has no host. */
 static void
-take_session(struct collection *c, struct session *s, const struct seat_counts *counts)
+take_session(struct collection *c, struct wanted *w, const struct mail_counts *counts)
 {
-	struct conn_counts core = s->core_before;
+	struct conn_counts core = w->core_before;
+	struct ini_counts ini = w->counts_before;
+	const struct stat_sources from = { &w->stats, &core, &ini };
 	struct stat_values v;
 	json_t *o;
 
-	if (counts != NULL)
+	if (counts != NULL && !counts->is_gone) {
 		stat_add_core(&core, &counts->core);
+		stat_add_ini(&ini, &counts->counts);
+	}
 	if (c->is_clear) {
-		clear_session(s, &core);
+		clear_session(w, &from);
 		return;
 	}
-	stat_values(&v, &s->stats, &core, &s->stats_base);
-	o = json_pack("{s:i, s:s, s:s, s:s, s:i, s:i}", "instance", (int)s->instance, "type",
-	    "Normal", "target_name", s->target, "address", s->a.address, "port", s->a.port, "tpgt",
-	    s->a.tpgt);
+	/* One that never tried has nothing to show; one that only failed has counted that. */
+	if (!w->has_login && core.pdus_sent == 0 && ini.failed == 0)
+		return;
+	stat_values(&v, &from, &w->stats_base);
+	o = json_pack("{s:i, s:s, s:s, s:s, s:i, s:i}", "instance", (int)w->instance, "type",
+	    "Normal", "target_name", w->target, "address", w->a.address, "port", w->a.port, "tpgt",
+	    w->a.tpgt);
 	if (o == NULL)
 		return;
 	show_luns(counts, o);
@@ -172,19 +185,19 @@ static void
 take_discovery(struct collection *c)
 {
 	struct driver *d = c->later.d;
+	const struct stat_sources from = { &d->discovery_stats, &d->discovery_core,
+		&d->discovery_counts };
 	struct stat_values v;
 	json_t *o;
 
 	if (c->is_clear) {
 		time_t now = time(NULL);
 
-		stat_clear(&d->discovery_base, STAT_TRANSPORT_SESSION, &d->discovery_stats,
-		    &d->discovery_core, now);
-		stat_clear(&d->discovery_base, STAT_SWD_CONNECTION, &d->discovery_stats,
-		    &d->discovery_core, now);
+		stat_clear(&d->discovery_base, STAT_TRANSPORT_SESSION, &from, now);
+		stat_clear(&d->discovery_base, STAT_SWD_CONNECTION, &from, now);
 		return;
 	}
-	stat_values(&v, &d->discovery_stats, &d->discovery_core, &d->discovery_base);
+	stat_values(&v, &from, &d->discovery_base);
 	o = json_pack("{s:n, s:s, s:s}", "instance", "type", "Discovery", "target_name", "");
 	if (o != NULL)
 		add_values(c, o, &v);
@@ -202,7 +215,8 @@ show_global(struct collection *c)
 
 	if (!ipc_call_arg_bool(c->later.call, "global", false))
 		return json_null();
-	stat_values(&v, &d->stats, NULL, isw ? &d->swd_base : &d->stats_base);
+	stat_values(
+	    &v, &(struct stat_sources){ .block = &d->stats }, isw ? &d->swd_base : &d->stats_base);
 	return json_pack("{s:s, s:o, s:o}", "section", stat_section_id(section), "cleared",
 	    control_time(isw ? d->swd_base.cleared : d->stats_base.cleared), "values",
 	    show_values(&v, section));
@@ -238,6 +252,18 @@ sorted(json_t *list)
 }
 
 static void
+clear_global(struct collection *c)
+{
+	struct driver *d = c->later.d;
+	bool isw = is_isw(c->later.call);
+
+	if (ipc_call_arg_bool(c->later.call, "global", false))
+		stat_clear(isw ? &d->swd_base : &d->stats_base,
+		    isw ? STAT_SWD_GLOBAL : STAT_TRANSPORT_GLOBAL,
+		    &(struct stat_sources){ .block = &d->stats }, time(NULL));
+}
+
+static void
 answer(struct collection *c)
 {
 	json_t *tables;
@@ -247,6 +273,7 @@ answer(struct collection *c)
 	c->is_answered = true;
 	agenda_clear(loop_agenda(c->later.d->loop), &c->patience);
 	if (c->is_clear) {
+		clear_global(c);
 		ipc_call_reply(c->later.call, NULL);
 		return;
 	}
@@ -277,34 +304,33 @@ impatient(struct agenda_timer *t)
 }
 
 static void
-counted(void *user, const struct seat_counts *counts)
+counted(struct question *q)
 {
-	struct asked *a = user;
-	struct session *s = session_find(a->c->later.d, a->instance);
+	struct asked *a = LIST_ENTRY(q, struct asked, question.base);
+	struct collection *c = a->c;
+	struct wanted *w = wanted_find(c->later.d, a->instance);
 
-	if (s != NULL && !a->c->is_answered)
-		take_session(a->c, s, counts);
-	one_less(a->c);
-	free(a);
+	if (w != NULL && a->is_counted && !c->is_answered)
+		take_session(c, w, &a->question);
+	host_drop_counts(&q->mail);
+	one_less(c);
 }
 
 static void
-ask_session(struct collection *c, struct session *s)
+ask_session(struct collection *c, struct wanted *w, bool is_counted)
 {
-	struct asked *a;
+	struct asked *a = question_new(sizeof *a, counted, NULL);
 
-	if (s->seat == NULL) {
-		/* One that only failed to open has counted that. */
-		if (s->has_login || s->core_before.pdus_sent > 0 || c->is_clear ||
-		    atomic_load(&s->stats.n[STAT_TRANSPORT_SESSION_open_failures]) > 0)
-			take_session(c, s, NULL);
+	a->c = c;
+	a->instance = w->instance;
+	a->is_counted = is_counted;
+	if (wanted_ask(w, &a->question.base, &mail_counts)) {
+		c->left++;
 		return;
 	}
-	a = call_alloc(sizeof *a);
-	a->c = c;
-	a->instance = s->instance;
-	c->left++;
-	seat_counts(s->seat, counted, a);
+	if (is_counted)
+		take_session(c, w, NULL);
+	free(a);
 }
 
 /* ---- the operations ---- */
@@ -326,7 +352,7 @@ check(struct driver *d, struct ipc_call *call, bool *ret_sessions, int64_t *ret_
 		    "the interface driver has global statistics only");
 	else if (ipc_call_arg_given(call, "instance") &&
 		 (*ret_instance < 0 || *ret_instance >= LIMIT_SESSIONS ||
-		     session_find(d, (uint32_t)*ret_instance) == NULL))
+		     wanted_find(d, (uint32_t)*ret_instance) == NULL))
 		fault_set(&f, FAULT_NOTFOUND, "list them: iscsiutil -p -S",
 		    "there is no session %lld", (long long)*ret_instance);
 	if (f.is_set)
@@ -353,18 +379,14 @@ collect(struct driver *d, struct ipc_call *call, bool is_clear)
 	agenda_set(
 	    loop_agenda(d->loop), &c->patience, loop_now_update(d->loop) + STATS_PATIENCE_US);
 	c->left = 1;
-	if (is_clear && ipc_call_arg_bool(call, "global", false))
-		stat_clear(is_isw(call) ? &d->swd_base : &d->stats_base,
-		    is_isw(call) ? STAT_SWD_GLOBAL : STAT_TRANSPORT_GLOBAL, &d->stats, NULL,
-		    time(NULL));
 	if (sessions && instance < 0)
 		take_discovery(c);
 	LIST_EACH(node, tmp, &d->sessions)
 	{
-		struct session *s = LIST_ENTRY(node, struct session, link);
+		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
 
-		if (sessions && (instance < 0 || s->instance == instance))
-			ask_session(c, s);
+		/* What all sessions count together is told by each of them. */
+		ask_session(c, w, sessions && (instance < 0 || w->instance == instance));
 	}
 	one_less(c);
 }

@@ -1,11 +1,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/cut.h"
 #include "core/iname.h"
 #include "driver/control/control.h"
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
-#include "driver/cut.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsial/luns.h"
 #include "driver/iscsial/shutdown.h"
@@ -16,13 +16,13 @@
 static json_t *
 show_address(struct driver *d, const char *name, const struct registry_address *a)
 {
-	const struct session *s = session_find_address(d, name, a);
+	const struct wanted *w = wanted_find_address(d, name, a);
 	struct registry_scope scope = { REGISTRY_TARGET_ADDRESS, name, a };
 	json_t *o = json_pack("{s:s, s:i, s:i, s:o, s:o, s:s?}", "address", a->address, "port",
 	    a->port, "tpgt", a->tpgt, "session_instance",
-	    s != NULL ? json_integer(s->instance) : json_null(), "state",
-	    s != NULL ? json_string(sstate_word(s->state)) : json_null(), "last_error",
-	    s != NULL && s->last.is_set ? s->last.message : NULL);
+	    w != NULL ? json_integer(w->instance) : json_null(), "state",
+	    w != NULL ? json_string(wanted_word(w)) : json_null(), "last_error",
+	    w != NULL && w->view.last.is_set ? w->view.last.message : NULL);
 
 	if (o != NULL)
 		settings_show(d->reg, &scope, o);
@@ -95,10 +95,10 @@ struct removal {
 };
 
 static bool
-concerns(const struct removal *r, const struct session *s)
+concerns(const struct removal *r, const struct wanted *w)
 {
-	return iname_same(s->target, r->name) &&
-	       (!r->has_address || registry_address_same(&s->a, &r->a));
+	return iname_same(w->target, r->name) &&
+	       (!r->has_address || registry_address_same(&w->a, &r->a));
 }
 
 static void
@@ -148,11 +148,15 @@ static void
 closed(void *user, struct driver *d, uint32_t instance, json_t *in_use)
 {
 	struct removal *r = user;
+	struct wanted *w = wanted_find(d, instance);
 
 	if (in_use != NULL)
 		(void)json_array_extend(r->in_use, in_use); /* no memory: shorter */
 	else
 		shutdown_forget_nodes(d, instance);
+	/* It stays as it is. */
+	if (in_use != NULL && w != NULL)
+		w->is_dropped = false;
 	one_closed(r);
 }
 
@@ -166,10 +170,10 @@ remove_counted(void *user)
 
 	LIST_EACH(node, tmp, &d->sessions)
 	{
-		struct session *s = LIST_ENTRY(node, struct session, link);
-		struct hwpath top = { HWPATH_AT_SESSION, { HWPATH_ROOT, 0, s->instance } };
+		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
+		struct hwpath top = { HWPATH_AT_SESSION, { HWPATH_ROOT, 0, w->instance } };
 
-		in_use = concerns(r, s) ? usage_list(d, &top) : NULL;
+		in_use = concerns(r, w) ? usage_list(d, &top) : NULL;
 		if (in_use != NULL)
 			(void)json_array_extend(all, in_use); /* no memory: shorter */
 		json_decref(in_use);
@@ -183,13 +187,13 @@ remove_counted(void *user)
 	r->closing = 1;
 	LIST_EACH(node, tmp, &d->sessions)
 	{
-		struct session *s = LIST_ENTRY(node, struct session, link);
+		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
 
-		if (!concerns(r, s))
+		if (!concerns(r, w))
 			continue;
 		r->closing++;
-		s->is_dropped = true;
-		shutdown_session(s, is_forced, closed, r);
+		w->is_dropped = true;
+		shutdown_session(w, is_forced, closed, r);
 	}
 	one_closed(r);
 }
@@ -197,10 +201,10 @@ remove_counted(void *user)
 static void
 no_address(struct ipc_call *call, const struct removal *r)
 {
-	char address[LIMIT_ADDRESS_BYTES + 16];
+	char address[WANTED_ADDRESS_BYTES];
 	struct fault f;
 
-	session_address_text(&r->a, address);
+	wanted_address_text(&r->a, address);
 	fault_set(&f, FAULT_NOTFOUND, "list them: iscsiutil -p -O", "%s has no address %s", r->name,
 	    address);
 	control_fail(call, &f, NULL);

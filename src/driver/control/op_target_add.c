@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <time.h>
 
 #include "core/iname.h"
 #include "driver/control/control.h"

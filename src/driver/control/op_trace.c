@@ -7,12 +7,12 @@
 #include "driver/control/control.h"
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
-#include "driver/iscsi/session.h"
+#include "driver/iscsi/wanted.h"
 
 struct tracing {
-	struct later base;
+	struct mail_trace question; /* first: freed as one */
+	struct ipc_call *call;
 	int64_t instance;
-	struct seat_trace trace;
 };
 
 static json_t *
@@ -80,15 +80,16 @@ show_entry(const struct trace_entry *e, uint64_t now_us)
 }
 
 static void
-traced(void *user, const struct seat_trace *trace)
+traced(struct question *q)
 {
-	struct tracing *t = user;
+	struct tracing *t = LIST_ENTRY(q, struct tracing, question.base);
+	const struct mail_trace *trace = &t->question;
 	json_t *entries = json_array();
 
 	for (size_t i = 0; i < trace->n; i++)
 		/* No memory: one less. */
 		(void)json_array_append_new(entries, show_entry(&trace->entry[i], trace->now_us));
-	ipc_call_reply(t->base.call,
+	ipc_call_reply(t->call,
 	    json_pack("{s:I, s:o}", "instance", (json_int_t)t->instance, "entries", entries));
 	free(t);
 }
@@ -97,24 +98,21 @@ void
 op_session_trace(struct driver *d, struct ipc_call *call)
 {
 	int64_t instance = ipc_call_arg_int(call, "instance", -1);
-	const struct session *s =
-	    instance >= 0 && instance < LIMIT_SESSIONS ? session_find(d, (uint32_t)instance) : NULL;
+	struct wanted *w =
+	    instance >= 0 && instance < LIMIT_SESSIONS ? wanted_find(d, (uint32_t)instance) : NULL;
 	struct tracing *t;
 	struct fault f;
 
 	/* Also one that was never online: a login that fails is what is looked for. */
-	if (s == NULL) {
+	if (w == NULL) {
 		fault_set(&f, FAULT_NOTFOUND, "list them: iscsiutil -p -S",
 		    "there is no session %lld", (long long)instance);
 		control_fail(call, &f, NULL);
 		return;
 	}
-	t = call_alloc(sizeof *t);
-	t->base.d = d;
-	t->base.call = call;
+	t = question_new(sizeof *t, traced, NULL);
+	t->call = call;
 	t->instance = instance;
-	if (s->seat != NULL)
-		seat_trace(s->seat, &t->trace, traced, t);
-	else
-		traced(t, &t->trace); /* it never had a connection */
+	if (!wanted_ask(w, &t->question.base, &mail_trace))
+		traced(&t->question.base); /* it never had a connection */
 }

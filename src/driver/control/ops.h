@@ -7,6 +7,7 @@
 #define CONTROL_OPS_H
 
 #include "driver/driver.h"
+#include "ipc/server.h"
 
 #define OP(id, ...) void op_##id(struct driver *d, struct ipc_call *call);
 #include "ipc/messages.def"

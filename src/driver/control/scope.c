@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cut.h"
 #include "core/iname.h"
-#include "driver/cut.h"
-#include "driver/iscsi/session.h"
 #include "driver/iscsi/settings.h"
+#include "driver/iscsi/wanted.h"
 
 /* Of n addresses, step bytes apart: the one that is meant, or NULL. */
 static const struct registry_address *
@@ -46,7 +46,7 @@ find_discovery(struct driver *d, struct scope *s, bool any_tpgt, struct fault *r
 	if (a != NULL) {
 		s->address = *a;
 	} else {
-		session_address_text(&s->address, text);
+		wanted_address_text(&s->address, text);
 		fault_set(ret_fault, FAULT_NOTFOUND,
 		    "list them with iscsiutil -pD, add it with iscsiutil -a -I; an operational "
 		    "target's address needs -T",
@@ -84,7 +84,7 @@ find_target(struct driver *d, struct scope *s, bool any_tpgt, struct fault *ret_
 	}
 	if (s->scope.level == REGISTRY_TARGET || a != NULL)
 		return true;
-	session_address_text(&s->address, text);
+	wanted_address_text(&s->address, text);
 	fault_set(ret_fault, FAULT_NOTFOUND, "list them: iscsiutil -p -T NAME",
 	    "%s is not an address of %s", text, s->target);
 	return false;
@@ -149,9 +149,9 @@ scope_sessions(const struct driver *d, const struct scope *s)
 		return 0;
 	LIST_EACH(node, tmp, &d->sessions)
 	{
-		const struct session *x = LIST_ENTRY(node, struct session, link);
+		const struct wanted *x = LIST_ENTRY(node, struct wanted, link);
 
-		n += x->state == SSTATE_ONLINE &&
+		n += wanted_is_online(x) &&
 		     (s->scope.target == NULL || iname_same(x->target, s->target)) &&
 		     (s->scope.address == NULL || registry_address_same(&x->a, &s->address));
 	}

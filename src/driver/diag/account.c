@@ -2,8 +2,6 @@
 
 #include <errno.h>
 
-#include "core/req.h"
-
 void
 account_event(const struct account *a, const struct sess_event *ev)
 {
@@ -24,7 +22,6 @@ account_closed(const struct account *a, enum account_phase phase, int err, enum 
 			stat_add(a->session, STAT_SWD_CONNECTION_closes_login);
 	} else if (phase == ACCOUNT_ACTIVE && is_theirs) {
 		stat_add(a->session, STAT_SWD_CONNECTION_closes_active);
-		stat_add(a->session, STAT_TRANSPORT_SESSION_dead_events);
 	} else if (phase == ACCOUNT_LOGOUT && is_theirs) {
 		stat_add(a->session, STAT_SWD_CONNECTION_closes_logout);
 	} else if (phase == ACCOUNT_DONE && err != 0) {
@@ -48,9 +45,7 @@ account_no_login(const struct account *a, int err)
 void
 account_dial(const struct account *a, const char *host, int err, bool is_name)
 {
-	stat_add(a->session, STAT_TRANSPORT_SESSION_open_failures);
 	if (is_name) {
-		stat_add(a->session, STAT_TRANSPORT_SESSION_resolve_failures);
 		diag_ISCSI_LOG_SSN_RESOLV_FAIL(&a->about, host);
 		return;
 	}
@@ -61,14 +56,4 @@ account_dial(const struct account *a, const char *host, int err, bool is_name)
 		stat_add(a->session, STAT_TRANSPORT_SESSION_route_failures);
 		diag_ISCSI_LOG_SSN_ROUTE_FAIL(&a->about, host);
 	}
-}
-
-void
-account_probe(const struct account *a, const struct req *r, bool is_inquiry)
-{
-	/* What SCSI said, what happened below it, and the target's response code. */
-	if (is_inquiry)
-		diag_ISCSI_LOG_SCSI_INQ_FAILED(&a->about, r->status, r->result, r->response);
-	else
-		diag_ISCSI_LOG_REPORTLUNS_FAILED(&a->about, r->status, r->result, r->response);
 }

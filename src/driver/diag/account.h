@@ -31,9 +31,5 @@ void account_closed(
 void account_no_login(const struct account *a, int err);
 /* A connection to `host` could not be made: `err`, negative; is_name: its name was not found. */
 void account_dial(const struct account *a, const char *host, int err, bool is_name);
-/* A command of a probe failed: INQUIRY, or REPORT LUNS.  As the guide's messages 1 and 2 print it.
- */
-struct req;
-void account_probe(const struct account *a, const struct req *r, bool is_inquiry);
 
 #endif

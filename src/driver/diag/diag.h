@@ -1,5 +1,5 @@
 /*
- * Diagnostic messages: the guide's Appendices C and E, from messages.def.
+ * Diagnostic messages: the guide's Appendices C and E and our own, from messages.def.
  *
  * For each row there is a typed function, diag_<identifier>(ctx, values...),
  * which any thread may call.  The message goes to the process's log when its
@@ -25,7 +25,7 @@ enum diag_id {
 
 struct diag_info {
 	const char *id, *text, *cause, *action;
-	char appendix;   /* 'C' or 'E' */
+	char appendix;   /* 'C', 'E', or 'O': our own */
 	unsigned number; /* in that appendix */
 	enum log_level level;
 };

@@ -170,9 +170,10 @@ report_violation(const struct diag_ctx *ctx, const struct sess_event *ev)
 	}
 }
 
-/* "a,b,c" */
+/* One message for each name of "a,b,c". */
 static void
-report_unknown_keys(const struct diag_ctx *ctx, const char *names)
+report_keys_of(const struct diag_ctx *ctx, const char *names,
+    void (*say)(const struct diag_ctx *ctx, const char *name))
 {
 	const char *item;
 	size_t n;
@@ -181,7 +182,8 @@ report_unknown_keys(const struct diag_ctx *ctx, const char *names)
 		char name[LIMIT_KEY_NAME_BYTES + 1];
 
 		snprintf(name, sizeof name, "%.*s", (int)n, item);
-		diag_ISCSI_LOG_PROTOCOL_TGT_KEY_NOTUNDERSTD(ctx, name);
+		if (n > 0)
+			say(ctx, name);
 	}
 }
 
@@ -236,8 +238,10 @@ report_event(const struct diag_ctx *ctx, const struct sess_event *ev)
 			    ctx, ev->close.digest_expected, ev->close.digest_received);
 		break;
 	case SESS_EV_ONLINE:
-		if (ev->online.unknown_keys[0] != '\0')
-			report_unknown_keys(ctx, ev->online.unknown_keys);
+		report_keys_of(
+		    ctx, ev->online.unknown_keys, diag_ISCSI_LOG_PROTOCOL_TGT_KEY_NOTUNDERSTD);
+		report_keys_of(
+		    ctx, ev->online.rejected_keys, diag_ISCSI_LOG_PROTOCOL_INIT_KEY_REJECTED);
 		break;
 	case SESS_EV_VERIFY:
 	case SESS_EV_REQ:

@@ -1,7 +1,7 @@
 /*
  * The guide's statistics (Appendices B and D), from stats.def: what the driver
- * counts itself, beside what the core counts (conn_stats.def), and all of it
- * as it is shown.
+ * counts itself, beside what the core (conn_stats.def) and the session's machine
+ * (ini/counts.def) count, and all of it as it is shown.
  *
  * A block of counters belongs to the driver as a whole or to one session.  Any
  * thread may count and read; numbers only grow, "cleared" means that what had
@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "core/conn.h"
+#include "ini/counts.h"
 
 /* The guide's tables; "title" as it prints it. */
 enum stat_section {
@@ -26,6 +27,8 @@ enum stat_section {
 
 enum stat_id {
 #define STAT_CORE(section, id, ...) STAT_##section##_##id,
+#define STAT_INI(section, id, ...)  STAT_##section##_##id,
+#define STAT_NOW(section, id, ...)  STAT_##section##_##id,
 #define STAT(section, id, ...)      STAT_##section##_##id,
 #define STAT_TIME(section, id, ...) STAT_##section##_##id,
 #include "driver/diag/stats.def"
@@ -34,7 +37,9 @@ enum stat_id {
 
 enum stat_kind {
 	STAT_KIND_CORE,   /* the session's connections count it */
+	STAT_KIND_INI,    /* its machine counts it */
 	STAT_KIND_DRIVER, /* stat_add() */
+	STAT_KIND_NOW,    /* the same, and it can sink again: not cleared */
 	STAT_KIND_TIME,   /* when its block was cleared */
 };
 
@@ -42,7 +47,7 @@ struct stat_info {
 	enum stat_section section;
 	enum stat_kind kind;
 	const char *id, *name, *class, *description;
-	size_t core_offset; /* STAT_KIND_CORE: of the field of struct conn_counts */
+	size_t offset; /* STAT_KIND_CORE, _INI: of the field of struct conn_counts, ini_counts */
 };
 
 const struct stat_info *stat_info(enum stat_id id);
@@ -80,14 +85,21 @@ struct stat_values {
 	uint64_t n[STAT_COUNT];
 };
 
-/* `core` may be NULL: zeros. */
-void stat_values(struct stat_values *ret, const struct stat_block *block,
-    const struct conn_counts *core, const struct stat_base *base);
+/* Everything that is counted of one thing; core and ini may be NULL: zeros. */
+struct stat_sources {
+	const struct stat_block *block;
+	const struct conn_counts *core;
+	const struct ini_counts *ini;
+};
+
+void stat_values(
+    struct stat_values *ret, const struct stat_sources *from, const struct stat_base *base);
 /* Clear the rows of one section. */
-void stat_clear(struct stat_base *base, enum stat_section section, const struct stat_block *block,
-    const struct conn_counts *core, time_t now);
+void stat_clear(
+    struct stat_base *base, enum stat_section section, const struct stat_sources *from, time_t now);
 
 /* Sums: what a connection counted is added to what earlier ones did. */
 void stat_add_core(struct conn_counts *to, const struct conn_counts *more);
+void stat_add_ini(struct ini_counts *to, const struct ini_counts *more);
 
 #endif

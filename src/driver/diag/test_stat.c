@@ -9,6 +9,8 @@
 
 static struct stat_block block;
 static struct conn_counts core;
+static struct ini_counts ini;
+static const struct stat_sources from = { &block, &core, &ini };
 static struct stat_base base;
 static struct stat_values v;
 
@@ -18,6 +20,7 @@ setup(void **state)
 	(void)state;
 	memset(&block, 0, sizeof block);
 	memset(&core, 0, sizeof core);
+	memset(&ini, 0, sizeof ini);
 	memset(&base, 0, sizeof base);
 	return 0;
 }
@@ -26,12 +29,14 @@ static void
 what_driver_and_core_count_is_shown_together(void **state)
 {
 	(void)state;
-	stat_add(&block, STAT_TRANSPORT_SESSION_opens);
-	stat_add_n(&block, STAT_TRANSPORT_SESSION_opens, 2);
+	stat_add(&block, STAT_TRANSPORT_SESSION_route_failures);
+	stat_add_n(&block, STAT_TRANSPORT_SESSION_route_failures, 2);
+	ini.opens = 4;
 	core.ios_issued = 7;
 	base.cleared = 1000;
-	stat_values(&v, &block, &core, &base);
-	assert_int_equal(v.n[STAT_TRANSPORT_SESSION_opens], 3);
+	stat_values(&v, &from, &base);
+	assert_int_equal(v.n[STAT_TRANSPORT_SESSION_route_failures], 3);
+	assert_int_equal(v.n[STAT_TRANSPORT_SESSION_opens], 4);
 	assert_int_equal(v.n[STAT_SWD_CONNECTION_ios], 7);
 	assert_int_equal(v.n[STAT_SWD_CONNECTION_cleared], 1000);
 	assert_int_equal(v.n[STAT_TRANSPORT_SESSION_closes], 0);
@@ -41,12 +46,12 @@ static void
 clearing_a_section_leaves_the_others(void **state)
 {
 	(void)state;
-	stat_add(&block, STAT_TRANSPORT_SESSION_opens);
+	ini.opens = 1;
 	stat_add(&block, STAT_SWD_CONNECTION_iswd_failures);
 	core.ios_issued = 7;
-	stat_clear(&base, STAT_SWD_CONNECTION, &block, &core, 2000);
+	stat_clear(&base, STAT_SWD_CONNECTION, &from, 2000);
 	core.ios_issued = 9;
-	stat_values(&v, &block, &core, &base);
+	stat_values(&v, &from, &base);
 	assert_int_equal(v.n[STAT_TRANSPORT_SESSION_opens], 1);
 	assert_int_equal(v.n[STAT_SWD_CONNECTION_iswd_failures], 0);
 	assert_int_equal(v.n[STAT_SWD_CONNECTION_ios], 2);
@@ -64,7 +69,7 @@ counts_of_an_earlier_connection_stay(void **state)
 	assert_int_equal(core.ios_issued, 7);
 	assert_int_equal(core.reject_other, 1);
 	core.reject_unsupported = 2;
-	stat_values(&v, &block, &core, &base);
+	stat_values(&v, &from, &base);
 	assert_int_equal(v.n[STAT_SWD_CONNECTION_reject_other], 3);
 }
 

@@ -201,15 +201,18 @@ static bool
 parse_timer(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
 {
 	const struct timer_info *t = timers_info(c->timer);
-	uint32_t s;
+	char min[TIMERS_TEXT_BYTES], max[TIMERS_TEXT_BYTES];
+	uint32_t ms;
 
-	if (!timers_parse(c->timer, values, &s)) {
+	if (!timers_parse(c->timer, values, &ms)) {
+		timers_print(t->min_ms, min);
+		timers_print(t->max_ms, max);
 		(void)snprintf(why, KEYS_WHY_BYTES,
-		    "%s cannot be \"%.60s\": it takes seconds, from %u to %u", t->name, values,
-		    t->min, t->max); /* the room is for this */
+		    "%s cannot be \"%.60s\": it takes seconds, from %s to %s", t->name, values, min,
+		    max); /* the room is for this */
 		return false;
 	}
-	(void)snprintf(c->value, sizeof c->value, "%u", s); /* a number fits */
+	timers_print(ms, c->value);
 	return true;
 }
 

@@ -8,7 +8,7 @@
 #define ISCSI_KEYS_H
 
 #include "core/neg.h"
-#include "driver/iscsi/timers.h"
+#include "ini/timers.h"
 
 /* Where a value comes from; a later one counts before an earlier one. */
 enum keys_level { KEYS_DEFAULT, KEYS_GLOBAL, KEYS_TARGET, KEYS_ADDRESS, KEYS_LEVELS };

@@ -1,16 +1,14 @@
 #include "driver/iscsi/settings.h"
 
-#include <sys/random.h>
-
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cut.h"
 #include "driver/call.h"
 #include "driver/chaphash.h"
-#include "driver/cut.h"
 #include "sys/log.h"
 
 /* The guide's three keys, which have members of their own in answers. */
@@ -26,15 +24,29 @@ settings_fault(const struct registry *r, struct fault *ret_fault)
 }
 
 char *
-settings_value(struct registry *r, const struct registry_scope *scope, enum registry_key key)
+settings_read(struct registry *r, const struct registry_scope *scope, enum registry_key key,
+    struct fault *ret_fault)
 {
 	static const struct registry_scope global = { REGISTRY_GLOBAL, NULL, NULL };
 	enum registry_level level;
 	char *value;
+	int err = registry_effective(r, scope != NULL ? scope : &global, key, &value, &level);
 
-	if (registry_effective(r, scope != NULL ? scope : &global, key, &value, &level) != 0)
+	if (err == 0)
+		return value;
+	if (err == -ENOENT)
 		return call_strdup("");
-	return value;
+	settings_fault(r, ret_fault);
+	return NULL;
+}
+
+char *
+settings_value(struct registry *r, const struct registry_scope *scope, enum registry_key key)
+{
+	struct fault unread = { 0 };
+	char *value = settings_read(r, scope, key, &unread);
+
+	return value != NULL ? value : call_strdup("");
 }
 
 enum registry_key
@@ -51,31 +63,39 @@ settings_registry_key(enum key_id key)
 	return keys[key];
 }
 
-/* Values of one level; the caller frees them. */
-static void
+/* Values of one level; the caller frees them.  False: one could not be read. */
+static bool
 read_level(struct registry *r, const struct registry_scope *scope, enum keys_level level,
     char *values[KEYS_LEVELS][KEY_COUNT])
 {
-	for (size_t k = 0; k < neg_param_count(); k++)
-		if (registry_get(
-			r, scope, settings_registry_key((enum key_id)k), &values[level][k]) != 0)
+	bool ok = true;
+
+	for (size_t k = 0; k < neg_param_count(); k++) {
+		int err = registry_get(
+		    r, scope, settings_registry_key((enum key_id)k), &values[level][k]);
+
+		if (err != 0)
 			values[level][k] = NULL;
+		/* A level that does not have this key (-ENOTSUP) has no value of it. */
+		ok &= err == 0 || err == -ENOENT || err == -ENOTSUP;
+	}
+	return ok;
 }
 
-void
+bool
 settings_keys(struct registry *r, const struct registry_scope *scope, struct keys_effective *ret)
 {
 	char *values[KEYS_LEVELS][KEY_COUNT] = { 0 };
 	struct keys_config config;
+	bool ok = read_level(r, NULL, KEYS_GLOBAL, values);
 
-	read_level(r, NULL, KEYS_GLOBAL, values);
 	if (scope != NULL && scope->target != NULL) {
 		struct registry_scope target = { REGISTRY_TARGET, scope->target, NULL };
 
-		read_level(r, &target, KEYS_TARGET, values);
+		ok &= read_level(r, &target, KEYS_TARGET, values);
 	}
 	if (scope != NULL && scope->address != NULL)
-		read_level(r, scope, KEYS_ADDRESS, values);
+		ok &= read_level(r, scope, KEYS_ADDRESS, values);
 	for (int i = 0; i < KEYS_LEVELS; i++)
 		for (int k = 0; k < KEY_COUNT; k++)
 			config.value[i][k] = values[i][k];
@@ -83,6 +103,7 @@ settings_keys(struct registry *r, const struct registry_scope *scope, struct key
 	for (int i = 0; i < KEYS_LEVELS; i++)
 		for (int k = 0; k < KEY_COUNT; k++)
 			free(values[i][k]);
+	return ok;
 }
 
 static enum registry_key
@@ -90,7 +111,7 @@ timer_key(enum timer_id id)
 {
 	static const enum registry_key keys[TIMER_COUNT] = {
 #define TIMER(id, ...) [TIMER_##id] = REGISTRY_KEY_timer_##id,
-#include "core/timers.def"
+#include "ini/timers.def"
 	};
 
 	return keys[id];
@@ -111,44 +132,24 @@ settings_change_key(const struct keys_change *c, unsigned i)
 	return settings_registry_key(c->key[i]);
 }
 
-/* A value of another release's that is out of range is passed over. */
-static uint32_t
+/* A value of another release's that is out of range is passed over.  False: it could not be read.
+ */
+static bool
 read_timer(struct registry *r, const struct registry_scope *scope, enum timer_id id,
-    enum registry_level *ret_level, bool *ret_is_default)
+    uint32_t *ret_ms, enum registry_level *ret_level, bool *ret_is_default)
 {
 	static const struct registry_scope global = { REGISTRY_GLOBAL, NULL, NULL };
-	uint32_t s = timers_info(id)->default_s;
 	char *value;
+	int err = registry_effective(
+	    r, scope != NULL ? scope : &global, timer_key(id), &value, ret_level);
 
-	*ret_is_default = registry_effective(r, scope != NULL ? scope : &global, timer_key(id),
-			      &value, ret_level) != 0;
-	if (*ret_is_default)
-		return s;
-	*ret_is_default = !timers_parse(id, value, &s);
+	*ret_ms = timers_info(id)->default_ms;
+	*ret_is_default = err != 0;
+	if (err != 0)
+		return err == -ENOENT;
+	*ret_is_default = !timers_parse(id, value, ret_ms);
 	free(value);
-	return s;
-}
-
-void
-settings_from(struct registry *r, const struct registry_scope *scope, struct dial_from *ret)
-{
-	char *source = settings_value(r, scope, REGISTRY_KEY_source_address);
-	char *interface = settings_value(r, scope, REGISTRY_KEY_interface);
-
-	cut_copy(ret->source, sizeof ret->source, source);
-	cut_copy(ret->interface, sizeof ret->interface, interface);
-	free(source);
-	free(interface);
-}
-
-void
-settings_timers(struct registry *r, const struct registry_scope *scope, struct timers *ret)
-{
-	enum registry_level level;
-	bool is_default;
-
-	for (int i = 0; i < TIMER_COUNT; i++)
-		ret->s[i] = read_timer(r, scope, (enum timer_id)i, &level, &is_default);
+	return true;
 }
 
 /* Heap text that may be a secret. */
@@ -159,77 +160,124 @@ wipe(char *value)
 	free(value);
 }
 
-static bool
-set_chap(struct registry *r, const struct registry_scope *scope, bool md5_only,
-    struct nexus_login *login)
-{
-	uint8_t random[CHAPCFG_RANDOM_BYTES];
-	struct chapcfg_how how = { .ops = &chaphash_ops,
-		.is_available = chaphash_is_available,
-		.md5_only = md5_only,
-		.random = random };
-	char *method = settings_value(r, scope, REGISTRY_KEY_chap_method),
-	     *name = settings_value(r, scope, REGISTRY_KEY_chap_name),
-	     *secret = settings_value(r, scope, REGISTRY_KEY_chap_secret),
-	     *algorithms = settings_value(r, scope, REGISTRY_KEY_chap_algorithms),
-	     *target_name = settings_value(r, scope, REGISTRY_KEY_target_chap_name),
-	     *target_secret = settings_value(r, scope, REGISTRY_KEY_target_chap_secret);
-	const struct chapcfg_values values = { .method = method,
-		.name = name,
-		.initiator_name = login->initiator_name,
-		.secret = secret,
-		.algorithms = algorithms,
-		.target_name = target_name,
-		.target_secret = target_secret };
+static const enum registry_key chap_keys[] = { REGISTRY_KEY_chap_method, REGISTRY_KEY_chap_name,
+	REGISTRY_KEY_chap_secret, REGISTRY_KEY_chap_algorithms, REGISTRY_KEY_target_chap_name,
+	REGISTRY_KEY_target_chap_secret };
+#define CHAP_KEYS (sizeof chap_keys / sizeof *chap_keys)
 
-	/* A challenge that somebody could foresee proves nothing. */
-	login->has_chap = getrandom(random, sizeof random, 0) == sizeof random;
-	if (login->has_chap)
-		chapcfg_init(&login->chap, &values, &how);
-	free(method);
-	free(name);
-	wipe(secret);
-	free(algorithms);
-	free(target_name);
-	wipe(target_secret);
-	return login->has_chap;
+static bool
+set_chap(struct registry *r, const struct registry_scope *scope, struct settings *to,
+    struct fault *ret_fault)
+{
+	char *v[CHAP_KEYS] = { NULL };
+	bool ok = true;
+
+	for (size_t i = 0; i < CHAP_KEYS && ok; i++) {
+		v[i] = settings_read(r, scope, chap_keys[i], ret_fault);
+		ok = v[i] != NULL;
+	}
+	if (ok) {
+		const struct chapcfg_values values = { .method = v[0],
+			.name = v[1],
+			.initiator_name = to->initiator_name,
+			.secret = v[2],
+			.algorithms = v[3],
+			.target_name = v[4],
+			.target_secret = v[5] };
+
+		chapcfg_init(&to->chap, &values, &chaphash_ops, chaphash_is_available);
+		to->has_chap = true;
+		to->is_chap_default = v[3][0] == '\0';
+	}
+	for (size_t i = 0; i < CHAP_KEYS; i++)
+		if (v[i] != NULL)
+			wipe(v[i]);
+	return ok;
 }
 
-struct nexus_login *
-settings_login(
-    struct registry *r, const struct registry_scope *scope, bool md5_only, struct fault *ret_fault)
+static bool
+set_keys(struct registry *r, const struct registry_scope *scope, struct settings *to,
+    struct fault *ret_fault)
 {
-	struct nexus_login *login;
 	struct keys_effective keys;
-	char *value;
+	enum registry_level level;
+	bool ok = settings_keys(r, scope, &keys), is_default;
 
-	if (registry_get(r, NULL, REGISTRY_KEY_initiator_name, &value) != 0) {
+	for (int i = 0; i < TIMER_COUNT; i++)
+		ok &=
+		    read_timer(r, scope, (enum timer_id)i, &to->timers.ms[i], &level, &is_default);
+	if (!ok) {
 		settings_fault(r, ret_fault);
-		return NULL;
+		return false;
 	}
-	login = call_alloc(sizeof *login);
-	cut_copy(login->initiator_name, sizeof login->initiator_name, value);
-	free(value);
-	value = settings_value(r, NULL, REGISTRY_KEY_initiator_alias);
-	cut_copy(login->initiator_alias, sizeof login->initiator_alias, value);
-	free(value);
-	login->expected_tpgt = -1;
-	settings_keys(r, scope, &keys);
-	login->offer = keys.offer;
-	settings_timers(r, scope, &login->timers);
+	to->offer = keys.offer;
 	for (size_t k = 0; k < neg_param_count(); k++)
 		if (keys.is_bad[k])
 			log_warn("a configured value of %s is not used: this release does not "
 				 "know it",
 			    neg_key_info((enum key_id)k)->name);
-	if (neg_list_has(&login->offer.auth_method, NEG_AUTH_CHAP) &&
-	    !set_chap(r, scope, md5_only, login)) {
-		fault_set(ret_fault, FAULT_INTERNAL, "try again",
-		    "there are no random bytes for a CHAP challenge");
-		nexus_login_free(login);
+	return true;
+}
+
+/* A setting into a field of n bytes. */
+static bool
+set_text(struct registry *r, const struct registry_scope *scope, enum registry_key key, char *to,
+    size_t n, struct fault *ret_fault)
+{
+	char *value = settings_read(r, scope, key, ret_fault);
+
+	if (value == NULL)
+		return false;
+	cut_copy(to, n, value);
+	free(value);
+	return true;
+}
+
+static bool
+set_redirect(struct registry *r, const struct registry_scope *scope, struct settings *to,
+    struct fault *ret_fault)
+{
+	struct registry_address a;
+	int err;
+
+	if (scope->level != REGISTRY_TARGET_ADDRESS)
+		return true;
+	err = registry_redirect_get(r, scope->target, scope->address, &a);
+	if (err == 0) {
+		to->redirect.is_set = true;
+		cut_copy(to->redirect.to.host, sizeof to->redirect.to.host, a.address);
+		to->redirect.to.port = a.port;
+		to->redirect.to.tpgt = a.tpgt;
+	} else if (err != -ENOENT) {
+		settings_fault(r, ret_fault);
+		return false;
+	}
+	return true;
+}
+
+struct settings *
+settings_snapshot(struct registry *r, const struct registry_scope *scope, struct fault *ret_fault)
+{
+	struct settings *s = settings_new();
+
+	if (s == NULL) {
+		fault_set(ret_fault, FAULT_INTERNAL, "free some memory", "out of memory");
 		return NULL;
 	}
-	return login;
+	if (set_text(r, NULL, REGISTRY_KEY_initiator_name, s->initiator_name,
+		sizeof s->initiator_name, ret_fault) &&
+	    set_text(r, NULL, REGISTRY_KEY_initiator_alias, s->initiator_alias,
+		sizeof s->initiator_alias, ret_fault) &&
+	    set_text(r, scope, REGISTRY_KEY_source_address, s->from.source, sizeof s->from.source,
+		ret_fault) &&
+	    set_text(r, scope, REGISTRY_KEY_interface, s->from.interface, sizeof s->from.interface,
+		ret_fault) &&
+	    set_keys(r, scope, s, ret_fault) && set_redirect(r, scope, s, ret_fault) &&
+	    (!neg_list_has(&s->offer.auth_method, NEG_AUTH_CHAP) ||
+		set_chap(r, scope, s, ret_fault)))
+		return s;
+	settings_free(s);
+	return NULL;
 }
 
 /* "None,CRC32C" as ["None","CRC32C"]. */
@@ -284,10 +332,13 @@ show_timers(struct registry *r, const struct registry_scope *scope, json_t *to)
 	for (int i = 0; i < TIMER_COUNT; i++) {
 		enum registry_level level = REGISTRY_GLOBAL;
 		bool is_default;
-		uint32_t s = read_timer(r, scope, (enum timer_id)i, &level, &is_default);
+		uint32_t ms;
 
+		/* One that cannot be read is shown as its default. */
+		(void)read_timer(r, scope, (enum timer_id)i, &ms, &level, &is_default);
 		(void)json_object_set_new(timers, timers_info((enum timer_id)i)->name,
-		    json_pack("{s:I, s:s}", "seconds", (json_int_t)s, "from",
+		    json_pack("{s:o, s:s}", "seconds",
+			ms % 1000 == 0 ? json_integer(ms / 1000) : json_real(ms / 1000.0), "from",
 			is_default ? "default" : names[level])); /* no memory: one less */
 	}
 	(void)json_object_set_new(to, "timers", timers);
@@ -335,7 +386,7 @@ settings_show(struct registry *r, const struct registry_scope *scope, json_t *to
 {
 	struct keys_effective e;
 
-	settings_keys(r, scope, &e);
+	(void)settings_keys(r, scope, &e); /* what cannot be read is shown as its default */
 	for (size_t i = 0; i < LIST_KEYS; i++)
 		show_list(scope, &e, list_keys[i], to);
 	show_text(r, scope, REGISTRY_KEY_chap_method, CHAPCFG_METHOD_DEFAULT, to);

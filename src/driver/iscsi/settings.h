@@ -8,24 +8,25 @@
 #include <jansson.h>
 
 #include "driver/iscsi/keys.h"
-#include "driver/iscsi/nexus.h"
-#include "driver/isw/dial.h"
+#include "ini/settings.h"
 #include "registry/registry.h"
 
 /*
- * The next login for a scope (a discovery address or a target's address), with
- * CHAP's secrets and fresh random bytes, for nexus_login_free().  target_name
- * and expected_tpgt are the caller's to fill.  md5_only: the target failed
- * after it had chosen another CHAP algorithm.  NULL: the registry could not be
- * read; *ret_fault says why.
+ * What is configured for a scope (a discovery address or a target's address), with
+ * CHAP's secrets and what is known of its redirection: heap, for
+ * settings_free().  NULL with *ret_fault: it could not be read, which is never taken for
+ * "not configured".
  */
-struct nexus_login *settings_login(
-    struct registry *r, const struct registry_scope *scope, bool md5_only, struct fault *ret_fault);
+struct settings *settings_snapshot(
+    struct registry *r, const struct registry_scope *scope, struct fault *ret_fault);
+/* The value that counts for a scope, "" where none is set, for free(); NULL with *ret_fault. */
+char *settings_read(struct registry *r, const struct registry_scope *scope, enum registry_key key,
+    struct fault *ret_fault);
 
 /* The registry's key for a login key that may be configured (those with a value in neg_params). */
 enum registry_key settings_registry_key(enum key_id key);
-/* What a scope offers, and from which level each key comes. */
-void settings_keys(
+/* What a scope offers, and from which level each key comes; false: something could not be read. */
+bool settings_keys(
     struct registry *r, const struct registry_scope *scope, struct keys_effective *ret);
 
 /*
@@ -36,7 +37,7 @@ void settings_keys(
  * configured for just this scope.
  */
 void settings_show(struct registry *r, const struct registry_scope *scope, json_t *to);
-/* The value that counts for a scope, or "" where none is set; for free(). */
+/* For displays: the same, or "" also where it could not be read. */
 char *settings_value(struct registry *r, const struct registry_scope *scope, enum registry_key key);
 
 /* The registry failed: its sentence as a fault. */
@@ -44,10 +45,5 @@ void settings_fault(const struct registry *r, struct fault *ret_fault);
 
 /* The registry's key of the i-th thing a user changes. */
 enum registry_key settings_change_key(const struct keys_change *c, unsigned i);
-/* The time limits that count for a scope (NULL: for all targets). */
-void settings_timers(struct registry *r, const struct registry_scope *scope, struct timers *ret);
-
-/* Where connections to a scope come from. */
-void settings_from(struct registry *r, const struct registry_scope *scope, struct dial_from *ret);
 
 #endif

@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cut.h"
 #include "core/addr.h"
 #include "core/iname.h"
 #include "driver/call.h"
-#include "driver/cut.h"
 #include "driver/iscsi/settings.h"
+#include "ipc/helper.h"
 #include "sys/log.h"
 
 /* What islpd may need to say that time is up. */
@@ -16,7 +17,7 @@
 
 struct slp {
 	struct driver *d;
-	discovery_done *done;
+	find_done *done;
 	void *user;
 	int64_t id; /* of the request to islpd; -1: none is out */
 	struct agenda_timer later;
@@ -26,7 +27,7 @@ struct slp {
 static struct helper_server *
 islpd(const struct driver *d)
 {
-	return d->daemons[DRIVER_islpd];
+	return d->islpd;
 }
 
 bool
@@ -68,9 +69,9 @@ take(const json_t *v, struct discovered *ret)
 	}
 	memset(ret, 0, sizeof *ret);
 	cut_copy(ret->name, sizeof ret->name, name);
-	cut_copy(ret->a.address, sizeof ret->a.address, a.host);
-	ret->a.port = (uint16_t)port;
-	ret->a.tpgt = (uint16_t)tpgt;
+	cut_copy(ret->host, sizeof ret->host, a.host);
+	ret->port = (uint16_t)port;
+	ret->tpgt = (uint16_t)tpgt;
 	return true;
 }
 
@@ -118,7 +119,7 @@ answered(void *user, int err, const char *why, const json_t *result, int fd)
 }
 
 struct slp *
-slp_start(struct driver *d, discovery_done *done, void *user)
+slp_start(struct driver *d, find_done *done, void *user)
 {
 	struct slp *x = call_alloc(sizeof *x);
 	char *scopes = settings_value(d->reg, NULL, REGISTRY_KEY_slp_scopes);

@@ -5,7 +5,7 @@
 #ifndef ISCSI_SLP_H
 #define ISCSI_SLP_H
 
-#include "driver/iscsi/discovery.h"
+#include "driver/iscsi/find.h"
 
 /* islpd answers within this with what it knows by then. */
 #define SLP_TIMEOUT_MS 10000
@@ -14,8 +14,8 @@ struct slp;
 
 /* Whether there is somebody to ask: without islpd a scan is static only. */
 bool slp_is_there(const struct driver *d);
-/* As discovery_start(); requires slp_is_there(). */
-struct slp *slp_start(struct driver *d, discovery_done *done, void *user);
+/* As find_start(); requires slp_is_there(). */
+struct slp *slp_start(struct driver *d, find_done *done, void *user);
 /* done() will not be called.  NULL is fine. */
 void slp_cancel(struct slp *x);
 

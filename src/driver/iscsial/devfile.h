@@ -9,7 +9,9 @@
 
 #include <jansson.h>
 
+#include "base/fault.h"
 #include "driver/driver.h"
+#include "driver/iscsial/tree.h"
 
 struct devfile_result {
 	struct node *node;

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cut.h"
 #include "driver/call.h"
-#include "driver/cut.h"
+#include "driver/diag/diag.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsial/devfile.h"
 #include "sys/log.h"
@@ -16,10 +17,10 @@
 /* One probe of one session, from the question to the disks that are shown. */
 struct visit {
 	struct driver *d;
-	struct session *s;
 	uint32_t instance;
 	luns_done *done;
 	void *user;
+	struct mail_probe *probe; /* its answer */
 	struct luns_result result;
 	struct luns_failure *failures; /* NULL or LUNS_FAILURES_MAX, owned */
 	size_t restoring;              /* disks whose device files are being made, and one */
@@ -27,19 +28,28 @@ struct visit {
 
 /* ---- words about failures ---- */
 
-static struct fault *
-failure(struct visit *v, const char *what)
+static void
+fail(struct visit *v, const char *what, const struct fault *why)
 {
-	static struct fault thrown_away; /* beyond the limit nobody reads on */
 	struct luns_failure *f;
 
 	if (v->failures == NULL)
 		v->failures = call_alloc(LUNS_FAILURES_MAX * sizeof *v->failures);
 	if (v->result.n_failures == LUNS_FAILURES_MAX)
-		return &thrown_away;
+		return; /* beyond the limit nobody reads on */
 	f = &v->failures[v->result.n_failures++];
 	cut_copy(f->what, sizeof f->what, what);
-	return &f->fault;
+	f->fault = *why;
+}
+
+/* The registry's last failure. */
+static void
+fail_registry(struct visit *v, const char *what)
+{
+	struct fault why = { 0 };
+
+	settings_fault(v->d->reg, &why);
+	fail(v, what, &why);
 }
 
 /* ---- the tree from the registry ---- */
@@ -52,7 +62,7 @@ load_node(struct driver *d, const struct registry_io *io)
 
 	if (!hwpath_parse(io->hw_path, &path) || path.n < HWPATH_AT_BUS)
 		return false;
-	n = tree_add(&d->tree, &path);
+	n = tree_add(d->tree, &path);
 	n->instance = io->instance;
 	if (n->kind == TREE_LUN)
 		n->class_name = registry_class_name(io->class);
@@ -64,7 +74,7 @@ static void
 name_lun(struct driver *d, struct node *n)
 {
 	struct hwpath bus = hwpath_bus(n->path.part[2], n->path.part[3]);
-	const struct node *b = tree_find(&d->tree, &bus);
+	const struct node *b = tree_find(d->tree, &bus);
 
 	if (b != NULL)
 		tree_name_lun(n, b->instance);
@@ -86,15 +96,15 @@ luns_load(struct driver *d, struct fault *ret_fault)
 			log_warn("the registry's node %s is passed over: no hardware path",
 			    io[i].hw_path);
 	free(io);
-	for (size_t i = 0; i < d->tree.n; i++)
-		if (d->tree.nodes[i]->kind == TREE_LUN)
-			name_lun(d, d->tree.nodes[i]);
+	for (size_t i = 0; i < d->tree->n; i++)
+		if (d->tree->nodes[i]->kind == TREE_LUN)
+			name_lun(d, d->tree->nodes[i]);
 	if (registry_device_list(d->reg, &devices, &n) != 0) {
 		settings_fault(d->reg, ret_fault);
 		return false;
 	}
 	for (size_t i = 0; i < n; i++) {
-		struct node *node = tree_find_name(&d->tree, devices[i].name);
+		struct node *node = tree_find_name(d->tree, devices[i].name);
 
 		if (node != NULL)
 			node->is_installed = true;
@@ -112,7 +122,7 @@ luns_find(const struct driver *d, uint32_t instance, uint32_t lun)
 	if (!luns_path(lun, &at))
 		return NULL;
 	path = hwpath_lun(instance, at.bus, at.target, at.lun);
-	return tree_find(&d->tree, &path);
+	return tree_find(d->tree, &path);
 }
 
 size_t
@@ -121,12 +131,12 @@ luns_range(const struct driver *d, uint32_t instance, size_t *ret_from)
 	struct hwpath from = { HWPATH_AT_SESSION, { HWPATH_ROOT, 0, instance } };
 	struct hwpath to = { HWPATH_AT_SESSION, { HWPATH_ROOT, 0, instance + 1 } };
 
-	*ret_from = tree_lower(&d->tree, &from);
-	return tree_lower(&d->tree, &to);
+	*ret_from = tree_lower(d->tree, &from);
+	return tree_lower(d->tree, &to);
 }
 
-bool
-luns_known(const struct driver *d, uint32_t instance)
+static bool
+is_known(const struct driver *d, uint32_t instance)
 {
 	size_t from, to = luns_range(d, instance, &from);
 
@@ -138,8 +148,8 @@ luns_count(const struct driver *d, size_t *ret_in_use)
 {
 	size_t n = 0, used = 0;
 
-	for (size_t i = 0; i < d->tree.n; i++) {
-		const struct node *node = d->tree.nodes[i];
+	for (size_t i = 0; i < d->tree->n; i++) {
+		const struct node *node = d->tree->nodes[i];
 
 		if (node->kind != TREE_LUN)
 			continue;
@@ -156,89 +166,115 @@ luns_count(const struct driver *d, size_t *ret_in_use)
 static struct node *
 claim_above(struct visit *v, const struct hwpath *path, enum registry_class class)
 {
-	struct node *n = tree_find(&v->d->tree, path);
+	struct node *n = tree_find(v->d->tree, path);
+	struct fault why = { 0 };
 	char text[HWPATH_TEXT_BYTES];
 	uint32_t instance;
 	int err;
 
-	if (n == NULL || n->state != TREE_CLAIMED) {
-		hwpath_print(text, path);
-		err = registry_io_instance(v->d->reg, class, text, &instance);
-		if (err != 0) {
-			struct fault *f = failure(v, text);
-
-			settings_fault(v->d->reg, f);
-			if (err == -ENOSPC)
-				fault_set(f, FAULT_INTERNAL,
-				    "remove targets that are not needed any more",
-				    "all instances of %s are taken", registry_class_name(class));
-			return NULL;
-		}
-		n = tree_add(&v->d->tree, path);
-		n->instance = instance;
-		n->state = TREE_CLAIMED;
+	if (n != NULL && n->state == TREE_CLAIMED)
+		return n;
+	hwpath_print(text, path);
+	err = registry_io_instance(v->d->reg, class, text, &instance);
+	if (err == -ENOSPC) {
+		fault_set(&why, FAULT_INTERNAL, "remove targets that are not needed any more",
+		    "all instances of %s are taken", registry_class_name(class));
+		fail(v, text, &why);
+		return NULL;
 	}
+	if (err != 0) {
+		fail_registry(v, text);
+		return NULL;
+	}
+	n = tree_add(v->d->tree, path);
+	n->instance = instance;
+	n->state = TREE_CLAIMED;
 	return n;
 }
 
-/* Both ways: the registry keeps more of a unit than a probe gathers. */
-static struct identity
-to_registry(const struct lun_id *id)
+/* A unit at its place, held against what the registry remembers. */
+enum standing {
+	STANDING_RIGHT,   /* it is the one that is remembered, or the first there */
+	STANDING_NEW,     /* another one, and nobody has the old one installed */
+	STANDING_WRONG,   /* another one, and the old one is installed */
+	STANDING_UNKNOWN, /* that cannot be told now: nothing changes */
+};
+
+static enum standing
+compare(struct visit *v, const struct node *n, const struct lu_info *info)
 {
-	struct identity ret = { .size_bytes = id->size_bytes };
-
-	(void)identity_add(&ret, id->designator); /* none: a unit without one */
-	memcpy(ret.serial, id->serial, strlen(id->serial));
-	return ret;
-}
-
-static struct lun_id
-from_registry(const struct identity *id)
-{
-	const char *designator = identity_first(id);
-	struct lun_id ret = { .size_bytes = id->size_bytes };
-
-	if (designator != NULL)
-		memcpy(ret.designator, designator, strlen(designator));
-	memcpy(ret.serial, id->serial, strlen(id->serial));
-	return ret;
-}
-
-/* Is it the unit that the registry knows at this path?  A new one is written down. */
-static bool
-check_identity(struct visit *v, struct node *n, const struct lun_info *info)
-{
-	struct identity known, now = to_registry(&info->id);
+	struct identity known;
+	struct fault why = { 0 };
 	int err = registry_identity_get(v->d->reg, n->hw_path, &known);
 
-	if (err != 0 && err != -ENOENT) {
-		/* What cannot be read is not overwritten, and nothing is known to be the same. */
-		settings_fault(v->d->reg, failure(v, n->hw_path));
-		return !n->is_installed;
+	if (err == -ENOENT)
+		return STANDING_RIGHT;
+	if (err != 0) {
+		fail_registry(v, n->hw_path);
+		return STANDING_UNKNOWN;
 	}
-	if (err == 0 && n->is_installed) {
-		struct lun_id was = from_registry(&known);
-
-		if (!lun_info_is_same(&was, &info->id)) {
-			fault_set(failure(v, n->hw_path), FAULT_OFFLINE,
-			    "restore the unit on the target; or remove the device (rmsf) and scan "
-			    "again",
-			    "LUN %u is not the unit that %s was installed for: it was %s, now "
-			    "there is %s; it gets no I/O",
-			    info->number, n->name, lun_info_name(&was), lun_info_name(&info->id));
-			return false;
-		}
+	switch (identity_compare(&known, &info->id)) {
+	case IDENTITY_SAME:
+	case IDENTITY_ALIKE:
+		return STANDING_RIGHT;
+	case IDENTITY_UNCERTAIN:
+		fault_set(&why, FAULT_OFFLINE, "look at the unit on the target, and scan again",
+		    "it cannot be told whether LUN %u is still %s: it is not touched", info->number,
+		    identity_name(&known));
+		fail(v, n->hw_path, &why);
+		return STANDING_UNKNOWN;
+	case IDENTITY_OTHER:
+		break;
 	}
-	if (err == 0 && memcmp(&known, &now, sizeof known) == 0)
-		return true;
-	if (registry_identity_set(v->d->reg, n->hw_path, &now) != 0)
-		settings_fault(v->d->reg, failure(v, n->hw_path));
-	return true;
+	if (!n->is_installed)
+		return STANDING_NEW;
+	fault_set(&why, FAULT_OFFLINE,
+	    "restore the unit on the target; or remove the device (rmsf) and scan again",
+	    "LUN %u is not the unit that %s was installed for: it was %s, now there is %s; "
+	    "it gets no I/O",
+	    info->number, n->name, identity_name(&known), identity_name(&info->id));
+	fail(v, n->hw_path, &why);
+	return STANDING_WRONG;
 }
 
-/* The node of a LUN that is present; NULL when it could not have one. */
+/* What is the right one from now on is written down, where it is not there yet. */
+static void
+remember(struct visit *v, const struct node *n, const struct lu_info *info)
+{
+	struct identity known;
+
+	if (registry_identity_get(v->d->reg, n->hw_path, &known) == 0 &&
+	    memcmp(&known, &info->id, sizeof known) == 0)
+		return;
+	if (registry_identity_set(v->d->reg, n->hw_path, &info->id) != 0)
+		fail_registry(v, n->hw_path);
+}
+
+/* Another way to a unit that has a device already: it is shown in the tree only. */
+static void
+find_twin(const struct driver *d, struct node *n, const struct lu_info *info)
+{
+	n->twin[0] = n->note[0] = '\0';
+	if (n->is_installed || n->is_shown || !info->is_disk || !identity_has_name(&info->id))
+		return;
+	for (size_t i = 0; i < d->tree->n; i++) {
+		const struct node *o = d->tree->nodes[i];
+
+		if (o == n || o->kind != TREE_LUN || o->info == NULL || o->twin[0] != '\0' ||
+		    o->is_replaced || (!o->is_installed && !o->is_shown) ||
+		    identity_compare(&o->info->id, &info->id) != IDENTITY_SAME)
+			continue;
+		cut_copy(n->twin, sizeof n->twin, o->name);
+		(void)snprintf(n->note, sizeof n->note,
+		    "another path to disk %s (%s): it gets no device of its own", o->name,
+		    o->hw_path); /* shortened where it must be */
+		return;
+	}
+}
+
+/* The node of a LUN that is there, and where it stands; NULL when it could not have one. */
 static struct node *
-claim(struct visit *v, const struct lun_info *info)
+claim(struct visit *v, const struct lu_info *info, enum standing *ret_standing)
 {
 	struct luns_path at;
 	struct hwpath bus, target, path;
@@ -253,29 +289,40 @@ claim(struct visit *v, const struct lun_info *info)
 	b = claim_above(v, &bus, REGISTRY_CLASS_ext_bus);
 	if (b == NULL || claim_above(v, &target, REGISTRY_CLASS_target) == NULL)
 		return NULL;
-	n = tree_add(&v->d->tree, &path);
+	n = tree_add(v->d->tree, &path);
 	if (registry_io_instance(
 		v->d->reg, tree_registry_class(info->inquiry.type), n->hw_path, &instance) != 0) {
-		settings_fault(v->d->reg, failure(v, n->hw_path));
+		fail_registry(v, n->hw_path);
 		return NULL;
 	}
 	n->instance = instance;
 	tree_name_lun(n, b->instance);
+	*ret_standing = compare(v, n, info);
+	if (*ret_standing == STANDING_UNKNOWN)
+		return n;
+	if (*ret_standing != STANDING_WRONG)
+		remember(v, n, info);
 	tree_describe_lun(n, info);
-	n->is_replaced = !check_identity(v, n, info);
-	n->state = n->driver[0] != '\0' && !n->is_replaced ? TREE_CLAIMED : TREE_UNCLAIMED;
+	find_twin(v->d, n, info);
+	n->is_replaced = *ret_standing == STANDING_WRONG;
+	n->state = n->driver[0] != '\0' && !n->is_replaced && n->twin[0] == '\0' ? TREE_CLAIMED
+										 : TREE_UNCLAIMED;
 	return n;
 }
 
 static void
-forget_disk(struct session *s, struct node *n)
+forget_disk(struct wanted *w, struct node *n)
 {
+	struct mail_hide *m;
+
 	if (!n->is_shown)
 		return;
 	n->is_shown = false;
-	devfile_detach(s->d, n);
-	if (s->seat != NULL)
-		seat_hide(s->seat, n->lun);
+	devfile_detach(w->d, n);
+	m = call_alloc(sizeof *m);
+	m->lun = n->lun;
+	if (!wanted_tell(w, &m->mail, &mail_hide))
+		free(m);
 }
 
 /* A bus or target is there as long as something below it is. */
@@ -286,7 +333,7 @@ settle(struct driver *d, uint32_t instance)
 	struct node *bus = NULL, *target = NULL;
 
 	for (size_t i = from; i < to; i++) {
-		struct node *n = d->tree.nodes[i];
+		struct node *n = d->tree->nodes[i];
 
 		if (n->kind == TREE_BUS)
 			bus = n;
@@ -303,7 +350,7 @@ settle(struct driver *d, uint32_t instance)
 	}
 }
 
-static const struct lun_info *
+static const struct lu_info *
 find_info(const struct probe_result *r, uint32_t lun)
 {
 	for (size_t i = 0; i < r->n; i++)
@@ -315,25 +362,25 @@ find_info(const struct probe_result *r, uint32_t lun)
 /*
  * What the probe did not find any more.  A LUN that merely did not answer
  * stays what it was; a disk that is installed keeps its files, for it may come
- * back (a target that is being restarted, say), and fails until then.
+ * back (a target that is being restarted, say), and waits until then.
  */
 static void
-drop_missing(struct visit *v, const struct probe_result *r)
+drop_missing(struct visit *v, struct wanted *w, const struct probe_result *r)
 {
 	size_t from, to = luns_range(v->d, v->instance, &from);
 
 	for (size_t i = from; i < to; i++) {
-		struct node *n = v->d->tree.nodes[i];
-		const struct lun_info *info;
+		struct node *n = v->d->tree->nodes[i];
+		const struct lu_info *info;
 
 		if (n->kind != TREE_LUN)
 			continue;
 		info = find_info(r, n->lun);
-		if (info != NULL && (info->is_present || info->fault.is_set))
+		if (info != NULL && info->answer != LU_NOBODY)
 			continue;
 		n->state = TREE_NO_HW;
 		if (!n->is_installed)
-			forget_disk(v->s, n);
+			forget_disk(w, n);
 	}
 }
 
@@ -344,13 +391,15 @@ finish(struct visit *v)
 
 	v->result.failures = v->failures;
 	for (size_t i = from; i < to; i++)
-		v->result.claimed += v->d->tree.nodes[i]->kind == TREE_LUN &&
-				     v->d->tree.nodes[i]->state == TREE_CLAIMED;
+		v->result.claimed += v->d->tree->nodes[i]->kind == TREE_LUN &&
+				     v->d->tree->nodes[i]->state == TREE_CLAIMED;
 	for (size_t i = 0; i < v->result.n_failures; i++)
 		log_warn("%s: %s", v->failures[i].what, v->failures[i].fault.message);
 	if (v->done != NULL)
 		v->done(v->user, &v->result);
 	free(v->failures);
+	if (v->probe != NULL)
+		host_drop_probe(&v->probe->base.mail);
 	free(v);
 }
 
@@ -366,31 +415,31 @@ restored(void *user, const struct devfile_result *r)
 		finish(v);
 }
 
-/* The bay has taken the disks: those that are installed get their device files back. */
+/* The worker has taken the disks: those that are installed get their device files back. */
 static void
-shown(void *user, struct seat_disk *disks, size_t n)
+shown(struct question *q)
 {
-	struct visit *v = user;
-	struct session *s = session_find(v->d, v->instance);
+	struct mail_show *show = LIST_ENTRY(q, struct mail_show, base);
+	struct visit *v = q->user;
+	struct wanted *w = wanted_find(v->d, v->instance);
 
 	v->restoring = 1;
-	for (size_t i = 0; i < n; i++) {
-		struct node *node = luns_find(v->d, v->instance, disks[i].info.number);
+	for (size_t i = 0; i < show->n; i++) {
+		const struct mail_show_row *row = &show->rows[i];
+		struct node *node = luns_find(v->d, v->instance, row->info.number);
 
 		if (node == NULL)
 			continue;
-		if (disks[i].fault.is_set) {
-			*failure(v, node->hw_path) = disks[i].fault;
+		if (row->fault.is_set) {
+			fail(v, node->hw_path, &row->fault);
 			/* Another unit came, and somebody still has the old one open. */
-			if (disks[i].fault.code == FAULT_BUSY) {
+			if (row->fault.code == FAULT_BUSY) {
 				node->is_replaced = true;
 				node->state = TREE_UNCLAIMED;
 			}
 			continue;
 		}
-		if (disks[i].is_refused)
-			continue;
-		if (s == NULL || s->state == SSTATE_CLOSED || s->state == SSTATE_LOGOUT)
+		if (w == NULL || wanted_is_closed(w) || w->closing > 0)
 			continue;
 		node->is_shown = true;
 		if (node->is_installed) {
@@ -398,141 +447,260 @@ shown(void *user, struct seat_disk *disks, size_t n)
 			devfile_restore(v->d, node, restored, v);
 		}
 	}
-	free(disks);
+	disks_drop_show(&q->mail);
 	restored(v, NULL);
 }
 
 static void
-adopt(struct visit *v, struct probe_result *r)
+add_row(struct mail_show *show, const struct node *n, const struct lu_info *info,
+    enum standing standing)
 {
-	struct seat_disk *disks = call_alloc((r->n + 1) * sizeof *disks);
-	size_t n = 0;
+	struct mail_show_row *row = &show->rows[show->n++];
 
+	row->info = *info;
+	row->may_adopt = standing == STANDING_NEW;
+	cut_copy(row->name, sizeof row->name, n->name);
+}
+
+static void
+adopt(struct visit *v, struct wanted *w, const struct probe_result *r)
+{
+	struct mail_show *show = question_new(sizeof *show, shown, v);
+
+	show->rows = call_alloc((r->n + 1) * sizeof *show->rows);
 	for (size_t i = 0; i < r->n; i++) {
-		struct lun_info *info = &r->luns[i];
-		struct node *node;
+		const struct lu_info *info = &r->luns[i];
+		enum standing standing = STANDING_UNKNOWN;
+		const struct node *node;
 		char what[32];
 
 		(void)snprintf(what, sizeof what, "LUN %u", info->number);
 		if (info->fault.is_set)
-			*failure(v, what) = info->fault;
-		if (!info->is_present)
+			fail(v, what, &info->fault);
+		if (info->answer != LU_SOMEBODY)
 			continue;
-		node = claim(v, info);
-		if (node == NULL || !info->is_disk || !info->is_sized ||
-		    (node->state != TREE_CLAIMED && !node->is_replaced))
-			continue;
-		disks[n].info = *info;
-		disks[n].is_refused = node->is_replaced;
-		cut_copy(disks[n].name, sizeof disks[n].name, node->name);
-		n++;
+		node = claim(v, info, &standing);
+		if (node != NULL && info->is_disk && info->is_sized &&
+		    node->state == TREE_CLAIMED && standing != STANDING_UNKNOWN)
+			add_row(show, node, info, standing);
 	}
-	drop_missing(v, r);
+	drop_missing(v, w, r);
 	settle(v->d, v->instance);
-	seat_show(v->s->seat, disks, n, shown, v);
+	if (!wanted_ask(w, &show->base, &mail_show)) {
+		disks_drop_show(&show->base.mail);
+		finish(v);
+	}
+}
+
+/* The guide's statistics and messages about a probe. */
+static void
+account(struct wanted *w, const struct probe_result *r)
+{
+	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about };
+	struct stat_block *stats = &w->d->stats;
+	bool is_odd = false;
+
+	stat_add_n(stats, STAT_TRANSPORT_GLOBAL_report_luns, r->report_luns);
+	stat_add_n(stats, STAT_TRANSPORT_GLOBAL_report_luns_failed, r->report_luns_failed);
+	stat_add_n(stats, STAT_TRANSPORT_GLOBAL_inquiries, r->inquiries);
+	stat_add_n(stats, STAT_TRANSPORT_GLOBAL_inquiries_failed, r->inquiries_failed);
+	if (r->report_luns_failed > 0)
+		diag_ISCSI_LOG_REPORTLUNS_FAILED(
+		    &about, r->bad_report.status, r->bad_report.result, r->bad_report.response);
+	if (r->inquiries_failed > 0)
+		diag_ISCSI_LOG_SCSI_INQ_FAILED(
+		    &about, r->bad_inquiry.status, r->bad_inquiry.result, r->bad_inquiry.response);
+	if (r->fault.is_set)
+		return;
+	/* How many there are now, not how often they were seen. */
+	stat_add_n(
+	    stats, STAT_TRANSPORT_GLOBAL_unclaimed_luns, (uint64_t)r->unclaimed - w->unclaimed);
+	w->unclaimed = r->unclaimed;
+	for (size_t i = 0; i < r->n_out; i++)
+		is_odd |=
+		    r->out[i].why != LUNS_OUT_SAME_NUMBER && r->out[i].why != LUNS_OUT_TOO_MANY;
+	if (is_odd)
+		diag_ISCSI_LOG_INV_LUN_ADDR_TYPE(&about);
+	if (r->n == 0 && r->unclaimed == 0)
+		diag_ISCSI_LOG_NO_LUNS_CONFIGURED(&about);
 }
 
 static void
-probed(void *user, struct probe_result *r)
+probed(struct question *q)
 {
-	struct visit *v = user;
-	struct session *s = session_find(v->d, v->instance);
+	struct visit *v = q->user;
+	struct wanted *w = wanted_find(v->d, v->instance);
+	struct probe_result *r;
 	bool in_one;
 
-	if (s != NULL)
-		s->is_probing = false;
-	if (!r->fault.is_set && (s == NULL || s->seat == NULL || s->state == SSTATE_LOGOUT))
+	v->probe = LIST_ENTRY(q, struct mail_probe, base);
+	r = &v->probe->result;
+	if (w != NULL) {
+		w->is_probing = false;
+		account(w, r);
+	}
+	if (!r->fault.is_set && (w == NULL || w->closing > 0))
 		fault_set(&r->fault, FAULT_OFFLINE, "scan again", "the session was closed");
 	if (r->fault.is_set) {
 		v->result.fault = r->fault;
 		finish(v);
 		return;
 	}
-	v->s = s;
-	s->is_probed = true;
+	w->is_probed = true;
 	v->result.unclaimed = r->unclaimed;
-	if (r->n == 0 && r->unclaimed == 0)
-		diag_ISCSI_LOG_NO_LUNS_CONFIGURED(
-		    &(struct diag_ctx){ (int32_t)s->instance, s->target, s->about });
+	v->result.probe = r;
 	/* One wait for the disk instead of one a node; each write stands for itself if this fails.
 	 */
 	in_one = registry_begin(v->d->reg) == 0;
-	adopt(v, r);
-	if (in_one && registry_commit(v->d->reg) != 0)
-		log_err("the hardware paths of session %u are not kept: %s", v->instance,
-		    registry_error(v->d->reg)->message);
+	adopt(v, w, r);
+	if (in_one && registry_commit(w->d->reg) != 0)
+		log_err("the hardware paths of session %u are not kept: %s", w->instance,
+		    registry_error(w->d->reg)->message);
+}
+
+static void
+no_host(void *arg)
+{
+	probed(arg);
 }
 
 void
-luns_probe(struct session *s, luns_done *done, void *user)
+luns_probe(struct wanted *w, luns_done *done, void *user)
 {
 	struct visit *v = call_alloc(sizeof *v);
+	struct mail_probe *q = question_new(sizeof *q, probed, v);
 
-	v->d = s->d;
-	v->s = s;
-	v->instance = s->instance;
+	v->d = w->d;
+	v->instance = w->instance;
 	v->done = done;
 	v->user = user;
-	s->is_probing = true;
-	seat_probe(s->seat, probed, v);
+	w->is_probing = true;
+	if (wanted_ask(w, &q->base, &mail_probe))
+		return;
+	host_refuse_probe(&q->base.mail);
+	call_post(w->d->loop, no_host, &q->base);
 }
 
-/* ---- the session's events ---- */
+/* ---- what sessions and units tell ---- */
 
-void
-luns_online(struct session *s)
+static void
+online(struct wanted *w)
 {
-	size_t from, to = luns_range(s->d, s->instance, &from);
-
-	/* Back after an outage: the disks that are shown were checked before requests flow. */
-	for (size_t i = from; i < to; i++) {
-		struct node *n = s->d->tree.nodes[i];
-
-		if (n->kind == TREE_LUN && n->is_shown && !n->is_replaced)
-			n->state = TREE_CLAIMED;
-	}
-	settle(s->d, s->instance);
-	if (!s->is_probed && !s->is_probing && list_empty(&s->waiters))
-		luns_probe(s, NULL, NULL);
+	/* Units that are shown say themselves when they are the same. */
+	if (!w->is_probed && !w->is_probing && w->openings == 0)
+		luns_probe(w, NULL, NULL);
 }
 
-void
-luns_offline(struct session *s)
+static void
+offline(struct wanted *w)
 {
-	size_t from, to = luns_range(s->d, s->instance, &from);
+	size_t from, to = luns_range(w->d, w->instance, &from);
 
 	for (size_t i = from; i < to; i++) {
-		struct node *n = s->d->tree.nodes[i];
+		struct node *n = w->d->tree->nodes[i];
 
 		n->state = TREE_NO_HW;
-		if (s->state == SSTATE_CLOSED && n->kind == TREE_LUN) {
-			devfile_detach(s->d, n);
+		if (wanted_is_closed(w) && n->kind == TREE_LUN) {
+			devfile_detach(w->d, n);
 			n->is_shown = n->is_in_use = false;
 		}
 	}
 }
 
-void
-luns_changed(struct session *s, const struct lun_info *info)
+static void
+luns_changed(struct wanted *w)
 {
-	struct node *n = luns_find(s->d, s->instance, info->number);
+	luns_probe(w, NULL, NULL);
+}
 
-	if (n == NULL)
-		return;
+const struct wanted_ops luns_ops = { is_known, online, offline, luns_changed };
+
+/* It is the right unit (again). */
+static void
+is_same(struct driver *d, struct node *n)
+{
+	bool was_away = n->is_replaced || n->state == TREE_NO_HW;
+
+	n->is_replaced = n->is_absent = false;
+	n->state = TREE_CLAIMED;
+	if (was_away && n->is_installed && n->is_shown)
+		devfile_restore(d, n, NULL, NULL);
+}
+
+static void
+has_changed(struct driver *d, struct node *n, const struct lu_info *info)
+{
 	log_note("disk %s: now %llu bytes%s", n->name, (unsigned long long)info->capacity.bytes,
 	    info->has_mode && info->mode.is_write_protected ? ", read-only" : "");
 	tree_describe_lun(n, info);
-	devfile_change(s->d, n);
+	devfile_change(d, n);
+}
+
+/* What a unit that is shown says about itself; told as an event where it is news. */
+static void
+take_state(struct wanted *w, struct node *n, const struct mail_unit *u)
+{
+	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about };
+
+	switch (u->state) {
+	case LU_SAME:
+		if (n->is_replaced || n->is_absent)
+			diag_OPENISW_LOG_UNIT_BACK(&about, n->name);
+		is_same(w->d, n);
+		break;
+	case LU_OTHER:
+		if (!n->is_replaced)
+			diag_OPENISW_LOG_UNIT_OTHER(&about, n->name, u->why.message);
+		n->is_replaced = true;
+		n->is_absent = false;
+		n->state = TREE_UNCLAIMED;
+		break;
+	case LU_ABSENT:
+		if (!n->is_absent)
+			diag_OPENISW_LOG_UNIT_ABSENT(&about, n->name);
+		n->is_absent = true;
+		n->state = TREE_NO_HW;
+		break;
+	case LU_UNKNOWN:
+	case LU_ASKING:
+	case LU_CLOSED:
+		break;
+	}
+}
+
+/* A disk whose file is gone is not shown; the exporter mends it. */
+static void
+take_file(struct wanted *w, struct node *n, const struct mail_unit *u)
+{
+	if (wanted_is_closed(w) || w->closing > 0)
+		return;
+	if (u->is_gone) {
+		log_warn("disk %s: %s; it is mounted again", n->name, u->why_gone);
+		n->is_shown = false;
+	}
+	if (u->is_back) {
+		log_note("disk %s: its file is there again", n->name);
+		n->is_shown = true;
+		if (u->is_new)
+			devfile_renew(w->d, n);
+	}
+	if (u->is_let_go)
+		devfile_check(w->d, n);
 }
 
 void
-luns_replaced(struct session *s, uint32_t lun)
+luns_take_unit(void *owner, struct mail *m)
 {
-	struct node *n = luns_find(s->d, s->instance, lun);
+	struct wanted *w = owner;
+	const struct mail_unit *u = LIST_ENTRY(m, struct mail_unit, mail);
+	struct node *n = luns_find(w->d, w->instance, u->lun);
 
-	if (n == NULL)
-		return;
-	n->is_replaced = true;
-	n->state = TREE_UNCLAIMED;
-	settle(s->d, s->instance);
+	if (n != NULL && u->is_changed && u->info.is_sized)
+		has_changed(w->d, n, &u->info);
+	if (n != NULL)
+		take_file(w, n, u);
+	if (n != NULL)
+		take_state(w, n, u);
+	settle(w->d, w->instance);
+	mail_answer(m);
 }

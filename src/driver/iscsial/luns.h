@@ -5,7 +5,8 @@
 #ifndef ISCSIAL_LUNS_H
 #define ISCSIAL_LUNS_H
 
-#include "driver/iscsi/session.h"
+#include "driver/iscsi/wanted.h"
+#include "driver/iscsial/tree.h"
 
 struct luns_failure {
 	char what[64]; /* a hardware path, or "LUN 3" */
@@ -17,21 +18,17 @@ struct luns_result {
 	size_t claimed, unclaimed;
 	struct luns_failure *failures; /* n_failures of them, valid during the call */
 	size_t n_failures;
+	const struct probe_result *probe; /* what was left out, and why; NULL with a fault */
 };
 typedef void luns_done(void *user, const struct luns_result *r);
 
 /* The nodes that the registry knows, all NO_HW; devices that are installed. */
 bool luns_load(struct driver *d, struct fault *ret_fault);
 /* Look at the session's LUNs; done() is never called from inside, and may be NULL. */
-void luns_probe(struct session *s, luns_done *done, void *user);
-/* Was anything ever found behind this session instance? */
-bool luns_known(const struct driver *d, uint32_t instance);
+void luns_probe(struct wanted *w, luns_done *done, void *user);
 
-/* The session's events. */
-void luns_online(struct session *s);
-void luns_offline(struct session *s); /* for so long that I/O fails, or it is closed */
-void luns_changed(struct session *s, const struct lun_info *info);
-void luns_replaced(struct session *s, uint32_t lun);
+/* What the session tells. */
+extern const struct wanted_ops luns_ops;
 
 /* How many disks are shown, and how many of them are in use. */
 size_t luns_count(const struct driver *d, size_t *ret_in_use);

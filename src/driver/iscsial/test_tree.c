@@ -12,14 +12,13 @@ static void
 the_virtual_node_is_always_there(void **state)
 {
 	struct hwpath hba = hwpath_hba();
-	struct tree t;
+	struct tree *t = tree_new();
 
 	(void)state;
-	tree_init(&t);
-	assert_int_equal(t.n, 1);
-	assert_string_equal(tree_find(&t, &hba)->description, "iSCSI Virtual Node");
-	assert_int_equal(tree_find(&t, &hba)->state, TREE_CLAIMED);
-	tree_fini(&t);
+	assert_int_equal(t->n, 1);
+	assert_string_equal(tree_find(t, &hba)->description, "iSCSI Virtual Node");
+	assert_int_equal(tree_find(t, &hba)->state, TREE_CLAIMED);
+	tree_free(t);
 }
 
 static void
@@ -30,16 +29,15 @@ nodes_come_out_in_depth_first_order(void **state)
 	struct hwpath p[] = { hwpath_bus(1, 0), hwpath_target(0, 0, 10), hwpath_lun(0, 0, 0, 0),
 		hwpath_bus(0, 0), hwpath_target(0, 0, 2), hwpath_target(0, 0, 0),
 		hwpath_bus(1, 0) };
-	struct tree t;
+	struct tree *t = tree_new();
 
 	(void)state;
-	tree_init(&t);
 	for (size_t i = 0; i < sizeof p / sizeof *p; i++)
-		tree_add(&t, &p[i]);
-	assert_int_equal(t.n, sizeof want / sizeof *want);
-	for (size_t i = 0; i < t.n; i++)
-		assert_string_equal(t.nodes[i]->hw_path, want[i]);
-	tree_fini(&t);
+		tree_add(t, &p[i]);
+	assert_int_equal(t->n, sizeof want / sizeof *want);
+	for (size_t i = 0; i < t->n; i++)
+		assert_string_equal(t->nodes[i]->hw_path, want[i]);
+	tree_free(t);
 }
 
 static void
@@ -47,17 +45,16 @@ a_lun_knows_its_number_and_its_name(void **state)
 {
 	struct hwpath p = hwpath_lun(3, 1, 15, 7);
 	struct node *n;
-	struct tree t;
+	struct tree *t = tree_new();
 
 	(void)state;
-	tree_init(&t);
-	n = tree_add(&t, &p);
+	n = tree_add(t, &p);
 	assert_int_equal(n->lun, 255);
 	tree_name_lun(n, 12);
 	assert_string_equal(n->name, "c12t15d7");
-	assert_ptr_equal(tree_find_name(&t, "c12t15d7"), n);
-	assert_null(tree_find_name(&t, "c12t15d6"));
-	tree_fini(&t);
+	assert_ptr_equal(tree_find_name(t, "c12t15d7"), n);
+	assert_null(tree_find_name(t, "c12t15d6"));
+	tree_free(t);
 }
 
 static void
@@ -69,13 +66,12 @@ device_types_get_their_class_and_driver(void **state)
 	} want[] = { { 0x00, "disk", "sdisk" }, { 0x01, "tape", "stape" },
 		{ 0x08, "autoch", "schgr" }, { 0x0c, "ctl", "sctl" }, { 0x02, "unknown", "" } };
 	struct hwpath p = hwpath_lun(0, 0, 0, 1);
-	struct lun_info info = { .is_present = true };
+	struct lu_info info = { .answer = LU_SOMEBODY };
 	struct node *n;
-	struct tree t;
+	struct tree *t = tree_new();
 
 	(void)state;
-	tree_init(&t);
-	n = tree_add(&t, &p);
+	n = tree_add(t, &p);
 	memcpy(info.inquiry.vendor, "IET", 4);
 	memcpy(info.inquiry.product, "VIRTUAL-DISK", 13);
 	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
@@ -87,7 +83,7 @@ device_types_get_their_class_and_driver(void **state)
 		assert_string_equal(
 		    registry_class_name(tree_registry_class(want[i].type)), want[i].class_name);
 	}
-	tree_fini(&t);
+	tree_free(t);
 }
 
 static void
@@ -97,18 +93,17 @@ a_removed_range_leaves_the_rest(void **state)
 		hwpath_bus(2, 0) };
 	struct hwpath from = { HWPATH_AT_SESSION, { HWPATH_ROOT, 0, 1 } },
 		      to = { HWPATH_AT_SESSION, { HWPATH_ROOT, 0, 2 } };
-	struct tree t;
+	struct tree *t = tree_new();
 
 	(void)state;
-	tree_init(&t);
 	for (size_t i = 0; i < sizeof p / sizeof *p; i++)
-		tree_add(&t, &p[i]);
-	tree_remove(&t, tree_lower(&t, &from), tree_lower(&t, &to));
-	assert_int_equal(t.n, 3);
-	assert_non_null(tree_find(&t, &p[0]));
-	assert_null(tree_find(&t, &p[2]));
-	assert_non_null(tree_find(&t, &p[3]));
-	tree_fini(&t);
+		tree_add(t, &p[i]);
+	tree_remove(t, tree_lower(t, &from), tree_lower(t, &to));
+	assert_int_equal(t->n, 3);
+	assert_non_null(tree_find(t, &p[0]));
+	assert_null(tree_find(t, &p[2]));
+	assert_non_null(tree_find(t, &p[3]));
+	tree_free(t);
 }
 
 int

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cut.h"
 #include "driver/call.h"
-#include "driver/cut.h"
 
 static const struct {
 	const char *class_name, *driver, *hw_type, *description;
@@ -104,24 +104,27 @@ tree_add(struct tree *t, const struct hwpath *path)
 	return t->nodes[i] = node_new(path);
 }
 
-void
-tree_init(struct tree *t)
+struct tree *
+tree_new(void)
 {
+	struct tree *t = call_alloc(sizeof *t);
 	struct hwpath hba = hwpath_hba();
 
-	*t = (struct tree){ 0 };
 	tree_add(t, &hba)->state = TREE_CLAIMED;
+	return t;
 }
 
 void
-tree_fini(struct tree *t)
+tree_free(struct tree *t)
 {
+	if (t == NULL)
+		return;
 	for (size_t i = 0; i < t->n; i++) {
 		free(t->nodes[i]->info);
 		free(t->nodes[i]);
 	}
 	free(t->nodes);
-	*t = (struct tree){ 0 };
+	free(t);
 }
 
 void
@@ -145,7 +148,7 @@ tree_find_name(const struct tree *t, const char *name)
 }
 
 void
-tree_describe_lun(struct node *n, const struct lun_info *info)
+tree_describe_lun(struct node *n, const struct lu_info *info)
 {
 	if (n->info == NULL)
 		n->info = call_alloc(sizeof *n->info);

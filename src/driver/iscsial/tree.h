@@ -6,8 +6,8 @@
 #define ISCSIAL_TREE_H
 
 #include "driver/iscsial/hwpath.h"
-#include "driver/iscsial/lun_info.h"
 #include "export/loopdev.h"
+#include "lu/lu_info.h"
 #include "registry/registry.h"
 
 enum tree_state {
@@ -35,16 +35,19 @@ struct node {
 
 	/* TREE_LUN only. */
 	uint32_t lun;
-	char name[32];         /* c1t0d1 */
-	struct lun_info *info; /* owned; NULL: not seen since the driver started */
-	bool is_shown;         /* the exporter has it */
-	bool is_replaced;      /* another unit than the registry's stands there: no I/O */
-	bool is_installed;     /* it has device files, or will when it is back */
-	bool is_in_use;        /* as usage_collect() saw it last */
+	char name[32];        /* c1t0d1 */
+	struct lu_info *info; /* owned; NULL: not seen since the driver started */
+	bool is_shown;        /* the exporter has it */
+	bool is_replaced;     /* another unit than the registry's stands there: no I/O */
+	bool is_absent;       /* the target has no unit there now; it is waited for */
+	bool is_installed;    /* it has device files, or will when it is back */
+	bool is_in_use;       /* as usage_collect() saw it last */
 	unsigned openers;  /* of the exporter's file, and whether the block device has a user, as */
 	bool is_loop_used; /* the walk of usage.c that is under way found so far */
 	struct work *attaching; /* devfile.c makes its block device; borrowed */
-	int loop;               /* N of /dev/loopN, or TREE_NO_LOOP */
+	char twin[32];  /* the disk that this is another path to, or "": it has none of its own */
+	char note[160]; /* a sentence about what is unusual, or "" */
+	int loop;       /* N of /dev/loopN, or TREE_NO_LOOP */
 	struct loopdev_id loop_id;
 };
 
@@ -54,8 +57,9 @@ struct tree {
 };
 
 /* The virtual node is always there. */
-void tree_init(struct tree *t);
-void tree_fini(struct tree *t);
+struct tree *tree_new(void);
+/* NULL is fine. */
+void tree_free(struct tree *t);
 
 /* NULL: there is none. */
 struct node *tree_find(const struct tree *t, const struct hwpath *path);
@@ -69,7 +73,7 @@ void tree_remove(struct tree *t, size_t from, size_t to);
 struct node *tree_find_name(const struct tree *t, const char *name);
 
 /* What a LUN is: class and driver by its device type, description by its INQUIRY. */
-void tree_describe_lun(struct node *n, const struct lun_info *info);
+void tree_describe_lun(struct node *n, const struct lu_info *info);
 /* Which device class of the registry an inquiry type has. */
 enum registry_class tree_registry_class(uint8_t inquiry_type);
 const char *tree_state_name(enum tree_state s);

@@ -6,11 +6,13 @@
 
 #include "base/fanout.h"
 #include "driver/call.h"
+#include "driver/iscsi/wanted.h"
 #include "driver/iscsial/luns.h"
+#include "export/loopdev.h"
 #include "sys/log.h"
 
-/* A process that hangs in its end may keep the walk waiting. */
-#define USAGE_PATIENCE_US 10000000
+/* A process that hangs in its end may keep the walk waiting; clients wait 5 s for io.tree. */
+#define USAGE_PATIENCE_US 4000000
 /* What was found is shown again for so long. */
 #define USAGE_KEPT_US 1000000
 
@@ -94,8 +96,8 @@ told(struct fanout *f, bool is_late)
 
 	if (is_late)
 		log_warn("who uses the disks was not found out in time");
-	for (size_t i = 0; i < u->d->tree.n; i++) {
-		struct node *n = u->d->tree.nodes[i];
+	for (size_t i = 0; i < u->d->tree->n; i++) {
+		struct node *n = u->d->tree->nodes[i];
 
 		if (n->kind == TREE_LUN)
 			n->is_in_use = is_used(n);
@@ -115,43 +117,61 @@ ended(struct fanout *f)
 }
 
 static void
-counted(void *user, struct seat_openers *list, size_t n)
+counted(struct question *question)
 {
-	struct counting *c = user;
+	struct mail_openers *q = LIST_ENTRY(question, struct mail_openers, base);
+	struct counting *c = question->user;
 
-	for (size_t i = 0; i < n; i++) {
-		struct node *node = luns_find(c->walk->u->d, c->instance, list[i].lun);
+	for (size_t i = 0; i < q->n; i++) {
+		struct node *node = luns_find(c->walk->u->d, c->instance, q->rows[i].lun);
 
 		if (node != NULL)
-			node->openers = list[i].openers;
+			node->openers = q->rows[i].openers;
 	}
-	free(list);
+	disks_drop_openers(&question->mail);
 	fanout_drop(&c->walk->answers);
 	free(c);
 }
 
-static void
-ask_session(struct walk *w, struct session *s)
+struct mail_openers *
+usage_question(const struct driver *d, uint32_t instance, enum mail_openers_seal seal,
+    void (*done)(struct question *q), void *user)
 {
-	struct driver *d = w->u->d;
-	struct counting *c;
-	struct seat_openers *list;
-	size_t from, to = luns_range(d, s->instance, &from), n = 0;
+	size_t from, to = luns_range(d, instance, &from);
+	struct mail_openers *q = question_new(sizeof *q, done, user);
 
-	if (s->seat == NULL || from == to)
-		return;
-	list = call_alloc((to - from) * sizeof *list);
+	q->seal = seal;
+	q->rows = call_alloc((to - from + 1) * sizeof *q->rows);
 	for (size_t i = from; i < to; i++) {
-		const struct node *node = d->tree.nodes[i];
+		const struct node *node = d->tree->nodes[i];
 
 		if (node->kind == TREE_LUN && node->is_shown)
-			list[n++].lun = node->lun;
+			q->rows[q->n++].lun = node->lun;
 	}
+	if (q->n > 0)
+		return q;
+	disks_drop_openers(&q->base.mail);
+	return NULL;
+}
+
+static void
+ask_session(struct walk *walk, struct wanted *w)
+{
+	struct counting *c;
+	struct mail_openers *q;
+
+	if (!w->is_hosted)
+		return;
 	c = call_alloc(sizeof *c);
-	c->walk = w;
-	c->instance = s->instance;
-	fanout_add(&w->answers);
-	seat_count_openers(s->seat, list, n, SEAT_SEAL_STAYS, counted, c);
+	c->walk = walk;
+	c->instance = w->instance;
+	q = usage_question(walk->u->d, w->instance, OPENERS_COUNT, counted, c);
+	if (q == NULL) {
+		free(c);
+		return;
+	}
+	fanout_add(&walk->answers);
+	(void)wanted_ask(w, &q->base, &mail_openers); /* it has a host */
 }
 
 static int
@@ -170,8 +190,8 @@ users_found(struct loopdev_job *job)
 
 	d->loop_jobs--;
 	w->u->users = NULL;
-	for (size_t i = 0; i < d->tree.n && job->n_numbers > 0; i++) {
-		struct node *n = d->tree.nodes[i];
+	for (size_t i = 0; i < d->tree->n && job->n_numbers > 0; i++) {
+		struct node *n = d->tree->nodes[i];
 		struct loopuse key = { .number = n->loop }, *found;
 
 		if (n->kind != TREE_LUN || n->loop == TREE_NO_LOOP)
@@ -196,9 +216,9 @@ ask_users(struct walk *w)
 	job->what = LOOPDEV_USERS;
 	job->done = users_found;
 	job->user = w;
-	job->users = call_alloc((d->tree.n + 1) * sizeof *job->users);
-	for (size_t i = 0; i < d->tree.n; i++) {
-		const struct node *n = d->tree.nodes[i];
+	job->users = call_alloc((d->tree->n + 1) * sizeof *job->users);
+	for (size_t i = 0; i < d->tree->n; i++) {
+		const struct node *n = d->tree->nodes[i];
 
 		if (n->kind == TREE_LUN && n->loop != TREE_NO_LOOP)
 			job->users[job->n_numbers++].number = n->loop;
@@ -231,12 +251,12 @@ begin(struct usage *u)
 	list_splice_front(&u->now, &u->next);
 	fanout_init(&w->answers, loop_agenda(d->loop), loop_now_update(d->loop) + USAGE_PATIENCE_US,
 	    told, ended);
-	for (size_t i = 0; i < d->tree.n; i++) {
-		d->tree.nodes[i]->openers = 0;
-		d->tree.nodes[i]->is_loop_used = false;
+	for (size_t i = 0; i < d->tree->n; i++) {
+		d->tree->nodes[i]->openers = 0;
+		d->tree->nodes[i]->is_loop_used = false;
 	}
 	LIST_EACH(node, tmp, &d->sessions)
-	ask_session(w, LIST_ENTRY(node, struct session, link));
+	ask_session(w, LIST_ENTRY(node, struct wanted, link));
 	ask_users(w);
 	call_post(d->loop, asked_all, &w->answers);
 }
@@ -291,8 +311,8 @@ usage_list(const struct driver *d, const struct hwpath *top)
 	json_t *list = NULL;
 	char text[64];
 
-	for (size_t i = tree_lower(&d->tree, top); i < d->tree.n; i++) {
-		const struct node *n = d->tree.nodes[i];
+	for (size_t i = tree_lower(d->tree, top); i < d->tree->n; i++) {
+		const struct node *n = d->tree->nodes[i];
 
 		if (!hwpath_is_below(&n->path, top))
 			break;

@@ -7,7 +7,16 @@
 
 #include <jansson.h>
 
-#include "driver/iscsi/session.h"
+#include "driver/driver.h"
+#include "driver/iscsi/mail.h"
+#include "driver/iscsial/hwpath.h"
+
+/*
+ * The question to a session's worker: who has its shown disks open?  NULL: it has
+ * none.  For wanted_ask(); done() drops it with disks_drop_openers().
+ */
+struct mail_openers *usage_question(const struct driver *d, uint32_t instance,
+    enum mail_openers_seal seal, void (*done)(struct question *q), void *user);
 
 struct usage *usage_new(struct driver *d);
 /* No walk may be under way.  NULL is fine. */

@@ -30,12 +30,12 @@ struct attempt {
 };
 
 struct dial {
-	struct isw *w;
+	struct dialer *w;
 	dial_done *done;
 	void *user;
 	char host[LIMIT_HOST_BYTES + 1];
 	uint16_t port;
-	struct dial_from from;
+	struct connect_from from;
 	uint64_t deadline_us;
 	bool is_resolving;
 	int64_t resolve_id; /* while is_resolving */
@@ -287,7 +287,7 @@ resolve(struct dial *d)
 }
 
 struct dial *
-dial_start(struct isw *w, const char *host, uint16_t port, const struct dial_from *from,
+dial_start(struct dialer *w, const char *host, uint16_t port, const struct connect_from *from,
     uint32_t timeout_ms, dial_done *done, void *user)
 {
 	struct dial *d = call_alloc(sizeof *d);

@@ -1,6 +1,6 @@
 /*
- * The interface driver: has connections made by iswd and names resolved by
- * iscsi_resolvd.  On the main loop.
+ * A connection from iswd, a name's addresses from iscsi_resolvd, in a bounded
+ * time.  On the interface driver's thread (isw.h).
  */
 #ifndef ISW_DIAL_H
 #define ISW_DIAL_H
@@ -9,21 +9,16 @@
 #include "base/limits.h"
 #include "driver/diag/stat.h"
 #include "engine/loop.h"
+#include "ini/settings.h"
 #include "ipc/helper.h"
 
-struct isw {
+struct dialer {
 	struct loop *loop;
 	struct helper_server *iswd, *resolvd; /* borrowed, as the loop */
 	struct stat_block *stats;             /* the driver's; may be NULL */
 };
 
 struct dial;
-
-/* Where a connection comes from; "": wherever the system's routes say. */
-struct dial_from {
-	char source[LIMIT_ADDRESS_BYTES + 1]; /* a literal address of this host */
-	char interface[16];                   /* the name of a network interface */
-};
 
 struct dial_result {
 	int fd;                   /* connected, non-blocking, the callee's; -1: see fault */
@@ -41,8 +36,8 @@ typedef void dial_done(void *user, const struct dial_result *r);
  * copied; NULL: from anywhere.  All of it
  * ends within timeout_ms (and the moment iswd may need to say so).
  */
-struct dial *dial_start(struct isw *w, const char *host, uint16_t port,
-    const struct dial_from *from, uint32_t timeout_ms, dial_done *done, void *user);
+struct dial *dial_start(struct dialer *w, const char *host, uint16_t port,
+    const struct connect_from *from, uint32_t timeout_ms, dial_done *done, void *user);
 /* done() will not be called.  NULL is fine. */
 void dial_cancel(struct dial *d);
 

@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "driver/call.h"
-#include "driver/iscsi/settings.h"
 
 /* iradd itself needs a moment to say that time is up. */
 #define VERIFY_GRACE_US 1000000
 
 struct verify {
-	const struct verify_cfg *cfg;
+	struct loop *loop;
+	struct helper_server *iradd;
 	verify_done *done;
 	void *user;
 	int64_t id; /* > 0: a request is out */
@@ -26,7 +26,7 @@ finish(struct verify *v)
 	verify_done *done = v->done;
 	void *user = v->user;
 
-	agenda_clear(loop_agenda(v->cfg->loop), &v->later);
+	agenda_clear(loop_agenda(v->loop), &v->later);
 	free(v);
 	done(user, &r);
 }
@@ -79,56 +79,59 @@ hex(const uint8_t *bytes, size_t n)
 }
 
 static json_t *
-question(const struct verify_cfg *cfg, const struct nexus_query *q)
+question(const struct verify_cfg *cfg, const struct verify_query *q)
 {
-	char *server = settings_value(cfg->reg, NULL, REGISTRY_KEY_radius_server);
-	char *nas = settings_value(cfg->reg, NULL, REGISTRY_KEY_nas_hostname);
-	char *secret = settings_value(cfg->reg, NULL, REGISTRY_KEY_nas_secret);
-	json_t *args = NULL;
+	if (cfg->server == NULL || cfg->server[0] == '\0' || cfg->secret[0] == '\0')
+		return NULL;
+	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:i}", "server", cfg->server, "nas",
+	    cfg->nas, "nas_secret", cfg->secret, "name", q->name, "identifier", (int)q->identifier,
+	    "challenge", hex(q->challenge, q->challenge_len), "response",
+	    hex(q->response, q->response_len), "timeout_ms", WORLD_VERIFY_MS);
+}
 
-	if (server[0] != '\0' && secret[0] != '\0')
-		args = json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:i}", "server", server,
-		    "nas", nas[0] != '\0' ? nas : cfg->default_nas, "nas_secret", secret, "name",
-		    q->name, "identifier", (int)q->identifier, "challenge",
-		    hex(q->challenge, q->challenge_len), "response",
-		    hex(q->response, q->response_len), "timeout_ms", NEXUS_VERIFY_MS);
-	explicit_bzero(secret, strlen(secret));
-	free(secret);
-	free(nas);
-	free(server);
-	return args;
+void
+verify_cfg_fini(struct verify_cfg *cfg)
+{
+	if (cfg->secret != NULL)
+		explicit_bzero(cfg->secret, strlen(cfg->secret));
+	free(cfg->server);
+	free(cfg->nas);
+	free(cfg->secret);
+	*cfg = (struct verify_cfg){ 0 };
 }
 
 struct verify *
-verify_start(
-    const struct verify_cfg *cfg, const struct nexus_query *q, verify_done *done, void *user)
+verify_start(struct loop *loop, struct helper_server *iradd, const struct verify_cfg *cfg,
+    const struct verify_query *q, verify_done *done, void *user)
 {
 	struct verify *v = call_alloc(sizeof *v);
-	uint64_t now = loop_now_update(cfg->loop);
-	json_t *args;
+	uint64_t now = loop_now_update(loop);
+	json_t *args = cfg->fault.is_set ? NULL : question(cfg, q);
 
-	v->cfg = cfg;
+	v->loop = loop;
+	v->iradd = iradd;
 	v->done = done;
 	v->user = user;
 	v->later.expired = later;
-	args = question(cfg, q);
-	if (args == NULL)
+	if (cfg->fault.is_set)
+		v->result.fault = cfg->fault;
+	else if (args == NULL)
 		fault_set(&v->result.fault, FAULT_OFFLINE,
 		    "configure the server with 'iscsiutil -u -R', or the target's own secret with "
 		    "'iscsiutil -u --target-secret -'",
 		    "the target could not be verified: no RADIUS server is configured");
-	else if (helper_server_pid(cfg->iradd) == 0)
+	else if (helper_server_pid(iradd) == 0)
 		fault_set(&v->result.fault, FAULT_NOTRUNNING, "start it: iscsi start",
 		    "the target could not be verified: iradd is not running");
 	else
-		v->id = helper_server_request(cfg->iradd, "verify", json_incref(args),
-		    now + NEXUS_VERIFY_MS * 1000 + VERIFY_GRACE_US, answered, v);
+		v->id = helper_server_request(iradd, "verify", json_incref(args),
+		    now + WORLD_VERIFY_MS * 1000 + VERIFY_GRACE_US, answered, v);
 	json_decref(args);
 	if (v->id < 0)
 		fault_set(&v->result.fault, FAULT_INTERNAL, "try again",
 		    "the target could not be verified: %s", strerror((int)-v->id));
 	if (v->id <= 0)
-		agenda_set(loop_agenda(cfg->loop), &v->later, now);
+		agenda_set(loop_agenda(loop), &v->later, now);
 	return v;
 }
 
@@ -138,7 +141,7 @@ verify_cancel(struct verify *v)
 	if (v == NULL)
 		return;
 	if (v->id > 0)
-		(void)helper_server_cancel(v->cfg->iradd, v->id); /* it is not wanted any more */
-	agenda_clear(loop_agenda(v->cfg->loop), &v->later);
+		(void)helper_server_cancel(v->iradd, v->id); /* it is not wanted any more */
+	agenda_clear(loop_agenda(v->loop), &v->later);
 	free(v);
 }

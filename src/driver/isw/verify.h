@@ -1,22 +1,21 @@
 /*
  * Asking iradd, and through it RADIUS, whether a target's CHAP response is
- * right.  On the main loop.
+ * right.  On the interface driver's thread (isw.h).
  */
 #ifndef ISW_VERIFY_H
 #define ISW_VERIFY_H
 
 #include "base/fault.h"
-#include "driver/iscsi/nexus.h"
+#include "ini/world.h"
 #include "ipc/helper.h"
-#include "registry/registry.h"
 
-/* Where to ask; borrowed. */
+/* Where to ask, and who we are there: a snapshot; strings are owned, "" where not configured. */
 struct verify_cfg {
-	struct loop *loop;
-	struct helper_server *iradd;
-	struct registry *reg;    /* has the server, its secret, and our name there */
-	const char *default_nas; /* this host's name where none is configured */
+	char *server, *nas, *secret;
+	struct fault fault; /* set: what is configured could not be read */
 };
+/* Wipes the secret.  Zeroed, or what verify_cfg_fini() left, is fine. */
+void verify_cfg_fini(struct verify_cfg *cfg);
 
 struct verify_result {
 	bool ok;
@@ -28,8 +27,9 @@ struct verify;
 /* Called once, never from inside verify_start(). */
 typedef void verify_done(void *user, const struct verify_result *r);
 
-struct verify *verify_start(
-    const struct verify_cfg *cfg, const struct nexus_query *q, verify_done *done, void *user);
+/* `cfg` counts now and is not kept. */
+struct verify *verify_start(struct loop *loop, struct helper_server *iradd,
+    const struct verify_cfg *cfg, const struct verify_query *q, verify_done *done, void *user);
 /* done() will not be called.  NULL is fine. */
 void verify_cancel(struct verify *v);
 

@@ -10,7 +10,7 @@
 #include "tools/ioscan/progress.h"
 #include "tools/ioscan/spec.h"
 
-static enum status scan(struct call *c, json_t **ret_result);
+static enum status scan(struct call *c, const char *hw_path, json_t **ret_result);
 static enum status tell_failures(const json_t *result);
 static void list(const struct cmdline *line, const json_t *tree, json_t *scan_result);
 
@@ -26,7 +26,7 @@ run(const struct cmdline *line)
 		return STATUS_USAGE;
 	status = call_open(&c, line, CALL_ISCSI);
 	if (status == STATUS_OK && !v[OPT_k].given && !v[OPT_u].given) {
-		status = scan(&c, &found);
+		status = scan(&c, v[OPT_H].given ? v[OPT_H].text : NULL, &found);
 		if (status == STATUS_OK)
 			scan_status = tell_failures(found);
 	}
@@ -50,13 +50,14 @@ main(int argc, char **argv)
 }
 
 static enum status
-scan(struct call *c, json_t **ret_result)
+scan(struct call *c, const char *hw_path, json_t **ret_result)
 {
+	json_t *args = hw_path != NULL ? json_pack("{s:s}", "hw_path", hw_path) : NULL;
 	struct progress p;
 	enum status status;
 
 	progress_init_stderr(&p);
-	status = call_watch(c, IPC_OP_scan, NULL, progress_report, &p, ret_result);
+	status = call_watch(c, IPC_OP_scan, args, progress_report, &p, ret_result);
 	progress_end(&p);
 	return status;
 }

@@ -1,0 +1,445 @@
+#include "driver/iscsi/wanted.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cut.h"
+#include "driver/call.h"
+#include "driver/diag/diag.h"
+#include "driver/iscsi/office.h"
+#include "driver/iscsi/settings.h"
+#include "ini/isid.h"
+#include "sys/log.h"
+
+/* Somebody waits: for an answer of the host, or for the end of this turn where none was asked. */
+struct opening {
+	struct mail_open question; /* first: freed as one */
+	struct driver *d;
+	uint32_t instance;
+	wanted_opened *done;
+	void *user;
+};
+struct closing {
+	struct mail_close question; /* likewise */
+	struct driver *d;
+	uint32_t instance;
+	wanted_closed *done;
+	void *user;
+};
+
+/* ---- words ---- */
+
+void
+wanted_address_text(const struct registry_address *a, char ret_text[WANTED_ADDRESS_BYTES])
+{
+	bool is_v6 = strchr(a->address, ':') != NULL;
+
+	(void)snprintf(ret_text, WANTED_ADDRESS_BYTES, is_v6 ? "[%s]:%u,%u" : "%s:%u,%u",
+	    a->address, a->port, a->tpgt); /* the room is for this */
+}
+
+const char *
+wanted_label(const struct wanted *w, char ret_text[WANTED_LABEL_BYTES])
+{
+	(void)snprintf(ret_text, WANTED_LABEL_BYTES, "session %u (%s at %s)", w->instance,
+	    w->target, w->about); /* the room is for this */
+	return ret_text;
+}
+
+const char *
+wanted_word(const struct wanted *w)
+{
+	return session_state_word(w->view.state);
+}
+
+bool
+wanted_is_online(const struct wanted *w)
+{
+	return w->view.state == SESSION_ONLINE && w->closing == 0;
+}
+
+bool
+wanted_is_closed(const struct wanted *w)
+{
+	return w->view.state == SESSION_CLOSED && w->closing == 0;
+}
+
+/* ---- which there are ---- */
+
+struct wanted *
+wanted_find(const struct driver *d, uint32_t instance)
+{
+	LIST_EACH(node, tmp, &d->sessions)
+	{
+		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
+
+		if (w->instance == instance)
+			return w;
+	}
+	return NULL;
+}
+
+struct wanted *
+wanted_find_address(const struct driver *d, const char *target, const struct registry_address *a)
+{
+	LIST_EACH(node, tmp, &d->sessions)
+	{
+		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
+
+		if (strcmp(w->target, target) == 0 && registry_address_same(&w->a, a))
+			return w;
+	}
+	return NULL;
+}
+
+static void
+insert(struct driver *d, struct wanted *w)
+{
+	struct list *before = &d->sessions;
+
+	LIST_EACH(node, tmp, &d->sessions)
+	{
+		if (LIST_ENTRY(node, struct wanted, link)->instance > w->instance)
+			break;
+		before = node;
+	}
+	list_insert(before, &w->link);
+}
+
+/* Discovery reports another tag for an address that we know. */
+static void
+new_tag(struct wanted *w, const struct registry_address *a)
+{
+	struct mail_tag *m;
+
+	w->a = *a;
+	wanted_address_text(&w->a, w->about);
+	if (!w->is_hosted)
+		return;
+	m = call_alloc(sizeof *m);
+	m->tpgt = a->tpgt;
+	mail_tell(&m->mail, &mail_tag, &w->host);
+}
+
+struct wanted *
+wanted_get(
+    struct driver *d, const char *target, const struct registry_address *a, struct fault *ret_fault)
+{
+	struct wanted *w = wanted_find_address(d, target, a);
+	uint32_t instance;
+	int err;
+
+	if (w != NULL)
+		return w;
+	err = registry_session_instance(d->reg, target, a, &instance);
+	if (err == -ENOSPC) {
+		diag_ISCSI_LOG_MAX_SSNS_OVERFLOW(&(struct diag_ctx){ -1, target, a->address });
+		fault_set(ret_fault, FAULT_INTERNAL, "remove targets that are not needed any more",
+		    "Attempt to allocate more than the maximum number of sessions (%u)",
+		    LIMIT_SESSIONS);
+		return NULL;
+	}
+	if (err != 0) {
+		settings_fault(d->reg, ret_fault);
+		return NULL;
+	}
+	w = wanted_find(d, instance);
+	if (w != NULL) {
+		new_tag(w, a);
+		return w;
+	}
+	w = call_alloc(sizeof *w);
+	w->d = d;
+	w->instance = instance;
+	cut_copy(w->target, sizeof w->target, target);
+	w->a = *a;
+	wanted_address_text(a, w->about);
+	isid_normal(w->isid, d->isid_random, instance);
+	w->view.state = SESSION_CLOSED;
+	w->stats_base.cleared = time(NULL);
+	w->keep = d->wanted_ops->is_known(d, instance);
+	insert(d, w);
+	return w;
+}
+
+void
+wanted_free(struct wanted *w)
+{
+	assert(!w->is_hosted && w->closing == 0);
+	list_remove(&w->link);
+	free(w);
+}
+
+/* ---- the worker's half ---- */
+
+static struct portal_address
+portal_of(const struct registry_address *a)
+{
+	struct portal_address p = { .port = a->port, .tpgt = a->tpgt };
+
+	cut_copy(p.host, sizeof p.host, a->address);
+	return p;
+}
+
+/* False: what is configured could not be read. */
+static bool
+begin(struct wanted *w, struct fault *ret_fault)
+{
+	struct driver *d = w->d;
+	struct registry_scope scope = { REGISTRY_TARGET_ADDRESS, w->target, &w->a };
+	struct settings *settings = settings_snapshot(d->reg, &scope, ret_fault);
+	struct office *o = d->offices[d->next_office];
+	struct mail_begin *m;
+
+	if (settings == NULL)
+		return false;
+	d->next_office = (d->next_office + 1) % d->n_offices;
+	mailbox_open(d->box, &w->slot, w->instance, w->slot.at.generation + 1, w);
+	w->is_hosted = true;
+	w->host = (struct mail_address){ o->place.box, w->instance, w->slot.at.generation };
+	m = call_alloc(sizeof *m);
+	m->cfg.instance = w->instance;
+	cut_copy(m->cfg.target, sizeof m->cfg.target, w->target);
+	m->cfg.at = portal_of(&w->a);
+	memcpy(m->cfg.isid, w->isid, sizeof m->cfg.isid);
+	cut_copy(m->cfg.about, sizeof m->cfg.about, w->about);
+	m->cfg.settings = settings;
+	m->cfg.stats = &w->stats;
+	m->cfg.wanted = w->slot.at;
+	mail_tell(&m->mail, &mail_begin, &o->slot.at);
+	return true;
+}
+
+static void
+ended(struct wanted *w, const struct mail_close *last)
+{
+	stat_add_core(&w->core_before, &last->core);
+	stat_add_ini(&w->counts_before, &last->counts);
+	mailbox_close(&w->slot);
+	w->is_hosted = false;
+}
+
+bool
+wanted_ask(struct wanted *w, struct question *a, const struct mail_kind *kind)
+{
+	if (w->is_hosted)
+		mail_ask(&a->mail, kind, &w->host, &w->d->slot.at);
+	return w->is_hosted;
+}
+
+bool
+wanted_tell(struct wanted *w, struct mail *m, const struct mail_kind *kind)
+{
+	if (w->is_hosted)
+		mail_tell(m, kind, &w->host);
+	return w->is_hosted;
+}
+
+/* ---- open ---- */
+
+static void
+opened(void *arg)
+{
+	struct opening *o = arg;
+	struct wanted *w = wanted_find(o->d, o->instance);
+
+	if (w != NULL)
+		w->openings -= o->done != NULL;
+	if (o->question.fault.is_set && w != NULL && w->view.state == SESSION_CLOSED)
+		w->view.last = o->question.fault;
+	if (o->done != NULL)
+		o->done(o->user, w, &o->question.fault);
+	free(o);
+}
+
+static void
+open_answered(struct question *a)
+{
+	opened(LIST_ENTRY(a, struct opening, question.base));
+}
+
+void
+wanted_open(struct wanted *w, bool is_now, wanted_opened *done, void *user)
+{
+	struct opening *o = question_new(sizeof *o, open_answered, NULL);
+	struct fault *why = &o->question.fault;
+
+	o->d = w->d;
+	o->instance = w->instance;
+	o->done = done;
+	o->user = user;
+	o->question.keep = w->keep;
+	o->question.is_now = is_now;
+	w->openings += done != NULL;
+	if (w->closing > 0 || w->d->is_stopping)
+		fault_set(why, FAULT_OFFLINE, "try again when it is closed",
+		    "the session is being closed");
+	if (!why->is_set && (w->is_hosted || begin(w, why)))
+		mail_ask(&o->question.base.mail, &mail_open, &w->host, &w->d->slot.at);
+	else
+		call_post(w->d->loop, opened, o);
+}
+
+/* ---- close ---- */
+
+static void
+closed(void *arg)
+{
+	struct closing *c = arg;
+	struct driver *d = c->d;
+	struct wanted *w = wanted_find(d, c->instance);
+	bool is_dropped = false;
+
+	if (w != NULL) {
+		w->closing--;
+		if (c->question.is_last && w->is_hosted && !c->question.is_gone)
+			ended(w, &c->question);
+		is_dropped = w->is_dropped && w->closing == 0 && !w->is_hosted;
+	}
+	if (w != NULL && w->closing == 0) {
+		w->view.state = SESSION_CLOSED;
+		w->is_probed = w->is_probing = false;
+		d->wanted_ops->offline(w);
+	}
+	if (c->done != NULL)
+		c->done(c->user, d, c->instance);
+	if (is_dropped)
+		wanted_free(w);
+	free(c);
+}
+
+static void
+close_answered(struct question *a)
+{
+	closed(LIST_ENTRY(a, struct closing, question.base));
+}
+
+void
+wanted_close(struct wanted *w, bool is_last, wanted_closed *done, void *user)
+{
+	struct closing *c = question_new(sizeof *c, close_answered, NULL);
+
+	c->d = w->d;
+	c->instance = w->instance;
+	c->done = done;
+	c->user = user;
+	c->question.is_last = is_last || w->is_dropped;
+	w->closing++;
+	if (!w->is_hosted)
+		call_post(w->d->loop, closed, c);
+	else
+		mail_ask(&c->question.base.mail, &mail_close, &w->host, &w->d->slot.at);
+}
+
+/* ---- what the worker tells ---- */
+
+static void
+keep_alias(struct wanted *w)
+{
+	if (w->view.target_alias[0] != '\0' &&
+	    registry_target_alias(w->d->reg, w->target, w->view.target_alias) != 0)
+		log_debug("the alias of %s is not kept: %s", w->target,
+		    registry_error(w->d->reg)->message);
+}
+
+static void
+now_online(struct wanted *w)
+{
+	w->keep = true;
+	w->opened = time(NULL);
+	keep_alias(w);
+	w->d->wanted_ops->online(w);
+}
+
+void
+wanted_take_view(void *owner, struct mail *m)
+{
+	struct wanted *w = owner;
+	const char *before = wanted_word(w);
+	bool was_online = w->view.state == SESSION_ONLINE;
+	uint64_t since = w->view.online_us;
+
+	w->view = LIST_ENTRY(m, struct mail_view, mail)->view;
+	mail_answer(m);
+	if (w->view.has_login) {
+		w->login = w->view;
+		w->has_login = true;
+	}
+	/* Two logins may be told with one note. */
+	if (w->view.state == SESSION_ONLINE &&
+	    (!was_online || (since != 0 && since != w->view.online_us)))
+		now_online(w);
+	else if (strcmp(wanted_word(w), "offline") == 0 && strcmp(before, "offline") != 0)
+		w->d->wanted_ops->offline(w);
+}
+
+void
+wanted_take_luns(void *owner, struct mail *m)
+{
+	struct wanted *w = owner;
+	char label[WANTED_LABEL_BYTES];
+
+	mail_answer(m);
+	log_note("%s: the target has other LUNs now: they are looked at", wanted_label(w, label));
+	w->d->wanted_ops->luns_changed(w);
+}
+
+void
+wanted_take_redirect(void *owner, struct mail *m)
+{
+	struct wanted *w = owner;
+	const struct settings_redirect *r = &LIST_ENTRY(m, struct mail_redirect, mail)->redirect;
+	struct registry_address to = { .port = r->to.port, .tpgt = w->a.tpgt };
+	int err;
+
+	cut_copy(to.address, sizeof to.address, r->to.host);
+	if (r->to.tpgt >= 0)
+		to.tpgt = (uint16_t)r->to.tpgt;
+	if (r->is_set)
+		err = registry_redirect_set(w->d->reg, w->target, &w->a, &to);
+	else
+		err = registry_redirect_remove(w->d->reg, w->target, &w->a);
+	if (err != 0)
+		log_warn("the redirection is not kept: %s", registry_error(w->d->reg)->message);
+	free(m);
+}
+
+/* ---- what is configured ---- */
+
+static bool
+concerns(const struct registry_scope *scope, const struct wanted *w)
+{
+	if (scope == NULL || scope->level == REGISTRY_GLOBAL)
+		return true;
+	if (scope->level == REGISTRY_DISCOVERY)
+		return false;
+	return strcmp(scope->target, w->target) == 0 &&
+	       (scope->level == REGISTRY_TARGET || registry_address_same(scope->address, &w->a));
+}
+
+void
+wanted_push(struct driver *d, const struct registry_scope *scope)
+{
+	LIST_EACH(node, tmp, &d->sessions)
+	{
+		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
+		struct registry_scope own = { REGISTRY_TARGET_ADDRESS, w->target, &w->a };
+		struct mail_settings *m;
+		struct settings *settings;
+		struct fault why = { 0 };
+
+		if (!w->is_hosted || !concerns(scope, w))
+			continue;
+		settings = settings_snapshot(d->reg, &own, &why);
+		if (settings == NULL) {
+			log_err("session %u keeps its old settings: %s", w->instance, why.message);
+			continue;
+		}
+		m = call_alloc(sizeof *m);
+		m->settings = settings;
+		mail_tell(&m->mail, &mail_settings, &w->host);
+	}
+}

@@ -1,0 +1,110 @@
+/*
+ * A session that is wanted: the main loop's half of a normal session.  It knows
+ * which session it is, sees that its worker has what is configured, and keeps
+ * what the worker told last, for displays.  It decides nothing about
+ * connections: that is ini/session.h, on a worker (host.h).  There is one for
+ * each address of an operational target (the guide: "unique sessions for each
+ * target address").
+ */
+#ifndef ISCSI_WANTED_H
+#define ISCSI_WANTED_H
+
+#include "driver/driver.h"
+#include "driver/iscsi/mail.h"
+
+struct wanted {
+	struct list link; /* driver.sessions */
+	struct driver *d;
+	uint32_t instance;
+	char target[LIMIT_ISCSI_NAME_BYTES + 1];
+	struct registry_address a;
+	uint8_t isid[6];
+	char about[LIMIT_ADDRESS_BYTES + 16]; /* its address, for messages */
+
+	/* The worker's half, while there is one. */
+	bool is_hosted;
+	struct mail_slot slot; /* whom it writes to */
+	struct mail_address host;
+	unsigned closing; /* closes that are not answered */
+
+	bool keep; /* it was online once, or its LUNs are known: tried again for ever */
+	struct session_view view;  /* as the worker told last */
+	struct session_view login; /* the same, when it was online last; valid while has_login */
+	bool has_login;
+	time_t opened;
+
+	/* What it counts: the driver's part, and those of hosts that are gone. */
+	struct stat_block stats;
+	struct conn_counts core_before;
+	struct ini_counts counts_before;
+	struct stat_base stats_base;
+
+	/* The adaptation layer's: its LUNs were looked at since it was opened; they are. */
+	bool is_probed, is_probing;
+	uint32_t unclaimed; /* LUNs that the last look left out */
+	unsigned openings;  /* somebody waits for it to be online, and looks at its LUNs then */
+	const void *scan;   /* the scan that visited it last; only compared */
+	bool is_dropped;    /* freed as soon as it is closed */
+};
+
+/* The adaptation layer is told; on the main loop. */
+struct wanted_ops {
+	bool (*is_known)(const struct driver *d, uint32_t instance); /* anything found behind it */
+	void (*online)(struct wanted *w);
+	void (*offline)(struct wanted *w); /* for so long that I/O fails, or it is closed */
+	void (*luns_changed)(struct wanted *w);
+};
+
+/*
+ * The one of this address of this target, made with its instance where there
+ * is none.  NULL with *ret_fault.
+ */
+struct wanted *wanted_get(struct driver *d, const char *target, const struct registry_address *a,
+    struct fault *ret_fault);
+/* NULL: there is none. */
+struct wanted *wanted_find(const struct driver *d, uint32_t instance);
+struct wanted *wanted_find_address(
+    const struct driver *d, const char *target, const struct registry_address *a);
+/* One without a host; else set is_dropped and wanted_close() it. */
+void wanted_free(struct wanted *w);
+
+/*
+ * Have it online.  done() (may be NULL) is called, never from inside, when it is,
+ * or when a try failed: why->is_set.  `w` may be NULL then: it is gone.  is_now: also
+ * where the target asked to wait.
+ */
+typedef void wanted_opened(void *user, struct wanted *w, const struct fault *why);
+void wanted_open(struct wanted *w, bool is_now, wanted_opened *done, void *user);
+/*
+ * Log out, take the disks away.  done() (may be NULL) follows, never from
+ * inside; `instance` may not be there any more.  Whether a disk is in use is the caller's to
+ * know.  is_last: the worker has it no more afterwards.
+ */
+typedef void wanted_closed(void *user, struct driver *d, uint32_t instance);
+void wanted_close(struct wanted *w, bool is_last, wanted_closed *done, void *user);
+
+/* Online, as far as is known here, and not being closed. */
+bool wanted_is_online(const struct wanted *w);
+/* Nothing of it is under way: neither open nor being closed. */
+bool wanted_is_closed(const struct wanted *w);
+/* "online", "transient", "offline" */
+const char *wanted_word(const struct wanted *w);
+
+/*
+ * What is configured for this scope has changed (NULL: for all): every session
+ * that it concerns is given a new snapshot.
+ */
+void wanted_push(struct driver *d, const struct registry_scope *scope);
+
+/* Ask the host; done() follows with an answer or a refusal.  False: there is no host. */
+bool wanted_ask(struct wanted *w, struct question *a, const struct mail_kind *kind);
+bool wanted_tell(struct wanted *w, struct mail *m, const struct mail_kind *kind);
+
+/* "session 3 (iqn… at 192.0.2.1:3260,1)" */
+#define WANTED_LABEL_BYTES (LIMIT_ISCSI_NAME_BYTES + LIMIT_ADDRESS_BYTES + 64)
+const char *wanted_label(const struct wanted *w, char ret_text[WANTED_LABEL_BYTES]);
+/* "192.0.2.1:3260,1"; IPv6 in brackets. */
+#define WANTED_ADDRESS_BYTES (LIMIT_ADDRESS_BYTES + 16)
+void wanted_address_text(const struct registry_address *a, char ret_text[WANTED_ADDRESS_BYTES]);
+
+#endif

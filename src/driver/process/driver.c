@@ -1,0 +1,299 @@
+#include "driver/process/driver.h"
+
+#include <sys/prctl.h>
+#include <sys/random.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cut.h"
+#include "driver/control/control.h"
+#include "driver/diag/event_log.h"
+#include "driver/iscsi/office.h"
+#include "driver/iscsi/portal.h"
+#include "driver/iscsi/radius.h"
+#include "driver/iscsi/settings.h"
+#include "driver/iscsi/wanted.h"
+#include "driver/iscsial/devfile.h"
+#include "driver/iscsial/disks.h"
+#include "driver/iscsial/luns.h"
+#include "driver/iscsial/stop.h"
+#include "driver/iscsial/usage.h"
+#include "export/loopdev.h"
+#include "ipc/helper.h"
+#include "sys/log.h"
+
+/* ---- the registry ---- */
+
+static bool
+keep_isid(struct driver *d, struct fault *ret_fault)
+{
+	char *value, text[16];
+	int err = registry_get(d->reg, NULL, REGISTRY_KEY_isid_random, &value);
+
+	if (err == 0) {
+		d->isid_random = (uint32_t)strtoul(value, NULL, 10) & 0xffffff;
+		free(value);
+		return true;
+	}
+	if (err == -ENOENT &&
+	    getrandom(&d->isid_random, sizeof d->isid_random, 0) == sizeof d->isid_random) {
+		d->isid_random &= 0xffffff;
+		(void)snprintf(text, sizeof text, "%u", d->isid_random); /* eight digits */
+		if (registry_set(d->reg, NULL, REGISTRY_KEY_isid_random, text) == 0)
+			return true;
+	}
+	settings_fault(d->reg, ret_fault);
+	return false;
+}
+
+static bool
+keep_name(struct driver *d, struct fault *ret_fault)
+{
+	struct registry_made_name made;
+
+	if (registry_initiator_name(d->reg, d->paths.initiatorname, &made) != 0) {
+		settings_fault(d->reg, ret_fault);
+		return false;
+	}
+	if (made.file_err != 0)
+		log_warn("%s is passed over: %s", d->paths.initiatorname,
+		    made.file_err == -EINVAL ? "it holds no valid initiator name"
+					     : strerror(-made.file_err));
+	if (made.from_file)
+		log_note("initiator name %s, from %s", made.name, d->paths.initiatorname);
+	else if (made.made)
+		log_note("initiator name %s, made for this host", made.name);
+	return true;
+}
+
+/*
+ * The level that an administrator set, or the guide's; and the event log.  A
+ * driver without a log of events is better than none.
+ */
+static void
+open_events(struct driver *d, bool is_level_given)
+{
+	char *level = settings_value(d->reg, NULL, REGISTRY_KEY_debug_level);
+	enum log_level kept;
+	int err;
+
+	if (!is_level_given && log_level_parse(level, &kept))
+		log_set_level(kept);
+	free(level);
+	err = event_log_open(d->loop, d->paths.events, &d->events);
+	if (err == 0)
+		diag_init(&(struct diag_cfg){ .sink = event_log_sink, .user = d->events });
+	else
+		log_err("events are not kept: %s: %s", d->paths.events, strerror(-err));
+}
+
+static bool
+open_registry(struct driver *d, struct fault *ret_fault)
+{
+	struct registry_error e = { 0 };
+	char why[BENEATH_WHY_BYTES];
+
+	if (paths_mkdirs(&d->paths, why) < 0) {
+		fault_set(
+		    ret_fault, FAULT_INTERNAL, "use --root for a directory of your own", "%s", why);
+		return false;
+	}
+	if (registry_open(d->paths.registry, &d->reg, &e) != 0) {
+		fault_set(ret_fault, FAULT_INTERNAL, e.next, "%s", e.message);
+		return false;
+	}
+	return keep_isid(d, ret_fault) && keep_name(d, ret_fault) && luns_load(d, ret_fault);
+}
+
+/* ---- workers and helpers ---- */
+
+/* The kernel may need one of this thread's answers to get memory free. */
+static void
+set_io_flusher(void *arg)
+{
+	(void)arg;
+	/* A refusal (containers) is no error: it costs a rare deadlock's prevention only. */
+	(void)prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+}
+
+static bool
+start_workers(struct driver *d, unsigned n, struct fault *ret_fault)
+{
+	char name[24];
+
+	for (unsigned i = 0; i < n; i++) {
+		struct office_cfg cfg = { .isw = *isw_address(d->isw),
+			.stats = &d->stats,
+			.ops = &disks_ops,
+			.ops_cfg = &d->disks_cfg };
+
+		(void)snprintf(name, sizeof name, "iscsi-io%u", i); /* fits */
+		cfg.worker = worker_new(name, -1);
+		if (cfg.worker == NULL || (d->offices[i] = office_new(&cfg)) == NULL) {
+			fault_set(ret_fault, FAULT_INTERNAL, "use fewer --workers",
+			    "cannot start a thread: %s", strerror(errno));
+			worker_free(cfg.worker);
+			return false;
+		}
+		d->n_offices++;
+		worker_call(cfg.worker, set_io_flusher, NULL);
+	}
+	return true;
+}
+
+static void
+islpd_changed(void *user, pid_t pid)
+{
+	(void)user;
+	if (pid != 0)
+		log_note("islpd is connected (pid %d)", (int)pid);
+	else
+		log_warn("islpd is gone: what needs it waits until it runs again");
+}
+
+static bool
+start_daemons(struct driver *d, struct fault *ret_fault)
+{
+	const struct isw_cfg cfg = {
+		.daemon = { [ISW_ISWD] = { "iswd", paths_daemon_sock(&d->paths, "iswd"),
+				paths_daemon_pid(&d->paths, "iswd") },
+		    [ISW_RESOLVD] = { "iscsi_resolvd",
+			paths_daemon_sock(&d->paths, "iscsi_resolvd"),
+			paths_daemon_pid(&d->paths, "iscsi_resolvd") },
+		    [ISW_IRADD] = { "iradd", paths_daemon_sock(&d->paths, "iradd"),
+			paths_daemon_pid(&d->paths, "iradd") } },
+		.stats = &d->stats,
+	};
+	const char *path = paths_daemon_sock(&d->paths, "islpd");
+	int err;
+
+	if (gethostname(d->host_name, sizeof d->host_name - 1) != 0)
+		cut_copy(d->host_name, sizeof d->host_name, "localhost");
+	d->isw = isw_new(&cfg, ret_fault);
+	if (d->isw == NULL)
+		return false;
+	radius_push(d);
+	err = helper_server_new(d->loop, path, paths_daemon_pid(&d->paths, "islpd"), "islpd",
+	    islpd_changed, NULL, &d->islpd);
+	if (err == 0)
+		return true;
+	fault_set(ret_fault, FAULT_INTERNAL, "check the directory and its permissions",
+	    "cannot listen at %s: %s", path, strerror(-err));
+	return false;
+}
+
+/* ---- known sessions come back ---- */
+
+static void
+open_known(struct driver *d)
+{
+	struct registry_target *list = NULL;
+	struct fault why = { 0 };
+	size_t n = 0;
+
+	if (registry_target_list(d->reg, NULL, &list, &n) != 0) {
+		log_err("known targets are not opened: %s", registry_error(d->reg)->message);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < list[i].n_addresses; k++) {
+			struct wanted *w =
+			    wanted_get(d, list[i].name, &list[i].addresses[k].a, &why);
+
+			if (w == NULL)
+				log_err("%s: %s", list[i].name, why.message);
+			else
+				wanted_open(w, false, NULL, NULL); /* it logs how that goes */
+		}
+	registry_targets_free(list, n);
+}
+
+static bool
+start_loop(struct driver *d, const char *export, struct fault *ret_fault)
+{
+	d->disks_cfg.export = export_find(export);
+	d->disks_cfg.dir = d->paths.disks;
+	if (d->disks_cfg.export == NULL) {
+		fault_set(ret_fault, FAULT_INVALID, "use fuse or null",
+		    "there is no exporter \"%s\"", export);
+		return false;
+	}
+	d->loop = loop_new();
+	if (d->loop != NULL)
+		d->loopdev = loopdev_new(d->loop);
+	if (d->loopdev != NULL)
+		d->box = mailbox_new(d->loop);
+	if (d->box == NULL) {
+		fault_set(ret_fault, FAULT_INTERNAL, "raise the limit of open files",
+		    "cannot start: %s", strerror(errno));
+		return false;
+	}
+	mailbox_open(d->box, &d->slot, MAIL_ID_OFFICE, 1, d);
+	return true;
+}
+
+bool
+driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fault)
+{
+	list_init(&d->sessions);
+	list_init(&d->portals);
+	list_init(&d->followers);
+	list_init(&d->scans);
+	d->tree = tree_new();
+	d->wanted_ops = &luns_ops;
+	d->started = d->stats_base.cleared = d->swd_base.cleared = d->discovery_base.cleared =
+	    time(NULL);
+	if (!start_loop(d, cfg->export, ret_fault))
+		return false;
+	d->usage = usage_new(d);
+	/* Nothing is served before what an earlier run left is out of the way. */
+	if (!open_registry(d, ret_fault) || !devfile_start(d, ret_fault) ||
+	    !start_daemons(d, ret_fault) || !start_workers(d, cfg->workers, ret_fault) ||
+	    !control_open(d, ret_fault))
+		return false;
+	open_events(d, cfg->is_level_given);
+	open_known(d);
+	return true;
+}
+
+/* ---- the end ---- */
+
+/* False: one still has a session, and uses its thread. */
+static bool
+free_offices(struct driver *d)
+{
+	bool is_clean = true;
+
+	for (unsigned i = 0; i < d->n_offices; i++)
+		is_clean &= office_free(d->offices[i]);
+	return is_clean;
+}
+
+void
+driver_fini(struct driver *d)
+{
+	bool is_clean = stop_end(d) && d->loop_jobs == 0;
+
+	control_close(d);
+	helper_server_free(d->islpd);
+	portal_forget_all(d);
+	registry_close(d->reg);
+	/* What hangs still uses its thread; the process ends, and all with it. */
+	if (!is_clean || !free_offices(d))
+		return;
+	isw_free(d->isw);
+	tree_free(d->tree);
+	usage_free(d->usage);
+	devfile_end(d);
+	mailbox_close(&d->slot);
+	mailbox_free(d->box);
+	diag_init(NULL);
+	if (!event_log_close(d->events))
+		return;
+	loopdev_free(d->loopdev);
+	loop_free(d->loop);
+}

@@ -1,0 +1,23 @@
+/* The life of iscsi_driverd's main loop: everything is made, runs, and ends in order. */
+#ifndef PROCESS_DRIVER_H
+#define PROCESS_DRIVER_H
+
+#include "base/fault.h"
+#include "driver/driver.h"
+
+struct driver_cfg {
+	unsigned workers; /* 1..DRIVER_WORKERS_MAX */
+	const char *export;
+	bool is_level_given; /* the log's level stays as it is */
+};
+
+/*
+ * Paths, registry, workers, helpers, control sockets; then known sessions are
+ * opened in the background.  False with a sentence in *ret_fault, and
+ * driver_fini() is still due.  `d` is zeroed, its paths initialised.
+ */
+bool driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fault);
+/* After the loop has ended. */
+void driver_fini(struct driver *d);
+
+#endif

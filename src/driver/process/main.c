@@ -1,0 +1,386 @@
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "driver/iscsial/stop.h"
+#include "driver/iscsial/usage.h"
+#include "driver/process/driver.h"
+#include "ipc/client.h"
+#include "ipc/codec.h"
+#include "sys/confine.h"
+#include "sys/daemon.h"
+#include "sys/fusermount.h"
+#include "sys/instance.h"
+#include "sys/log.h"
+#include "sys/opt.h"
+
+#define PROGRAM         "iscsi_driverd"
+#define WORKERS_DEFAULT 4
+/* An orderly stop takes 20 seconds at most (iscsial/stop.c). */
+#define STOP_PATIENCE_MS 30000
+/* Others are killed first, but what a target may blow up is not out of reach. */
+#define OOM_SCORE "-900"
+
+struct options {
+	const char *root, *export;
+	bool foreground, stop, force, status;
+	long workers;
+	enum log_level level; /* NOT_GIVEN: the administrator's (iscsiutil -b), or the default */
+};
+#define NOT_GIVEN ((enum log_level)0xff)
+
+struct process {
+	struct driver driver;
+	struct daemon daemon;
+	struct loop_fd signals;
+	int pid_fd;
+};
+
+/* ---- being good to the system and to ourselves ---- */
+
+static void
+write_oom_score(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	/* Lowering it needs privileges; without them the kernel's choice stands. */
+	if (write(fd, OOM_SCORE, strlen(OOM_SCORE)) < 0)
+		log_debug("the kernel may choose this process when memory is short");
+	close(fd);
+}
+
+/*
+ * Only without a limit: with one, locking what comes later would make
+ * allocations fail (EAGAIN for a thread's stack) that work without it.
+ */
+static void
+lock_memory(void)
+{
+	struct rlimit all = { .rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY };
+
+	if (setrlimit(RLIMIT_MEMLOCK, &all) != 0 ||
+	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+		log_debug("memory is not locked: %s", strerror(errno));
+}
+
+/*
+ * This process carries disks that the kernel may need to free memory.  Each of
+ * these is refused in some place (containers, ordinary users) and none of the
+ * refusals is an error.
+ */
+static void
+prepare(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &r); /* fewer sessions fit then */
+	}
+	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) != 0)
+		log_debug("no PR_SET_IO_FLUSHER: %s", strerror(errno));
+	lock_memory();
+	write_oom_score();
+}
+
+/*
+ * What is left to root, by the rows of work: mounts (SYS_ADMIN), who uses a disk
+ * (SYS_PTRACE, DAC_READ_SEARCH), the daemons' directories (CHOWN).
+ */
+#define KEEP_CAPS                                                             \
+	(1ull << CAP_SYS_ADMIN | 1ull << CAP_SYS_PTRACE | 1ull << CAP_CHOWN | \
+	    1ull << CAP_DAC_READ_SEARCH)
+
+/*
+ * What targets send is taken apart here.  Root stays root, to mount and to make devices.
+ * An ordinary user's disks are mounted by fusermount3, which is set-user-ID; a child that
+ * was started before has it, so that here nothing can be gained, and nothing be written
+ * but below the root.
+ */
+static int
+confine(struct process *p)
+{
+	const struct confine_cfg cfg = {
+		.keep_caps = KEEP_CAPS,
+		.write_below = geteuid() != 0 ? p->driver.paths.root : NULL,
+	};
+	char note[CONFINE_NOTE_BYTES];
+	int err = confine_enter(confine_find(PROGRAM), &cfg, note);
+
+	if (err < 0)
+		daemon_failed(
+		    &p->daemon, PROGRAM, "cannot give up what it does not need: %s", note);
+	else if (note[0] != '\0')
+		log_info("not everything could be given up: %s", note);
+	return err;
+}
+
+/* ---- running ---- */
+
+static void
+log_in_use(void *user)
+{
+	struct process *p = user;
+	struct hwpath top = hwpath_hba();
+	json_t *list = usage_list(&p->driver, &top), *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+	    log_warn("stopped while disk %s is in use", json_string_value(v));
+	json_decref(list);
+	stop_begin(&p->driver);
+}
+
+/* SIGTERM always stops; what was in use is said. */
+static void
+on_signal(struct loop_fd *f, uint32_t events)
+{
+	struct process *p = LIST_ENTRY(f, struct process, signals);
+	int sig;
+
+	(void)events;
+	while ((sig = daemon_signal_next(f->fd)) > 0)
+		if (sig != SIGHUP && !p->driver.is_stopping)
+			usage_collect(&p->driver, log_in_use, p);
+}
+
+static int
+serve(struct process *p, const struct options *o)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
+	struct driver_cfg cfg = { .workers = (unsigned)o->workers,
+		.export = o->export,
+		.is_level_given = o->level != NOT_GIVEN };
+	struct fault why = { 0 };
+	int err;
+
+	p->signals.fd = daemon_signals(signals);
+	p->signals.ready = on_signal;
+	if (p->signals.fd < 0) {
+		daemon_failed(
+		    &p->daemon, PROGRAM, "cannot wait for signals: %s", strerror(-p->signals.fd));
+		return INSTANCE_EXIT_FAILED;
+	}
+	prepare();
+	if (confine(p) < 0)
+		return INSTANCE_EXIT_FAILED;
+	/* Before the first worker: none of them may ever wait for who reads the log. */
+	err = log_start_thread();
+	if (err < 0) {
+		daemon_failed(
+		    &p->daemon, PROGRAM, "cannot start a thread for the log: %s", strerror(-err));
+		return INSTANCE_EXIT_FAILED;
+	}
+	if (!driver_init(&p->driver, &cfg, &why)) {
+		daemon_failed(&p->daemon, PROGRAM, "%s; %s", why.message, why.next);
+		return INSTANCE_EXIT_FAILED;
+	}
+	err = loop_watch(p->driver.loop, &p->signals, EPOLLIN);
+	if (err == 0) {
+		log_note(PROGRAM " " OPENISW_VERSION " started, root %s", p->driver.paths.root);
+		daemon_ready(&p->daemon);
+		err = loop_run(p->driver.loop);
+		loop_unwatch(p->driver.loop, &p->signals);
+	}
+	if (err != 0)
+		log_err("cannot wait for events: %s", strerror(-err));
+	(void)daemon_notify("STOPPING=1"); /* nobody may be listening */
+	driver_fini(&p->driver);
+	log_note(PROGRAM " ends");
+	return err == 0 ? INSTANCE_EXIT_OK : INSTANCE_EXIT_FAILED;
+}
+
+/* As long as nothing is parsed.  False: it was said why not. */
+static bool
+start_fusermount(struct process *p, const struct options *o)
+{
+	int err = 0;
+
+	if (geteuid() != 0 && strcmp(o->export, "null") != 0)
+		err = fusermount_start(p->driver.paths.disks);
+	if (err < 0)
+		daemon_failed(
+		    &p->daemon, PROGRAM, "cannot start a process for mounts: %s", strerror(-err));
+	/* The database's own temporary files, if it needs any: where its secrets may be. */
+	if (setenv("SQLITE_TMPDIR", p->driver.paths.registry_dir, 1) < 0)
+		log_debug("the registry's temporary files are the system's");
+	return err == 0;
+}
+
+static int
+run(struct process *p, const struct options *o)
+{
+	const char *pid_path = p->driver.paths.driver_pid;
+	char why[BENEATH_WHY_BYTES];
+	pid_t owner;
+	int err = daemon_start(&p->daemon, o->foreground), ret;
+
+	if (err < 0) {
+		fprintf(stderr, PROGRAM ": cannot go to the background: %s\n", strerror(-err));
+		return INSTANCE_EXIT_FAILED;
+	}
+	if (paths_mkdirs(&p->driver.paths, why) < 0) {
+		daemon_failed(&p->daemon, PROGRAM, "%s", why);
+		return INSTANCE_EXIT_FAILED;
+	}
+	p->pid_fd = daemon_pid_open(pid_path, &owner);
+	if (p->pid_fd == -EEXIST)
+		daemon_failed(&p->daemon, PROGRAM, "already running for the root %s (pid %d)",
+		    p->driver.paths.root, (int)owner);
+	else if (p->pid_fd < 0)
+		daemon_failed(
+		    &p->daemon, PROGRAM, "cannot write %s: %s", pid_path, strerror(-p->pid_fd));
+	if (p->pid_fd < 0)
+		return INSTANCE_EXIT_FAILED;
+	ret = start_fusermount(p, o) ? serve(p, o) : INSTANCE_EXIT_FAILED;
+	daemon_pid_close(pid_path, p->pid_fd);
+	return ret;
+}
+
+/* ---- --stop ---- */
+
+static void
+print_in_use(const struct ipc_error *e)
+{
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(e->extra, "in_use"), i, v)
+	    fprintf(stderr, PROGRAM ": in use: %s\n", json_string_value(v));
+}
+
+static int
+ask_to_stop(const struct paths *paths, bool is_forced)
+{
+	struct ipc_error e = { 0 };
+	struct ipc_client *c;
+	json_t *result = NULL;
+	int ret = INSTANCE_EXIT_OK;
+
+	if (ipc_connect(paths->dev_iscsi, &c, &e) == 0) {
+		if (ipc_request(c, IPC_OP_driver_stop, json_pack("{s:b}", "force", is_forced), NULL,
+			NULL, &result, &e) != 0)
+			ret = e.code == IPC_ERR_BUSY ? INSTANCE_EXIT_BUSY : INSTANCE_EXIT_FAILED;
+		json_decref(result);
+		ipc_client_free(c);
+	} else {
+		ret = INSTANCE_EXIT_FAILED;
+	}
+	if (ret != INSTANCE_EXIT_OK) {
+		fprintf(stderr, PROGRAM ": not stopped: %s; %s\n", e.message, e.next);
+		print_in_use(&e);
+	}
+	ipc_error_fini(&e);
+	return ret;
+}
+
+static int
+stop(const struct paths *paths, bool is_forced)
+{
+	pid_t pid = daemon_pid_owner(paths->driver_pid);
+	struct pollfd gone = { .fd = -1, .events = POLLIN };
+	int ret = INSTANCE_EXIT_OK;
+
+	if (pid > 0)
+		gone.fd = pidfd_open(pid, 0);
+	if (pid == 0 || (gone.fd < 0 && errno == ESRCH))
+		return INSTANCE_EXIT_OK;
+	if (gone.fd < 0) {
+		fprintf(stderr, PROGRAM ": cannot tell whether it runs: %s\n",
+		    strerror(pid < 0 ? -pid : errno));
+		return INSTANCE_EXIT_FAILED;
+	}
+	ret = ask_to_stop(paths, is_forced);
+	if (ret == INSTANCE_EXIT_OK && poll(&gone, 1, STOP_PATIENCE_MS) != 1) {
+		fprintf(stderr, PROGRAM ": pid %d has not ended after %d seconds\n", (int)pid,
+		    STOP_PATIENCE_MS / 1000);
+		ret = INSTANCE_EXIT_FAILED;
+	}
+	close(gone.fd);
+	return ret;
+}
+
+/* ---- options ---- */
+
+static long
+workers_default(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cpus < 1 ? 1 : cpus < WORKERS_DEFAULT ? cpus : WORKERS_DEFAULT;
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct process p = { .daemon.ready_fd = -1 };
+	struct options o = { .level = NOT_GIVEN, .export = "fuse", .workers = workers_default() };
+	const struct opt opts[] = {
+		OPT_ROW_ROOT(o.root),
+		{ 'f', "foreground", OPT_FLAG, &o.foreground, NULL,
+		    "stay in the foreground and log there" },
+		{ 'd', "debug", OPT_LEVEL, &o.level, "LEVEL",
+		    "log messages up to this level, whatever iscsiutil -b said (default: err in "
+		    "the system's log, note in the foreground)" },
+		{ 0, "workers", OPT_INT, &o.workers, "N",
+		    "threads that move data (default: one a processor, at most 4)", 1,
+		    DRIVER_WORKERS_MAX },
+		{ 0, "export", OPT_STRING, &o.export, "KIND",
+		    "how disks are shown: fuse (default), or null for tests" },
+		{ 0, "status", OPT_FLAG, &o.status, NULL,
+		    "tell whether it runs: exit status 0, or 3" },
+		{ 0, "stop", OPT_FLAG, &o.stop, NULL,
+		    "log out of everything and stop the one that runs; refused (4) while a disk is "
+		    "in "
+		    "use" },
+		{ 0, "force", OPT_FLAG, &o.force, NULL,
+		    "with --stop: also while a disk is in use" },
+	};
+	const struct opt_program program = { .name = PROGRAM,
+		.summary = "the iSCSI driver: sessions, disks and their control",
+		.opts = opts,
+		.n_opts = sizeof opts / sizeof opts[0] };
+	int operand, ret;
+
+	ipc_wipe_json();
+	switch (opt_parse(&program, argc, argv, &operand)) {
+	case OPT_DONE:
+		return INSTANCE_EXIT_OK;
+	case OPT_WRONG:
+		return OPT_EXIT_USAGE;
+	case OPT_GO:
+		break;
+	}
+	ret = paths_init(&p.driver.paths, o.root);
+	if (ret < 0) {
+		fprintf(stderr, PROGRAM ": the root cannot be used: %s\n", strerror(-ret));
+		return INSTANCE_EXIT_FAILED;
+	}
+	/* The guide, table C-1: "by default, messages [...] less than or equal to LVL_ERR". */
+	log_init(PROGRAM, o.foreground ? LOG_TO_STDERR : LOG_TO_SYSLOG,
+	    o.level != NOT_GIVEN ? o.level
+	    : o.foreground       ? LOG_LVL_NOTE
+				 : LOG_LVL_ERR);
+	if (o.status)
+		ret = instance_status(PROGRAM, p.driver.paths.driver_pid);
+	else if (o.stop)
+		ret = stop(&p.driver.paths, o.force);
+	else
+		ret = run(&p, &o);
+	paths_fini(&p.driver.paths);
+	return ret;
+}

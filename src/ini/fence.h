@@ -1,0 +1,52 @@
+/*
+ * Nexuses of a session that may still hold commands of ours.  A command that
+ * was sent and not answered may be executed by the target until the nexus that
+ * carried it is dead:
+ *
+ *   a login with the same initiator name and ISID in the same portal group has
+ *   reinstated the session (RFC 7143, section 6.3.5);
+ *   a Logout Response said that the session is closed (11.15);
+ *   Time2Wait and Time2Retain have passed since it was lost (7.5, 13.15, 13.16)
+ *   and a second of grace.
+ *
+ * Nexuses are numbered by login.  Bounded, pure.
+ */
+#ifndef INI_FENCE_H
+#define INI_FENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Portal groups a target sends us through in an outage; more are counted as one. */
+#define FENCE_ROWS     16
+#define FENCE_GRACE_US 1000000
+
+struct fence_row {
+	uint64_t nexus;
+	uint64_t dead_us; /* UINT64_MAX: it is not lost */
+	int32_t tpgt;     /* -1: unknown, or several: no login reinstates it */
+	uint32_t who;     /* under which name and to whom we logged in */
+};
+struct fence {
+	uint64_t newest;
+	size_t n;
+	struct fence_row row[FENCE_ROWS]; /* by number, those that may live */
+};
+
+/*
+ * A login is done: this is a new nexus (numbers grow).  tpgt: the portal group
+ * that it logged in to; who: another number whenever the initiator's name is
+ * another than before.
+ */
+void fence_login(struct fence *f, uint64_t nexus, int32_t tpgt, uint32_t who);
+/* The newest nexus' connection is gone. */
+void fence_lost(struct fence *f, uint64_t now_us, uint16_t time2wait_s, uint16_t time2retain_s);
+/* The target answered the newest nexus' logout. */
+void fence_logged_out(struct fence *f);
+/* Nexuses up to this one are dead at now_us. */
+uint64_t fence_dead(struct fence *f, uint64_t now_us);
+/* When fence_dead() grows by itself; UINT64_MAX: never. */
+uint64_t fence_next_us(const struct fence *f);
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * A normal session (an I_T nexus and its successors): one machine, on one
+ * thread, over a world (world.h).  It dials, logs in, has its units ask who they
+ * are, follows redirections, pings, waits before it tries again, gives up I/O
+ * after the replacement timeout, logs out.  States in session_fsm.def; one
+ * function moves them and then checks the invariant.
+ *
+ * It needs nobody to reconnect: settings are pushed to it.
+ */
+#ifndef INI_SESSION_H
+#define INI_SESSION_H
+
+#include "ini/counts.h"
+#include "ini/login_run.h"
+#include "lu/lu.h"
+#include "lu/probe.h"
+
+/* Queue depth: commands of all units of the session together. */
+#define SESSION_SLOTS LIMIT_TASKS_DEFAULT
+
+enum session_state {
+#define SESSION_STATE(id, ...) SESSION_##id,
+#include "ini/session_fsm.def"
+	SESSION_STATES
+};
+/* The guide's word: "online", "transient", "offline". */
+const char *session_state_word(enum session_state s);
+
+/* What a person may want to know of it; a copy, it may go to another thread. */
+struct session_view {
+	enum session_state state;
+	struct fault last; /* why it is not online; not set: it is, or nobody tried */
+	/* The last login; valid while has_login. */
+	bool has_login, is_reopened; /* it had been online before */
+	struct neg_params params;
+	uint16_t tsih;
+	int32_t tpgt;
+	char target_alias[LIMIT_ALIAS_BYTES + 1];
+	char initiator_name[LIMIT_ISCSI_NAME_BYTES + 1];
+	struct portal_address at; /* where it is, or was tried last */
+	bool is_elsewhere;        /* `at` came from a redirection */
+	char local[80], peer[80];
+	/* The agenda's clock, microseconds; 0: none. */
+	uint64_t online_us, next_try_us, give_up_us;
+	uint16_t time2wait_s; /* the target asked for this */
+};
+
+struct session;
+
+/* Called from the agenda, never from inside a call of the owner's. */
+struct session_ops {
+	/* The view is another one: after each move of the state, and each failed try. */
+	void (*moved)(void *user, const struct session_view *v);
+	/* A permanent redirection worked; or (not is_set) the old one is not true any more. */
+	void (*redirected)(void *user, const struct settings_redirect *r);
+	/* The target says that it has other LUNs now; at most one a pace (SESSION_NOTICE_US). */
+	void (*luns_changed)(void *user);
+	/* The answer to session_close(): no connection, no request; session_free() it or open it
+	 * again. */
+	void (*closed)(void *user);
+};
+
+/* Asynchronous messages and unit attentions ask for a new look at the LUNs so often at the most. */
+#define SESSION_NOTICE_US 2000000
+
+struct session_cfg {
+	struct world *world;
+	uint32_t instance;  /* for sentences */
+	const char *target; /* its name, copied */
+	struct portal_address at;
+	uint8_t isid[6];
+	const struct session_ops *ops;
+	void *user;
+};
+
+/* NULL when memory is short. */
+struct session *session_new(const struct session_cfg *cfg, struct settings *settings);
+/* Closed, without units.  NULL is fine. */
+void session_free(struct session *s);
+/* A new snapshot (owned) for the next login; limits count from now on. */
+void session_settings(struct session *s, struct settings *settings);
+/* Discovery reports another tag for its address. */
+void session_tag(struct session *s, uint16_t tpgt);
+
+/*
+ * Want it online: a try begins at once where none is under way (unless the target
+ * asked to wait: is_now overrides that, a user's explicit wish).  keep: it is tried
+ * again until session_close(); else the first failure closes it.
+ */
+void session_open(struct session *s, bool keep, bool is_now);
+/*
+ * Log out within SESSION_LOGOUT_US, fail what waits; closed() follows, once for all
+ * calls before it.  Its units must be closed (lu_close()) by the owner.  An open
+ * that is asked for meanwhile follows after closed(), unless the session is freed there.
+ */
+#define SESSION_LOGOUT_US (LOGIN_RUN_LOGOUT_MS * 1000)
+void session_close(struct session *s);
+/* Its driver is being replaced or ends: reset the connection at once; closed() follows. */
+void session_abort(struct session *s);
+
+enum session_state session_state(const struct session *s);
+void session_view(const struct session *s, struct session_view *ret_view);
+const struct ini_counts *session_counts(const struct session *s);
+/* What its connections counted, all together. */
+void session_core_counts(const struct session *s, struct conn_counts *ret_counts);
+const struct trace *session_trace(const struct session *s);
+
+/* The path of its units, and the list of them (lu_link()). */
+struct path *session_path(struct session *s);
+void session_add_unit(struct session *s, struct lu *u);
+void session_remove_unit(struct session *s, struct lu *u);
+
+/*
+ * Look for LUNs; done() follows in any case, within SESSION_PROBE_US; not online is a
+ * fault.  Units that exist learn from it by themselves.
+ */
+#define SESSION_PROBE_US 30000000
+/* False: no memory; nothing follows. */
+bool session_probe(struct session *s, probe_done *done, void *user);
+
+struct session_ping {
+	struct fault fault;
+	uint32_t bytes, bytes_same;
+	uint64_t rtt_us;
+};
+/* done() follows in any case, within SESSION_PING_US.  False: no memory; nothing follows. */
+#define SESSION_PING_US 30000000
+/* Pings that wait for their turn. */
+#define SESSION_PINGS_MAX 16
+bool session_ping(struct session *s, uint32_t bytes,
+    void (*done)(void *user, const struct session_ping *ping), void *user);
+
+#endif

@@ -1,0 +1,135 @@
+/* What the files of a session share: session*.c.  Nobody else includes this. */
+#ifndef INI_SESSION_IMPL_H
+#define INI_SESSION_IMPL_H
+
+#include "ini/backoff.h"
+#include "ini/fence.h"
+#include "ini/session.h"
+#include "lu/pool.h"
+
+enum session_event {
+#define SESSION_EVENT(id, ...) SESSION_EV_##id,
+#include "ini/session_fsm.def"
+	SESSION_EVENTS
+};
+
+/* Looks that notices may ask for at once; one more each SESSION_NOTICE_US. */
+#define SESSION_NOTICE_BURST 4
+/* Two tries begin at least so far apart. */
+#define SESSION_TRY_PACE_US 500000
+/* The last try within the promise begins so long before its end at the latest. */
+#define SESSION_LAST_TRY_US 3000000
+#define SESSION_LABEL_BYTES (LIMIT_ISCSI_NAME_BYTES + LIMIT_ADDRESS_BYTES + 64)
+
+struct session {
+	struct world *world;
+	uint32_t instance;
+	char target[LIMIT_ISCSI_NAME_BYTES + 1];
+	char label[SESSION_LABEL_BYTES];
+	struct portal_address a; /* as it is configured */
+	const struct session_ops *ops;
+	void *user;
+	struct settings *settings, *next_settings; /* owned; the next ones wait for the run's end */
+	struct ini_counts counts;
+	enum session_state state;
+	struct login_run *run;
+	struct sess *sess; /* the run's */
+
+	/* What is wanted; progress() looks at these. */
+	bool is_wanted, keep;
+	bool is_close_asked, is_abort_asked; /* until closed() */
+	bool must_tell, must_tell_redirect, must_tell_closed;
+	bool is_moving; /* progress() is at work; nothing may call it from inside */
+	struct agenda_work progress;
+
+	/* Tries. */
+	bool has_down;              /* the run has ended: */
+	struct login_run_down down; /* … so */
+	uint64_t next_try_us;       /* in WAIT and DOWN */
+	uint64_t not_before_us;     /* the target asked for this long; 0: it did not */
+	uint16_t time2wait_s;
+	uint64_t tried_us; /* when the last one began; 0: never */
+	struct backoff backoff;
+	uint64_t outage_us; /* I/O is not served since then; 0: it is, or is not wanted */
+	struct agenda_timer retry, give_up;
+
+	/* Redirections. */
+	struct settings_redirect redirect; /* the permanent one that worked */
+	bool is_elsewhere;                 /* this try goes there */
+	bool skip_redirect;                /* it did not work: the original address */
+
+	/* The nexus, and who uses it. */
+	struct path path;
+	struct list units;
+	struct fence fence;
+	struct agenda_timer fence_timer;
+	uint32_t who; /* counts initiator names */
+	uint32_t window;
+
+	/* Notices. */
+	unsigned notices; /* looks that may still be asked for at once */
+	bool is_units_stale, is_luns_stale, must_tell_luns;
+	uint64_t luns_told_us;
+	struct agenda_timer notice_timer;
+
+	/* Questions: under way, and those whose answer is told at the end of the turn. */
+	struct list pings, probes, answered;
+	uintptr_t ping_number;
+	struct agenda_timer ping_again;
+
+	/* For the view. */
+	struct fault last;
+	bool has_login, is_reopened;
+	char initiator_name[LIMIT_ISCSI_NAME_BYTES + 1];
+	struct portal_address at;
+	uint64_t online_us;
+};
+
+void session_say(const struct session *s, enum say_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+uint64_t session_now(const struct session *s);
+/* The newest settings' limits. */
+const struct timers *session_timers(const struct session *s);
+
+/* ---- session_fsm.c: the machine ---- */
+
+extern const struct login_run_ops session_run_ops;
+void session_fsm_init(struct session *s);
+void session_fsm_fini(struct session *s);
+
+/* ---- session_move.c: what a move of the state asks for ---- */
+
+/* Its effects, before the invariant is checked. */
+void session_enter(struct session *s, enum session_state from, enum session_event ev);
+/* The time at which I/O is given up; UINT64_MAX: never. */
+uint64_t session_give_up_us(const struct session *s);
+
+/* ---- session_path.c: the nexus as its units see it ---- */
+
+void session_path_init(struct session *s, struct agenda *agenda);
+void session_path_limits(struct session *s);
+void session_path_up(struct session *s);
+void session_path_down(struct session *s, bool is_silent);
+/* is_given_up has become true, or is not any more. */
+void session_path_given_up(struct session *s, bool is_given_up);
+void session_path_fenced(struct session *s);
+bool session_path_has_waiting(const struct session *s);
+/* An asynchronous message of the target. */
+void session_path_async(struct session *s, const struct sess_event *ev);
+void session_path_fini(struct session *s);
+
+/* ---- session_ask.c: questions, each answered once ---- */
+
+void session_ask_init(struct session *s);
+/* The connection is gone, or will be: every question ends with this. */
+void session_ask_end(struct session *s, const struct fault *why);
+void session_ask_ponged(struct session *s, const struct sess_event *ev);
+/* Tell what has an answer. */
+void session_ask_answer(struct session *s);
+/* No question is under way but those that were ended. */
+bool session_ask_is_ended(const struct session *s);
+/* Everything is told. */
+bool session_ask_is_idle(const struct session *s);
+void session_ask_fini(struct session *s);
+
+#endif

@@ -1,0 +1,277 @@
+/* The nexus as its units see it (lu/path.h), and what they learn that concerns the others. */
+#include <string.h>
+
+#include "ini/session_impl.h"
+#include "scsi/sense.h"
+
+/* ---- what units ask of it ---- */
+
+static struct session *
+of_path(struct path *p)
+{
+	return LIST_ENTRY(p, struct session, path);
+}
+
+static void
+path_submit(struct path *p, struct req *r)
+{
+	struct session *s = of_path(p);
+
+	/* Straight to the session: this is the way of every command. */
+	sess_submit(s->sess, r, session_now(s));
+	if (p->is_up)
+		agenda_defer(s->world->agenda, s->run->send);
+	else
+		login_run_kick(s->run);
+}
+
+static bool
+path_withdraw(struct path *p, struct req *r)
+{
+	struct session *s = of_path(p);
+
+	if (!sess_withdraw(s->sess, r, session_now(s)))
+		return false;
+	login_run_kick(s->run);
+	return true;
+}
+
+/* Slots of the pool: what the session has, and what the target takes. */
+static void
+set_window(struct session *s)
+{
+	uint32_t n = sess_window(s->sess);
+
+	/* At least one command tries, or nobody would ever hear of a wider window. */
+	n = n < 1 ? 1 : n > SESSION_SLOTS ? SESSION_SLOTS : n;
+	if (n == s->window)
+		return;
+	s->window = n;
+	pool_window(s->path.pool, n);
+}
+
+static void
+path_worked(struct path *p)
+{
+	struct session *s = of_path(p);
+
+	if (s->state != SESSION_ONLINE)
+		return;
+	s->outage_us = 0;
+	backoff_reset(&s->backoff);
+	set_window(s);
+}
+
+static void
+path_say(struct path *p, enum say_level level, const char *sentence)
+{
+	session_say(of_path(p), level, "%s", sentence);
+}
+
+/* ---- notices ---- */
+
+static void
+doubt_all(struct session *s, const struct lu *but)
+{
+	LIST_EACH(node, tmp, &s->units)
+	if (lu_of_link(node) != but)
+		lu_doubt(lu_of_link(node));
+}
+
+static void
+arm_notices(struct session *s)
+{
+	if (!s->notice_timer.armed)
+		agenda_set(s->world->agenda, &s->notice_timer, session_now(s) + SESSION_NOTICE_US);
+}
+
+/*
+ * The other units may have changed too: a few looks at once, where a target says so
+ * again and again one look a pace.  Whichever unit really changed answers its next
+ * command with a unit attention of its own, so this is the second line.
+ */
+static void
+units_changed(struct session *s, const struct lu *from)
+{
+	arm_notices(s);
+	if (s->notices == 0) {
+		s->is_units_stale = true;
+		return;
+	}
+	s->notices--;
+	doubt_all(s, from);
+}
+
+static void
+luns_changed(struct session *s)
+{
+	uint64_t now = session_now(s);
+
+	if (s->luns_told_us != 0 && now - s->luns_told_us < SESSION_NOTICE_US) {
+		s->is_luns_stale = true;
+		arm_notices(s);
+		return;
+	}
+	s->is_luns_stale = false;
+	s->luns_told_us = now;
+	s->must_tell_luns = true;
+	agenda_defer(s->world->agenda, &s->progress);
+}
+
+static void
+notice_due(struct agenda_timer *t)
+{
+	struct session *s = LIST_ENTRY(t, struct session, notice_timer);
+
+	if (s->is_luns_stale)
+		luns_changed(s);
+	if (s->is_units_stale) {
+		s->is_units_stale = false;
+		arm_notices(s);
+		doubt_all(s, NULL);
+	} else if (++s->notices < SESSION_NOTICE_BURST) {
+		arm_notices(s);
+	}
+}
+
+static void
+path_notice(struct path *p, struct lu *from, enum path_notice what)
+{
+	struct session *s = of_path(p);
+
+	s->counts.notices++;
+	switch (what) {
+	case PATH_UNITS_CHANGED:
+		units_changed(s, from);
+		break;
+	case PATH_LUNS_CHANGED:
+		luns_changed(s);
+		break;
+	}
+}
+
+void
+session_path_async(struct session *s, const struct sess_event *ev)
+{
+	struct sense sense;
+
+	/* 11.9.1: with sense data. */
+	if (ev->async.event != 0)
+		return;
+	s->counts.notices++;
+	units_changed(s, NULL);
+	if (sense_parse(ev->async.sense, ev->async.sense_len, &sense) && sense.asc == 0x3f &&
+	    sense.ascq == 0x0e)
+		luns_changed(s);
+}
+
+/* ---- what units are told, facts first ---- */
+
+static const struct path_ops ops = {
+	.submit = path_submit,
+	.withdraw = path_withdraw,
+	.notice = path_notice,
+	.worked = path_worked,
+	.say = path_say,
+};
+
+void
+session_path_init(struct session *s, struct agenda *agenda)
+{
+	s->path.ops = &ops;
+	s->path.agenda = agenda;
+	s->path.is_given_up = true;
+	s->notices = SESSION_NOTICE_BURST;
+	s->notice_timer.expired = notice_due;
+	list_init(&s->units);
+}
+
+void
+session_path_limits(struct session *s)
+{
+	const struct settings *set = s->next_settings != NULL ? s->next_settings : s->settings;
+	uint32_t replacement_ms = set->timers.ms[TIMER_replacement];
+
+	s->path.replacement_us = replacement_ms > 0 ? replacement_ms * 1000ull : UINT64_MAX;
+	s->path.volatile_loss_fails = set->volatile_loss_fails;
+	s->path.command_ms = set->timers.ms[TIMER_command];
+}
+
+void
+session_path_up(struct session *s)
+{
+	s->path.nexus++;
+	s->path.dead_nexus = fence_dead(&s->fence, session_now(s));
+	s->path.is_up = true;
+	s->path.is_given_up = false;
+	set_window(s);
+	LIST_EACH(node, tmp, &s->units)
+	lu_path_up(lu_of_link(node));
+}
+
+void
+session_path_fenced(struct session *s)
+{
+	uint64_t dead = fence_dead(&s->fence, session_now(s));
+
+	if (dead == s->path.dead_nexus)
+		return;
+	s->path.dead_nexus = dead;
+	LIST_EACH(node, tmp, &s->units)
+	lu_path_fenced(lu_of_link(node));
+}
+
+void
+session_path_down(struct session *s, bool is_silent)
+{
+	s->path.is_up = false;
+	s->is_units_stale = false; /* after the next login all ask */
+	LIST_EACH(node, tmp, &s->units)
+	lu_path_down(lu_of_link(node), is_silent);
+	session_path_fenced(s);
+}
+
+void
+session_path_given_up(struct session *s, bool is_given_up)
+{
+	s->path.is_up = s->path.is_up && !is_given_up;
+	s->path.is_given_up = is_given_up;
+	if (!is_given_up)
+		return;
+	LIST_EACH(node, tmp, &s->units)
+	lu_path_given_up(lu_of_link(node));
+}
+
+bool
+session_path_has_waiting(const struct session *s)
+{
+	for (const struct list *node = s->units.next; node != &s->units; node = node->next)
+		if (!lu_is_idle(lu_of_link((struct list *)(uintptr_t)node)))
+			return true;
+	return false;
+}
+
+void
+session_path_fini(struct session *s)
+{
+	agenda_clear(s->world->agenda, &s->notice_timer);
+}
+
+struct path *
+session_path(struct session *s)
+{
+	return &s->path;
+}
+
+void
+session_add_unit(struct session *s, struct lu *u)
+{
+	list_push_back(&s->units, lu_link(u));
+}
+
+void
+session_remove_unit(struct session *s, struct lu *u)
+{
+	(void)s; /* the unit is on no other list */
+	list_remove(lu_link(u));
+}

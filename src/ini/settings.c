@@ -1,0 +1,26 @@
+#include "ini/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct settings *
+settings_new(void)
+{
+	struct settings *s = calloc(1, sizeof *s);
+
+	if (s == NULL)
+		return NULL;
+	neg_offer_default(&s->offer);
+	timers_default(&s->timers);
+	s->volatile_loss_fails = true;
+	return s;
+}
+
+void
+settings_free(struct settings *s)
+{
+	if (s == NULL)
+		return;
+	chapcfg_wipe(&s->chap);
+	free(s);
+}

@@ -1,0 +1,292 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/cut.h"
+#include "ini/fake_owner.h"
+
+#define SECOND 1000000ull
+
+static struct fake_owner o;
+
+/* ---- questions ---- */
+
+static void
+pings_are_answered_one_after_the_other(void **state)
+{
+	(void)state;
+	fake_owner_init(&o, 1, 0);
+	fake_owner_online(&o);
+	for (int i = 0; i < 5; i++)
+		fake_owner_ping(&o);
+	assert_int_equal(o.pongs, 0);
+	fake_world_run(&o.w, SECOND);
+	assert_int_equal(o.pongs, 5);
+	assert_false(o.ping.fault.is_set);
+	assert_int_equal(o.ping.bytes_same, 64);
+	fake_owner_fini(&o);
+}
+
+static void
+a_ping_is_answered_also_by_a_close_a_loss_and_while_offline(void **state)
+{
+	(void)state;
+	fake_owner_init(&o, 1, 0);
+	fake_owner_ping(&o);
+	assert_int_equal(o.pongs, 0);
+	fake_world_run(&o.w, 1000);
+	assert_int_equal(o.pongs, 1);
+	assert_true(o.ping.fault.is_set);
+	fake_owner_online(&o);
+	o.w.is_silent = true;
+	fake_owner_ping(&o);
+	session_close(o.s);
+	fake_world_run(&o.w, 1000);
+	assert_int_equal(o.pongs, 2);
+	assert_true(o.ping.fault.is_set);
+	assert_true(fake_owner_until(&o, SESSION_CLOSED, 6 * SECOND));
+	fake_owner_online(&o);
+	fake_owner_ping(&o);
+	fake_world_run(&o.w, 20 * SECOND);
+	assert_int_equal(o.pongs, 3);
+	assert_int_equal(o.ping.fault.code, FAULT_TIMEOUT);
+	fake_owner_fini(&o);
+}
+
+static void
+a_probe_teaches_the_units_and_ends_with_the_connection(void **state)
+{
+	(void)state;
+	fake_owner_init(&o, 1, 2);
+	fake_owner_online(&o);
+	fake_owner_probe(&o);
+	fake_world_run(&o.w, SECOND);
+	assert_int_equal(o.probes, 1);
+	assert_int_equal(o.probe_n, 2);
+	assert_int_equal(o.unit[0].learned, 1);
+	assert_int_equal(o.unit[1].learned, 0); /* LUNs 0 and 2 are there */
+	fake_probe_us = 100 * SECOND;
+	fake_owner_probe(&o);
+	fake_world_run(&o.w, SECOND);
+	fake_world_drop(&o.w, 0);
+	fake_world_run(&o.w, 1000);
+	assert_int_equal(o.probes, 2);
+	assert_true(o.probe_fault.is_set);
+	assert_true(fake_owner_until(&o, SESSION_ONLINE, 3 * SECOND));
+	fake_owner_probe(&o);
+	fake_world_run(&o.w, 30 * SECOND + 1000);
+	assert_int_equal(o.probes, 3);
+	assert_int_equal(o.probe_fault.code, FAULT_TIMEOUT);
+	fake_probe_us = 1000;
+	fake_owner_fini(&o);
+}
+
+/* ---- notices ---- */
+
+static void
+notices_in_any_number_cost_one_look_a_pace(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	fake_owner_init(&o, 1, 2);
+	fake_owner_online(&o);
+	for (int i = 0; i < 1000; i++) {
+		fake_world_async(&o.w, 0, 0, 0, 0, 0x3f0e);
+		fake_world_run(&o.w, SECOND / 100);
+	}
+	assert_in_range(o.unit[0].doubts, 5, 12);
+	assert_in_range(o.luns_changes, 4, 6);
+	/* None is lost: what came last was looked at after it. */
+	before = o.unit[0].doubts;
+	fake_world_run(&o.w, 3 * SECOND);
+	assert_int_equal(o.unit[0].doubts, before + 1);
+	assert_in_range(o.luns_changes, 5, 7);
+	fake_owner_fini(&o);
+}
+
+static void
+the_first_notice_is_looked_at_at_once(void **state)
+{
+	(void)state;
+	fake_owner_init(&o, 1, 2);
+	fake_owner_online(&o);
+	session_path(o.s)->ops->notice(session_path(o.s), &o.unit[1], PATH_UNITS_CHANGED);
+	assert_int_equal(o.unit[0].doubts, 1);
+	assert_int_equal(o.unit[1].doubts, 0);
+	session_path(o.s)->ops->notice(session_path(o.s), &o.unit[1], PATH_LUNS_CHANGED);
+	assert_int_equal(o.luns_changes, 0); /* never from inside */
+	fake_world_run(&o.w, 1000);
+	assert_int_equal(o.luns_changes, 1);
+	fake_owner_fini(&o);
+}
+
+/* ---- redirections and fences ---- */
+
+static void
+a_permanent_redirection_is_told_and_taken_first_the_next_time(void **state)
+{
+	(void)state;
+	fake_owner_init(&o, 1, 1);
+	o.w.login = FAKE_LOGIN_REDIRECT;
+	o.w.redirect_for_good = true;
+	cut_copy(o.w.redirect_to, sizeof o.w.redirect_to, "192.0.2.7:3261,5");
+	cut_copy(o.w.redirect_from, sizeof o.w.redirect_from, "192.0.2.1");
+	fake_owner_online(&o);
+	assert_int_equal(o.redirects, 1);
+	assert_true(o.redirect.is_set);
+	assert_string_equal(o.redirect.to.host, "192.0.2.7");
+	assert_true(o.view.is_elsewhere);
+	assert_int_equal(o.w.connects, 2);
+	assert_int_equal(session_counts(o.s)->redirects, 1);
+	fake_world_drop(&o.w, 0);
+	assert_true(fake_owner_until(&o, SESSION_WAIT, SECOND));
+	assert_true(fake_owner_until(&o, SESSION_ONLINE, 3 * SECOND));
+	assert_int_equal(o.w.connects, 3);
+	assert_string_equal(o.w.connect_host, "192.0.2.7");
+	/* It does not work any more: the original address, and that is told. */
+	o.w.dial = FAKE_REFUSES;
+	fake_world_drop(&o.w, 0);
+	assert_true(fake_owner_until(&o, SESSION_TRY, 3 * SECOND));
+	assert_true(fake_owner_until(&o, SESSION_WAIT, SECOND));
+	o.w.dial = FAKE_CONNECTS;
+	o.w.login = FAKE_LOGIN_OK;
+	assert_true(fake_owner_until(&o, SESSION_ONLINE, 3 * SECOND));
+	assert_string_equal(o.w.connect_host, "192.0.2.1");
+	assert_int_equal(o.redirects, 2);
+	assert_false(o.redirect.is_set);
+	fake_owner_fini(&o);
+}
+
+/* Where authentication is configured, whoever did without it sends nobody anywhere for good. */
+static void
+a_permanent_redirection_without_authentication_is_not_kept(void **state)
+{
+	struct chapcfg_values v = { .secret = "0123456789abcdef" };
+	struct settings *s = fake_settings();
+
+	(void)state;
+	v.initiator_name = s->initiator_name;
+	s->has_chap = true;
+	s->offer.auth_method = (struct neg_list){ 2, { NEG_AUTH_CHAP, NEG_AUTH_NONE } };
+	chapcfg_init(&s->chap, &v, &fake_chap_ops, NULL);
+	fake_owner_init_with(&o, 1, 1, s);
+	o.w.login = FAKE_LOGIN_REDIRECT;
+	o.w.redirect_for_good = true;
+	cut_copy(o.w.redirect_to, sizeof o.w.redirect_to, "192.0.2.7");
+	cut_copy(o.w.redirect_from, sizeof o.w.redirect_from, "192.0.2.1");
+	fake_owner_online(&o);
+	assert_true(o.view.is_elsewhere);
+	assert_int_equal(o.redirects, 0);
+	fake_world_drop(&o.w, 0);
+	assert_true(fake_owner_until(&o, SESSION_WAIT, SECOND));
+	o.w.wants_chap = true;
+	assert_true(fake_owner_until(&o, SESSION_ONLINE, 3 * SECOND));
+	assert_int_equal(o.w.connects, 4);
+	assert_int_equal(o.redirects, 1);
+	fake_owner_fini(&o);
+}
+
+static void
+a_login_under_another_name_leaves_the_old_nexus_alive(void **state)
+{
+	struct settings *s = fake_settings();
+
+	(void)state;
+	fake_owner_init(&o, 1, 1);
+	fake_owner_online(&o);
+	cut_copy(s->initiator_name, sizeof s->initiator_name, "iqn.2026-11.org.openisw:you");
+	session_settings(o.s, s);
+	fake_world_drop(&o.w, 0);
+	assert_true(fake_owner_until(&o, SESSION_WAIT, SECOND));
+	assert_true(fake_owner_until(&o, SESSION_ONLINE, 3 * SECOND));
+	assert_string_equal(o.view.initiator_name, "iqn.2026-11.org.openisw:you");
+	assert_int_equal(session_path(o.s)->dead_nexus, 0);
+	fake_world_run(&o.w, 22 * SECOND);
+	assert_int_equal(session_path(o.s)->dead_nexus, 1);
+	fake_owner_fini(&o);
+}
+
+static void
+a_login_in_the_same_portal_group_ends_the_old_nexus(void **state)
+{
+	(void)state;
+	fake_owner_init(&o, 1, 1);
+	fake_owner_online(&o);
+	assert_int_equal(session_path(o.s)->nexus, 1);
+	assert_int_equal(session_path(o.s)->dead_nexus, 0);
+	fake_world_drop(&o.w, 0);
+	assert_true(fake_owner_until(&o, SESSION_WAIT, SECOND));
+	assert_true(fake_owner_until(&o, SESSION_ONLINE, 3 * SECOND));
+	assert_int_equal(session_path(o.s)->nexus, 2);
+	assert_int_equal(session_path(o.s)->dead_nexus, 1);
+	assert_int_equal(o.unit[0].dead_seen, 1);
+	fake_owner_fini(&o);
+}
+
+static void
+another_portal_group_leaves_the_old_nexus_alive_until_its_time_is_over(void **state)
+{
+	struct settings *s = fake_settings();
+	uint64_t lost;
+
+	(void)state;
+	s->redirect.is_set = true;
+	s->redirect.to = (struct portal_address){ .host = "192.0.2.7", .port = 3260, .tpgt = 5 };
+	fake_owner_init_with(&o, 1, 1, s);
+	fake_owner_online(&o);
+	o.w.tpgt = 9;
+	fake_world_drop(&o.w, 0);
+	assert_true(fake_owner_until(&o, SESSION_WAIT, SECOND));
+	lost = o.w.agenda.now_us;
+	assert_true(fake_owner_until(&o, SESSION_ONLINE, 3 * SECOND));
+	assert_int_equal(session_path(o.s)->dead_nexus, 0);
+	/* DefaultTime2Retain is 20, and a second of grace. */
+	fake_world_run(&o.w, lost + 21 * SECOND - 1000 - o.w.agenda.now_us);
+	assert_int_equal(session_path(o.s)->dead_nexus, 0);
+	fake_world_run(&o.w, 3 * SECOND);
+	assert_int_equal(session_path(o.s)->dead_nexus, 1);
+	assert_int_equal(o.unit[0].fenceds, 1);
+	fake_owner_fini(&o);
+}
+
+static void
+the_targets_window_is_the_pools(void **state)
+{
+	(void)state;
+	fake_owner_init(&o, 1, 1);
+	o.w.window = 5;
+	fake_owner_online(&o);
+	assert_int_equal(fake_pool_window(session_path(o.s)->pool), 5);
+	o.w.window = 0;
+	fake_lu_io(&o.unit[0], 5);
+	fake_world_run(&o.w, SECOND);
+	assert_int_equal(fake_pool_window(session_path(o.s)->pool), 1);
+	fake_owner_fini(&o);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pings_are_answered_one_after_the_other),
+		cmocka_unit_test(a_ping_is_answered_also_by_a_close_a_loss_and_while_offline),
+		cmocka_unit_test(a_probe_teaches_the_units_and_ends_with_the_connection),
+		cmocka_unit_test(notices_in_any_number_cost_one_look_a_pace),
+		cmocka_unit_test(the_first_notice_is_looked_at_at_once),
+		cmocka_unit_test(a_permanent_redirection_is_told_and_taken_first_the_next_time),
+		cmocka_unit_test(a_permanent_redirection_without_authentication_is_not_kept),
+		cmocka_unit_test(a_login_under_another_name_leaves_the_old_nexus_alive),
+		cmocka_unit_test(a_login_in_the_same_portal_group_ends_the_old_nexus),
+		cmocka_unit_test(
+		    another_portal_group_leaves_the_old_nexus_alive_until_its_time_is_over),
+		cmocka_unit_test(the_targets_window_is_the_pools),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,321 @@
+/* A unit asks who it is: when, and what it makes of the answers. */
+#include <assert.h>
+#include <errno.h>
+
+#include "lu/lu_impl.h"
+
+/* No answer: again after this, then twice as long each time. */
+#define AGAIN_US     100000
+#define AGAIN_MAX_US 2000000
+/* Nobody there, or another unit: it may come back by itself. */
+#define ABSENT_US   2000000
+#define OTHER_US    10000000
+#define AWAY_MAX_US 30000000
+/* It is the same, but not all of what it is like was answered. */
+#define DETAIL_US    1000000
+#define DETAIL_TIMES 8
+
+static void
+start(struct lu *u)
+{
+	struct lu_info *i = &u->ask.info;
+
+	u->is_ask_due = u->is_answered = false;
+	*i = u->info;
+	u->ask.expect = &u->info.id;
+	u->ask_n++;
+	ask_start(&u->ask);
+}
+
+void
+lu_ask_now(struct lu *u)
+{
+	agenda_clear(u->path->agenda, &u->ask_timer);
+	if (u->ask.is_busy)
+		ask_restart(&u->ask);
+	else if (!ask_is_idle(&u->ask))
+		u->is_ask_due = true;
+	else
+		start(u);
+}
+
+void
+lu_ask_stop(struct lu *u)
+{
+	agenda_clear(u->path->agenda, &u->ask_timer);
+	u->is_ask_due = false;
+	ask_stop(&u->ask);
+}
+
+static uint64_t
+growing(uint64_t first, unsigned n, uint64_t max)
+{
+	uint64_t us = first << (n < 10 ? n : 10);
+
+	return us < max ? us : max;
+}
+
+static void
+again_in(struct lu *u, uint64_t us)
+{
+	agenda_set(u->path->agenda, &u->ask_timer, agenda_now(u->path->agenda) + us);
+}
+
+/* The time to ask again has come; nothing says that anything changed. */
+static void
+expired(struct agenda_timer *t)
+{
+	struct lu *u = LIST_ENTRY(t, struct lu, ask_timer);
+
+	lu_ask_now(u);
+}
+
+/* ---- answers ---- */
+
+static void
+is_absent(struct lu *u)
+{
+	bool is_news = u->state != LU_ABSENT;
+	struct fault why = { 0 };
+
+	fault_set(&why, FAULT_OFFLINE, "look at the target's configuration",
+	    "the target has no LUN %u now; it is waited for", u->info.number);
+	if (is_news)
+		lu_say(u, SAY_WARN, "%s", why.message);
+	/* The timer comes first: a unit that is absent is always asked again. */
+	again_in(u, growing(ABSENT_US, u->state == LU_ABSENT ? u->ask_n : 0, AWAY_MAX_US));
+	lu_go(u, LU_EV_IS_ABSENT, &why);
+	if (is_news)
+		u->path->ops->notice(u->path, u, PATH_UNITS_CHANGED);
+}
+
+static void
+is_other(struct lu *u, const struct lu_info *now)
+{
+	struct fault why = { 0 };
+
+	fault_set(&why, FAULT_OFFLINE,
+	    "restore the unit on the target; or remove the device (rmsf) and scan again",
+	    "LUN %u is not the unit that it was: it was %.150s, now there is %.150s; it gets no "
+	    "I/O",
+	    u->info.number, identity_name(&u->info.id), identity_name(&now->id));
+	if (u->state != LU_OTHER)
+		lu_say(u, SAY_ERR, "%s", why.message);
+	again_in(u, growing(OTHER_US, u->state == LU_OTHER ? u->ask_n : 0, AWAY_MAX_US));
+	lu_go(u, LU_EV_IS_OTHER, &why);
+}
+
+static void
+is_same(struct lu *u, const struct lu_info *now, bool is_alike)
+{
+	if (is_alike && !u->is_alike_said) {
+		u->is_alike_said = true;
+		lu_say(u, SAY_NOTE,
+		    "the unit has no name of its own; it is taken for the same because vendor, "
+		    "product, block size and capacity are");
+	}
+	if (identity_has_name(&now->id)) {
+		u->info.id = now->id;
+		u->info.id.block_bytes = u->info.capacity.block_bytes;
+		u->info.id.size_bytes = u->info.capacity.bytes;
+	}
+	u->info.nexus = now->nexus;
+	u->is_answered = true;
+	lu_go(u, LU_EV_IS_SAME, NULL);
+}
+
+static void
+is_silent(struct lu *u, const struct fault *why)
+{
+	if (u->state != LU_ASKING)
+		return;
+	if (!u->why.is_set || u->ask_n == 1)
+		lu_say_seldom(u, "who the unit is could not be asked: %s", why->message);
+	u->why = *why;
+}
+
+static void
+is_uncertain(struct lu *u)
+{
+	struct fault why = { 0 };
+
+	fault_set(&why, FAULT_OFFLINE, "look at the target's log",
+	    "LUN %u does not say who it is; it was %.200s", u->info.number,
+	    identity_name(&u->info.id));
+	is_silent(u, &why);
+}
+
+static bool
+known(struct ask *a)
+{
+	struct lu *u = LIST_ENTRY(a, struct lu, ask);
+
+	assert(u->state != LU_UNKNOWN && u->state != LU_CLOSED);
+	switch (a->info.answer) {
+	case LU_NO_ANSWER:
+		is_silent(u, &a->info.fault);
+		break;
+	case LU_NOBODY:
+		is_absent(u);
+		break;
+	case LU_SOMEBODY:
+		switch (identity_compare(&u->info.id, &a->info.id)) {
+		case IDENTITY_SAME:
+			is_same(u, &a->info, false);
+			return true;
+		case IDENTITY_ALIKE:
+			is_same(u, &a->info, true);
+			return true;
+		case IDENTITY_OTHER:
+			is_other(u, &a->info);
+			break;
+		case IDENTITY_UNCERTAIN:
+			is_uncertain(u);
+			break;
+		}
+		break;
+	}
+	return false;
+}
+
+/* What it is like: what was not answered stays as it was. */
+static void
+take_details(struct lu *u)
+{
+	struct lu_info now = u->ask.info;
+
+	now.id = u->info.id;
+	if (!now.is_sized) {
+		now.is_sized = true;
+		now.capacity = u->info.capacity;
+	}
+	now.is_disk = true;
+	now.id.block_bytes = now.capacity.block_bytes;
+	now.id.size_bytes = now.capacity.bytes;
+	u->has_no_sync = u->has_no_write_same = false;
+	lu_describe(u, &now);
+}
+
+static void
+done(struct ask *a)
+{
+	struct lu *u = LIST_ENTRY(a, struct lu, ask);
+
+	if (a->is_stopped) {
+		if (u->is_ask_due)
+			start(u);
+		return;
+	}
+	switch (u->state) {
+	case LU_ASKING:
+		again_in(u, growing(AGAIN_US, u->ask_n > 0 ? u->ask_n - 1 : 0, AGAIN_MAX_US));
+		break;
+	case LU_SAME:
+		if (u->is_answered)
+			take_details(u);
+		if (a->is_incomplete && u->ask_n < DETAIL_TIMES)
+			again_in(u, growing(DETAIL_US, u->ask_n, AWAY_MAX_US));
+		break;
+	case LU_OTHER:
+		if (!u->ask_timer.armed)
+			again_in(u, growing(OTHER_US, u->ask_n, AWAY_MAX_US));
+		break;
+	case LU_ABSENT:
+		if (!u->ask_timer.armed)
+			again_in(u, growing(ABSENT_US, u->ask_n, AWAY_MAX_US));
+		break;
+	case LU_UNKNOWN:
+	case LU_CLOSED:
+		break;
+	}
+}
+
+/* ---- doubts ---- */
+
+/* 3F/0E: REPORTED LUNS DATA HAS CHANGED. */
+static void
+notify(struct lu *u, const struct sense *s)
+{
+	u->path->ops->notice(u->path, u, PATH_UNITS_CHANGED);
+	if (s != NULL && s->key == SENSE_KEY_UNIT_ATTENTION && s->asc == 0x3f && s->ascq == 0x0e)
+		u->path->ops->notice(u->path, u, PATH_LUNS_CHANGED);
+}
+
+void
+lu_ask_after(struct lu *u, const struct retry_verdict *v)
+{
+	bool is_attention = v->has_sense && v->sense.key == SENSE_KEY_UNIT_ATTENTION;
+	bool was_same = u->state == LU_SAME;
+
+	lu_go(u, LU_EV_DOUBT, NULL);
+	/* What every command under way says is told once. */
+	if (is_attention || (was_same && v->action == SENSE_GONE))
+		notify(u, is_attention ? &v->sense : NULL);
+}
+
+/* A question met a unit attention: ask.c begins anew by itself. */
+static void
+attention(struct ask *a, const struct sense *s)
+{
+	struct lu *u = LIST_ENTRY(a, struct lu, ask);
+	enum sense_action action = sense_judge(SENSE_STATUS_CHECK_CONDITION, s).action;
+
+	lu_loss_sense(u, s);
+	if (s->key != SENSE_KEY_UNIT_ATTENTION || s->is_deferred || action == SENSE_RETRY_NOW)
+		return;
+	if (u->state == LU_SAME)
+		lu_go(u, LU_EV_DOUBT, NULL);
+	notify(u, s);
+}
+
+static const struct ask_ops ops = { .known = known, .done = done, .attention = attention };
+
+void
+lu_ask_init(struct lu *u)
+{
+	u->ask_timer.expired = expired;
+	ask_init(&u->ask, u->path, &ops);
+	u->ask.is_ready_first = true;
+}
+
+void
+lu_doubt(struct lu *u)
+{
+	lu_go(u, LU_EV_DOUBT, NULL);
+}
+
+/*
+ * A scan's answer may be older than a doubt, so it is believed only where it says what is known;
+ * else the unit asks by itself.
+ */
+void
+lu_learned(struct lu *u, const struct lu_info *info)
+{
+	enum identity_match match;
+
+	if (info->answer == LU_NO_ANSWER || info->nexus != u->path->nexus ||
+	    u->state == LU_UNKNOWN || u->state == LU_ASKING || u->state == LU_CLOSED)
+		return;
+	match = info->answer == LU_SOMEBODY ? identity_compare(&u->info.id, &info->id)
+					    : IDENTITY_UNCERTAIN;
+	if (u->state != LU_SAME || (match != IDENTITY_SAME && match != IDENTITY_ALIKE))
+		lu_go(u, LU_EV_DOUBT, NULL);
+	else if (info->is_disk && info->is_sized)
+		lu_describe(u, info);
+}
+
+void
+lu_adopt(struct lu *u, const struct lu_info *info)
+{
+	assert(info->answer == LU_SOMEBODY && info->is_disk && info->is_sized);
+	if (u->state == LU_CLOSED)
+		return;
+	u->has_no_sync = u->has_no_write_same = u->is_alike_said = false;
+	u->clean = u->acked;
+	u->is_flush_bad = false;
+	lu_describe(u, info);
+	if (u->state == LU_UNKNOWN || info->nexus == u->path->nexus)
+		lu_go(u, LU_EV_ADOPT, NULL);
+	if (u->state != LU_UNKNOWN && info->nexus != u->path->nexus)
+		lu_go(u, LU_EV_DOUBT, NULL);
+}

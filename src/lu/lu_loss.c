@@ -1,0 +1,100 @@
+/*
+ * What the unit's write cache may have lost.  A write that was answered lies in
+ * the cache until a flush that was sent after it is answered.  Where the target
+ * says in between that it lost power or was reset inside, or that an earlier
+ * write failed after all, nobody can vouch for those writes: the next flush says
+ * so, once.
+ */
+#include <errno.h>
+
+#include "lu/lu_impl.h"
+
+/* 29h: which of the resets it was. */
+enum { POWER_ON_RESET_OR_BUS_RESET = 0x00, POWER_ON = 0x01, DEVICE_INTERNAL_RESET = 0x04 };
+
+static bool
+is_cache_on(const struct lu *u)
+{
+	return u->info.has_mode && u->info.mode.has_caching && u->info.mode.is_write_cache_enabled;
+}
+
+static bool
+is_dirty(const struct lu *u)
+{
+	return u->acked != u->clean;
+}
+
+void
+lu_loss_wrote(struct lu *u)
+{
+	if (!is_dirty(u))
+		u->dirty_since_us = agenda_now(u->path->agenda);
+	u->acked++;
+}
+
+void
+lu_loss_flushed(struct lu *u, uint64_t mark, uint64_t sent_us)
+{
+	if (mark <= u->clean)
+		return;
+	u->clean = mark;
+	/* What was answered since then is younger than this. */
+	if (is_dirty(u))
+		u->dirty_since_us = sent_us;
+}
+
+int
+lu_loss_flush_result(struct lu *u)
+{
+	if (!u->is_flush_bad)
+		return 0;
+	u->is_flush_bad = false;
+	return -EIO;
+}
+
+static unsigned long long
+dirty_s(const struct lu *u)
+{
+	return is_dirty(u) ? (agenda_now(u->path->agenda) - u->dirty_since_us) / 1000000 : 0;
+}
+
+static void
+lost_power(struct lu *u, const char *what)
+{
+	u->losses++;
+	if (!is_dirty(u) || !is_cache_on(u))
+		return;
+	u->is_flush_bad = u->path->volatile_loss_fails;
+	lu_say(u, u->is_flush_bad ? SAY_ERR : SAY_WARN,
+	    "the target says \"%s\" while its write cache was on: writes of the last %llu s that "
+	    "were "
+	    "not flushed may be lost%s",
+	    what, dirty_s(u), u->is_flush_bad ? "; the next flush fails" : "");
+}
+
+void
+lu_loss_sense(struct lu *u, const struct sense *s)
+{
+	char text[SENSE_TEXT_BYTES];
+
+	if (sense_is_loss(s)) {
+		u->losses++;
+		u->is_flush_bad = true;
+		sense_describe(text, sizeof text, SENSE_STATUS_CHECK_CONDITION, s);
+		lu_say(u, SAY_ERR,
+		    "a write that had been answered failed afterwards (%s): writes of the last "
+		    "%llu s that "
+		    "were not flushed may be lost; the next flush fails",
+		    text, dirty_s(u));
+	}
+	if (s->is_deferred || s->key != SENSE_KEY_UNIT_ATTENTION || s->asc != 0x29)
+		return;
+	if (s->ascq == POWER_ON || s->ascq == DEVICE_INTERNAL_RESET)
+		lost_power(u, sense_asc_text(s->asc, s->ascq));
+	else if (s->ascq == POWER_ON_RESET_OR_BUS_RESET && is_dirty(u) && is_cache_on(u))
+		lu_say(u, SAY_WARN,
+		    "the target was reset or had its power back while its write cache was on: if "
+		    "it was the "
+		    "power, writes of the last %llu s that were not flushed may be lost",
+		    dirty_s(u));
+}

@@ -1,0 +1,74 @@
+/*
+ * One I_T nexus as a logical unit sees it: where its commands go, and what is
+ * promised about them.  The owner of the nexus (ini/session.c; a fake in tests)
+ * fills it; a unit only reads it and calls the operations.  Today a unit has
+ * one path.  On one agenda's thread.
+ */
+#ifndef LU_PATH_H
+#define LU_PATH_H
+
+#include "base/agenda.h"
+#include "base/say.h"
+#include "core/req.h"
+
+struct lu;
+struct path;
+struct pool;
+
+/* What a unit learned that concerns others. */
+enum path_notice {
+	PATH_UNITS_CHANGED, /* any unit of the target may be another one now: all ask who they are
+			     */
+	PATH_LUNS_CHANGED,  /* 3F/0E: the target has other LUNs than before */
+};
+
+struct path_ops {
+	/* Hand a command to the nexus, in any state; r->done(r) follows, never from inside. */
+	void (*submit)(struct path *p, struct req *r);
+	/* Take back a command that has not left: r->done(r) follows with REQ_UNSENT.  False: it
+	 * has. */
+	bool (*withdraw)(struct path *p, struct req *r);
+	/*
+	 * `from` learned it and has taken care of itself.  For PATH_UNITS_CHANGED the
+	 * others get lu_doubt() before it returns.
+	 */
+	void (*notice)(struct path *p, struct lu *from, enum path_notice what);
+	/* A command was answered with success: the nexus does work. */
+	void (*worked)(struct path *p);
+	/* A sentence for the log. */
+	void (*say)(struct path *p, enum say_level level, const char *sentence);
+};
+
+struct path {
+	const struct path_ops *ops;
+	struct agenda *agenda;
+	struct pool *pool; /* of requests; made by the owner, shared by the path's units */
+
+	/* The promise, and the limits; the owner's to change at any time. */
+	uint64_t replacement_us; /* ReplacementTimeout: so long I/O waits; UINT64_MAX: for ever */
+	uint32_t command_ms;     /* CommandTimeout */
+	/*
+	 * The unit says that it lost power or was reset inside (29/01, 29/04) while
+	 * its write cache was on: the next flush fails, once; else it is only said.
+	 */
+	bool volatile_loss_fails;
+
+	/* The nexus now. */
+	bool is_up;       /* full feature phase: commands may be sent */
+	bool is_given_up; /* it was away for longer than the promise: I/O fails at once */
+	/*
+	 * Logins are counted.  A command that was sent under one of them and not
+	 * answered may still be executed by the target, until that nexus is dead:
+	 * all up to dead_nexus are (reinstated, logged out, or their time is over).
+	 */
+	uint64_t nexus, dead_nexus;
+
+	/*
+	 * Commands that were in flight at several losses are suspects: one of them
+	 * flies alone, so that it is known who ended the connection.
+	 */
+	unsigned in_flight;  /* commands, questions too, that were submitted and are not back */
+	struct lu *on_trial; /* whose suspect flies, or waits to; nothing else is sent; or NULL */
+};
+
+#endif

@@ -1,0 +1,335 @@
+#include <assert.h>
+#include <string.h>
+
+#include "lu/sim.h"
+#include "scsi/sense.h"
+
+uint64_t
+sim_random(struct sim *s, uint64_t below)
+{
+	uint64_t x = s->random;
+
+	/* xorshift64*, Vigna. */
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	s->random = x;
+	return (x * UINT64_C(2685821657736338717) >> 16) % below;
+}
+
+bool
+sim_chance(struct sim *s, unsigned of_thousand)
+{
+	return sim_random(s, 1000) < of_thousand;
+}
+
+static struct sim *
+sim_of(struct path *p)
+{
+	return LIST_ENTRY(p, struct sim, path);
+}
+
+/* ---- commands come ---- */
+
+static bool
+waits_in(const struct list *l, const struct blk_req *r)
+{
+	LIST_EACH(node, tmp, l)
+	if (node == &r->link)
+		return true;
+	return false;
+}
+
+/* Oldest first, but for what pauses or may lie in a shadow. */
+static void
+check_order(struct sim *s, const struct sim_cmd *c)
+{
+	struct lu *u = s->u[c->place];
+	bool is_shadow_about = s->path.dead_nexus + 1 < s->path.nexus;
+
+	for (size_t i = 0; i < SIM_REQS; i++) {
+		const struct sim_req *o = &s->reqs[c->place][i];
+
+		if (!o->is_out || o == c->q || o->r.hold.order > c->q->r.hold.order ||
+		    o->is_delayed || (o->write != 0 && is_shadow_about))
+			continue;
+		if (waits_in(&u->queue, &o->r) || waits_in(&u->aside, &o->r))
+			sim_fail(s, "request %llu goes before %llu",
+			    (unsigned long long)c->q->r.hold.order,
+			    (unsigned long long)o->r.hold.order);
+	}
+}
+
+/* Nothing but questions goes to a unit that is not the same; a suspect flies alone. */
+static void
+check_sent(struct sim *s, const struct sim_cmd *c)
+{
+	struct lu *u = s->u[c->place];
+
+	for (size_t i = 0; i < SIM_CMDS; i++) {
+		const struct sim_cmd *o = &s->cmds[i];
+
+		if (o != c && o->stage != SIM_FREE && o->r != NULL &&
+		    ((c->q != NULL && c->q->losses >= 2) || (o->q != NULL && o->q->losses >= 2)))
+			sim_fail(s, "a suspect does not fly alone");
+	}
+	if (c->q == NULL)
+		return;
+	if (lu_state(u) != LU_SAME)
+		sim_fail(s, "a command goes to a unit that is %s", lu_state_name(lu_state(u)));
+	check_order(s, c);
+}
+
+void
+sim_submit(struct path *p, struct req *r)
+{
+	struct sim *s = sim_of(p);
+	struct sim_cmd *c = NULL;
+
+	for (size_t i = 0; i < SIM_CMDS && c == NULL; i++)
+		if (s->cmds[i].stage == SIM_FREE)
+			c = &s->cmds[i];
+	if (c == NULL)
+		sim_fail(s, "the target is full");
+	r->result = REQ_DONE;
+	r->status = r->response = 0;
+	r->sense_len = 0;
+	r->data_got = r->residual = 0;
+	r->overflow = r->underflow = false;
+	*c = (struct sim_cmd){ .stage = SIM_HERE,
+		.r = r,
+		.place = r->lun[1],
+		.op = r->cdb[0],
+		.bits = r->cdb[1],
+		.nexus = p->nexus,
+		.late_us = s->agenda.now_us + 1000ull * r->timeout_ms };
+	if (!fake_is_question(r)) {
+		struct io *io = LIST_ENTRY(r, struct io, req);
+
+		c->q = LIST_ENTRY(io->blk, struct sim_req, r);
+		c->write = c->q->write;
+		c->q->is_away = true;
+	}
+	sim_trace(s, "sent unit %u opcode %02x page %02x write %u nexus %llu", c->place, c->op,
+	    r->cdb[2], c->write, (unsigned long long)c->nexus);
+	if (!p->is_up)
+		return; /* it comes back when the loss is told, or never leaves */
+	check_sent(s, c);
+}
+
+bool
+sim_withdraw(struct path *p, struct req *r)
+{
+	struct sim *s = sim_of(p);
+
+	for (size_t i = 0; i < SIM_CMDS; i++)
+		if (s->cmds[i].stage == SIM_HERE && s->cmds[i].r == r) {
+			s->cmds[i].is_withdrawn = true;
+			return true;
+		}
+	return false;
+}
+
+/* ---- commands end ---- */
+
+/* Hand it back; the command itself may stay behind (it may still be executed). */
+static void
+hand_back(struct sim *s, struct sim_cmd *c, bool is_gone)
+{
+	struct req *r = c->r;
+	struct sim_req *q = c->q;
+
+	c->r = NULL;
+	if (is_gone)
+		c->stage = SIM_FREE;
+	if (q != NULL) {
+		bool is_good = r->result == REQ_DONE && r->status == SENSE_STATUS_GOOD;
+
+		q->is_away = false;
+		q->is_delayed = !is_good && r->result != REQ_LOST && r->result != REQ_UNSENT;
+		if (is_good)
+			q->stuck_us = q->losses = q->oddities = 0;
+		else if (q->stuck_us == 0)
+			q->stuck_us = s->agenda.now_us;
+	}
+	sim_trace(s, "back unit %u opcode %02x write %u result %d status %02x sense %x/%02x/%02x",
+	    c->place, c->op, c->write, r->result, r->status, r->sense_len > 0 ? r->sense[2] : 0,
+	    r->sense_len > 0 ? r->sense[12] : 0, r->sense_len > 0 ? r->sense[13] : 0);
+	r->done_us = s->agenda.now_us;
+	r->done(r);
+}
+
+/* What came before a change was told is not executed behind it. */
+static void
+clear_queue(struct sim *s, unsigned place)
+{
+	for (size_t i = 0; i < SIM_CMDS; i++)
+		if (s->cmds[i].place == place && s->cmds[i].stage != SIM_ANSWERED)
+			s->cmds[i].is_old = true;
+}
+
+static void
+deliver(struct sim *s, struct sim_cmd *c)
+{
+	if (c->tells_reset != 0 && s->reset_tick[c->place] < c->answered) {
+		s->reset[c->place] = 0;
+		clear_queue(s, c->place);
+	}
+	s->losses[c->place] += c->tells_reset != 0;
+	if (c->tells_change != 0 && s->change_tick[c->place] < c->answered) {
+		s->change[c->place] = 0;
+		clear_queue(s, c->place);
+		for (unsigned i = 0; i < SIM_PLACES; i++) {
+			if (!s->is_mute[i] || s->mute_tick[i] >= c->answered)
+				continue;
+			clear_queue(s, i);
+			s->is_mute[i] = false;
+		}
+	}
+	hand_back(s, c, true);
+}
+
+bool
+sim_step(struct sim *s)
+{
+	struct sim_cmd *c, *first = NULL;
+	size_t at = sim_random(s, SIM_CMDS);
+
+	for (size_t i = 0; i < SIM_CMDS; i++) {
+		c = &s->cmds[(at + i) % SIM_CMDS];
+		if (c->stage == SIM_HERE && c->is_withdrawn) {
+			c->r->result = REQ_UNSENT;
+			hand_back(s, c, true);
+			return true;
+		}
+		if (c->stage == SIM_HERE && s->path.is_up) {
+			c->stage = SIM_THERE;
+			return true;
+		}
+		/* Ghosts take their time. */
+		if (c->stage == SIM_THERE && !s->is_stalled[c->place] &&
+		    (c->r != NULL ? sim_chance(s, 700) : sim_chance(s, s->p_ghost))) {
+			sim_execute(s, c);
+			return true;
+		}
+		/* Answers come in the order in which they were given. */
+		if (c->stage == SIM_ANSWERED && (first == NULL || c->answered < first->answered))
+			first = c;
+	}
+	if (first != NULL)
+		deliver(s, first);
+	return first != NULL;
+}
+
+void
+sim_late(struct sim *s)
+{
+	for (size_t i = 0; i < SIM_CMDS; i++) {
+		struct sim_cmd *c = &s->cmds[i];
+
+		if (c->stage == SIM_FREE || c->stage == SIM_ANSWERED || c->r == NULL ||
+		    s->agenda.now_us < c->late_us)
+			continue;
+		if (sim_chance(s, 300)) {
+			sim_lose(s, true);
+			return;
+		}
+		c->r->result = sim_chance(s, 500) ? REQ_TIMEOUT : REQ_ABORTED;
+		hand_back(s, c, true);
+	}
+}
+
+/* ---- what happens to the path ---- */
+
+void
+sim_lose(struct sim *s, bool is_silent)
+{
+	sim_trace(s, "the connection %s", is_silent ? "falls silent" : "ends");
+	s->path.is_up = false;
+	s->down_us = s->agenda.now_us;
+	for (size_t i = 0; i < SIM_CMDS; i++) {
+		struct sim_cmd *c = &s->cmds[i];
+		bool has_left = c->stage != SIM_HERE;
+
+		if (c->stage == SIM_FREE || c->r == NULL)
+			continue;
+		c->r->result = has_left ? REQ_LOST : REQ_UNSENT;
+		if (has_left && !is_silent && c->q != NULL)
+			c->q->losses++;
+		/* It may be executed later, unless it was already or never came. */
+		hand_back(s, c,
+		    c->stage != SIM_THERE || (c->q != NULL && c->q->is_poison) || c->write == 0 ||
+			sim_chance(s, 200));
+	}
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		lu_path_down(s->u[i], is_silent);
+}
+
+/* Those of a nexus that is dead are executed no more. */
+static void
+drop_ghosts(struct sim *s)
+{
+	for (size_t i = 0; i < SIM_CMDS; i++)
+		if (s->cmds[i].stage != SIM_FREE && s->cmds[i].r == NULL &&
+		    s->cmds[i].nexus <= s->path.dead_nexus)
+			s->cmds[i].stage = SIM_FREE;
+}
+
+void
+sim_login(struct sim *s, bool is_reinstated)
+{
+	s->path.nexus++;
+	sim_trace(s, "login %llu%s", (unsigned long long)s->path.nexus,
+	    is_reinstated ? "" : ", elsewhere");
+	s->path.is_up = true;
+	s->path.is_given_up = false;
+	if (is_reinstated)
+		s->path.dead_nexus = s->path.nexus - 1;
+	drop_ghosts(s);
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		lu_path_up(s->u[i]);
+}
+
+void
+sim_fence(struct sim *s)
+{
+	s->path.dead_nexus = s->path.nexus - 1;
+	drop_ghosts(s);
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		lu_path_fenced(s->u[i]);
+}
+
+void
+sim_swap(struct sim *s, unsigned place, unsigned disk)
+{
+	s->swaps++;
+	sim_trace(s, "disk %u stands at place %u now", disk, place);
+	clear_queue(s, place);
+	s->at[place] = disk;
+	s->was_foreign[place] = s->was_foreign[place] || (disk != place && disk < SIM_DISKS);
+	if (!s->path.is_up)
+		return; /* whoever logs in asks */
+	if (sim_chance(s, 500)) {
+		s->change_tick[place] = s->tick;
+		s->change[place] = sim_chance(s, 500) ? 0x0e : 0x03;
+	} else {
+		unsigned other = (place + 1) % SIM_PLACES;
+
+		/* It is told at another place. */
+		s->is_mute[place] = true;
+		s->mute_tick[place] = s->change_tick[other] = s->tick;
+		s->change[other] = 0x0e;
+	}
+}
+
+void
+sim_reset(struct sim *s)
+{
+	sim_trace(s, "reset");
+	sim_book_lost(s);
+	for (unsigned i = 0; i < SIM_PLACES; i++) {
+		clear_queue(s, i);
+		s->reset_tick[i] = s->tick;
+		s->reset[i] = sim_chance(s, 500) ? 0x01 : 0x04;
+	}
+}

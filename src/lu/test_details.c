@@ -1,0 +1,208 @@
+/* What a unit is like: its size and flags, scans, and another unit that takes over. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lu/fake_world.h"
+#include "scsi/cdb.h"
+#include "scsi/sense.h"
+
+static const struct lu_ops ops;
+
+#define NAA  0x5000000000000001
+#define ELSE 0x5000000000000099
+
+/* Time passes, and questions are answered. */
+static void
+pass(struct world *w, uint64_t us)
+{
+	for (uint64_t t = 0; t < us; t += 10000) {
+		fake_path_pass(&w->f, 10000);
+		fake_target_run(&w->t, &w->f);
+	}
+}
+
+/* Request 0 is out, and succeeds. */
+static void
+expect_flows(struct world *w)
+{
+	assert_int_equal(lu_state(w->u[0]), LU_SAME);
+	assert_int_equal(w->f.n, 1);
+	fake_path_good(&w->f, 0);
+	expect_end(w, 0, 0);
+}
+
+static void
+a_new_size_and_lifted_protection_are_told(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	w.units[0].mode.is_write_protected = true;
+	relogin(&w, true);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(w.changed, 1);
+	assert_true(lu_blk(w.u[0])->read_only);
+	w.units[0].mode.is_write_protected = false;
+	w.units[0].blocks = 2 * FAKE_BLOCKS;
+	fake_submit(w.u[0], &w.q[0], BLK_READ, 0, 512, false);
+	fake_path_check(&w.f, 0, SENSE_KEY_UNIT_ATTENTION, 0x2a, 0x09);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(w.changed, 2);
+	assert_false(lu_blk(w.u[0])->read_only);
+	assert_int_equal(lu_blk(w.u[0])->size_bytes, 2 * FAKE_BLOCKS * 512);
+	expect_flows(&w);
+	end(&w);
+}
+
+static void
+a_new_size_alone_is_told(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	w.units[0].blocks = 2 * FAKE_BLOCKS;
+	relogin(&w, true);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(w.changed, 1);
+	assert_int_equal(lu_blk(w.u[0])->size_bytes, 2 * FAKE_BLOCKS * 512);
+	end(&w);
+}
+
+static void
+a_detail_without_an_answer_stays_as_it_was_and_is_asked_again(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	w.units[0].bad = FAKE_BUSY;
+	w.units[0].bad_opcode = CDB_READ_CAPACITY_16;
+	w.units[0].bad_times = 1;
+	w.units[0].has_no_capacity_16 = false;
+	w.units[0].blocks = 2 * FAKE_BLOCKS;
+	lu_doubt(w.u[0]);
+	/* READ CAPACITY(10) has the answer. */
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(lu_blk(w.u[0])->size_bytes, 2 * FAKE_BLOCKS * 512);
+	w.units[0].bad_opcode = CDB_MODE_SENSE_10;
+	w.units[0].bad_times = 1;
+	w.units[0].mode.is_write_protected = true;
+	lu_doubt(w.u[0]);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(lu_state(w.u[0]), LU_SAME);
+	assert_false(lu_blk(w.u[0])->read_only);
+	pass(&w, 5 * SECOND);
+	assert_true(lu_blk(w.u[0])->read_only);
+	end(&w);
+}
+
+static void
+what_waits_is_measured_by_the_unit_that_takes_over(void **state)
+{
+	struct lu_info info = fake_info(0, ELSE);
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	fake_path_down(&w.f, true);
+	fake_path_up(&w.f, true);
+	fake_submit(w.u[0], &w.q[0], BLK_WRITE, (FAKE_BLOCKS - 1) * 512, 512, false);
+	info.capacity.blocks /= 2;
+	info.capacity.bytes /= 2;
+	info.nexus = 2;
+	lu_adopt(w.u[0], &info);
+	fake_path_turn(&w.f);
+	assert_int_equal(w.q[0].r.result, -ENOSPC);
+	w.units[0].naa = ELSE;
+	fake_target_run(&w.t, &w.f);
+	end(&w);
+}
+
+static void
+a_scan_that_finds_it_changed_has_it_asked(void **state)
+{
+	struct lu_info info = fake_info(0, ELSE);
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	lu_learned(w.u[0], &info);
+	assert_int_equal(lu_state(w.u[0]), LU_ASKING);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(lu_state(w.u[0]), LU_SAME);
+	info = fake_info(0, NAA);
+	info.capacity.blocks *= 2;
+	info.capacity.bytes *= 2;
+	lu_learned(w.u[0], &info);
+	assert_int_equal(lu_state(w.u[0]), LU_SAME);
+	assert_int_equal(lu_blk(w.u[0])->size_bytes, 2 * FAKE_BLOCKS * 512);
+	end(&w);
+}
+
+static void
+an_adopted_unit_is_the_right_one_from_then_on(void **state)
+{
+	struct lu_info info = fake_info(0, ELSE);
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	w.units[0].naa = ELSE;
+	relogin(&w, true);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(lu_state(w.u[0]), LU_OTHER);
+	info.nexus = 2;
+	lu_adopt(w.u[0], &info);
+	submit(&w, 0, 0, BLK_WRITE);
+	expect_flows(&w);
+	relogin(&w, true);
+	fake_target_run(&w.t, &w.f);
+	submit(&w, 0, 0, BLK_WRITE);
+	expect_flows(&w);
+	end(&w);
+}
+
+static void
+a_unit_learned_under_an_older_nexus_asks_first(void **state)
+{
+	struct lu_info info = fake_info(0, NAA);
+	struct world w;
+	struct lu *late;
+
+	(void)state;
+	start(&w, 1);
+	relogin(&w, true);
+	fake_target_run(&w.t, &w.f);
+	late = lu_new(&w.f.path, &info, "c0t0d9", &ops, &w);
+	assert_int_equal(lu_state(late), LU_ASKING);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(lu_state(late), LU_SAME);
+	lu_close(late, -ENXIO);
+	fake_path_turn(&w.f);
+	lu_free(late);
+	end(&w);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_new_size_and_lifted_protection_are_told),
+		cmocka_unit_test(a_new_size_alone_is_told),
+		cmocka_unit_test(a_detail_without_an_answer_stays_as_it_was_and_is_asked_again),
+		cmocka_unit_test(what_waits_is_measured_by_the_unit_that_takes_over),
+		cmocka_unit_test(a_scan_that_finds_it_changed_has_it_asked),
+		cmocka_unit_test(an_adopted_unit_is_the_right_one_from_then_on),
+		cmocka_unit_test(a_unit_learned_under_an_older_nexus_asks_first),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

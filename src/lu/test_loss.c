@@ -1,0 +1,210 @@
+/* What a write cache lost. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lu/fake_world.h"
+#include "lu/lu_impl.h"
+#include "scsi/sense.h"
+
+static void
+written(struct world *w, size_t i)
+{
+	submit(w, 0, i, BLK_WRITE);
+	fake_path_good(&w->f, 0);
+	expect_end(w, i, 0);
+}
+
+static void
+flushed(struct world *w, size_t i, int result)
+{
+	submit(w, 0, i, BLK_FLUSH);
+	assert_int_equal(w->f.n, 1);
+	fake_path_good(&w->f, 0);
+	expect_end(w, i, result);
+}
+
+/* The unit says 29/ascq to the next command. */
+static void
+reset(struct world *w, uint8_t ascq)
+{
+	submit(w, 0, REQS - 1, BLK_READ);
+	fake_path_check(&w->f, 0, SENSE_KEY_UNIT_ATTENTION, 0x29, ascq);
+	fake_target_run(&w->t, &w->f);
+	fake_path_good(&w->f, 0);
+	expect_end(w, REQS - 1, 0);
+}
+
+static void
+a_cache_lost_with_unflushed_writes_fails_the_next_flush_once(void **state)
+{
+	static const uint8_t lossy[] = { 0x01, 0x04 };
+	struct world w;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof lossy; i++) {
+		start(&w, 1);
+		written(&w, 0);
+		fake_path_pass(&w.f, 7 * SECOND);
+		reset(&w, lossy[i]);
+		assert_non_null(strstr(w.f.last, "last 7 s"));
+		flushed(&w, 1, -EIO);
+		flushed(&w, 2, 0);
+		/* Nothing was written since. */
+		reset(&w, lossy[i]);
+		flushed(&w, 3, 0);
+		end(&w);
+	}
+}
+
+static void
+a_reset_that_need_not_be_a_power_loss_is_only_said(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	written(&w, 0);
+	reset(&w, 0x07);
+	assert_int_equal(w.f.said, 0);
+	reset(&w, 0x00);
+	assert_int_equal(w.f.said, 1);
+	flushed(&w, 1, 0);
+	written(&w, 2);
+	w.f.path.volatile_loss_fails = false;
+	reset(&w, 0x01);
+	assert_int_equal(w.f.said, 2);
+	flushed(&w, 3, 0);
+	end(&w);
+}
+
+static void
+what_was_flushed_or_had_no_cache_is_not_lost(void **state)
+{
+	struct lu_info info = fake_info(0, 0x5000000000000001);
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	written(&w, 0);
+	flushed(&w, 1, 0);
+	reset(&w, 0x01);
+	flushed(&w, 2, 0);
+	fake_submit(w.u[0], &w.q[3], BLK_WRITE, 0, 512, true); /* FUA */
+	fake_path_good(&w.f, 0);
+	reset(&w, 0x01);
+	flushed(&w, 4, 0);
+	info.mode.is_write_cache_enabled = false;
+	w.units[0].mode = info.mode;
+	lu_adopt(w.u[0], &info);
+	written(&w, 5);
+	reset(&w, 0x01);
+	submit(&w, 0, 6, BLK_FLUSH);
+	expect_end(&w, 6, 0);
+	end(&w);
+}
+
+static void
+a_write_answered_after_the_flush_was_sent_is_still_in_the_cache(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	written(&w, 0);
+	submit(&w, 0, 1, BLK_FLUSH);
+	submit(&w, 0, 2, BLK_WRITE);
+	fake_path_good(&w.f, 1);
+	fake_path_good(&w.f, 0);
+	expect_end(&w, 1, 0);
+	reset(&w, 0x04);
+	flushed(&w, 3, -EIO);
+	end(&w);
+}
+
+static void
+a_loss_told_to_a_question_counts_too(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	written(&w, 0);
+	w.units[0].attentions = 1;
+	w.units[0].ascq = 0x01;
+	relogin(&w, true);
+	assert_int_equal(w.units[0].attentions, 0);
+	flushed(&w, 1, -EIO);
+	end(&w);
+}
+
+static void
+a_deferred_error_fails_the_next_flush_not_the_command_at_hand(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	submit(&w, 0, 0, BLK_READ);
+	fake_path_deferred(&w.f, 0, SENSE_KEY_MEDIUM_ERROR, 0x0c, 0x02);
+	assert_int_equal(w.q[0].done, 0);
+	assert_int_equal(w.f.said, 1);
+	fake_path_pass(&w.f, SECOND);
+	fake_path_good(&w.f, 0);
+	expect_end(&w, 0, 0);
+	flushed(&w, 1, -EIO);
+	flushed(&w, 2, 0);
+	submit(&w, 0, 3, BLK_READ);
+	fake_path_deferred(&w.f, 0, SENSE_KEY_RECOVERED_ERROR, 0x0c, 0x01);
+	fake_path_pass(&w.f, SECOND);
+	fake_path_good(&w.f, 0);
+	expect_end(&w, 3, 0);
+	flushed(&w, 4, 0);
+	end(&w);
+}
+
+static void
+fua_by_a_flush_writes_again_when_the_cache_was_lost_in_between(void **state)
+{
+	struct lu_info info = fake_info(0, 0x5000000000000001);
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	info.mode.has_fua = false;
+	w.units[0].mode = info.mode;
+	lu_adopt(w.u[0], &info);
+	fake_submit(w.u[0], &w.q[0], BLK_WRITE, 0, 512, true);
+	fake_path_good(&w.f, 0);
+	assert_int_equal(fake_path_req(&w.f, 0)->cdb[0], CDB_SYNC_CACHE_10);
+	fake_path_check(&w.f, 0, SENSE_KEY_UNIT_ATTENTION, 0x29, 0x01);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(fake_path_req(&w.f, 0)->cdb[0], CDB_SYNC_CACHE_10);
+	fake_path_good(&w.f, 0);
+	assert_int_equal(fake_path_req(&w.f, 0)->cdb[0], CDB_WRITE_10);
+	fake_path_good(&w.f, 0);
+	fake_path_good(&w.f, 0);
+	expect_end(&w, 0, 0);
+	end(&w);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_cache_lost_with_unflushed_writes_fails_the_next_flush_once),
+		cmocka_unit_test(a_reset_that_need_not_be_a_power_loss_is_only_said),
+		cmocka_unit_test(what_was_flushed_or_had_no_cache_is_not_lost),
+		cmocka_unit_test(a_write_answered_after_the_flush_was_sent_is_still_in_the_cache),
+		cmocka_unit_test(a_loss_told_to_a_question_counts_too),
+		cmocka_unit_test(a_deferred_error_fails_the_next_flush_not_the_command_at_hand),
+		cmocka_unit_test(fua_by_a_flush_writes_again_when_the_cache_was_lost_in_between),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

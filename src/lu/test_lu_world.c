@@ -1,0 +1,421 @@
+/*
+ * Whole worlds by chance: a few units over one path, a user of each, a target and a
+ * network that do what they may (sim.h).  After every event the rules are
+ * checked; at the end everything is well again, and all must go on.
+ *
+ * usage: test_lu_world [SEED [COUNT]], or LU_SEED in the environment: that world, or so many from
+ * it on.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/be.h"
+#include "lu/sim.h"
+
+#define WORLDS 3000
+#define EVENTS 1200
+#define SECOND 1000000ull
+
+static uint64_t first_seed = 1;
+static unsigned worlds = WORLDS;
+
+void
+sim_trace(const struct sim *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!s->is_traced)
+		return;
+	(void)printf(
+	    "%5llu %12.3f ms  ", (unsigned long long)s->tick, (double)s->agenda.now_us / 1000);
+	va_start(ap, fmt);
+	(void)vprintf(fmt, ap);
+	va_end(ap);
+	(void)printf("\n");
+}
+
+void
+sim_fail(struct sim *s, const char *fmt, ...)
+{
+	char text[300];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	print_error("seed %llu, event %llu: %s\n", (unsigned long long)s->seed,
+	    (unsigned long long)s->tick, text);
+	fail();
+	abort(); /* fail() does not return */
+}
+
+/* ---- the path's owner ---- */
+
+static struct sim *
+sim_of(struct path *p)
+{
+	return LIST_ENTRY(p, struct sim, path);
+}
+
+static void
+notice(struct path *p, struct lu *from, enum path_notice what)
+{
+	struct sim *s = sim_of(p);
+
+	if (what == PATH_UNITS_CHANGED)
+		for (unsigned i = 0; i < SIM_PLACES; i++)
+			if (s->u[i] != from)
+				lu_doubt(s->u[i]);
+}
+
+static void
+worked(struct path *p)
+{
+	(void)p;
+}
+
+static void
+say(struct path *p, enum say_level level, const char *sentence)
+{
+	(void)level;
+	sim_trace(sim_of(p), "%s", sentence);
+}
+
+static const struct path_ops path_ops = {
+	.submit = sim_submit,
+	.withdraw = sim_withdraw,
+	.notice = notice,
+	.worked = worked,
+	.say = say,
+};
+
+static void
+moved(void *user, struct lu *u, enum lu_state from, const struct fault *why)
+{
+	sim_trace(user, "unit %u: %s -> %s (%s)", lu_info(u)->number, lu_state_name(from),
+	    lu_state_name(lu_state(u)), why != NULL ? why->message : "");
+}
+
+static const struct lu_ops lu_ops = { .moved = moved };
+
+/* ---- users ---- */
+
+static void
+done(struct blk_req *r)
+{
+	sim_book_end(r->user, LIST_ENTRY(r, struct sim_req, r));
+}
+
+static void
+submit(struct sim *s, struct sim_req *q, unsigned place, enum blk_op op, unsigned first, unsigned n)
+{
+	*q = (struct sim_req){ .is_out = true,
+		.place = place,
+		.first = first,
+		.n = n,
+		.start = ++s->tick,
+		.since_us = s->agenda.now_us,
+		.is_poison = !s->is_healed && sim_chance(s, s->p_poison) };
+	q->r = (struct blk_req){ .op = op,
+		.fua = op == BLK_WRITE && sim_chance(s, 200),
+		.offset = op == BLK_FLUSH ? 0 : 512ull * first,
+		.len = op == BLK_FLUSH ? 0 : 512ull * n,
+		.buf = q->buf,
+		.done = done,
+		.user = s };
+	if (op != BLK_READ && op != BLK_FLUSH)
+		q->write = sim_book_write(s, q);
+	q->was_other = lu_state(s->u[place]) == LU_OTHER;
+	sim_trace(s, "submit unit %u op %d block %u+%u write %u order %llu%s", place, op, first, n,
+	    q->write, (unsigned long long)s->u[place]->order, q->is_poison ? " poison" : "");
+	lu_blk(s->u[place])->submit(lu_blk(s->u[place]), &q->r);
+}
+
+static void
+submit_something(struct sim *s)
+{
+	static const enum blk_op ops[] = { BLK_READ, BLK_READ, BLK_READ, BLK_WRITE, BLK_WRITE,
+		BLK_WRITE, BLK_WRITE, BLK_FLUSH, BLK_WRITE_ZEROES };
+	unsigned place = (unsigned)sim_random(s, SIM_PLACES);
+	enum blk_op op = ops[sim_random(s, sizeof ops / sizeof *ops)];
+	unsigned n = 1 + (unsigned)sim_random(s, 3);
+	struct sim_req *q = &s->reqs[place][sim_random(s, SIM_REQS)];
+
+	if (!q->is_out && s->n_writes < SIM_WRITES - 100)
+		submit(s, q, place, op, (unsigned)sim_random(s, SIM_BLOCKS - n + 1), n);
+}
+
+/* ---- events ---- */
+
+static void
+pass(struct sim *s, uint64_t us)
+{
+	uint64_t end = s->agenda.now_us + us;
+
+	while (agenda_next_us(&s->agenda) <= end) {
+		if (agenda_next_us(&s->agenda) > s->agenda.now_us)
+			s->agenda.now_us = agenda_next_us(&s->agenda);
+		agenda_run(&s->agenda);
+	}
+	s->agenda.now_us = end;
+	sim_late(s);
+	agenda_run(&s->agenda);
+}
+
+static void
+some_time(struct sim *s)
+{
+	if (sim_chance(s, 900))
+		pass(s, sim_random(s, 20000));
+	else if (sim_chance(s, 900))
+		pass(s, sim_random(s, 2 * SECOND));
+	else
+		pass(s, sim_random(s, 20 * SECOND));
+}
+
+static void
+path_event(struct sim *s)
+{
+	if (s->path.is_up && s->path.dead_nexus + 1 < s->path.nexus && sim_chance(s, s->p_fence))
+		sim_fence(s);
+	else if (s->path.is_up && sim_chance(s, s->p_loss))
+		sim_lose(s, s->only_poison_ends || sim_chance(s, 500));
+	else if (!s->path.is_up && sim_chance(s, 150))
+		sim_login(s, !sim_chance(s, s->p_move));
+	if (!s->path.is_up && !s->path.is_given_up &&
+	    s->agenda.now_us - s->down_us >= s->path.replacement_us) {
+		s->path.is_given_up = true;
+		for (unsigned i = 0; i < SIM_PLACES; i++)
+			lu_path_given_up(s->u[i]);
+		agenda_run(&s->agenda);
+	}
+}
+
+static void
+target_event(struct sim *s)
+{
+	unsigned place = (unsigned)sim_random(s, SIM_PLACES);
+
+	if (sim_chance(s, s->p_change)) {
+		if (s->at[place] != place)
+			sim_swap(s, place, place);
+		else
+			sim_swap(s, place,
+			    (unsigned)(SIM_PLACES + sim_random(s, SIM_DISKS - SIM_PLACES + 1)));
+	}
+	if (sim_chance(s, s->p_reset))
+		sim_reset(s);
+	if (sim_chance(s, s->p_change))
+		s->is_stalled[place] = !s->is_stalled[place];
+	if (sim_chance(s, s->p_change)) {
+		s->window = 1 + (unsigned)sim_random(s, 8);
+		pool_window(s->path.pool, s->window);
+	}
+	if (sim_chance(s, s->p_change))
+		lu_doubt(s->u[place]);
+}
+
+static void
+event(struct sim *s)
+{
+	s->tick++;
+	switch (sim_random(s, 8)) {
+	case 0:
+	case 1:
+		submit_something(s);
+		break;
+	case 2:
+		some_time(s);
+		break;
+	case 3:
+		path_event(s);
+		target_event(s);
+		break;
+	default:
+		(void)sim_step(s);
+		break;
+	}
+	agenda_run(&s->agenda); /* the end of the turn */
+	sim_book_check(s);
+}
+
+/* ---- a world ---- */
+
+static void
+begin(struct sim *s, uint64_t seed)
+{
+	memset(s, 0, sizeof *s);
+	s->seed = seed;
+	s->is_traced = getenv("LU_TRACE") != NULL;
+	s->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+	for (unsigned i = 0; i < 8; i++)
+		(void)sim_random(s, 2);
+	s->window = 8 + (unsigned)sim_random(s, 9);
+	agenda_init(&s->agenda, SECOND);
+	s->path = (struct path){ .ops = &path_ops,
+		.agenda = &s->agenda,
+		.pool = pool_new(s->window),
+		.replacement_us = (10 + sim_random(s, 110)) * SECOND,
+		.command_ms = 30000,
+		.volatile_loss_fails = true,
+		.is_up = true,
+		.nexus = 1 };
+	s->is_cached = sim_chance(s, 700);
+	s->has_fua = sim_chance(s, 500);
+	s->only_poison_ends = sim_chance(s, 500);
+	s->p_fault = sim_chance(s, 300) ? 0 : (unsigned)sim_random(s, 200);
+	s->p_loss = sim_chance(s, 300) ? 5 : (unsigned)sim_random(s, 200);
+	s->p_change = sim_chance(s, 400) ? 0 : (unsigned)sim_random(s, 150);
+	s->p_reset = sim_chance(s, 600) ? 0 : (unsigned)sim_random(s, 60);
+	s->p_poison = sim_chance(s, 700) ? 0 : (unsigned)sim_random(s, 15);
+	s->p_ghost = sim_chance(s, 500) ? 30 : 3;
+	s->p_fence = sim_chance(s, 500) ? 100 : 10;
+	s->p_move = sim_chance(s, 500) ? 200 : 900;
+	for (unsigned i = 0; i < SIM_DISKS; i++)
+		s->disks[i].naa = UINT64_C(0x5000000000000001) + i;
+	for (unsigned i = 0; i < SIM_PLACES; i++) {
+		struct lu_info info = fake_info(i, s->disks[i].naa);
+
+		info.capacity.blocks = SIM_BLOCKS;
+		info.capacity.bytes = info.id.size_bytes = SIM_BLOCKS * 512;
+		info.mode.is_write_cache_enabled = s->is_cached;
+		info.mode.has_fua = s->has_fua;
+		s->at[i] = i;
+		s->u[i] = lu_new(&s->path, &info, "c0t0d0", &lu_ops, s);
+	}
+}
+
+static bool
+is_busy(const struct sim *s)
+{
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		for (size_t k = 0; k < SIM_REQS; k++)
+			if (s->reqs[i][k].is_out)
+				return true;
+	return false;
+}
+
+/* Run without faults until no request is out and all units are the same. */
+static void
+settle(struct sim *s, uint64_t limit_us)
+{
+	uint64_t end = s->agenda.now_us + limit_us;
+	bool is_same = false;
+
+	while (is_busy(s) || !is_same) {
+		s->tick++;
+		for (; sim_step(s); s->tick++)
+			agenda_run(&s->agenda);
+		pass(s, 10000);
+		sim_book_check(s);
+		is_same = true;
+		for (unsigned i = 0; i < SIM_PLACES; i++)
+			is_same = is_same && lu_state(s->u[i]) == LU_SAME;
+		if (s->agenda.now_us > end)
+			sim_fail(s, "it does not go on although all is well");
+		if (!s->path.is_up)
+			sim_login(s, true);
+	}
+}
+
+static void
+heal(struct sim *s)
+{
+	s->is_healed = true;
+	for (unsigned i = 0; i < SIM_PLACES; i++) {
+		s->is_stalled[i] = false;
+		if (s->at[i] != i)
+			sim_swap(s, i, i);
+		for (size_t k = 0; k < SIM_REQS; k++)
+			s->reqs[i][k].is_poison = false;
+	}
+	pool_window(s->path.pool, s->window = 8);
+	if (!s->path.is_up)
+		sim_login(s, true);
+	sim_fence(s);
+	for (unsigned i = 0; i < SIM_PLACES; i++) {
+		s->change[i] = s->is_mute[i] ? 0x0e : s->change[i];
+		s->is_mute[i] = false;
+	}
+	settle(s, s->path.replacement_us + 90 * SECOND);
+}
+
+/* What is read in the end, all over; and a unit that is well does all it should. */
+static void
+read_all(struct sim *s)
+{
+	for (unsigned turn = 0; turn < 3; turn++) {
+		static const enum blk_op ops[] = { BLK_READ, BLK_WRITE, BLK_FLUSH };
+
+		for (unsigned i = 0; i < SIM_PLACES; i++)
+			for (unsigned b = 0; b < SIM_BLOCKS; b++) {
+				submit(s, &s->reqs[i][b % SIM_REQS], i, ops[turn], b, 1);
+				if (b % SIM_REQS == SIM_REQS - 1 || b == SIM_BLOCKS - 1)
+					settle(s, 60 * SECOND);
+			}
+	}
+	settle(s, 60 * SECOND);
+}
+
+static void
+end(struct sim *s)
+{
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		lu_close(s->u[i], -ENXIO);
+	do
+		pass(s, 10000);
+	while (sim_step(s));
+	for (unsigned i = 0; i < SIM_PLACES; i++) {
+		if (!lu_is_idle(s->u[i]))
+			sim_fail(s, "unit %u is not idle in the end", i);
+		lu_free(s->u[i]);
+	}
+	pool_free(s->path.pool);
+	if (!agenda_is_empty(&s->agenda))
+		sim_fail(s, "something is left to be done");
+}
+
+static void
+every_world_keeps_the_rules(void **state)
+{
+	static struct sim s;
+	uint64_t ended = 0, failed = 0, swaps = 0, ghosts = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < worlds; i++) {
+		begin(&s, first_seed + i);
+		for (unsigned k = 0; k < EVENTS; k++)
+			event(&s);
+		heal(&s);
+		read_all(&s);
+		end(&s);
+		ended += s.ended;
+		failed += s.failed;
+		swaps += s.swaps;
+		ghosts += s.ghosts;
+	}
+	print_message("%u worlds, %llu requests, %llu failed, %llu swaps, %llu late executions\n",
+	    worlds, (unsigned long long)ended, (unsigned long long)failed,
+	    (unsigned long long)swaps, (unsigned long long)ghosts);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(every_world_keeps_the_rules) };
+	const char *seed = argc > 1 ? argv[1] : getenv("LU_SEED");
+
+	if (seed != NULL) {
+		first_seed = strtoull(seed, NULL, 0);
+		worlds = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : 1;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cut.h"
+#include "core/iname.h"
 #include "driver/call.h"
 #include "driver/diag/diag.h"
 #include "driver/iscsi/office.h"
@@ -89,7 +90,7 @@ wanted_find_address(const struct driver *d, const char *target, const struct reg
 	{
 		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
 
-		if (strcmp(w->target, target) == 0 && registry_address_same(&w->a, a))
+		if (iname_same(w->target, target) && registry_address_same(&w->a, a))
 			return w;
 	}
 	return NULL;
@@ -416,7 +417,7 @@ concerns(const struct registry_scope *scope, const struct wanted *w)
 		return true;
 	if (scope->level == REGISTRY_DISCOVERY)
 		return false;
-	return strcmp(scope->target, w->target) == 0 &&
+	return iname_same(scope->target, w->target) &&
 	       (scope->level == REGISTRY_TARGET || registry_address_same(scope->address, &w->a));
 }
 

@@ -89,7 +89,20 @@
 #define LIMIT_IPC_CALLS 32
 /* Answers that a client has not read yet; beyond it is dropped. */
 #define LIMIT_IPC_QUEUE_BYTES (2 * LIMIT_IPC_LINE_BYTES)
-#define LIMIT_IPC_CLIENTS     64
+/* Clients at once of root and the driver's own user; and of all others, in places of their own. */
+#define LIMIT_IPC_CLIENTS   64
+#define LIMIT_IPC_STRANGERS 32
+/* Of one of the others: whoever takes all he can leaves most places free. */
+#define LIMIT_IPC_USER_CLIENTS 8
+/*
+ * Answers that one of the others has not read, and all of them: while more waits no request
+ * of theirs is read.  At most one answer (LIMIT_IPC_LINE_BYTES) comes on top.
+ */
+#define LIMIT_IPC_USER_BYTES      (1u << 20)
+#define LIMIT_IPC_STRANGERS_BYTES (8u << 20)
+/* Who has not read a byte of his answers for so long, while they wait, is dropped: others need the
+ * room. */
+#define LIMIT_IPC_STALL_MS 30000
 
 /* One read or write of a FUSE file: what the kernel sends at most (256 pages). */
 #define LIMIT_FUSE_IO_BYTES (1u << 20)

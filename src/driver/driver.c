@@ -19,6 +19,7 @@
 #include "driver/iscsial/devfile.h"
 #include "driver/iscsial/luns.h"
 #include "driver/iscsial/shutdown.h"
+#include "driver/iscsial/usage.h"
 #include "sys/log.h"
 
 /* How long an orderly stop may take before the driver ends all the same. */
@@ -231,11 +232,14 @@ driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fa
 		    "cannot start: %s", strerror(errno));
 		return false;
 	}
-	if (!open_registry(d, ret_fault) || !start_workers(d, cfg->workers, ret_fault) ||
-	    !start_helpers(d, ret_fault) || !control_open(d, ret_fault))
+	d->usage = usage_new(d);
+	/* Nothing is served before what an earlier run left is out of the way. */
+	if (!open_registry(d, ret_fault) || !devfile_start(d, ret_fault) ||
+	    !start_workers(d, cfg->workers, ret_fault) || !start_helpers(d, ret_fault) ||
+	    !control_open(d, ret_fault))
 		return false;
 	open_events(d, cfg->is_level_given);
-	devfile_start(d, open_known);
+	open_known(d);
 	return true;
 }
 
@@ -259,10 +263,11 @@ stop_loop(struct agenda_timer *t)
 }
 
 static void
-one_closed(void *user, struct driver *d, uint32_t instance)
+one_closed(void *user, struct driver *d, uint32_t instance, json_t *in_use)
 {
 	(void)user;
 	(void)instance;
+	(void)in_use; /* it is forced */
 	if (--stopping.left == 0)
 		loop_stop(d->loop);
 }
@@ -270,7 +275,7 @@ one_closed(void *user, struct driver *d, uint32_t instance)
 static void
 none_open(void *user)
 {
-	one_closed(NULL, user, 0);
+	one_closed(NULL, user, 0, NULL);
 }
 
 void
@@ -293,7 +298,7 @@ driver_stop(struct driver *d)
 		if (s->state == SSTATE_CLOSED)
 			continue;
 		stopping.left++;
-		shutdown_session(s, one_closed, NULL);
+		shutdown_session(s, true, one_closed, NULL);
 	}
 	call_post(d->loop, none_open, d);
 }
@@ -329,10 +334,13 @@ driver_fini(struct driver *d)
 	/* What hangs still uses its thread; the process ends, and all with it. */
 	if (!is_clean)
 		return;
+	usage_free(d->usage);
+	devfile_end(d);
 	for (unsigned i = 0; i < d->n_workers; i++)
 		worker_free(d->workers[i]);
 	diag_init(NULL);
-	event_log_close(d->events);
+	if (!event_log_close(d->events))
+		return;
 	loopdev_free(d->loopdev);
 	loop_free(d->loop);
 }

@@ -20,7 +20,9 @@
 #include "registry/registry.h"
 #include "sys/paths.h"
 
+struct devfiles;
 struct scan;
+struct usage;
 
 /* The daemons that work for the driver, sys/paths.def. */
 enum driver_daemon {
@@ -42,6 +44,8 @@ struct driver {
 	const struct export_ops *export;
 	struct loopdev *loopdev;
 	unsigned loop_jobs; /* of loopdev, that are not done */
+	struct devfiles *devfiles;
+	struct usage *usage;
 	struct ipc_server *dev_iscsi, *dev_isw;
 	uint32_t isid_random;      /* 24 bits, kept in the registry */
 	uint32_t discovery_serial; /* discovery sessions so far */

@@ -152,7 +152,7 @@ on_signal(struct loop_fd *f, uint32_t events)
 	(void)events;
 	while ((sig = daemon_signal_next(f->fd)) > 0)
 		if (sig != SIGHUP && !p->driver.is_stopping)
-			usage_collect(&p->driver, USAGE_ALL, log_in_use, p);
+			usage_collect(&p->driver, log_in_use, p);
 }
 
 static int

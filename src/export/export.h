@@ -41,6 +41,11 @@ struct export_ops {
 	 * them through done() as always.
 	 */
 	int (*remove)(struct export *ex, struct blk_dev *dev, bool force);
+	/*
+	 * Sealed: whoever opens it is refused (EBUSY), so that what openers() says
+	 * stays true until it is removed, or unsealed.
+	 */
+	void (*seal)(struct export *ex, struct blk_dev *dev, bool is_sealed);
 	/* How many openers the device has (the loop device counts as one). */
 	unsigned (*openers)(const struct export *ex, const struct blk_dev *dev);
 	/*

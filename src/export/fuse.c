@@ -227,6 +227,15 @@ remove_dev(struct export *ex, struct blk_dev *dev, bool force)
 	return 0;
 }
 
+static void
+seal(struct export *ex, struct blk_dev *dev, bool is_sealed)
+{
+	struct fuse_node *node = node_by_dev(ex, dev);
+
+	assert(node != NULL);
+	node->is_sealed = is_sealed;
+}
+
 static unsigned
 openers(const struct export *ex, const struct blk_dev *dev)
 {
@@ -349,6 +358,7 @@ const struct export_ops fuse_export = {
 	.add = add,
 	.changed = changed,
 	.remove = remove_dev,
+	.seal = seal,
 	.openers = openers,
 	.stop = stop,
 };

@@ -6,6 +6,7 @@
  */
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -181,6 +182,23 @@ do_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *want, int to_set, struct
 		fuse_reply_attr(req, &st, 0);
 }
 
+/* The kernel tells which thread opens; one that we can signal within this process is ours. */
+static bool
+is_own(fuse_req_t req)
+{
+	pid_t thread = fuse_req_ctx(req)->pid;
+
+	return thread > 0 && syscall(SYS_tgkill, getpid(), thread, 0) == 0;
+}
+
+/* Our own opener is the loop device's, whose protection is its own flag; writes fail all the same.
+ */
+static bool
+may_write(fuse_req_t req, const struct blk_dev *d)
+{
+	return !d->read_only || is_own(req);
+}
+
 static void
 do_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
@@ -195,8 +213,12 @@ do_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_reply_err(req, ENXIO);
 		return;
 	}
-	if ((fi->flags & O_ACCMODE) != O_RDONLY && node->disk.dev->read_only) {
+	if ((fi->flags & O_ACCMODE) != O_RDONLY && !may_write(req, node->disk.dev)) {
 		fuse_reply_err(req, EROFS);
+		return;
+	}
+	if (node->is_sealed) {
+		fuse_reply_err(req, EBUSY);
 		return;
 	}
 	node->openers++;

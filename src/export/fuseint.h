@@ -26,7 +26,8 @@ struct fuse_node {
 	fuse_ino_t ino;
 	uint64_t lookups; /* references the kernel holds */
 	unsigned openers;
-	unsigned ops; /* requests under way */
+	bool is_sealed; /* no more openers */
+	unsigned ops;   /* requests under way */
 };
 
 /*

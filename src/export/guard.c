@@ -42,6 +42,7 @@ clean_up(const char *base)
 	mounts_each(cut, &(struct cutting){ base, true, MNT_FORCE });
 	snprintf(sweep.file, sizeof sweep.file, "%s/", base);
 	loopjob_run(&sweep);
+	free(sweep.numbers);
 	mounts_each(cut, &(struct cutting){ base, true, MNT_DETACH });
 }
 

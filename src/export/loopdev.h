@@ -1,6 +1,6 @@
 /*
- * Loop block devices on exported files: attach, grow, detach, sweep up what an
- * earlier run left, and say who uses one.
+ * Loop block devices on exported files: attach, change, detach, sweep up what
+ * an earlier run left, and say who uses them.
  *
  * The kernel opens and reads the file inside these calls.  When the file is in
  * a mount that this process itself serves, the thread that serves it must be
@@ -13,26 +13,52 @@
 #include <limits.h>
 
 #include "engine/loop.h"
+#include "export/loopuse.h"
 
 struct loopdev;
 
+/*
+ * What a loop device is tied to, beside its file's name: device and inode of
+ * the file.  A mount that is gone from the tree, or whose process is dead, keeps
+ * its device number for as long as a loop device holds it, so this is never
+ * another file's.  inode 0: not known.
+ */
+struct loopdev_id {
+	uint64_t device, inode;
+};
+
 enum loopdev_what {
-	LOOPDEV_ATTACH, /* file, block_bytes, is_read_only; returns number */
-	LOOPDEV_GROW,   /* number, file: take over the file's size, larger or smaller */
+	LOOPDEV_ATTACH, /* file, block_bytes, is_read_only; returns number, id */
 	/*
-	 * number, file: give the device back.  -EBUSY with who uses it, unless
-	 * is_forced: then it goes when its last user does, if there is one, and
-	 * the result is 0.  -ENXIO when it is not, or no more, on this file.
+	 * number, file, id, is_read_only: take over the file's size, larger or
+	 * smaller, and the write protection.  -ENXIO as below.
+	 */
+	LOOPDEV_CHANGE,
+	LOOPDEV_CHECK, /* number, file, id: 0 when it is on this file, else -ENXIO */
+	/*
+	 * number, file, id: give the device back.  -EBUSY with who uses it, and
+	 * nothing has changed, unless is_forced: then it goes when its last user
+	 * does, if there is one, and the result is 0.  -ENXIO when it is not, or no
+	 * more, on this file: another's number is not touched.
 	 */
 	LOOPDEV_DETACH,
 	/*
 	 * file, or a directory with '/' at its end: detach every loop device
-	 * on it or below it; returns count.  Before the exporter starts there:
-	 * a mount that a dead process left still says which file it was.
+	 * on it or below it; returns count, and in `numbers` those that are free now
+	 * and that no program expects (LOOPDEV_KEPT).  Before the exporter starts
+	 * there: a mount that a dead process left still says which file it was.
 	 */
 	LOOPDEV_SWEEP,
-	LOOPDEV_IN_USE, /* number: 0 when nobody has it open, -EBUSY with who in `why` */
+	/*
+	 * n_numbers of `numbers`: take the last few that are still free out of the
+	 * system, which takes a while for each; n_numbers says how many are left.
+	 */
+	LOOPDEV_TIDY,
+	LOOPDEV_USERS, /* n_numbers of `users`: who uses each of them, found in one walk */
 };
+
+/* The kernel makes so many at its start, and programs expect to find them. */
+#define LOOPDEV_KEPT 8
 
 /*
  * One task.  Embedded in, or owned by, its caller, who leaves it alone from
@@ -43,6 +69,7 @@ struct loopdev_job {
 	enum loopdev_what what;
 	char file[PATH_MAX];  /* absolute */
 	int number;           /* N of /dev/loopN */
+	struct loopdev_id id; /* of the file it is on */
 	uint32_t block_bytes; /* logical block size: 512 to the page size */
 	bool is_read_only, is_forced;
 	/* Called on the loop of loopdev_new(). */
@@ -55,6 +82,9 @@ struct loopdev_job {
 	char path[32];  /* "/dev/loop7"; empty when there is none */
 	bool is_direct; /* ATTACH: no second page cache below the device's own */
 	unsigned count; /* SWEEP */
+	int *numbers;   /* SWEEP: the caller's then, to be freed */
+	size_t n_numbers;
+	struct loopuse *users; /* the caller's; in any order afterwards */
 
 	/* Its own. */
 	struct list link;

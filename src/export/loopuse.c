@@ -1,12 +1,11 @@
 #include "export/loopuse.h"
 
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,174 +13,221 @@
 
 #include "export/mounts.h"
 
+#define LOOP_MAJOR 7
+
 struct search {
-	char node[32];    /* "/dev/loop7" */
-	const char *name; /* "loop7" */
-	dev_t dev;
-	char *who;
-	size_t size;
+	struct loopuse *devices; /* n of them, by number */
+	size_t n;
 };
 
-/* "/dev/loop7" itself, or a partition: "/dev/loop7p1". */
-static bool
-is_node(const struct search *s, const char *path)
+static int
+by_number(const void *a, const void *b)
 {
-	size_t n = strlen(s->node);
+	int x = ((const struct loopuse *)a)->number, y = ((const struct loopuse *)b)->number;
 
-	return strncmp(path, s->node, n) == 0 &&
-	       (path[n] == '\0' || (path[n] == 'p' && isdigit((unsigned char)path[n + 1])));
+	return x < y ? -1 : x > y;
+}
+
+/* Is it asked about, and has no user so far? */
+static struct loopuse *
+find(const struct search *s, int number)
+{
+	struct loopuse key = { .number = number };
+	struct loopuse *found =
+	    number < 0 ? NULL : bsearch(&key, s->devices, s->n, sizeof key, by_number);
+
+	return found != NULL && !found->is_used ? found : NULL;
+}
+
+/* N of "/dev/loopN", or of its partition "/dev/loopNp1"; -1: it is neither. */
+static int
+number_of(const char *path)
+{
+	static const char prefix[] = "/dev/loop";
+	char *end;
+	long n;
+
+	if (strncmp(path, prefix, sizeof prefix - 1) != 0)
+		return -1;
+	path += sizeof prefix - 1;
+	if (!isdigit((unsigned char)*path))
+		return -1;
+	n = strtol(path, &end, 10);
+	if (n > INT_MAX || (*end != '\0' && (*end != 'p' || !isdigit((unsigned char)end[1]))))
+		return -1;
+	return (int)n;
+}
+
+__attribute__((format(printf, 2, 3))) static void
+used(struct loopuse *u, const char *format, ...)
+{
+	va_list ap;
+
+	u->is_used = true;
+	va_start(ap, format);
+	(void)vsnprintf(u->who, sizeof u->who, format, ap); /* words for people: cut */
+	va_end(ap);
 }
 
 static bool
 see_mount(const struct mounts_row *row, void *user)
 {
-	struct search *s = user;
+	struct loopuse *u = find(user, number_of(row->source));
 
-	if (!is_node(s, row->source) &&
-	    (row->major != major(s->dev) || row->minor != minor(s->dev)))
-		return false;
-	snprintf(s->who, s->size, "mounted at %s", row->path);
-	return true;
+	if (u == NULL && row->major == LOOP_MAJOR)
+		u = find(user, (int)row->minor);
+	if (u != NULL)
+		used(u, "mounted at %s", row->path);
+	return false;
 }
 
-static bool
-find_swap(struct search *s)
+static void
+find_swaps(const struct search *s)
 {
 	FILE *f = fopen("/proc/swaps", "re");
 	char line[512];
-	bool found = false;
 
 	if (f == NULL)
-		return false;
-	while (!found && fgets(line, sizeof line, f) != NULL) {
+		return;
+	while (fgets(line, sizeof line, f) != NULL) {
+		struct loopuse *u;
+
 		line[strcspn(line, " \t\n")] = '\0';
-		found = is_node(s, line);
+		u = find(s, number_of(line));
+		if (u != NULL)
+			used(u, "swap space");
 	}
 	fclose(f);
-	if (found)
-		snprintf(s->who, s->size, "swap space");
-	return found;
 }
 
 /* Device mapper, RAID: they stand in `holders` of the disk and of its partitions. */
-static bool
-find_holder(struct search *s, const char *dir)
+static void
+see_holder(struct loopuse *u, const char *dir)
 {
 	struct dirent *e;
 	DIR *d = opendir(dir);
-	bool found = false;
 
 	if (d == NULL)
-		return false;
-	while (!found && (e = readdir(d)) != NULL) {
-		found = e->d_name[0] != '.';
-		if (found)
-			snprintf(s->who, s->size, "used by the device %s", e->d_name);
-	}
+		return;
+	while (!u->is_used && (e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.')
+			used(u, "used by the device %s", e->d_name);
 	closedir(d);
-	return found;
 }
 
-static bool
-find_holders(struct search *s)
+static void
+find_holders(struct loopuse *u)
 {
-	char path[384];
+	char path[384], name[24];
 	struct dirent *e;
 	DIR *d;
-	bool found;
 
-	snprintf(path, sizeof path, "/sys/block/%s/holders", s->name);
-	if (find_holder(s, path))
-		return true;
-	snprintf(path, sizeof path, "/sys/block/%s", s->name);
+	(void)snprintf(name, sizeof name, "loop%d", u->number); /* fits */
+	(void)snprintf(path, sizeof path, "/sys/block/%s/holders", name);
+	see_holder(u, path);
+	(void)snprintf(path, sizeof path, "/sys/block/%s", name);
 	d = opendir(path);
 	if (d == NULL)
-		return false;
-	found = false;
-	while (!found && (e = readdir(d)) != NULL) {
-		if (strncmp(e->d_name, s->name, strlen(s->name)) != 0)
+		return;
+	while (!u->is_used && (e = readdir(d)) != NULL) {
+		if (strncmp(e->d_name, name, strlen(name)) != 0)
 			continue;
-		snprintf(path, sizeof path, "/sys/block/%s/%s/holders", s->name, e->d_name);
-		found = find_holder(s, path);
+		(void)snprintf(path, sizeof path, "/sys/block/%s/%s/holders", name, e->d_name);
+		see_holder(u, path);
 	}
 	closedir(d);
-	return found;
+}
+
+static void
+name_process(const char *pid, char *ret, size_t size)
+{
+	char path[320];
+	FILE *f;
+
+	(void)snprintf(ret, size, "a program");
+	(void)snprintf(path, sizeof path, "/proc/%s/comm", pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return;
+	if (fgets(ret, (int)size, f) != NULL)
+		ret[strcspn(ret, "\n")] = '\0';
+	fclose(f);
 }
 
 /* The links in /proc are compared by name: to follow one might wait for a dead mount. */
-static bool
-find_in_process(struct search *s, const char *pid)
+static void
+find_in_process(const struct search *s, const char *pid)
 {
-	char path[320], link[64], name[64] = "a program";
+	char path[320], link[64], name[64];
 	struct dirent *e;
-	bool found = false;
 	DIR *d;
-	FILE *f;
 
-	snprintf(path, sizeof path, "/proc/%s/fd", pid);
+	(void)snprintf(path, sizeof path, "/proc/%s/fd", pid);
 	d = opendir(path);
 	if (d == NULL)
-		return false; /* it has ended, or is somebody else's */
-	while (!found && (e = readdir(d)) != NULL) {
+		return; /* it has ended, or is somebody else's */
+	while ((e = readdir(d)) != NULL) {
 		ssize_t n = readlinkat(dirfd(d), e->d_name, link, sizeof link - 1);
+		struct loopuse *u;
 
 		link[n > 0 ? n : 0] = '\0';
-		found = is_node(s, link);
+		u = find(s, number_of(link));
+		if (u == NULL)
+			continue;
+		name_process(pid, name, sizeof name);
+		used(u, "open in %s (process %s)", name, pid);
 	}
 	closedir(d);
-	if (!found)
-		return false;
-	snprintf(path, sizeof path, "/proc/%s/comm", pid);
-	f = fopen(path, "re");
-	if (f != NULL) {
-		if (fgets(name, sizeof name, f) != NULL)
-			name[strcspn(name, "\n")] = '\0';
-		fclose(f);
-	}
-	snprintf(s->who, s->size, "open in %s (process %s)", name, pid);
-	return true;
 }
 
-static bool
-find_process(struct search *s)
+static void
+find_processes(const struct search *s)
 {
 	DIR *d = opendir("/proc");
 	struct dirent *e;
-	bool found = false;
 
 	if (d == NULL)
-		return false;
-	while (!found && (e = readdir(d)) != NULL)
-		found = isdigit((unsigned char)e->d_name[0]) &&
-			strtol(e->d_name, NULL, 10) != getpid() && find_in_process(s, e->d_name);
+		return;
+	while ((e = readdir(d)) != NULL)
+		if (isdigit((unsigned char)e->d_name[0]) && strtol(e->d_name, NULL, 10) != getpid())
+			find_in_process(s, e->d_name);
 	closedir(d);
-	return found;
 }
 
 /* A mount in another name space leaves no trace here, but it claims the device. */
-static bool
-find_claim(struct search *s)
+static void
+find_claim(struct loopuse *u)
 {
-	int fd = open(s->node, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+	char node[32];
+	int fd;
 
+	(void)snprintf(node, sizeof node, "/dev/loop%d", u->number); /* fits */
+	fd = open(node, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
 	else if (errno == EBUSY)
-		snprintf(s->who, s->size, "claimed by somebody, perhaps in a container");
-	return fd < 0 && errno == EBUSY;
+		used(u, "claimed by somebody, perhaps in a container");
 }
 
-bool
-loopuse_find(int number, char *ret_who, size_t size)
+void
+loopuse_find(struct loopuse *devices, size_t n)
 {
-	struct search s = { .who = ret_who, .size = size };
-	struct stat st;
+	struct search s = { devices, n };
 
-	snprintf(s.node, sizeof s.node, "/dev/loop%d", number);
-	s.name = s.node + sizeof "/dev/" - 1;
-	if (stat(s.node, &st) < 0 || !S_ISBLK(st.st_mode))
-		return false; /* what has no node was not opened by it */
-	s.dev = st.st_rdev;
-	return mounts_each(see_mount, &s) || find_swap(&s) || find_holders(&s) ||
-	       find_process(&s) || find_claim(&s);
+	if (n == 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		devices[i].is_used = false;
+		devices[i].who[0] = '\0';
+	}
+	qsort(devices, n, sizeof *devices, by_number);
+	(void)mounts_each(see_mount, &s); /* it sees all of them */
+	find_swaps(&s);
+	find_processes(&s);
+	for (size_t i = 0; i < n; i++) {
+		if (!devices[i].is_used)
+			find_holders(&devices[i]);
+		if (!devices[i].is_used)
+			find_claim(&devices[i]);
+	}
 }

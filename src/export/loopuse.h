@@ -1,7 +1,8 @@
 /*
- * Who uses a loop device?  The kernel does not tell how often it is open, so
+ * Who uses loop devices?  The kernel does not tell how often one is open, so
  * this looks where users leave traces: mounts, swap, devices on top of it,
- * and open files of processes.  May wait for the device's file.
+ * and open files of processes.  However many devices are asked about, each of
+ * these places is looked at once.
  */
 #ifndef EXPORT_LOOPUSE_H
 #define EXPORT_LOOPUSE_H
@@ -9,10 +10,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct loopuse {
+	int number; /* N of /dev/loopN: the question */
+	bool is_used;
+	char who[120]; /* "mounted at /mnt", "open in dd (process 12)"; cut where it is long */
+};
+
 /*
- * Is /dev/loop<number> in use?  Then ret_who has it in words: "mounted at
- * /mnt", "open in dd (process 12)".  This process itself does not count.
+ * Find the users of n different devices, and leave them in order of their
+ * numbers.  This process itself does not count.  May wait for a device.
  */
-bool loopuse_find(int number, char *ret_who, size_t size);
+void loopuse_find(struct loopuse *devices, size_t n);
 
 #endif

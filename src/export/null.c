@@ -102,6 +102,14 @@ remove_dev(struct export *ex, struct blk_dev *dev, bool force)
 	return 0;
 }
 
+/* Nobody opens anything here. */
+static void
+seal(struct export *ex, struct blk_dev *dev, bool is_sealed)
+{
+	(void)is_sealed;
+	assert(find_dev(ex, dev) != NULL);
+}
+
 static unsigned
 openers(const struct export *ex, const struct blk_dev *dev)
 {
@@ -151,6 +159,7 @@ const struct export_ops null_export = {
 	.add = add,
 	.changed = changed,
 	.remove = remove_dev,
+	.seal = seal,
 	.openers = openers,
 	.stop = stop,
 };

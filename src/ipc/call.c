@@ -66,6 +66,14 @@ check_request(struct ipc_conn *c, const json_t *request, json_int_t *ret_id, enu
 		    "Run the command as root, or as the user that the driver runs as.");
 		return false;
 	}
+	if (ipc_op_row(*ret_op)->access == IPC_INSPECT && !c->may_inspect) {
+		(void)snprintf(message, sizeof message,
+		    "User %ld may not see this (%s): it names initiators, targets or users.",
+		    (long)c->peer.uid, ipc_op_row(*ret_op)->name);
+		conn_refuse(c, ret_id, IPC_ERR_DENIED, message,
+		    "Run the command as root, or as a member of the group openisw.");
+		return false;
+	}
 	if (c->n_calls >= LIMIT_IPC_CALLS) {
 		conn_refuse(c, ret_id, IPC_ERR_BUSY,
 		    "This client has too many requests that are not answered yet.",
@@ -111,9 +119,12 @@ ipc_call_begin(struct ipc_conn *c, const char *line, size_t len)
 		json_decref(request);
 		return;
 	}
-	*call = (struct ipc_call){
-		.client = c, .peer = c->peer, .op = op, .id = id, .args = json_incref(args)
-	};
+	*call = (struct ipc_call){ .client = c,
+		.peer = c->peer,
+		.may_inspect = c->may_inspect,
+		.op = op,
+		.id = id,
+		.args = json_incref(args) };
 	list_push_back(&c->calls, &call->link);
 	c->n_calls++;
 	json_decref(request);
@@ -177,6 +188,8 @@ ipc_call_progress(struct ipc_call *call, json_t *progress)
 		json_decref(progress);
 		return;
 	}
+	if (!call->may_inspect)
+		ipc_op_hide(progress);
 	ipc_server_send(
 	    call->client, json_pack("{s:I, s:o}", "id", call->id, "progress", progress));
 }
@@ -203,6 +216,8 @@ ipc_call_reply(struct ipc_call *call, json_t *result)
 {
 	if (result == NULL)
 		result = json_object();
+	if (!call->may_inspect)
+		ipc_op_hide(result);
 	finish(call, json_pack("{s:I, s:b, s:o}", "id", call->id, "ok", 1, "result", result));
 }
 

@@ -101,6 +101,37 @@ ipc_op_arg(enum ipc_op op, size_t n)
 	return NULL;
 }
 
+static bool
+is_hidden(const char *member)
+{
+	static const char *const hidden[] = {
+#define HIDE(name) name,
+#include "ipc/messages.def"
+	};
+
+	for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
+		if (strcmp(member, hidden[i]) == 0)
+			return true;
+	return false;
+}
+
+void
+ipc_op_hide(json_t *answer)
+{
+	const char *name;
+	json_t *value;
+	size_t i;
+
+	json_object_foreach(answer, name, value)
+	{
+		if (is_hidden(name))
+			(void)json_object_set_new(answer, name, json_null()); /* takes no memory */
+		else
+			ipc_op_hide(value);
+	}
+	json_array_foreach(answer, i, value) ipc_op_hide(value);
+}
+
 int
 ipc_args_check(enum ipc_op op, const json_t *args, char *why, size_t why_bytes)
 {

@@ -18,8 +18,9 @@ enum ipc_op {
 };
 
 enum ipc_access {
-	IPC_READ,  /* whoever can open the socket */
-	IPC_WRITE, /* root and the driver's own user */
+	IPC_READ,    /* whoever can open the socket */
+	IPC_INSPECT, /* root, the driver's own user and, where that is root, the group openisw */
+	IPC_WRITE,   /* root and the driver's own user */
 };
 
 enum ipc_type { IPC_STRING, IPC_INT, IPC_BOOL };
@@ -63,6 +64,9 @@ const struct ipc_op_row *ipc_op_row(enum ipc_op op);
 int ipc_op_find(const char *name, enum ipc_op *ret_op);
 /* The n-th argument of an operation, or NULL behind the last. */
 const struct ipc_arg *ipc_op_arg(enum ipc_op op, size_t n);
+
+/* Take out of an answer, at any depth, what is for those only who may INSPECT: they become null. */
+void ipc_op_hide(json_t *answer);
 
 /*
  * Are these the operation's arguments?  `args` is an object or NULL (none).

@@ -19,6 +19,7 @@
 #include "base/limits.h"
 #include "ipc/codec.h"
 #include "ipc/server_impl.h"
+#include "sys/identity.h"
 #include "sys/log.h"
 
 /* Requests of one client that are read in one turn of the loop, so that others get theirs. */
@@ -36,6 +37,9 @@ struct answer {
 static void conn_fd_ready(struct loop_fd *fd, uint32_t events);
 static void conn_end(struct ipc_conn *c);
 static bool conn_flush(struct ipc_conn *c);
+static void watch_stall(struct ipc_conn *c);
+static void stalled(struct agenda_timer *t);
+static void let_ask(struct agenda_work *w);
 
 /* ---- the server ---- */
 
@@ -43,17 +47,6 @@ bool
 ipc_server_is_privileged(const struct sock_peer *peer)
 {
 	return peer->uid == 0 || peer->uid == geteuid();
-}
-
-/*
- * Others than the driver's own user may not take all places: who has to repair
- * something must get in.
- */
-static bool
-has_place_for(const struct ipc_server *s, const struct sock_peer *peer)
-{
-	return s->n_clients <
-	       (ipc_server_is_privileged(peer) ? LIMIT_IPC_CLIENTS : LIMIT_IPC_CLIENTS * 3 / 4);
 }
 
 static void
@@ -84,19 +77,26 @@ accept_one(struct ipc_server *s, int fd)
 		(void)close(fd); /* it is gone already */
 		return;
 	}
-	c = has_place_for(s, &peer) ? calloc(1, sizeof *c) : NULL;
-	if (c == NULL) {
+	c = calloc(1, sizeof *c);
+	if (c != NULL)
+		c->user = ipc_quota_enter(&s->quota, peer.uid, !ipc_server_is_privileged(&peer));
+	if (c == NULL || c->user == NULL) {
 		refuse(fd);
+		free(c);
 		return;
 	}
 	c->server = s;
 	c->peer = peer;
+	c->may_inspect =
+	    !c->user->is_stranger || (s->has_readers && sock_peer_is_member(fd, &peer, s->readers));
+	c->stall.expired = stalled;
 	c->fd = (struct loop_fd){ .fd = fd, .ready = conn_fd_ready };
 	ipc_lines_init(&c->lines, LIMIT_IPC_REQUEST_BYTES);
 	list_init(&c->calls);
 	list_init(&c->out);
 	if (loop_watch(s->loop, &c->fd, EPOLLIN) < 0) {
 		refuse(fd);
+		ipc_quota_leave(&s->quota, c->user);
 		free(c);
 		return;
 	}
@@ -146,6 +146,10 @@ ipc_server_new(struct loop *loop, const char *path, mode_t mode, ipc_handler *ha
 		.handle = handle,
 		.user = user };
 	list_init(&s->clients);
+	ipc_quota_init(&s->quota);
+	agenda_work_init(&s->let_ask, let_ask);
+	/* Who may look at the files on disk: of an ordinary user's driver that is he alone. */
+	s->has_readers = geteuid() == 0 && identity_readers(&s->readers);
 	if (s->path == NULL) {
 		free(s);
 		return -ENOMEM;
@@ -181,6 +185,7 @@ ipc_server_free(struct ipc_server *s)
 		(void)conn_flush(c); /* what does not fit now is lost */
 		conn_end(c);
 	}
+	agenda_cancel(&s->let_ask);
 	free(s->path);
 	free(s);
 }
@@ -192,6 +197,15 @@ ipc_server_clients(const struct ipc_server *s)
 }
 
 /* ---- a client ---- */
+
+/* There may be room again for those whose requests had to wait. */
+static void
+give_back(struct ipc_conn *c, size_t bytes)
+{
+	ipc_quota_sub(&c->server->quota, c->user, bytes);
+	if (c->user->is_stranger && bytes > 0)
+		agenda_defer(loop_agenda(c->server->loop), &c->server->let_ask);
+}
 
 /* It gets no more answers; its calls stay with whoever works on them. */
 static void
@@ -205,6 +219,9 @@ conn_end(struct ipc_conn *c)
 		(void)close(c->fd.fd); /* what the kernel took it delivers */
 		while ((node = list_pop(&c->calls)) != NULL)
 			LIST_ENTRY(node, struct ipc_call, link)->client = NULL;
+		agenda_clear(loop_agenda(c->server->loop), &c->stall);
+		give_back(c, c->out_bytes);
+		ipc_quota_leave(&c->server->quota, c->user);
 		while ((node = list_pop(&c->out)) != NULL) {
 			struct answer *a = LIST_ENTRY(node, struct answer, link);
 
@@ -220,14 +237,38 @@ conn_end(struct ipc_conn *c)
 	free(c);
 }
 
+/* From now on there is so much time until the next byte is read. */
+static void
+watch_stall(struct ipc_conn *c)
+{
+	struct agenda *agenda = loop_agenda(c->server->loop);
+
+	if (c->out_bytes == 0)
+		agenda_clear(agenda, &c->stall);
+	else if (c->user->is_stranger)
+		agenda_set(
+		    agenda, &c->stall, loop_now(c->server->loop) + LIMIT_IPC_STALL_MS * 1000ull);
+}
+
+static void
+stalled(struct agenda_timer *t)
+{
+	struct ipc_conn *c = LIST_ENTRY(t, struct ipc_conn, stall);
+
+	log_info("a client is dropped: process %ld of user %ld does not read its answers",
+	    (long)c->peer.pid, (long)c->peer.uid);
+	conn_end(c);
+}
+
 /* Wait for what is still to come: requests, room for answers, or only for its end. */
 static void
 conn_watch(struct ipc_conn *c)
 {
 	uint32_t events =
-	    (c->at_end ? 0u : (uint32_t)EPOLLIN) | (list_empty(&c->out) ? 0u : (uint32_t)EPOLLOUT);
+	    (c->at_end || !ipc_quota_may_ask(&c->server->quota, c->user) ? 0u : (uint32_t)EPOLLIN) |
+	    (list_empty(&c->out) ? 0u : (uint32_t)EPOLLOUT);
 
-	if (c->at_end && list_empty(&c->out) && c->n_calls == 0)
+	if (c->at_end && list_empty(&c->out) && c->n_calls == 0 && !c->is_waiting)
 		conn_end(c);
 	else if (loop_rewatch(c->server->loop, &c->fd, events) < 0)
 		conn_end(c);
@@ -247,6 +288,8 @@ conn_flush(struct ipc_conn *c)
 			return false;
 		a->sent += (size_t)n;
 		c->out_bytes -= (size_t)n;
+		give_back(c, (size_t)n);
+		watch_stall(c);
 		if (a->sent < a->len)
 			continue;
 		list_remove(&a->link);
@@ -283,6 +326,9 @@ ipc_server_send(struct ipc_conn *c, json_t *object)
 	}
 	list_push_back(&c->out, &a->link);
 	c->out_bytes += a->len;
+	ipc_quota_add(&c->server->quota, c->user, a->len);
+	if (c->out_bytes == a->len)
+		watch_stall(c);
 	if (!conn_flush(c)) {
 		conn_end(c);
 		return;
@@ -296,7 +342,40 @@ ipc_server_send(struct ipc_conn *c, json_t *object)
 	conn_watch(c);
 }
 
-/* Take what came and handle each whole line.  False: the client is to be ended. */
+/* Where not: it is remembered that there may be something to read. */
+static bool
+may_ask(struct ipc_conn *c)
+{
+	c->is_waiting = !ipc_quota_may_ask(&c->server->quota, c->user);
+	return !c->is_waiting;
+}
+
+/*
+ * Handle each whole line that came, as long as the user may ask.  False: the client is
+ * to be ended.
+ */
+static bool
+take_lines(struct ipc_conn *c)
+{
+	char *line;
+	size_t len;
+	int err = 0;
+
+	c->is_waiting = false;
+	while (may_ask(c) && (err = ipc_lines_next(&c->lines, &line, &len)) > 0) {
+		ipc_call_begin(c, line, len);
+		if (c->is_dead)
+			return false;
+	}
+	if (err != -EMSGSIZE)
+		return true;
+	ipc_server_send(c, ipc_call_error_object(NULL, IPC_ERR_INVALID,
+			       "The request is longer than the protocol allows.",
+			       "Send at most one request a line.", NULL));
+	return false;
+}
+
+/* Take what came.  False: the client is to be ended. */
 static bool
 conn_read(struct ipc_conn *c)
 {
@@ -304,8 +383,9 @@ conn_read(struct ipc_conn *c)
 		char *line, *room;
 		size_t len, cap;
 		ssize_t n;
-		int err;
 
+		if (!may_ask(c))
+			return true;
 		room = ipc_lines_room(&c->lines, &cap);
 		if (room == NULL)
 			return false;
@@ -322,17 +402,8 @@ conn_read(struct ipc_conn *c)
 			return true;
 		}
 		ipc_lines_added(&c->lines, (size_t)n);
-		while ((err = ipc_lines_next(&c->lines, &line, &len)) > 0) {
-			ipc_call_begin(c, line, len);
-			if (c->is_dead)
-				return false;
-		}
-		if (err == -EMSGSIZE) {
-			ipc_server_send(c, ipc_call_error_object(NULL, IPC_ERR_INVALID,
-					       "The request is longer than the protocol allows.",
-					       "Send at most one request a line.", NULL));
+		if (!take_lines(c))
 			return false;
-		}
 	}
 	return true;
 }
@@ -350,9 +421,36 @@ conn_fd_ready(struct loop_fd *f, uint32_t events)
 		is_alive = conn_read(c);
 	else if (is_alive && (events & (EPOLLHUP | EPOLLERR)) != 0)
 		is_alive = false;
+	if (is_alive && !c->is_dead)
+		is_alive = take_lines(c); /* those that had to wait come first */
 	c->is_busy = false;
 	if (is_alive && !c->is_dead)
 		conn_watch(c);
 	else
 		conn_end(c);
+}
+
+/* Somebody whose requests had to wait, and who may ask now; NULL: nobody. */
+static struct ipc_conn *
+next_waiting(struct ipc_server *s)
+{
+	LIST_EACH(node, tmp, &s->clients)
+	{
+		struct ipc_conn *c = LIST_ENTRY(node, struct ipc_conn, link);
+
+		if (c->is_waiting && ipc_quota_may_ask(&s->quota, c->user))
+			return c;
+	}
+	return NULL;
+}
+
+/* At the end of a turn, so that nobody else stands on a connection that ends here. */
+static void
+let_ask(struct agenda_work *w)
+{
+	struct ipc_server *s = LIST_ENTRY(w, struct ipc_server, let_ask);
+	struct ipc_conn *c;
+
+	while ((c = next_waiting(s)) != NULL)
+		conn_fd_ready(&c->fd, 0);
 }

@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "ipc/codec.h"
+#include "ipc/quota.h"
 #include "ipc/server.h"
 
 struct ipc_server {
@@ -17,6 +18,10 @@ struct ipc_server {
 	void *user;
 	struct list clients;
 	size_t n_clients;
+	struct ipc_quota quota;
+	struct agenda_work let_ask; /* those who may again */
+	bool has_readers;           /* a group may see what names initiators: */
+	gid_t readers;
 };
 
 struct ipc_conn {
@@ -24,20 +29,25 @@ struct ipc_conn {
 	struct ipc_server *server;
 	struct loop_fd fd;
 	struct sock_peer peer;
+	bool may_inspect; /* operations and members that are not for everyone */
+	struct ipc_user *user;
+	struct agenda_timer stall; /* of a stranger who does not read his answers */
 	struct ipc_lines lines;
 	struct list calls;
 	unsigned n_calls;
 	struct list out;
 	size_t out_bytes;
-	bool is_busy; /* its reading loop is running */
-	bool is_dead; /* to be freed when it is not busy */
-	bool at_end;  /* it will send no more; answers still go out */
+	bool is_waiting; /* with its requests, until there is room for answers */
+	bool is_busy;    /* its reading loop is running */
+	bool is_dead;    /* to be freed when it is not busy */
+	bool at_end;     /* it will send no more; answers still go out */
 };
 
 struct ipc_call {
 	struct list link;        /* in its client's list */
 	struct ipc_conn *client; /* NULL once it is gone */
 	struct sock_peer peer;
+	bool may_inspect;
 	enum ipc_op op;
 	json_int_t id;
 	json_t *args; /* or NULL */

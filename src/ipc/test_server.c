@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ static struct ipc_server *server;
 static pthread_t thread;
 static struct ipc_call *held[LIMIT_IPC_CALLS + 1]; /* the server thread's */
 static size_t n_held;
+static atomic_int n_big; /* answers of BIG_BYTES that were made */
 
 static void
 answer_held(void)
@@ -75,7 +77,11 @@ handle(void *user, struct ipc_call *call)
 		ipc_call_reply(call, NULL);
 		return;
 	case IPC_OP_io_tree:
+		atomic_fetch_add(&n_big, 1);
 		reply_big(call);
+		return;
+	case IPC_OP_session_list:
+		ipc_call_reply(call, json_pack("{s:[{s:s}]}", "a", "initiator_chap_name", "alice"));
 		return;
 	case IPC_OP_discovery_list: /* hold until target.list */
 		held[n_held++] = call;
@@ -411,34 +417,59 @@ clients_beyond_the_limit_are_told_so(void **state)
 /* The system call, not the library's function: only this thread's user changes, not the server's.
  */
 static int
-connect_as_nobody(void)
+connect_as(uid_t uid)
 {
 	int fd;
 
-	assert_int_equal(syscall(SYS_setresuid, -1, NOBODY, -1), 0);
+	assert_int_equal(syscall(SYS_setresuid, -1, uid, -1), 0);
 	fd = sock_connect(path, SOCK_STREAM);
 	assert_int_equal(syscall(SYS_setresuid, -1, 0, -1), 0);
 	assert_true(fd >= 0);
 	return fd;
 }
 
+/* A connection of this user that has got an answer, so that it surely has its place. */
+static int
+served_as(uid_t uid)
+{
+	static const char ask[] = "{\"id\":1,\"op\":\"driver.version\"}\n";
+	int fd = connect_as(uid);
+
+	assert_int_equal(sock_send(fd, ask, strlen(ask), -1), strlen(ask));
+	json_decref(raw_next(fd));
+	return fd;
+}
+
 static void
 others_may_look_but_not_change(void **state)
 {
-	int fds[LIMIT_IPC_CLIENTS * 3 / 4], fd;
+	int fd;
 
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	for (int i = 0; i < LIMIT_IPC_CLIENTS * 3 / 4; i++) {
-		fds[i] = connect_as_nobody();
-		assert_int_equal(
-		    sock_send(fds[i], "{\"id\":1,\"op\":\"driver.version\"}\n", 31, -1), 31);
-		json_decref(raw_next(fds[i]));
-	}
-	assert_int_equal(sock_send(fds[0], "{\"id\":2,\"op\":\"scan\"}\n", 21, -1), 21);
-	expect_error(fds[0], 2, "DENIED", "scan");
-	fd = connect_as_nobody();
+	fd = served_as(NOBODY);
+	assert_int_equal(sock_send(fd, "{\"id\":2,\"op\":\"scan\"}\n", 21, -1), 21);
+	expect_error(fd, 2, "DENIED", "scan");
+	close(fd);
+}
+
+static void
+one_user_cannot_keep_out_another_and_nobody_root(void **state)
+{
+	int fds[LIMIT_IPC_STRANGERS], fd;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (int i = 0; i < LIMIT_IPC_USER_CLIENTS; i++)
+		fds[i] = served_as(NOBODY);
+	fd = connect_as(NOBODY);
+	expect_error(fd, -1, "BUSY", "as many clients");
+	close(fd);
+	for (int i = LIMIT_IPC_USER_CLIENTS; i < LIMIT_IPC_STRANGERS; i++)
+		fds[i] = served_as((uid_t)(10000 + i));
+	fd = connect_as(20000);
 	expect_error(fd, -1, "BUSY", "as many clients");
 	close(fd);
 	/* There is still a place for who has to repair something. */
@@ -446,7 +477,122 @@ others_may_look_but_not_change(void **state)
 	for (int i = 0; i < 4; i++)
 		json_decref(raw_next(fd));
 	close(fd);
-	for (int i = 0; i < LIMIT_IPC_CLIENTS * 3 / 4; i++)
+	/* Whoever leaves makes room. */
+	close(fds[0]);
+	for (;;) {
+		json_t *answer;
+		bool is_served;
+
+		fd = connect_as(NOBODY);
+		(void)sock_send(fd, "{\"id\":1,\"op\":\"driver.version\"}\n", 31, -1);
+		answer = raw_next(fd);
+		is_served = json_is_true(json_object_get(answer, "ok"));
+		json_decref(answer);
+		close(fd);
+		if (is_served)
+			break; /* the server has seen the end of the other */
+	}
+	for (int i = 1; i < LIMIT_IPC_STRANGERS; i++)
+		close(fds[i]);
+}
+
+static void
+what_names_people_is_for_root_and_a_group_only(void **state)
+{
+	static const char *const secret_ops[] = { "session.trace", "events.get", "initiator.get" };
+	int fd;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	fd = served_as(NOBODY);
+	for (size_t i = 0; i < sizeof secret_ops / sizeof secret_ops[0]; i++) {
+		char line[80];
+		int n = snprintf(line, sizeof line, "{\"id\":2,\"op\":\"%s\"}\n", secret_ops[i]);
+
+		assert_int_equal(sock_send(fd, line, (size_t)n, -1), n);
+		expect_error(fd, 2, "DENIED", secret_ops[i]);
+	}
+	close(fd);
+}
+
+static const char *
+chap_name(int fd)
+{
+	static char text[32];
+	json_t *answer;
+
+	assert_true(sock_send(fd, "{\"id\":2,\"op\":\"session.list\"}\n", 31, -1) > 0);
+	answer = raw_next(fd);
+	(void)snprintf(text, sizeof text, "%s",
+	    json_string_value(json_object_get(
+		json_array_get(json_object_get(json_object_get(answer, "result"), "a"), 0),
+		"initiator_chap_name")));
+	json_decref(answer);
+	return text;
+}
+
+static void
+members_that_name_people_are_null_for_others(void **state)
+{
+	int fd, mine;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	fd = served_as(NOBODY);
+	mine = raw("");
+	assert_string_equal(chap_name(fd), "(null)");
+	assert_string_equal(chap_name(mine), "alice");
+	close(fd);
+	close(mine);
+}
+
+/* Read what comes on any of them, until it was so many lines. */
+static void
+read_lines(const int *fds, nfds_t n_fds, int n)
+{
+	static char chunk[1 << 16];
+	struct pollfd p[LIMIT_IPC_USER_CLIENTS];
+
+	for (nfds_t i = 0; i < n_fds; i++)
+		p[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+	while (n > 0) {
+		assert_true(poll(p, n_fds, 20000) > 0);
+		for (nfds_t i = 0; i < n_fds; i++) {
+			ssize_t got = p[i].revents != 0 ? read(fds[i], chunk, sizeof chunk) : 0;
+
+			assert_true(got >= 0);
+			for (ssize_t k = 0; k < got; k++)
+				n -= chunk[k] == '\n';
+		}
+	}
+	assert_int_equal(n, 0);
+}
+
+/* Requests whose answers a stranger never reads: they wait, and not in the driver's memory. */
+static void
+answers_that_strangers_do_not_read_are_not_made(void **state)
+{
+	static const char ask[] = "{\"id\":1,\"op\":\"io.tree\"}\n{\"id\":2,\"op\":\"io.tree\"}\n"
+				  "{\"id\":3,\"op\":\"io.tree\"}\n";
+	int fds[LIMIT_IPC_USER_CLIENTS];
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	atomic_store(&n_big, 0);
+	for (int i = 0; i < LIMIT_IPC_USER_CLIENTS; i++)
+		fds[i] = served_as(NOBODY);
+	for (int i = 0; i < LIMIT_IPC_USER_CLIENTS; i++)
+		assert_int_equal(sock_send(fds[i], ask, strlen(ask), -1), strlen(ask));
+	/* Root's question comes behind all of theirs, and is answered. */
+	close(served_as(0));
+	assert_true(atomic_load(&n_big) <= 1);
+	/* Who reads gets all of them, and then the others do. */
+	read_lines(fds, LIMIT_IPC_USER_CLIENTS, 3 * LIMIT_IPC_USER_CLIENTS);
+	assert_int_equal(atomic_load(&n_big), 3 * LIMIT_IPC_USER_CLIENTS);
+	for (int i = 0; i < LIMIT_IPC_USER_CLIENTS; i++)
 		close(fds[i]);
 }
 
@@ -523,6 +669,10 @@ main(void)
 		SERVED(who_does_not_read_is_dropped),
 		SERVED(clients_beyond_the_limit_are_told_so),
 		SERVED(others_may_look_but_not_change),
+		SERVED(one_user_cannot_keep_out_another_and_nobody_root),
+		SERVED(what_names_people_is_for_root_and_a_group_only),
+		SERVED(members_that_name_people_are_null_for_others),
+		SERVED(answers_that_strangers_do_not_read_are_not_made),
 		SERVED(a_driver_that_does_not_answer_is_given_up_in_time),
 		cmocka_unit_test(a_driver_that_is_not_running_is_told_with_the_next_step),
 		SERVED(a_driver_that_ends_meanwhile_is_told),

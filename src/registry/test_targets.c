@@ -356,8 +356,8 @@ an_identity_that_cannot_be_read_is_not_a_missing_one(void **state)
 		"UPDATE unit SET serial = printf('%.*c', 5000, 'a')",
 		"UPDATE unit SET serial = '', vendor = printf('%.*c', 9, 'a')",
 		"UPDATE unit SET vendor = '', block_bytes = -1",
-		"UPDATE unit SET block_bytes = 512;"
-		"INSERT INTO designator VALUES ('255/0/0.0.0.0', 1, 'naa.1')",
+		("UPDATE unit SET block_bytes = 512;"
+		 "INSERT INTO designator VALUES ('255/0/0.0.0.0', 1, 'naa.1')"),
 		"UPDATE designator SET text = printf('%.*c', 5000, 'a') WHERE place = 1",
 	};
 	struct identity id = { .designators = "naa.1", .serial = "S" };

@@ -107,11 +107,14 @@ shares_kind(const struct identity *a, const struct identity *b, const char *kind
 	return false;
 }
 
+/* What an earlier release did not write down is not known, and contradicts nothing. */
 static bool
 is_alike(const struct identity *a, const struct identity *b)
 {
-	return strcmp(a->vendor, b->vendor) == 0 && strcmp(a->product, b->product) == 0 &&
-	       a->block_bytes == b->block_bytes && a->size_bytes == b->size_bytes;
+	return (a->vendor[0] == '\0' || strcmp(a->vendor, b->vendor) == 0) &&
+	       (a->product[0] == '\0' || strcmp(a->product, b->product) == 0) &&
+	       (a->block_bytes == 0 || a->block_bytes == b->block_bytes) &&
+	       a->size_bytes == b->size_bytes;
 }
 
 /* What the designators say; IDENTITY_UNCERTAIN: nothing. */

@@ -106,6 +106,19 @@ units_without_a_name_are_told_apart_by_what_they_are(void **state)
 	assert_int_equal(identity_compare(&was, &now), IDENTITY_OTHER);
 }
 
+static void
+what_an_earlier_release_did_not_keep_contradicts_nothing(void **state)
+{
+	struct identity was = make(""), now = was;
+
+	(void)state;
+	was.vendor[0] = was.product[0] = '\0';
+	was.block_bytes = 0;
+	assert_int_equal(identity_compare(&was, &now), IDENTITY_ALIKE);
+	now.size_bytes *= 2;
+	assert_int_equal(identity_compare(&was, &now), IDENTITY_OTHER);
+}
+
 /* Whatever else they say: an equal pair is one unit, and disjoint ones of equal kinds never are. */
 static void
 random_identities_are_never_confused(void **state)
@@ -170,6 +183,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_pair_of_answers_compares_as_its_row_says),
 		cmocka_unit_test(units_without_a_name_are_told_apart_by_what_they_are),
+		cmocka_unit_test(what_an_earlier_release_did_not_keep_contradicts_nothing),
 		cmocka_unit_test(random_identities_are_never_confused),
 		cmocka_unit_test(designators_are_kept_once_and_as_long_as_there_is_room),
 	};

@@ -103,6 +103,27 @@ sock_peer(int fd, struct sock_peer *ret_peer)
 	return 0;
 }
 
+bool
+sock_peer_is_member(int fd, const struct sock_peer *peer, gid_t gid)
+{
+	socklen_t len = 0;
+	gid_t *groups;
+	bool is_member = peer->gid == gid;
+
+	/* The length that is needed comes with the refusal of none. */
+	if (is_member || getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &len) == 0 ||
+	    errno != ERANGE)
+		return is_member;
+	groups = malloc(len);
+	if (groups == NULL)
+		return false;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) == 0)
+		for (size_t i = 0; i < len / sizeof groups[0] && !is_member; i++)
+			is_member = groups[i] == gid;
+	free(groups);
+	return is_member;
+}
+
 ssize_t
 sock_send(int fd, const void *buf, size_t len, int pass_fd)
 {

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Who is at the other end, as the kernel says (SO_PEERCRED). */
@@ -36,6 +37,8 @@ int sock_accept(int fd);
 
 /* 0 or a negative errno. */
 int sock_peer(int fd, struct sock_peer *ret_peer);
+/* Is the peer's process a member of the group (SO_PEERGROUPS)?  False where that cannot be told. */
+bool sock_peer_is_member(int fd, const struct sock_peer *peer, gid_t gid);
 
 /*
  * Send len (> 0) bytes, with a descriptor unless pass_fd is -1 (it stays the

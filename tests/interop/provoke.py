@@ -188,6 +188,8 @@ def overflow(t, seen, target):
         with initiator:
             pass
         with sqlite3.connect(initiator.path("var", "lib", "openisw", "registry.db")) as db:
+            # The order of names (core/iname.h), as far as these go.
+            db.create_collation("INAME", lambda a, b: (a > b) - (a < b))
             db.executemany("INSERT INTO session VALUES (?, ?, '192.0.2.200', '192.0.2.200', 3260, 1)",
                            [(i, "%sgone-%d" % (PREFIX, i)) for i in range(LIMIT_SESSIONS)])
         db.close()

@@ -47,7 +47,7 @@ class Initiator:
             shutil.chown(self.dir, user)
         path = os.path.join(BUILD, "tree", "bin") + ":" + os.environ["PATH"]
         self.env = dict(os.environ, OPENISW_ROOT=self.root, PATH=path)
-        for variable in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+        for variable in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
             self.env[variable] = os.environ.get(variable, "") + ":halt_on_error=1"
         log = os.path.join(box.directory(), name + ".log")
         self.driver = self.daemon("iscsi_driverd", log)

@@ -275,7 +275,8 @@ feed(struct world *w)
 		drain(w);
 	}
 	w->kept_len -= at;
-	memmove(w->kept, w->kept + at, w->kept_len);
+	if (w->kept_len > 0)
+		memmove(w->kept, w->kept + at, w->kept_len);
 	return at;
 }
 

@@ -29,6 +29,34 @@ def announce(path):
             yield "taken"
 
 
+def flood(path, line, n):
+    """So many connections, each with requests whose answers nobody reads, as many as the socket takes."""
+    held = []
+    for _ in range(n):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        s.connect(path)
+        s.setblocking(False)
+        held.append(s)
+    for _ in range(200):
+        for s in held:
+            try:
+                s.send(line * 100)
+            except OSError:
+                pass  # it is full, or was refused
+    yield "flooded"
+
+
+def request(path, line):
+    """One request; the error's code, or OK."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+        s.settimeout(20)
+        s.connect(path)
+        s.sendall(line)
+        with s.makefile("rb") as lines:
+            answer = json.loads(lines.readline())
+            yield "OK " + json.dumps(answer["result"]) if answer["ok"] else answer["error"]["code"]
+
+
 def read(path):
     with open(path, "rb") as f:
         f.read()
@@ -38,7 +66,7 @@ def read(path):
 class Stranger:
     """A process of this user that does the trick: .word is what came of it, an error as Permission-denied."""
 
-    def __init__(self, trick, *args, uid=NOBODY):
+    def __init__(self, trick, *args, uid=NOBODY, groups=()):
         reading, writing = os.pipe()
         parent_end, self.hold = os.pipe()
         self.pid = os.fork()
@@ -46,7 +74,7 @@ class Stranger:
             try:
                 os.close(reading)
                 os.close(self.hold)
-                self.act(trick, args, uid, parent_end, writing)
+                self.act(trick, args, uid, groups, parent_end, writing)
             finally:
                 os._exit(0)
         os.close(writing)
@@ -55,9 +83,9 @@ class Stranger:
             self.word = f.read() or "nothing"
 
     @staticmethod
-    def act(trick, args, uid, parent_end, writing):
+    def act(trick, args, uid, groups, parent_end, writing):
         box.die_with_parent()
-        os.setgroups([])
+        os.setgroups(groups)
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
         try:
@@ -75,7 +103,7 @@ class Stranger:
         os.waitpid(self.pid, 0)
 
 
-def outcome(trick, *args, uid=NOBODY):
-    s = Stranger(trick, *args, uid=uid)
+def outcome(trick, *args, uid=NOBODY, groups=()):
+    s = Stranger(trick, *args, uid=uid, groups=groups)
     s.end()
     return s.word

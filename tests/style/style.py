@@ -1,12 +1,16 @@
-"""What no compiler checks: formatting, sizes, banned calls, sleeps, scripts that parse.  Reports in TAP."""
+"""What no compiler checks: formatting, sizes, banned calls, sleeps, scripts that parse.  Reports in TAP.
+
+style.py [--shrink]: take out of exempt.txt what is mended.
+"""
 import os
 import re
 import shutil
 import subprocess
 import sys
 
+import limits
+
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-FILE_LINES, FUNCTION_LINES, SCRIPT_COLUMNS = 800, 70, 130
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|strtok|gets|atoi|alloca|system|popen)\s*\(")
 MARKS = re.compile(r"\b(TODO|FIXME|XXX)\b")
 # What must wait by the clock says why beside this word, on its line or the one before.
@@ -42,22 +46,8 @@ def formatted():
     return [line for line in out.stderr.splitlines() if "error:" in line]
 
 
-def sizes():
-    bad = []
-    for name in files("*.c", "*.h"):
-        text = lines(name)
-        if len(text) > FILE_LINES:
-            bad.append("%s: %d lines (limit %d)" % (name, len(text), FILE_LINES))
-        start = 0
-        for number, line in enumerate(text, 1):
-            if line.startswith("{"):
-                start = number
-            elif line.startswith("}") and start:
-                if number - start + 1 > FUNCTION_LINES:
-                    bad.append("%s:%d: a function of %d lines (limit %d)" % (
-                        name, start, number - start + 1, FUNCTION_LINES))
-                start = 0
-    return bad
+def texts(*patterns):
+    return {name: lines(name) for name in files(*patterns)}
 
 
 def matches(pattern, names, allowed=None):
@@ -90,9 +80,12 @@ def python_parses():
     return bad
 
 
+EXEMPT = limits.Exempt()
 CASES = [
     ("C files are formatted as .clang-format says", formatted),
-    ("files and functions are short enough to understand", sizes),
+    ("files and functions are short enough to understand", lambda: limits.sizes(texts("*.c", "*.h"), EXEMPT)),
+    ("nothing stands twice", lambda: limits.twice(texts("src/*.c", "src/*.h"), EXEMPT)),
+    ("what is beyond the limits is listed once, and only that", EXEMPT.unused),
     ("no banned call", lambda: matches(BANNED, files("*.c", "*.h"))),
     ("no left-over mark", lambda: matches(MARKS, [n for n in files("*.c", "*.h", "*.def", "*.sh", "*.build")])),
     ("no sleep without a reason", lambda: matches(SLEEPS, files("src/*.c", "tests/*.c", "tests/*.py", "tests/*.sh"),
@@ -106,6 +99,8 @@ def main():
     if files() is None:
         print("1..0 # SKIP not a git checkout")
         return 0
+    for long in limits.long_files(texts("*.c", "*.h")):
+        print("# think again: " + long)
     failed = 0
     for number, (name, check) in enumerate(CASES, 1):
         bad = check()
@@ -116,6 +111,8 @@ def main():
         for line in [] if good else bad:
             print("#   " + line)
     print("1..%d" % len(CASES))
+    if "--shrink" in sys.argv:
+        EXEMPT.shrink()
     return 1 if failed else 0
 
 

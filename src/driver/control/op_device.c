@@ -260,5 +260,5 @@ op_device_remove(struct driver *d, struct ipc_call *call)
 		return;
 	}
 	if (parse_path(call, &top))
-		usage_collect(d, USAGE_ALL, remove_counted, batch_new(d, call));
+		usage_collect(d, remove_counted, batch_new(d, call));
 }

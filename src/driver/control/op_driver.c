@@ -89,7 +89,7 @@ status_counted(void *user)
 void
 op_driver_status(struct driver *d, struct ipc_call *call)
 {
-	usage_collect(d, USAGE_ALL, status_counted, later_new(d, call));
+	usage_glance(d, status_counted, later_new(d, call));
 }
 
 static void
@@ -113,5 +113,5 @@ stop_counted(void *user)
 void
 op_driver_stop(struct driver *d, struct ipc_call *call)
 {
-	usage_collect(d, USAGE_ALL, stop_counted, later_new(d, call));
+	usage_collect(d, stop_counted, later_new(d, call));
 }

@@ -1,5 +1,6 @@
 /* events.get and events.explain: the event log as it is, as it grows, and what it means. */
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -7,7 +8,7 @@
 #include "driver/control/control.h"
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
-#include "driver/diag/event_read.h"
+#include "driver/diag/event_log.h"
 
 #define EVENTS_DEFAULT 1000
 /* So many are no more than a client's queue may hold (LIMIT_IPC_QUEUE_BYTES). */
@@ -15,18 +16,19 @@
 /* A client hears at least so often that the log is followed. */
 #define EVENTS_HEARTBEAT_US (IPC_PROGRESS_MS / 4 * 1000)
 
-/* Somebody who waits for what happens next. */
+/* Somebody who gets what was written, and perhaps what happens next. */
 struct follower {
 	struct later later; /* first: freed as one */
 	struct list link;   /* driver.followers */
+	struct event_reader reader;
 	struct event_watch watch;
 	struct agenda_timer heartbeat;
+	bool is_following; /* else it has its answer when all is read */
 };
 
 static void
-tell(void *user, const char *text, size_t len)
+tell(struct ipc_call *call, const char *text, size_t len)
 {
-	struct ipc_call *call = user;
 	json_t *event = json_loadb(text, len, 0, NULL);
 
 	/* A line that is no JSON was not ours, or the disk's fault. */
@@ -34,16 +36,24 @@ tell(void *user, const char *text, size_t len)
 		ipc_call_progress(call, json_pack("{s:o}", "event", event));
 }
 
+/* Its call has its answer, or gets an empty one. */
 static void
-follower_end(struct follower *f)
+follower_free(struct follower *f)
 {
 	struct driver *d = f->later.d;
 
 	agenda_clear(loop_agenda(d->loop), &f->heartbeat);
+	event_log_cancel(&f->reader);
 	event_log_unwatch(d->events, &f->watch);
 	list_remove(&f->link);
-	ipc_call_reply(f->later.call, NULL);
 	later_free(&f->later);
+}
+
+static void
+follower_end(struct follower *f)
+{
+	ipc_call_reply(f->later.call, NULL);
+	follower_free(f);
 }
 
 static void
@@ -56,7 +66,8 @@ heartbeat(struct agenda_timer *t)
 		follower_end(f);
 		return;
 	}
-	ipc_call_progress(f->later.call, json_pack("{s:n}", "event"));
+	if (f->is_following)
+		ipc_call_progress(f->later.call, json_pack("{s:n}", "event"));
 	agenda_set(loop_agenda(loop), t, loop_now(loop) + EVENTS_HEARTBEAT_US);
 }
 
@@ -67,18 +78,61 @@ happened(struct event_watch *w, const char *text, size_t len)
 }
 
 static void
-follow(struct driver *d, struct ipc_call *call)
+was_written(struct event_reader *r, const char *text, size_t len)
+{
+	tell(LIST_ENTRY(r, struct follower, reader)->later.call, text, len);
+}
+
+static void
+not_read(struct driver *d, struct ipc_call *call, int err)
+{
+	struct fault f = { 0 };
+
+	if (err == -EAGAIN)
+		fault_set(&f, FAULT_BUSY, "look at the disk that the file is on",
+		    "the event log %s takes no more: its disk does not answer", d->paths.events);
+	else
+		fault_set(&f, FAULT_INTERNAL, "look at the file's permissions",
+		    "the event log %s cannot be read: %s", d->paths.events, strerror(-err));
+	control_fail(call, &f, NULL);
+}
+
+static void
+all_read(struct event_reader *r, int err)
+{
+	struct follower *f = LIST_ENTRY(r, struct follower, reader);
+
+	if (err != 0) {
+		not_read(f->later.d, f->later.call, err);
+		follower_free(f);
+	} else if (f->is_following) {
+		event_log_watch(f->later.d->events, &f->watch);
+	} else {
+		follower_end(f);
+	}
+}
+
+static void
+read_and_follow(struct driver *d, struct ipc_call *call, size_t last, bool is_following)
 {
 	struct follower *f = call_alloc(sizeof *f);
+	int err;
 
 	f->later.d = d;
 	f->later.call = call;
+	f->is_following = is_following;
+	f->reader = (struct event_reader){ .n = last, .line = was_written, .done = all_read };
 	f->watch.line = happened;
+	list_init(&f->watch.link);
 	f->heartbeat.expired = heartbeat;
 	list_push_back(&d->followers, &f->link);
-	event_log_watch(d->events, &f->watch);
 	agenda_set(
 	    loop_agenda(d->loop), &f->heartbeat, loop_now_update(d->loop) + EVENTS_HEARTBEAT_US);
+	err = event_log_read(d->events, &f->reader);
+	if (err == 0)
+		return;
+	not_read(d, call, err);
+	follower_free(f);
 }
 
 void
@@ -93,26 +147,17 @@ op_events_get(struct driver *d, struct ipc_call *call)
 {
 	int64_t last = ipc_call_arg_int(call, "last", EVENTS_DEFAULT);
 	struct fault f = { 0 };
-	int err;
 
-	if (last < 0 || last > EVENTS_MAX) {
+	if (last < 0 || last > EVENTS_MAX)
 		fault_set(&f, FAULT_INVALID, "give a number in this range",
 		    "last is from 0 to %d, not %lld", EVENTS_MAX, (long long)last);
-	} else if (d->events == NULL) {
+	else if (d->events == NULL)
 		fault_set(&f, FAULT_INTERNAL, "look at the driver's log, and restart it",
 		    "events are not kept: %s could not be opened", d->paths.events);
-	} else {
-		err = event_read_last(d->paths.events, (size_t)last, tell, call);
-		if (err != 0)
-			fault_set(&f, FAULT_INTERNAL, "look at the file's permissions",
-			    "the event log %s cannot be read: %s", d->paths.events, strerror(-err));
-	}
 	if (f.is_set)
 		control_fail(call, &f, NULL);
-	else if (ipc_call_arg_bool(call, "follow", false))
-		follow(d, call);
 	else
-		ipc_call_reply(call, NULL);
+		read_and_follow(d, call, (size_t)last, ipc_call_arg_bool(call, "follow", false));
 }
 
 /* ---- events.explain ---- */

@@ -98,5 +98,5 @@ tree_counted(void *user)
 void
 op_io_tree(struct driver *d, struct ipc_call *call)
 {
-	usage_collect(d, USAGE_ALL, tree_counted, later_new(d, call));
+	usage_glance(d, tree_counted, later_new(d, call));
 }

@@ -131,12 +131,15 @@ op_session_list(struct driver *d, struct ipc_call *call)
 /* ---- session.logout ---- */
 
 static void
-logged_out(void *user, struct driver *d, uint32_t instance)
+logged_out(void *user, struct driver *d, uint32_t instance, json_t *in_use)
 {
 	struct later *l = user;
 
 	(void)d;
-	ipc_call_reply(l->call, json_pack("{s:i}", "instance", (int)instance));
+	if (in_use != NULL)
+		control_busy(l->call, json_incref(in_use), "logout");
+	else
+		ipc_call_reply(l->call, json_pack("{s:i}", "instance", (int)instance));
 	later_free(l);
 }
 
@@ -147,20 +150,22 @@ logout_counted(void *user)
 	struct session *s = find(l->d, l->call);
 	struct hwpath top = { HWPATH_AT_SESSION, { HWPATH_ROOT, 0, 0 } };
 	json_t *in_use;
+	bool is_forced;
 
-	if (s == NULL) {
+	if (s == NULL) { /* and so the call is answered */
 		later_free(l);
 		return;
 	}
+	is_forced = ipc_call_arg_bool(l->call, "force", false);
 	top.part[2] = s->instance;
 	in_use = usage_list(l->d, &top);
-	if (in_use != NULL && !ipc_call_arg_bool(l->call, "force", false)) {
+	if (in_use != NULL && !is_forced) {
 		control_busy(l->call, in_use, "logout");
 		later_free(l);
 		return;
 	}
 	json_decref(in_use);
-	shutdown_session(s, logged_out, l);
+	shutdown_session(s, is_forced, logged_out, l);
 }
 
 void
@@ -169,7 +174,7 @@ op_session_logout(struct driver *d, struct ipc_call *call)
 	struct session *s = find(d, call);
 
 	if (s != NULL)
-		usage_collect(d, s->instance, logout_counted, later_new(d, call));
+		usage_collect(d, logout_counted, later_new(d, call));
 }
 
 /* ---- session.nop ---- */

@@ -90,6 +90,7 @@ struct removal {
 	bool has_address;
 	struct registry_address a;
 	json_t *removed;
+	json_t *in_use;   /* what was opened while it was being taken away */
 	unsigned closing; /* sessions that are still open, and one while they are being asked */
 };
 
@@ -109,6 +110,15 @@ note_removed(struct removal *r, const struct registry_address *a)
 	(void)json_array_append_new(r->removed, o); /* no memory: one less */
 }
 
+/* Owns in_use. */
+static void
+refuse(struct removal *r, json_t *in_use)
+{
+	control_busy(r->later.call, in_use, "removal");
+	json_decref(r->removed);
+	later_free(&r->later);
+}
+
 static void
 one_closed(struct removal *r)
 {
@@ -118,6 +128,11 @@ one_closed(struct removal *r)
 
 	if (--r->closing > 0)
 		return;
+	if (json_array_size(r->in_use) > 0) {
+		refuse(r, r->in_use);
+		return;
+	}
+	json_decref(r->in_use);
 	err = registry_target_remove(d->reg, r->name, r->has_address ? &r->a : NULL);
 	if (err == 0 || err == -ENOENT) {
 		ipc_call_reply(r->later.call, json_pack("{s:O}", "removed", r->removed));
@@ -130,18 +145,15 @@ one_closed(struct removal *r)
 }
 
 static void
-closed(void *user, struct driver *d, uint32_t instance)
+closed(void *user, struct driver *d, uint32_t instance, json_t *in_use)
 {
-	shutdown_forget_nodes(d, instance);
-	one_closed(user);
-}
+	struct removal *r = user;
 
-static void
-refuse(struct removal *r, json_t *in_use)
-{
-	control_busy(r->later.call, in_use, "removal");
-	json_decref(r->removed);
-	later_free(&r->later);
+	if (in_use != NULL)
+		(void)json_array_extend(r->in_use, in_use); /* no memory: shorter */
+	else
+		shutdown_forget_nodes(d, instance);
+	one_closed(r);
 }
 
 static void
@@ -167,6 +179,7 @@ remove_counted(void *user)
 		return;
 	}
 	json_decref(all);
+	r->in_use = json_array();
 	r->closing = 1;
 	LIST_EACH(node, tmp, &d->sessions)
 	{
@@ -176,7 +189,7 @@ remove_counted(void *user)
 			continue;
 		r->closing++;
 		s->is_dropped = true;
-		shutdown_session(s, closed, r);
+		shutdown_session(s, is_forced, closed, r);
 	}
 	one_closed(r);
 }
@@ -235,5 +248,5 @@ op_target_remove(struct driver *d, struct ipc_call *call)
 		later_free(&r->later);
 		return;
 	}
-	usage_collect(d, USAGE_ALL, remove_counted, r);
+	usage_collect(d, remove_counted, r);
 }

@@ -12,21 +12,44 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/visible.h"
+#include "driver/diag/event_queue.h"
+#include "driver/diag/event_read.h"
+
+/* How long the end of the driver waits for what is not written yet. */
+#define LAST_EVENTS_MS 1000
+
 struct event_log {
 	struct loop *loop;
+	struct event_queue *queue;
 	char *path;
-	int fd;
+	int fd; /* the queue's thread's, as is the next one */
 	off_t size;
-	atomic_uint_least64_t lost;
-	struct list watches;
+	atomic_uint lost; /* lines that are nowhere, and are not told yet */
+	atomic_bool is_closing;
+	/* What the queue's thread has done and the loop's has not seen, newest first. */
+	_Atomic(struct event_job *) done;
+	struct loop_msg msg; /* posted with the first of them */
+	struct list watches; /* the loop's thread's */
 };
 
-/* A line on its way to the loop's thread. */
+/* A line on its way to the file, and from there to those who watch. */
 struct line {
-	struct loop_msg msg;
+	struct event_job job; /* of the queue's thread, then of the loop's */
 	struct event_log *log;
 	size_t len;
 	char text[];
+};
+
+/* A reader's, on the same way; it takes what it finds back. */
+struct event_request {
+	struct event_job job; /* of the queue's thread, then of the loop's */
+	struct event_log *log;
+	struct event_reader *reader; /* the loop's thread's; NULL: nobody wants it any more */
+	size_t n;
+	char *text; /* lines, each with a newline */
+	size_t len, room;
+	int err;
 };
 
 static int
@@ -41,6 +64,36 @@ open_file(struct event_log *log)
 	return 0;
 }
 
+/* On the loop's thread. */
+static void
+see_done(struct loop_msg *m)
+{
+	struct event_log *log = LIST_ENTRY(m, struct event_log, msg);
+
+	for (struct event_job *next, *j = event_jobs_take(&log->done); j != NULL; j = next) {
+		next = j->next;
+		j->run(j);
+	}
+}
+
+/* On the queue's thread: `run` is next, on the loop's. */
+static void
+give_back(struct event_log *log, struct event_job *j, void (*run)(struct event_job *j))
+{
+	j->run = run;
+	if (event_jobs_push(&log->done, j) && !atomic_load(&log->is_closing))
+		loop_post(log->loop, &log->msg);
+}
+
+static void
+free_log(struct event_log *log)
+{
+	if (log->fd >= 0)
+		(void)close(log->fd); /* every line was written before */
+	free(log->path);
+	free(log);
+}
+
 int
 event_log_open(struct loop *loop, const char *path, struct event_log **ret_log)
 {
@@ -51,26 +104,31 @@ event_log_open(struct loop *loop, const char *path, struct event_log **ret_log)
 		return -ENOMEM;
 	list_init(&log->watches);
 	log->loop = loop;
+	log->msg.run = see_done;
+	log->fd = -1;
 	log->path = strdup(path);
 	err = log->path != NULL ? open_file(log) : -ENOMEM;
+	if (err == 0)
+		err = event_queue_new(EVENT_LOG_QUEUE, &log->queue);
 	if (err != 0) {
-		free(log->path);
-		free(log);
+		free_log(log);
 		return err;
 	}
 	*ret_log = log;
 	return 0;
 }
 
-void
+bool
 event_log_close(struct event_log *log)
 {
 	if (log == NULL)
-		return;
-	if (log->fd >= 0)
-		(void)close(log->fd); /* every line was written before */
-	free(log->path);
-	free(log);
+		return true;
+	atomic_store(&log->is_closing, true);
+	if (!event_queue_end(log->queue, LAST_EVENTS_MS))
+		return false;
+	see_done(&log->msg); /* that frees, and tells nobody */
+	free_log(log);
+	return true;
 }
 
 void
@@ -84,12 +142,6 @@ event_log_unwatch(struct event_log *log, struct event_watch *w)
 {
 	(void)log; /* a list's node knows its list */
 	list_remove(&w->link);
-}
-
-uint64_t
-event_log_lost(const struct event_log *log)
-{
-	return atomic_load(&log->lost);
 }
 
 /* events.jsonl.3 becomes .4, … and events.jsonl becomes .1. */
@@ -107,16 +159,32 @@ rotate(struct event_log *log)
 		}
 		(void)close(log->fd); /* its lines are written */
 		if (open_file(log) != 0)
-			log->fd = -1;
+			log->msg.run = see_done;
+		log->fd = -1;
 	}
 	free(from);
 	free(to);
 }
 
+/* On the loop's thread: the line is in the file, or could not be. */
 static void
-write_line(struct loop_msg *m)
+tell_line(struct event_job *j)
 {
-	struct line *l = (struct line *)(void *)m;
+	struct line *l = LIST_ENTRY(j, struct line, job);
+
+	LIST_EACH(node, tmp, &l->log->watches)
+	{
+		struct event_watch *w = LIST_ENTRY(node, struct event_watch, link);
+
+		w->line(w, l->text, l->len - 1);
+	}
+	free(l);
+}
+
+static void
+write_line(struct event_job *j)
+{
+	struct line *l = LIST_ENTRY(j, struct line, job);
 	struct event_log *log = l->log;
 	ssize_t n;
 
@@ -128,33 +196,107 @@ write_line(struct loop_msg *m)
 		atomic_fetch_add(&log->lost, 1);
 	else
 		log->size += n;
-	LIST_EACH(node, tmp, &log->watches)
-	{
-		struct event_watch *w = LIST_ENTRY(node, struct event_watch, link);
-
-		w->line(w, l->text, l->len - 1);
-	}
-	free(l);
+	give_back(log, j, tell_line);
 }
 
+/* ---- reading back ---- */
+
+static void
+free_request(struct event_request *q)
+{
+	free(q->text);
+	free(q);
+}
+
+static void
+tell_read(struct event_job *j)
+{
+	struct event_request *q = LIST_ENTRY(j, struct event_request, job);
+	const char *p = q->text, *end = p != NULL ? p + q->len : NULL;
+
+	/* A line's reader may have had enough. */
+	while (q->reader != NULL && q->err == 0 && p != end) {
+		size_t n = (size_t)((const char *)memchr(p, '\n', (size_t)(end - p)) - p);
+
+		q->reader->line(q->reader, p, n);
+		p += n + 1;
+	}
+	if (q->reader != NULL) {
+		q->reader->request = NULL;
+		q->reader->done(q->reader, q->err);
+	}
+	free_request(q);
+}
+
+static void
+keep_line(void *user, const char *text, size_t len)
+{
+	struct event_request *q = user;
+
+	if (q->len + len + 1 > q->room) {
+		size_t room = 2 * (q->len + len + 1);
+		char *bigger = realloc(q->text, room);
+
+		if (bigger == NULL) {
+			q->err = -ENOMEM;
+			return;
+		}
+		q->text = bigger;
+		q->room = room;
+	}
+	memcpy(q->text + q->len, text, len);
+	q->text[q->len + len] = '\n';
+	q->len += len + 1;
+}
+
+static void
+read_lines(struct event_job *j)
+{
+	struct event_request *q = LIST_ENTRY(j, struct event_request, job);
+	int err = event_read_last(q->log->path, q->n, keep_line, q);
+
+	if (err != 0)
+		q->err = err;
+	give_back(q->log, j, tell_read);
+}
+
+int
+event_log_read(struct event_log *log, struct event_reader *r)
+{
+	struct event_request *q = calloc(1, sizeof *q);
+
+	if (q == NULL)
+		return -ENOMEM;
+	q->job.run = read_lines;
+	q->log = log;
+	q->reader = r;
+	q->n = r->n;
+	r->request = q;
+	if (event_queue_put(log->queue, &q->job))
+		return 0;
+	r->request = NULL;
+	free_request(q);
+	return -EAGAIN;
+}
+
+void
+event_log_cancel(struct event_reader *r)
+{
+	if (r->request != NULL)
+		r->request->reader = NULL;
+	r->request = NULL;
+}
+
+/* ---- writing down ---- */
+
+/* A target's bytes are shown as they are everywhere. */
 static json_t *
 text_or_null(const char *s)
 {
-	/* A target's bytes need not be UTF-8: what is not is replaced. */
-	char clean[512];
-	size_t n = 0;
+	char shown[4096];
 
-	json_t *whole;
-
-	if (s == NULL)
-		return json_null();
-	whole = json_string(s);
-	if (whole != NULL)
-		return whole;
-	for (; s[n] != '\0' && n < sizeof clean - 1; n++)
-		clean[n] = (unsigned char)s[n] < 0x80 ? s[n] : '?';
-	clean[n] = '\0';
-	return json_string(clean);
+	return s == NULL ? json_null()
+			 : json_stringn(shown, visible_copy(s, strlen(s), shown, sizeof shown));
 }
 
 static json_t *
@@ -176,26 +318,42 @@ describe(const struct diag_event *ev)
 	    text_or_null(ev->text), "held_back", (int)ev->held_back);
 }
 
+/* NULL: no memory. */
+static struct line *
+make_line(struct event_log *log, const struct diag_event *ev, unsigned lost)
+{
+	json_t *object = describe(ev);
+	struct line *l = NULL;
+	char *text;
+	size_t n;
+
+	if (object != NULL && lost > 0 &&
+	    json_object_set_new(object, "lost", json_integer(lost)) != 0) {
+		json_decref(object);
+		return NULL;
+	}
+	text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+	json_decref(object);
+	n = text != NULL ? strlen(text) : 0;
+	if (text != NULL && (l = malloc(sizeof *l + n + 1)) != NULL) {
+		*l = (struct line){ .job.run = write_line, .log = log };
+		l->len = n + 1;
+		memcpy(l->text, text, n);
+		l->text[n] = '\n';
+	}
+	free(text);
+	return l;
+}
+
 void
 event_log_sink(void *user, const struct diag_event *ev)
 {
 	struct event_log *log = user;
-	json_t *object = describe(ev);
-	char *text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
-	size_t n = text != NULL ? strlen(text) : 0;
-	struct line *l = text != NULL ? malloc(sizeof *l + n + 1) : NULL;
+	unsigned lost = atomic_exchange(&log->lost, 0);
+	struct line *l = make_line(log, ev, lost);
 
-	json_decref(object);
-	if (l == NULL) {
-		free(text);
-		atomic_fetch_add(&log->lost, 1);
+	if (l != NULL && event_queue_put(log->queue, &l->job))
 		return;
-	}
-	l->msg.run = write_line;
-	l->log = log;
-	l->len = n + 1;
-	memcpy(l->text, text, n);
-	l->text[n] = '\n';
-	free(text);
-	loop_post(log->loop, &l->msg);
+	free(l);
+	atomic_fetch_add(&log->lost, lost + 1);
 }

@@ -298,6 +298,15 @@ bay_openers(const struct bay *b, uint32_t lun)
 	return h != NULL ? b->ops_export->openers(b->export, disk_blk(h->disk)) : 0;
 }
 
+void
+bay_seal(struct bay *b, uint32_t lun, bool is_sealed)
+{
+	struct berth *h = find(b, lun);
+
+	if (h != NULL)
+		b->ops_export->seal(b->export, disk_blk(h->disk), is_sealed);
+}
+
 /* ---- identity ---- */
 
 static void

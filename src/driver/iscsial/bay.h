@@ -40,6 +40,9 @@ size_t bay_count(const struct bay *b);
 /* Who has it open; 0 for a LUN that is not shown. */
 unsigned bay_openers(const struct bay *b, uint32_t lun);
 
+/* While it is sealed, nobody else gets it open. */
+void bay_seal(struct bay *b, uint32_t lun, bool is_sealed);
+
 /* The n-th disk that is shown, or NULL behind the last. */
 struct disk *bay_disk(const struct bay *b, size_t n);
 

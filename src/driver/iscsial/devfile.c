@@ -1,11 +1,21 @@
+/*
+ * A disk's block device is made, changed and taken away by jobs on loopdev's
+ * threads; while one is under way the disk may go, come back, or have its
+ * session closed.  So a job knows its disk by its path, looks it up again when
+ * it is done, and what it made is kept only where it is still wanted; a disk
+ * has one job that attaches at a time, and whoever asks meanwhile waits for it.
+ */
 #include "driver/iscsial/devfile.h"
 
+#include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fanout.h"
 #include "driver/call.h"
 #include "driver/cut.h"
 #include "driver/iscsi/settings.h"
@@ -13,33 +23,49 @@
 
 /* How long a closing session waits for its block devices to be written out. */
 #define DEVFILE_DETACH_US 8000000
+/* How long a start waits until what an earlier run left is given back. */
+#define DEVFILE_SWEEP_US 20000000
 
-/* Why there are no loop devices; the same for the whole process. */
-static char no_loop[512];
+struct devfiles {
+	/* Why there are no loop devices; empty: there are. */
+	char no_loop[512];
+	struct list closing; /* struct closing */
+	struct list works;   /* those that attach */
+	struct loopdev_job sweep, tidy;
+	struct agenda_timer late; /* armed while the start waits for the sweep */
+	struct loop *loop;
+};
 
-/* Block devices that are being made. */
-static struct list attaching = { &attaching, &attaching };
+/* Who waits for a block device that is being made. */
+struct asker {
+	struct list link;
+	devfile_done *done;
+	void *user;
+};
+
+/* A session whose disks are taken away: none of them is made again before devfile_closed(). */
+struct closing {
+	struct list link;
+	struct driver *d;
+	uint32_t instance;
+	bool is_forced;
+	bool is_closed; /* devfile_closed() was called, */
+	bool is_ended;  /* and every job is back */
+	json_t *in_use; /* what could not be taken away; NULL: nothing */
+	struct fanout jobs;
+	devfile_detached *done;
+	void *user;
+};
 
 struct work {
-	struct list link; /* attaching */
+	struct list link; /* devfiles.works, while it attaches */
 	struct loopdev_job job;
 	struct driver *d;
 	struct hwpath path; /* the node's: looked up again when the job is done */
 	bool is_install;    /* ours to remember, not only to restore */
-	devfile_done *done;
-	void *user;
+	struct list askers;
 	struct devfile_result result;
-	void (*ready)(struct driver *d);
-	struct detaching *all;
-};
-
-/* Some detach jobs whose end somebody waits for. */
-struct detaching {
-	struct driver *d;
-	struct agenda_timer patience;
-	unsigned left;
-	void (*done)(void *user); /* NULL: told already */
-	void *user;
+	struct closing *closing; /* which waits for it */
 };
 
 /* ---- paths and links ---- */
@@ -98,6 +124,27 @@ drop_links(const struct driver *d, const struct node *n)
 	drop_link(path);
 }
 
+/* Of an earlier run: until its disk is there, a name leads nowhere rather than to another disk. */
+static bool
+drop_all_links(const char *dir, struct fault *ret_fault)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	char to[8];
+	int err = d == NULL ? errno : 0;
+
+	while (err == 0 && (e = readdir(d)) != NULL)
+		if (readlinkat(dirfd(d), e->d_name, to, sizeof to) >= 0 &&
+		    unlinkat(dirfd(d), e->d_name, 0) != 0)
+			err = errno;
+	if (d != NULL)
+		closedir(d);
+	if (err != 0)
+		fault_set(ret_fault, FAULT_INTERNAL, "check the directory and its permissions",
+		    "cannot remove an earlier run's device files in %s: %s", dir, strerror(err));
+	return err == 0;
+}
+
 static bool
 has_links(const struct driver *d, const struct node *n)
 {
@@ -113,34 +160,57 @@ has_links(const struct driver *d, const struct node *n)
 /* ---- jobs ---- */
 
 static struct work *
-work_new(struct driver *d, const struct node *n, devfile_done *done, void *user)
+work_new(struct driver *d, const struct node *n)
 {
 	struct work *w = call_alloc(sizeof *w);
 
 	w->d = d;
-	w->done = done;
-	w->user = user;
 	w->job.user = w;
 	w->job.number = TREE_NO_LOOP;
 	list_init(&w->link);
+	list_init(&w->askers);
 	if (n != NULL) {
 		w->path = n->path;
 		w->job.number = n->loop;
+		w->job.id = n->loop_id;
+		w->job.is_read_only =
+		    n->info != NULL && n->info->has_mode && n->info->mode.is_write_protected;
 		devfile_file(d, n, w->job.file);
 	}
 	return w;
 }
 
 static void
+ask(struct work *w, devfile_done *done, void *user)
+{
+	struct asker *a;
+
+	if (done == NULL)
+		return;
+	a = call_alloc(sizeof *a);
+	a->done = done;
+	a->user = user;
+	list_push_back(&w->askers, &a->link);
+}
+
+/* The end of every work: whoever waits for it is told. */
+static void
 finish(void *arg)
 {
 	struct work *w = arg;
+	struct list *node;
 
 	w->result.node = tree_find(&w->d->tree, &w->path);
-	if (w->result.fault.is_set && w->done == NULL)
+	if (w->result.fault.is_set && list_empty(&w->askers))
 		log_err("%s", w->result.fault.message);
-	if (w->done != NULL)
-		w->done(w->user, &w->result);
+	while ((node = list_pop(&w->askers)) != NULL) {
+		struct asker *a = LIST_ENTRY(node, struct asker, link);
+
+		a->done(a->user, &w->result);
+		free(a);
+	}
+	if (w->closing != NULL)
+		fanout_drop(&w->closing->jobs);
 	free(w);
 }
 
@@ -153,20 +223,22 @@ run(struct work *w, enum loopdev_what what, void (*done)(struct loopdev_job *job
 	loopdev_run(w->d->loopdev, &w->job);
 }
 
+static struct closing *
+closing_of(const struct driver *d, uint32_t instance)
+{
+	LIST_EACH(node, tmp, &d->devfiles->closing)
+	{
+		struct closing *c = LIST_ENTRY(node, struct closing, link);
+
+		if (c->instance == instance)
+			return c;
+	}
+	return NULL;
+}
+
 /* ---- install and restore ---- */
 
-static void one_detached(struct detaching *a);
-
-static void
-detached_stray(struct loopdev_job *job)
-{
-	struct work *w = job->user;
-
-	w->d->loop_jobs--;
-	if (w->all != NULL)
-		one_detached(w->all);
-	free(w);
-}
+static void make(struct work *w, struct node *n);
 
 /* The links, and the registry's row where it is ours to write. */
 static void
@@ -189,26 +261,52 @@ write_down(struct work *w, struct node *n, const char *block)
 	w->result.is_made = true;
 }
 
+static void
+detached_stray(struct loopdev_job *job)
+{
+	struct work *w = job->user;
+
+	w->d->loop_jobs--;
+	finish(w);
+}
+
 /* The disk went away while its block device was made. */
 static void
 undo_attach(struct work *w)
 {
-	struct work *stray;
-
-	if (w->done != NULL)
-		fault_set(&w->result.fault, FAULT_OFFLINE, "scan, then try again",
-		    "the disk went away while its block device was made");
+	fault_set(&w->result.fault, FAULT_OFFLINE, "scan, then try again",
+	    "the disk went away while its block device was made");
 	if (w->job.result != 0) {
-		if (w->all != NULL)
-			one_detached(w->all);
+		finish(w);
 		return;
 	}
-	stray = work_new(w->d, NULL, NULL, NULL);
-	stray->all = w->all;
-	stray->job.number = w->job.number;
-	stray->job.is_forced = true;
-	cut_copy(stray->job.file, sizeof stray->job.file, w->job.file);
-	run(stray, LOOPDEV_DETACH, detached_stray);
+	w->job.is_forced = true;
+	run(w, LOOPDEV_DETACH, detached_stray);
+}
+
+/* Its block device is gone, and perhaps another disk's by now. */
+static void
+lose(struct driver *d, struct node *n, const char *why)
+{
+	log_warn(
+	    "disk %s: /dev/loop%d %s; another block device is made for it", n->name, n->loop, why);
+	n->loop = TREE_NO_LOOP;
+	drop_links(d, n);
+	devfile_restore(d, n, NULL, NULL);
+}
+
+/* The kernel gave us this number: whoever else had it does not have it any more. */
+static void
+take_number(struct driver *d, struct node *n, const struct loopdev_job *job)
+{
+	for (size_t i = 0; i < d->tree.n; i++) {
+		struct node *other = d->tree.nodes[i];
+
+		if (other != n && other->kind == TREE_LUN && other->loop == job->number)
+			lose(d, other, "was taken away by somebody");
+	}
+	n->loop = job->number;
+	n->loop_id = job->id;
 }
 
 static void
@@ -219,12 +317,17 @@ attached(struct loopdev_job *job)
 
 	w->d->loop_jobs--;
 	list_remove(&w->link);
+	if (n != NULL && n->attaching != w)
+		n = NULL; /* another disk stands there */
 	if (n != NULL)
-		n->is_attaching = false;
-	if (n == NULL || !n->is_shown || (!w->is_install && !n->is_installed)) {
+		n->attaching = NULL;
+	if (n == NULL || !n->is_shown || (!w->is_install && !n->is_installed) ||
+	    closing_of(w->d, w->path.part[2]) != NULL) {
 		undo_attach(w);
-	} else if (job->result == 0) {
-		n->loop = job->number;
+		return;
+	}
+	if (job->result == 0) {
+		take_number(w->d, n, job);
 		write_down(w, n, job->path);
 	} else {
 		/* The disk itself works: it is used as a file. */
@@ -238,47 +341,133 @@ attached(struct loopdev_job *job)
 static void
 make(struct work *w, struct node *n)
 {
-	if (no_loop[0] != '\0') {
-		cut_copy(w->result.note, sizeof w->result.note, no_loop);
+	const struct devfiles *f = w->d->devfiles;
+
+	assert(n->attaching == NULL && n->loop == TREE_NO_LOOP);
+	if (f->no_loop[0] != '\0') {
+		cut_copy(w->result.note, sizeof w->result.note, f->no_loop);
 		write_down(w, n, NULL);
 		call_post(w->d->loop, finish, w);
 		return;
 	}
 	w->job.block_bytes = n->info->capacity.block_bytes;
-	w->job.is_read_only = n->info->has_mode && n->info->mode.is_write_protected;
-	n->is_attaching = true;
-	list_push_back(&attaching, &w->link);
+	n->attaching = w;
+	list_push_back(&w->d->devfiles->works, &w->link);
 	run(w, LOOPDEV_ATTACH, attached);
+}
+
+/* What is there already, or is being made, is not made again. */
+static void
+provide(
+    struct driver *d, struct node *n, bool is_install, bool anew, devfile_done *done, void *user)
+{
+	struct work *w = n->attaching;
+	char block[32];
+
+	if (w != NULL) {
+		w->is_install |= is_install;
+		ask(w, done, user);
+		return;
+	}
+	w = work_new(d, n);
+	w->is_install = is_install;
+	ask(w, done, user);
+	if (!n->is_shown || closing_of(d, n->path.part[2]) != NULL) {
+		fault_set(&w->result.fault, FAULT_OFFLINE, "scan, then try again",
+		    "%s is not there now, so it can have no device files", n->hw_path);
+	} else if (n->is_installed && has_links(d, n) && !anew) {
+		;
+	} else if (n->loop != TREE_NO_LOOP) {
+		/* The block device stays what it is; only its links are made anew. */
+		(void)snprintf(block, sizeof block, "/dev/loop%d", n->loop);
+		write_down(w, n, block);
+	} else {
+		make(w, n);
+		return;
+	}
+	call_post(d->loop, finish, w);
 }
 
 void
 devfile_install(struct driver *d, struct node *n, bool anew, devfile_done *done, void *user)
 {
-	struct work *w = work_new(d, n, done, user);
-	char block[32];
-
-	w->is_install = true;
-	if (!n->is_shown) {
-		fault_set(&w->result.fault, FAULT_OFFLINE, "scan, then try again",
-		    "%s is not there now, so it can have no device files", n->hw_path);
-		call_post(d->loop, finish, w);
-	} else if (n->is_installed && has_links(d, n) && !anew) {
-		call_post(d->loop, finish, w);
-	} else if (n->loop != TREE_NO_LOOP) {
-		/* The block device stays what it is; only its links are made anew. */
-		(void)snprintf(block, sizeof block, "/dev/loop%d", n->loop);
-		write_down(w, n, block);
-		call_post(d->loop, finish, w);
-	} else {
-		make(w, n);
-	}
+	provide(d, n, true, anew, done, user);
 }
 
 void
-devfile_restore(struct driver *d, struct node *n)
+devfile_restore(struct driver *d, struct node *n, devfile_done *done, void *user)
 {
-	if (n->loop == TREE_NO_LOOP || !has_links(d, n))
-		make(work_new(d, n, NULL, NULL), n);
+	provide(d, n, false, n->loop == TREE_NO_LOOP, done, user);
+}
+
+/* ---- what happened to a block device ---- */
+
+static void
+checked(struct loopdev_job *job)
+{
+	struct work *w = job->user;
+	struct node *n = tree_find(&w->d->tree, &w->path);
+
+	w->d->loop_jobs--;
+	if (n != NULL && n->loop == job->number && job->result == -ENXIO && n->is_shown &&
+	    n->is_installed)
+		lose(w->d, n, "was taken away by somebody");
+	finish(w);
+}
+
+void
+devfile_check(struct driver *d, struct node *n)
+{
+	if (n->loop != TREE_NO_LOOP)
+		run(work_new(d, n), LOOPDEV_CHECK, checked);
+}
+
+static void
+changed(struct loopdev_job *job)
+{
+	struct work *w = job->user;
+
+	if (job->result == -ENXIO) {
+		checked(job);
+		return;
+	}
+	w->d->loop_jobs--;
+	if (job->result != 0)
+		log_warn("%s", job->why);
+	finish(w);
+}
+
+void
+devfile_change(struct driver *d, struct node *n)
+{
+	if (n->loop != TREE_NO_LOOP)
+		run(work_new(d, n), LOOPDEV_CHANGE, changed);
+}
+
+static void
+renewed(struct loopdev_job *job)
+{
+	struct work *w = job->user;
+	struct node *n = tree_find(&w->d->tree, &w->path);
+
+	w->d->loop_jobs--;
+	if (n != NULL && n->is_shown && n->is_installed && n->loop == TREE_NO_LOOP)
+		devfile_restore(w->d, n, NULL, NULL);
+	finish(w);
+}
+
+void
+devfile_renew(struct driver *d, struct node *n)
+{
+	struct work *w;
+
+	if (n->loop == TREE_NO_LOOP)
+		return;
+	w = work_new(d, n);
+	w->job.is_forced = true;
+	n->loop = TREE_NO_LOOP;
+	drop_links(d, n);
+	run(w, LOOPDEV_DETACH, renewed);
 }
 
 /* ---- remove and detach ---- */
@@ -316,7 +505,7 @@ removed(struct loopdev_job *job)
 	else if (job->result != 0 && job->result != -ENXIO)
 		fault_set(
 		    &w->result.fault, FAULT_INTERNAL, "look at the system's log", "%s", job->why);
-	else if (n != NULL)
+	else if (n != NULL && (n->loop == TREE_NO_LOOP || n->loop == job->number))
 		forget(w, n);
 	finish(w);
 }
@@ -324,8 +513,9 @@ removed(struct loopdev_job *job)
 void
 devfile_remove(struct driver *d, struct node *n, bool is_forced, devfile_done *done, void *user)
 {
-	struct work *w = work_new(d, n, done, user);
+	struct work *w = work_new(d, n);
 
+	ask(w, done, user);
 	if (n->loop != TREE_NO_LOOP) {
 		w->job.is_forced = is_forced;
 		run(w, LOOPDEV_DETACH, removed);
@@ -335,19 +525,23 @@ devfile_remove(struct driver *d, struct node *n, bool is_forced, devfile_done *d
 	call_post(d->loop, finish, w);
 }
 
+/* It has a user: it stays what it was, unless it has another one by now. */
 static void
-one_detached(struct detaching *a)
+keep(struct work *w)
 {
-	void (*done)(void *user) = a->done;
+	struct node *n = tree_find(&w->d->tree, &w->path);
+	char text[64];
 
-	a->left--;
-	if (a->left == 0 && done != NULL) {
-		a->done = NULL;
-		agenda_clear(loop_agenda(a->d->loop), &a->patience);
-		done(a->user);
-	}
-	if (a->left == 0)
-		free(a);
+	if (n == NULL || n->loop != TREE_NO_LOOP)
+		return;
+	n->loop = w->job.number;
+	n->loop_id = w->job.id;
+	n->is_in_use = true;
+	(void)snprintf(text, sizeof text, "%s (/dev/loop%d)", n->name, n->loop); /* fits */
+	if (w->closing->in_use == NULL)
+		w->closing->in_use = json_array();
+	(void)json_array_append_new(
+	    w->closing->in_use, json_string(text)); /* no memory: one less */
 }
 
 static void
@@ -356,15 +550,15 @@ detached(struct loopdev_job *job)
 	struct work *w = job->user;
 
 	w->d->loop_jobs--;
-	if (job->result != 0 && job->result != -ENXIO)
+	if (job->result == -EBUSY && w->closing != NULL && !w->closing->is_forced)
+		keep(w);
+	else if (job->result != 0 && job->result != -ENXIO)
 		log_warn("%s", job->why);
-	if (w->all != NULL)
-		one_detached(w->all);
-	free(w);
+	finish(w);
 }
 
 static void
-detach(struct driver *d, struct node *n, struct detaching *all)
+detach(struct driver *d, struct node *n, struct closing *c)
 {
 	struct work *w;
 
@@ -372,11 +566,11 @@ detach(struct driver *d, struct node *n, struct detaching *all)
 		drop_links(d, n);
 	if (n->loop == TREE_NO_LOOP)
 		return;
-	w = work_new(d, n, NULL, NULL);
-	w->job.is_forced = true;
-	w->all = all;
-	if (all != NULL)
-		all->left++;
+	w = work_new(d, n);
+	w->job.is_forced = c == NULL || c->is_forced;
+	w->closing = c;
+	if (c != NULL)
+		fanout_add(&c->jobs);
 	n->loop = TREE_NO_LOOP;
 	run(w, LOOPDEV_DETACH, detached);
 }
@@ -388,112 +582,190 @@ devfile_detach(struct driver *d, struct node *n)
 }
 
 static void
-impatient(struct agenda_timer *t)
+closing_free(struct closing *c)
 {
-	struct detaching *a = LIST_ENTRY(t, struct detaching, patience);
-	void (*done)(void *user) = a->done;
+	if (!c->is_closed || !c->is_ended)
+		return;
+	json_decref(c->in_use);
+	free(c);
+}
 
-	log_warn("a block device takes long to be written out: its disk is closed all the same");
-	a->done = NULL;
-	done(a->user);
+static void
+all_detached(struct fanout *f, bool is_late)
+{
+	struct closing *c = LIST_ENTRY(f, struct closing, jobs);
+
+	if (is_late)
+		log_warn(
+		    "a block device takes long to be written out: its disk is closed all the same");
+	c->done(c->user, c->in_use);
+}
+
+static void
+all_ended(struct fanout *f)
+{
+	struct closing *c = LIST_ENTRY(f, struct closing, jobs);
+
+	c->is_ended = true;
+	closing_free(c);
 }
 
 static void
 none_to_detach(void *arg)
 {
-	one_detached(arg);
+	fanout_seal(arg);
 }
 
 void
-devfile_detach_session(struct driver *d, uint32_t instance, void (*done)(void *user), void *user)
+devfile_detach_session(
+    struct driver *d, uint32_t instance, bool is_forced, devfile_detached *done, void *user)
 {
-	struct detaching *a = call_alloc(sizeof *a);
+	struct closing *c = call_alloc(sizeof *c);
 
-	a->d = d;
-	a->done = done;
-	a->user = user;
-	a->left = 1;
-	a->patience.expired = impatient;
+	c->d = d;
+	c->instance = instance;
+	c->is_forced = is_forced;
+	c->done = done;
+	c->user = user;
+	list_push_back(&d->devfiles->closing, &c->link);
+	fanout_init(&c->jobs, loop_agenda(d->loop), loop_now_update(d->loop) + DEVFILE_DETACH_US,
+	    all_detached, all_ended);
 	for (size_t i = 0; i < d->tree.n; i++) {
 		struct node *n = d->tree.nodes[i];
 
-		if (n->kind != TREE_LUN || n->path.part[2] != instance)
-			continue;
-		n->is_shown = false;
-		detach(d, n, a);
+		if (n->kind == TREE_LUN && n->path.part[2] == instance)
+			detach(d, n, c);
 	}
 	/* One that is being made is given back as soon as it is there. */
-	LIST_EACH(node, tmp, &attaching)
+	LIST_EACH(node, tmp, &d->devfiles->works)
 	{
 		struct work *w = LIST_ENTRY(node, struct work, link);
 
-		if (w->path.part[2] == instance && w->all == NULL) {
-			w->all = a;
-			a->left++;
+		if (w->path.part[2] == instance && w->closing == NULL) {
+			w->closing = c;
+			fanout_add(&c->jobs);
 		}
 	}
-	agenda_set(
-	    loop_agenda(d->loop), &a->patience, loop_now_update(d->loop) + DEVFILE_DETACH_US);
-	call_post(d->loop, none_to_detach, a);
-}
-
-/* ---- resize ---- */
-
-static void
-grown(struct loopdev_job *job)
-{
-	struct work *w = job->user;
-
-	w->d->loop_jobs--;
-	if (job->result != 0)
-		log_warn("%s", job->why);
-	free(w);
+	call_post(d->loop, none_to_detach, &c->jobs);
 }
 
 void
-devfile_resize(struct driver *d, struct node *n)
+devfile_closed(struct driver *d, uint32_t instance, bool is_open)
 {
-	if (n->loop != TREE_NO_LOOP)
-		run(work_new(d, n, NULL, NULL), LOOPDEV_GROW, grown);
+	struct closing *c = closing_of(d, instance);
+
+	assert(c != NULL && !c->is_closed);
+	list_remove(&c->link);
+	c->is_closed = true;
+	closing_free(c);
+	for (size_t i = 0; i < d->tree.n && is_open; i++) {
+		struct node *n = d->tree.nodes[i];
+
+		if (n->kind == TREE_LUN && n->path.part[2] == instance && n->is_shown &&
+		    n->is_installed)
+			devfile_restore(d, n, NULL, NULL);
+	}
 }
 
 /* ---- start ---- */
 
+/* Free numbers of earlier runs are taken out of the system, a few at a time. */
+static void
+tidied(struct loopdev_job *job)
+{
+	struct driver *d = job->user;
+
+	d->loop_jobs--;
+	if (job->n_numbers > 0 && !d->is_stopping) {
+		d->loop_jobs++;
+		loopdev_run(d->loopdev, job);
+		return;
+	}
+	if (job->count > 0)
+		log_info("free loop devices of earlier runs were taken out of the system");
+	free(job->numbers);
+	job->numbers = NULL;
+}
+
 static void
 swept(struct loopdev_job *job)
 {
-	struct work *w = job->user;
+	struct driver *d = job->user;
+	struct devfiles *f = d->devfiles;
 
-	w->d->loop_jobs--;
+	d->loop_jobs--;
+	f->no_loop[0] = '\0';
 	if (job->result != 0)
 		log_warn("%s", job->why);
 	else if (job->count > 0)
 		log_note("%u loop devices of an earlier run were given back", job->count);
-	w->ready(w->d);
-	free(w);
+	f->tidy = (struct loopdev_job){ .what = LOOPDEV_TIDY,
+		.numbers = job->numbers,
+		.n_numbers = job->n_numbers,
+		.done = tidied,
+		.user = d };
+	d->loop_jobs++;
+	loopdev_run(d->loopdev, &f->tidy);
+	if (!f->late.armed)
+		return;
+	agenda_clear(loop_agenda(d->loop), &f->late);
+	loop_stop(d->loop);
 }
 
+/* Some device hangs: without loop devices, then, until it is over. */
 static void
-ready_later(void *arg)
+sweep_is_late(struct agenda_timer *t)
 {
-	struct work *w = arg;
+	struct devfiles *f = LIST_ENTRY(t, struct devfiles, late);
 
-	w->ready(w->d);
-	free(w);
+	cut_copy(f->no_loop, sizeof f->no_loop,
+	    "no loop devices now: one of an earlier run does not answer; look at losetup -l");
+	log_warn("%s", f->no_loop);
+	loop_stop(f->loop);
+}
+
+/*
+ * The loop is run here, with nothing on it but this: no request may come before
+ * the sweep is over, or it would take away what that request makes.
+ */
+static void
+sweep(struct driver *d)
+{
+	struct devfiles *f = d->devfiles;
+
+	f->sweep = (struct loopdev_job){ .what = LOOPDEV_SWEEP, .done = swept, .user = d };
+	(void)snprintf(f->sweep.file, sizeof f->sweep.file, "%s/",
+	    d->paths.disks); /* paths_init() sees to it that this fits */
+	f->loop = d->loop;
+	f->late.expired = sweep_is_late;
+	agenda_set(loop_agenda(d->loop), &f->late, loop_now_update(d->loop) + DEVFILE_SWEEP_US);
+	d->loop_jobs++;
+	loopdev_run(d->loopdev, &f->sweep);
+	(void)loop_run(d->loop); /* what is wrong with epoll shows again, when the driver runs */
+}
+
+bool
+devfile_start(struct driver *d, struct fault *ret_fault)
+{
+	struct devfiles *f = d->devfiles = call_alloc(sizeof *f);
+
+	list_init(&f->closing);
+	list_init(&f->works);
+	if (!drop_all_links(d->paths.dsk, ret_fault) || !drop_all_links(d->paths.rdsk, ret_fault))
+		return false;
+	if (loopdev_check(f->no_loop, sizeof f->no_loop) != 0)
+		log_info("disks have no block devices: %s", f->no_loop);
+	else
+		sweep(d);
+	return true;
 }
 
 void
-devfile_start(struct driver *d, void (*ready)(struct driver *d))
+devfile_end(struct driver *d)
 {
-	struct work *w = work_new(d, NULL, NULL, NULL);
-
-	w->ready = ready;
-	if (loopdev_check(no_loop, sizeof no_loop) != 0) {
-		log_info("disks have no block devices: %s", no_loop);
-		call_post(d->loop, ready_later, w);
+	if (d->devfiles == NULL)
 		return;
-	}
-	no_loop[0] = '\0';
-	(void)snprintf(w->job.file, sizeof w->job.file, "%s/", d->paths.disks);
-	run(w, LOOPDEV_SWEEP, swept);
+	assert(list_empty(&d->devfiles->works) && list_empty(&d->devfiles->closing));
+	free(d->devfiles);
+	d->devfiles = NULL;
 }

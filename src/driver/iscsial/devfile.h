@@ -7,6 +7,8 @@
 #ifndef ISCSIAL_DEVFILE_H
 #define ISCSIAL_DEVFILE_H
 
+#include <jansson.h>
+
 #include "driver/driver.h"
 
 struct devfile_result {
@@ -19,14 +21,20 @@ struct devfile_result {
 typedef void devfile_done(void *user, const struct devfile_result *r);
 
 /*
- * Can there be loop devices?  Looks once, and frees what an earlier driver
- * left on this root's disks; ready() follows.  Before the first disk is shown.
+ * Before anything is served: removes the links and frees the loop devices that
+ * an earlier driver left on this root's disks.  Runs the driver's loop for as
+ * long as that takes, within a bound.  False with *ret_fault.
  */
-void devfile_start(struct driver *d, void (*ready)(struct driver *d));
+bool devfile_start(struct driver *d, struct fault *ret_fault);
+/* No work may be outstanding. */
+void devfile_end(struct driver *d);
 /* Make the files of a shown disk and remember it; `anew`: also where they exist. */
 void devfile_install(struct driver *d, struct node *n, bool anew, devfile_done *done, void *user);
-/* A disk that is installed is shown again: make its files again.  A failure is logged. */
-void devfile_restore(struct driver *d, struct node *n);
+/*
+ * A disk that is installed is shown again: make its files again.  done() may be
+ * NULL: then a failure is logged.
+ */
+void devfile_restore(struct driver *d, struct node *n, devfile_done *done, void *user);
 /*
  * Take the files away and forget the disk.  BUSY while its block device is in
  * use, unless forced.
@@ -37,13 +45,23 @@ void devfile_remove(
 /* The disk goes away; it stays installed. */
 void devfile_detach(struct driver *d, struct node *n);
 /*
- * The same for all disks of a session; done() follows when what their block
- * devices held is written, or after a bounded time.
+ * The same for all disks of a session that is being closed: done() follows when
+ * what their block devices held is written, or after a bounded time.  Unless
+ * forced, a block device with a user stays, and is in `in_use` ("c1t0d0
+ * (/dev/loop0)", borrowed; NULL: none is).  No file is made again before
+ * devfile_closed().
  */
+typedef void devfile_detached(void *user, json_t *in_use);
 void devfile_detach_session(
-    struct driver *d, uint32_t instance, void (*done)(void *user), void *user);
-/* Its size changed. */
-void devfile_resize(struct driver *d, struct node *n);
+    struct driver *d, uint32_t instance, bool is_forced, devfile_detached *done, void *user);
+/* The session is closed, or (is_open) it is not after all, and its disks get their files again. */
+void devfile_closed(struct driver *d, uint32_t instance, bool is_open);
+/* Its size or its write protection changed. */
+void devfile_change(struct driver *d, struct node *n);
+/* Somebody let go of the disk's file: where that was its block device, another is made. */
+void devfile_check(struct driver *d, struct node *n);
+/* The file is another one now, though by the same name: the block device, too. */
+void devfile_renew(struct driver *d, struct node *n);
 
 /* Paths; buffers of PATH_MAX. */
 void devfile_file(const struct driver *d, const struct node *n, char *ret_path);

@@ -22,6 +22,7 @@ struct visit {
 	void *user;
 	struct luns_result result;
 	struct luns_failure *failures; /* NULL or LUNS_FAILURES_MAX, owned */
+	size_t restoring;              /* disks whose device files are being made, and one */
 };
 
 /* ---- words about failures ---- */
@@ -353,6 +354,18 @@ finish(struct visit *v)
 	free(v);
 }
 
+/* The scan is over when the files of every disk that is installed are there. */
+static void
+restored(void *user, const struct devfile_result *r)
+{
+	struct visit *v = user;
+
+	if (r != NULL && r->fault.is_set)
+		log_err("%s", r->fault.message);
+	if (--v->restoring == 0)
+		finish(v);
+}
+
 /* The bay has taken the disks: those that are installed get their device files back. */
 static void
 shown(void *user, struct seat_disk *disks, size_t n)
@@ -360,6 +373,7 @@ shown(void *user, struct seat_disk *disks, size_t n)
 	struct visit *v = user;
 	struct session *s = session_find(v->d, v->instance);
 
+	v->restoring = 1;
 	for (size_t i = 0; i < n; i++) {
 		struct node *node = luns_find(v->d, v->instance, disks[i].info.number);
 
@@ -379,11 +393,13 @@ shown(void *user, struct seat_disk *disks, size_t n)
 		if (s == NULL || s->state == SSTATE_CLOSED || s->state == SSTATE_LOGOUT)
 			continue;
 		node->is_shown = true;
-		if (node->is_installed)
-			devfile_restore(v->d, node);
+		if (node->is_installed) {
+			v->restoring++;
+			devfile_restore(v->d, node, restored, v);
+		}
 	}
 	free(disks);
-	finish(v);
+	restored(v, NULL);
 }
 
 static void
@@ -506,7 +522,7 @@ luns_changed(struct session *s, const struct lun_info *info)
 	log_note("disk %s: now %llu bytes%s", n->name, (unsigned long long)info->capacity.bytes,
 	    info->has_mode && info->mode.is_write_protected ? ", read-only" : "");
 	tree_describe_lun(n, info);
-	devfile_resize(s->d, n);
+	devfile_change(s->d, n);
 }
 
 void

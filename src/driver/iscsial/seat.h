@@ -54,6 +54,9 @@ struct seat_openers {
 	unsigned openers; /* out */
 };
 
+/* What becomes of later openers while they are counted: nothing, they are refused, or no more. */
+enum seat_seal { SEAT_SEAL_STAYS, SEAT_SEAL, SEAT_UNSEAL };
+
 /* Events, on the main loop.  Pointers are valid during the call. */
 struct seat_ops {
 	/* Logged in, and every disk that is shown was checked; requests flow. */
@@ -107,8 +110,8 @@ void seat_probe(struct seat *s, probe_done *done, void *user);
 void seat_show(struct seat *s, struct seat_disk *disks, size_t n,
     void (*done)(void *user, struct seat_disk *disks, size_t n), void *user);
 void seat_hide(struct seat *s, uint32_t lun);
-/* As seat_show(): who has these open. */
-void seat_count_openers(struct seat *s, struct seat_openers *list, size_t n,
+/* As seat_show(): who has these open, and `seal`, in one step. */
+void seat_count_openers(struct seat *s, struct seat_openers *list, size_t n, enum seat_seal seal,
     void (*done)(void *user, struct seat_openers *list, size_t n), void *user);
 /* The verdict on a query, nexus_verified(). */
 void seat_verified(struct seat *s, unsigned stamp, bool ok, const struct fault *why);

@@ -45,6 +45,7 @@ struct job {
 	/* seat_show, seat_hide, seat_count_openers */
 	struct seat_disk *disks;
 	struct seat_openers *openers;
+	enum seat_seal seal;
 	size_t n;
 	void (*shown)(void *user, struct seat_disk *disks, size_t n);
 	void (*counted)(void *user, struct seat_openers *list, size_t n);

@@ -186,21 +186,23 @@ on_count(void *arg)
 {
 	struct job *j = arg;
 
-	for (size_t i = 0; i < j->n; i++)
-		j->openers[i].openers = j->seat->closing == SEAT_OPEN
-					    ? bay_openers(j->seat->bay, j->openers[i].lun)
-					    : 0;
+	for (size_t i = 0; i < j->n && j->seat->closing == SEAT_OPEN; i++) {
+		j->openers[i].openers = bay_openers(j->seat->bay, j->openers[i].lun);
+		if (j->seal != SEAT_SEAL_STAYS)
+			bay_seal(j->seat->bay, j->openers[i].lun, j->seal == SEAT_SEAL);
+	}
 	seat_to_main(j, main_counted);
 }
 
 void
-seat_count_openers(struct seat *s, struct seat_openers *list, size_t n,
+seat_count_openers(struct seat *s, struct seat_openers *list, size_t n, enum seat_seal seal,
     void (*done)(void *user, struct seat_openers *list, size_t n), void *user)
 {
 	struct job *j = seat_job_new(s, user);
 
 	j->openers = list;
 	j->n = n;
+	j->seal = seal;
 	j->counted = done;
 	seat_to_worker(j, on_count);
 }

@@ -52,6 +52,13 @@ export_remove(struct export *ex, struct blk_dev *dev, bool force)
 	return 0;
 }
 
+static void
+export_seal(struct export *ex, struct blk_dev *dev, bool is_sealed)
+{
+	(void)is_sealed;
+	assert_ptr_equal(dev, ex->dev);
+}
+
 static unsigned
 export_openers(const struct export *ex, const struct blk_dev *dev)
 {
@@ -71,6 +78,7 @@ static const struct export_ops fake_export = {
 	.add = export_add,
 	.changed = export_changed,
 	.remove = export_remove,
+	.seal = export_seal,
 	.openers = export_openers,
 	.stop = export_stop,
 };

@@ -7,6 +7,7 @@
 
 #include "driver/iscsial/hwpath.h"
 #include "driver/iscsial/lun_info.h"
+#include "export/loopdev.h"
 #include "registry/registry.h"
 
 enum tree_state {
@@ -20,6 +21,8 @@ enum tree_kind {
 };
 
 #define TREE_NO_LOOP (-1)
+
+struct work;
 
 struct node {
 	struct hwpath path;
@@ -38,9 +41,11 @@ struct node {
 	bool is_replaced;      /* another unit than the registry's stands there: no I/O */
 	bool is_installed;     /* it has device files, or will when it is back */
 	bool is_in_use;        /* as usage_collect() saw it last */
-	bool is_asked;         /* usage_collect() waits for its answer */
-	bool is_attaching;     /* its block device is being made */
-	int loop;              /* N of /dev/loopN, or TREE_NO_LOOP */
+	unsigned openers;  /* of the exporter's file, and whether the block device has a user, as */
+	bool is_loop_used; /* the walk of usage.c that is under way found so far */
+	struct work *attaching; /* devfile.c makes its block device; borrowed */
+	int loop;               /* N of /dev/loopN, or TREE_NO_LOOP */
+	struct loopdev_id loop_id;
 };
 
 struct tree {

@@ -1,174 +1,288 @@
 #include "driver/iscsial/usage.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fanout.h"
 #include "driver/call.h"
 #include "driver/iscsial/luns.h"
+#include "sys/log.h"
 
-#define USAGE_PATIENCE_US 3000000
+/* A process that hangs in its end may keep the walk waiting. */
+#define USAGE_PATIENCE_US 10000000
+/* What was found is shown again for so long. */
+#define USAGE_KEPT_US 1000000
+
+struct asker {
+	struct list link;
+	void (*done)(void *user);
+	void *user;
+};
 
 struct usage {
 	struct driver *d;
-	uint32_t instance;
-	void (*done)(void *user); /* NULL: told already */
-	void *user;
-	unsigned left; /* answers that are due; the last one frees this */
-	struct agenda_timer patience;
+	struct walk *walk; /* the one under way, or NULL */
+	/* Who waits for it, and who asked after it began: for the next one. */
+	struct list now, next;
+	bool is_known;
+	uint64_t found_us;         /* when the last walk had found what there is */
+	struct loopdev_job *users; /* outstanding; at most one, though its walk was given up */
 };
 
-/* One loop device that is asked. */
-struct asking {
-	struct loopdev_job job;
+struct walk {
 	struct usage *u;
-	struct hwpath path;
+	struct fanout answers;
 };
 
 /* One session that is asked. */
 struct counting {
-	struct usage *u;
+	struct walk *walk;
 	uint32_t instance;
 };
 
-static void
-tell(struct usage *u)
-{
-	void (*done)(void *user) = u->done;
+static void begin(struct usage *u);
 
-	agenda_clear(loop_agenda(u->d->loop), &u->patience);
-	u->done = NULL;
-	if (done != NULL)
-		done(u->user);
+struct usage *
+usage_new(struct driver *d)
+{
+	struct usage *u = call_alloc(sizeof *u);
+
+	u->d = d;
+	list_init(&u->now);
+	list_init(&u->next);
+	return u;
 }
 
-static void
-one_less(struct usage *u)
+void
+usage_free(struct usage *u)
 {
-	if (--u->left > 0)
-		return;
-	tell(u);
+	assert(u == NULL || (u->walk == NULL && u->users == NULL));
 	free(u);
 }
 
-static void
-impatient(struct agenda_timer *t)
-{
-	struct usage *u = LIST_ENTRY(t, struct usage, patience);
+/* ---- a walk ---- */
 
-	for (size_t i = 0; i < u->d->tree.n; i++)
-		if (u->d->tree.nodes[i]->is_asked)
-			u->d->tree.nodes[i]->is_in_use = true;
-	tell(u);
+/* The block device is an opener of the file itself, and so is one that is being made. */
+static bool
+is_used(const struct node *n)
+{
+	unsigned ours = n->loop != TREE_NO_LOOP || n->attaching != NULL;
+
+	return n->is_shown && (n->openers > ours || (n->loop != TREE_NO_LOOP && n->is_loop_used));
 }
 
 static void
-answer(struct node *n, bool is_in_use)
+tell(struct list *askers)
 {
-	n->is_in_use = is_in_use;
-	n->is_asked = false;
+	struct list all, *node;
+
+	list_init(&all);
+	list_splice_front(&all, askers);
+	while ((node = list_pop(&all)) != NULL) {
+		struct asker *a = LIST_ENTRY(node, struct asker, link);
+
+		a->done(a->user);
+		free(a);
+	}
 }
 
 static void
-loop_asked(struct loopdev_job *job)
+told(struct fanout *f, bool is_late)
 {
-	struct asking *a = LIST_ENTRY(job, struct asking, job);
-	struct node *n = tree_find(&a->u->d->tree, &a->path);
+	struct usage *u = LIST_ENTRY(f, struct walk, answers)->u;
 
-	a->u->d->loop_jobs--;
-	if (n != NULL)
-		answer(n, n->loop == job->number && job->result == -EBUSY);
-	one_less(a->u);
-	free(a);
+	if (is_late)
+		log_warn("who uses the disks was not found out in time");
+	for (size_t i = 0; i < u->d->tree.n; i++) {
+		struct node *n = u->d->tree.nodes[i];
+
+		if (n->kind == TREE_LUN)
+			n->is_in_use = is_used(n);
+	}
+	u->is_known = true;
+	u->found_us = loop_now_update(u->d->loop);
+	u->walk = NULL;
+	tell(&u->now);
+	if (!list_empty(&u->next) && u->walk == NULL)
+		begin(u);
 }
 
 static void
-ask_loop(struct usage *u, struct node *n)
+ended(struct fanout *f)
 {
-	struct asking *a = call_alloc(sizeof *a);
-
-	a->u = u;
-	a->path = n->path;
-	a->job.what = LOOPDEV_IN_USE;
-	a->job.number = n->loop;
-	a->job.done = loop_asked;
-	u->left++;
-	u->d->loop_jobs++;
-	loopdev_run(u->d->loopdev, &a->job);
+	free(LIST_ENTRY(f, struct walk, answers));
 }
 
-/* The block device is an opener of the file itself; who uses it is asked for separately. */
 static void
 counted(void *user, struct seat_openers *list, size_t n)
 {
 	struct counting *c = user;
 
 	for (size_t i = 0; i < n; i++) {
-		struct node *node = luns_find(c->u->d, c->instance, list[i].lun);
+		struct node *node = luns_find(c->walk->u->d, c->instance, list[i].lun);
 
-		if (node == NULL)
-			continue;
-		if (node->loop != TREE_NO_LOOP && list[i].openers <= 1)
-			ask_loop(c->u, node);
-		else
-			answer(node, list[i].openers > (node->is_attaching ? 1u : 0u));
+		if (node != NULL)
+			node->openers = list[i].openers;
 	}
 	free(list);
-	one_less(c->u);
+	fanout_drop(&c->walk->answers);
 	free(c);
 }
 
 static void
-ask_session(struct usage *u, struct session *s)
+ask_session(struct walk *w, struct session *s)
 {
+	struct driver *d = w->u->d;
 	struct counting *c;
 	struct seat_openers *list;
-	size_t from, to = luns_range(u->d, s->instance, &from), n = 0;
+	size_t from, to = luns_range(d, s->instance, &from), n = 0;
 
 	if (s->seat == NULL || from == to)
 		return;
 	list = call_alloc((to - from) * sizeof *list);
 	for (size_t i = from; i < to; i++) {
-		struct node *node = u->d->tree.nodes[i];
+		const struct node *node = d->tree.nodes[i];
 
-		if (node->kind != TREE_LUN || !node->is_shown)
-			continue;
-		node->is_asked = true;
-		list[n++].lun = node->lun;
+		if (node->kind == TREE_LUN && node->is_shown)
+			list[n++].lun = node->lun;
 	}
 	c = call_alloc(sizeof *c);
-	c->u = u;
+	c->walk = w;
 	c->instance = s->instance;
-	u->left++;
-	seat_count_openers(s->seat, list, n, counted, c);
+	fanout_add(&w->answers);
+	seat_count_openers(s->seat, list, n, SEAT_SEAL_STAYS, counted, c);
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	int x = ((const struct loopuse *)a)->number, y = ((const struct loopuse *)b)->number;
+
+	return x < y ? -1 : x > y;
+}
+
+static void
+users_found(struct loopdev_job *job)
+{
+	struct walk *w = job->user;
+	struct driver *d = w->u->d;
+
+	d->loop_jobs--;
+	w->u->users = NULL;
+	for (size_t i = 0; i < d->tree.n && job->n_numbers > 0; i++) {
+		struct node *n = d->tree.nodes[i];
+		struct loopuse key = { .number = n->loop }, *found;
+
+		if (n->kind != TREE_LUN || n->loop == TREE_NO_LOOP)
+			continue;
+		found = bsearch(&key, job->users, job->n_numbers, sizeof key, by_number);
+		n->is_loop_used = found != NULL && found->is_used;
+	}
+	free(job->users);
+	free(job);
+	fanout_drop(&w->answers);
+}
+
+static void
+ask_users(struct walk *w)
+{
+	struct driver *d = w->u->d;
+	struct loopdev_job *job;
+
+	if (w->u->users != NULL)
+		return; /* it hangs: what it was asked, others cannot answer either */
+	job = call_alloc(sizeof *job);
+	job->what = LOOPDEV_USERS;
+	job->done = users_found;
+	job->user = w;
+	job->users = call_alloc((d->tree.n + 1) * sizeof *job->users);
+	for (size_t i = 0; i < d->tree.n; i++) {
+		const struct node *n = d->tree.nodes[i];
+
+		if (n->kind == TREE_LUN && n->loop != TREE_NO_LOOP)
+			job->users[job->n_numbers++].number = n->loop;
+	}
+	if (job->n_numbers == 0) {
+		free(job->users);
+		free(job);
+		return;
+	}
+	w->u->users = job;
+	fanout_add(&w->answers);
+	d->loop_jobs++;
+	loopdev_run(d->loopdev, job);
 }
 
 static void
 asked_all(void *arg)
 {
-	one_less(arg);
+	fanout_seal(arg);
+}
+
+static void
+begin(struct usage *u)
+{
+	struct walk *w = call_alloc(sizeof *w);
+	struct driver *d = u->d;
+
+	w->u = u;
+	u->walk = w;
+	list_splice_front(&u->now, &u->next);
+	fanout_init(&w->answers, loop_agenda(d->loop), loop_now_update(d->loop) + USAGE_PATIENCE_US,
+	    told, ended);
+	for (size_t i = 0; i < d->tree.n; i++) {
+		d->tree.nodes[i]->openers = 0;
+		d->tree.nodes[i]->is_loop_used = false;
+	}
+	LIST_EACH(node, tmp, &d->sessions)
+	ask_session(w, LIST_ENTRY(node, struct session, link));
+	ask_users(w);
+	call_post(d->loop, asked_all, &w->answers);
+}
+
+/* ---- asking for one ---- */
+
+static struct asker *
+asker_new(void (*done)(void *user), void *user)
+{
+	struct asker *a = call_alloc(sizeof *a);
+
+	a->done = done;
+	a->user = user;
+	return a;
 }
 
 void
-usage_collect(struct driver *d, uint32_t instance, void (*done)(void *user), void *user)
+usage_collect(struct driver *d, void (*done)(void *user), void *user)
 {
-	struct usage *u = call_alloc(sizeof *u);
+	struct usage *u = d->usage;
 
-	u->d = d;
-	u->done = done;
-	u->user = user;
-	u->left = 1;
-	u->patience.expired = impatient;
-	agenda_set(
-	    loop_agenda(d->loop), &u->patience, loop_now_update(d->loop) + USAGE_PATIENCE_US);
-	LIST_EACH(node, tmp, &d->sessions)
-	{
-		struct session *s = LIST_ENTRY(node, struct session, link);
+	list_push_back(&u->next, &asker_new(done, user)->link);
+	if (u->walk == NULL)
+		begin(u);
+}
 
-		if (instance == USAGE_ALL || s->instance == instance)
-			ask_session(u, s);
-	}
-	call_post(d->loop, asked_all, u);
+static void
+know(void *arg)
+{
+	struct asker *a = arg;
+
+	a->done(a->user);
+	free(a);
+}
+
+void
+usage_glance(struct driver *d, void (*done)(void *user), void *user)
+{
+	struct usage *u = d->usage;
+
+	if (u->walk != NULL)
+		list_push_back(&u->now, &asker_new(done, user)->link);
+	else if (u->is_known && loop_now_update(d->loop) - u->found_us < USAGE_KEPT_US)
+		call_post(d->loop, know, asker_new(done, user));
+	else
+		usage_collect(d, done, user);
 }
 
 json_t *

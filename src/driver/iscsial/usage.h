@@ -1,6 +1,6 @@
 /*
  * Who uses the disks: openers of the exporter's files, and users of the block
- * devices on them.  Asked before anything that takes a disk away.
+ * devices on them.  However many ask, one walk at a time finds it for all disks.
  */
 #ifndef ISCSIAL_USAGE_H
 #define ISCSIAL_USAGE_H
@@ -9,13 +9,22 @@
 
 #include "driver/iscsi/session.h"
 
+struct usage *usage_new(struct driver *d);
+/* No walk may be under way.  NULL is fine. */
+void usage_free(struct usage *u);
+
 /*
- * Bring node.is_in_use of all disks (of one session, or of all: USAGE_ALL) up
- * to date; done() follows, never from inside, within a few seconds.  A disk
- * that cannot be asked in time counts as in use.
+ * Bring node.is_in_use of all disks up to date, as it is now or later: asked
+ * before anything that takes a disk away.  done() follows, never from inside,
+ * within some seconds.  What cannot be asked in time is not known to be in use,
+ * so it is not.
  */
-#define USAGE_ALL UINT32_MAX
-void usage_collect(struct driver *d, uint32_t instance, void (*done)(void *user), void *user);
+void usage_collect(struct driver *d, void (*done)(void *user), void *user);
+/*
+ * The same for displays: what a walk found within the last second will do, so
+ * that asking often costs nothing.
+ */
+void usage_glance(struct driver *d, void (*done)(void *user), void *user);
 
 /*
  * After it: "c1t0d0 (/dev/loop0)" for every disk at or below `top` that is in

@@ -1,0 +1,97 @@
+/* Loop devices that earlier runs left. */
+#include <sys/ioctl.h>
+
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "export/loopdev.h"
+
+struct fixture {
+	struct loop *loop;
+	struct loopdev *ld;
+	struct loopdev_job job;
+};
+
+static void
+job_done(struct loopdev_job *job)
+{
+	loop_stop(job->user);
+}
+
+static int
+run(struct fixture *f, enum loopdev_what what)
+{
+	f->job.what = what;
+	loopdev_run(f->ld, &f->job);
+	assert_int_equal(loop_run(f->loop), 0);
+	return f->job.result;
+}
+
+/* A number that no program expects, which nobody has.  -1: none. */
+static int
+add_number(void)
+{
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), number = -1;
+
+	for (int n = 900; number < 0 && n < 950; n++)
+		number = ioctl(control, LOOP_CTL_ADD, n);
+	close(control);
+	return number;
+}
+
+static void
+free_numbers_of_earlier_runs_are_taken_out(void **state)
+{
+	struct fixture f = { .loop = loop_new() };
+	int mine[2] = { add_number(), add_number() };
+	bool found[2] = { false };
+	char path[64];
+
+	(void)state;
+	f.ld = loopdev_new(f.loop);
+	f.job.done = job_done;
+	f.job.user = f.loop;
+	snprintf(f.job.file, sizeof f.job.file, "/nonexistent/");
+	assert_int_equal(run(&f, LOOPDEV_SWEEP), 0);
+	for (size_t i = 0; i < f.job.n_numbers; i++) {
+		assert_true(f.job.numbers[i] >= LOOPDEV_KEPT);
+		for (unsigned k = 0; k < 2; k++)
+			found[k] |= f.job.numbers[i] == mine[k];
+	}
+	assert_true(found[0] && found[1]);
+	/* Only these two: other tests run beside this one. */
+	memcpy(f.job.numbers, mine, sizeof mine);
+	f.job.n_numbers = 2;
+	while (f.job.n_numbers > 0)
+		assert_int_equal(run(&f, LOOPDEV_TIDY), 0);
+	for (unsigned k = 0; k < 2; k++) {
+		snprintf(path, sizeof path, "/sys/block/loop%d", mine[k]);
+		assert_int_equal(access(path, F_OK), -1);
+	}
+	free(f.job.numbers);
+	loopdev_free(f.ld);
+	loop_free(f.loop);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(free_numbers_of_earlier_runs_are_taken_out),
+	};
+	char why[256];
+
+	if (loopdev_check(why, sizeof why) < 0) {
+		printf("skipped: %s\n", why);
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -4,7 +4,7 @@ import field
 import proc
 import tap
 from fieldtgt import FieldTarget
-from fieldunit import INQUIRY, Unit, address, sense
+from fieldunit import INQUIRY, READS, Unit, address, sense
 
 PREFIX = "iqn.2026-11.org.example:"
 LUNS_CHANGED = sense(6, 0x3f, 0x0e)
@@ -39,13 +39,17 @@ def gone(lun):
     def cast(_made, target, paths):
         units = target.targets[target.doubted]
         away = [u for u in units if u.address == address(lun)]
+        before = reads(target, lun)
         units.remove(away[0])
         io = field.read(paths[lun], 65536)
-        proc.wait_for("the read to come", lambda: any(c.lun == address(lun) and c.connection.name == target.doubted
-                                                      for c in target.commands((0x28, 0x88))))
+        proc.wait_for("the read to come", lambda: reads(target, lun) > before)
         units.append(away[0])
         io.wait(20)
     return cast
+
+
+def reads(target, lun):
+    return sum(c.connection.name == target.doubted for c in target.commands(READS, lun))
 
 
 def reconnect(_made, target, _paths):

@@ -123,6 +123,32 @@ def writes_nothing(t):
             assert content() == before
 
 
+def swapped(t):
+    """A scan may not give an installed device another unit, and one that is listed no more stays what it was."""
+    with t.case("another unit in the place of an installed device: a scan tells it, and nothing is written to it"):
+        with FieldTarget([Unit(0, "one")]) as target, field.world(t, target, ReplacementTimeout=3) as made:
+            made.request("device.install")
+            path, other = field.path(made), Unit(0, "two")
+            field.write(path, 0, field.block("1")).good(5)
+            target.targets[target.name] = [other]
+            for _ in range(2):
+                made.request("scan", 60)
+                field.write(path, 0, field.block("2")).bad(15, "EIO", "ENXIO", "ENOENT")
+            assert not other.disk.chunks, other.disk.read(0, 8)
+    with t.case("a unit that is not listed any more, and is again: its disk goes and comes"):
+        with FieldTarget([Unit(0, "stays"), Unit(1, "goes")]) as target, field.world(t, target, ReplacementTimeout=3) as made:
+            made.request("device.install")
+            path, away = field.path(made, 1), target.unit(1)
+            target.units.remove(away)
+            made.request("scan", 60)
+            assert made.disk("field", 1)["sw_state"] != "CLAIMED", made.disk("field", 1)
+            field.write(field.path(made, 0), 0, field.block("x")).good(5)
+            target.units.append(away)
+            made.request("scan", 60)
+            field.write(field.path(made, 1), 0, field.block("back")).good(10)
+            assert away.disk.read(0, 4) == b"back"
+
+
 def removed_after_change(t):
     with t.case("another unit in the place of one that nobody uses: rmsf works, or says how"):
         with FieldTarget([Unit(0, "old")]) as target, field.world(t, target) as made:
@@ -136,7 +162,8 @@ def removed_after_change(t):
 
 def main():
     with tap.script() as t:
-        for part in (joins, while_in_use, luns_refused, new_unit, deleted, reserved, writes_nothing, removed_after_change):
+        for part in (joins, while_in_use, luns_refused, new_unit, deleted, reserved, writes_nothing, swapped,
+                     removed_after_change):
             part(t)
 
 

@@ -116,7 +116,7 @@ def neighbours(t):
             paths = [field.path(made, lun) for lun in (0, 1)]
             go_on = threading.Event()
             target.on_command = lambda c: Later(go_on) if c.lun == bytes(8) and c.opcode in IO else None
-            stalled = [field.write(paths[0], k * field.BLOCK, field.block("s")) for k in range(300)]
+            stalled = [field.write(paths[0], k * field.BLOCK, field.block("s")) for k in range(200)]
             proc.wait_for("the first of them", lambda: len(target.commands(WRITES)) >= 16)
             for k in range(20):
                 field.write(paths[1], k * field.BLOCK, field.block("n")).good(2)

@@ -24,11 +24,10 @@ def mixed(t):
             for n in want:
                 field.write(paths[n], 0, field.block("lun %d" % n)).good(5)
                 assert target.unit(n).disk.read(0, 6) == ("lun %d" % n).encode()[:6].ljust(6, b"l")[:6]
-    with t.case("one number in two forms is one LUN, and the form of the list is what goes out"):
-        units = [Unit(flat(k), "f%d" % k) for k in (0, 7)]
+    with t.case("one number in two forms is one LUN, and one disk"):
+        units = [Unit(flat(0), "0"), Unit(flat(7), "7"), Unit(peripheral(7), "7")]
+        units[2].disk = units[1].disk
         with FieldTarget(units) as target, field.world(t, target) as made:
-            target.report_luns = lambda _: lun_list([flat(0), flat(7), peripheral(7)])
-            made.request("scan", 60)
             assert luns(made) == [0, 7], luns(made)
             path = [d["file"] for d in made.tree("disk") if d["lun"] == 7][0]
             field.write(path, 0, field.block("x")).good(5)

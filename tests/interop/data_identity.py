@@ -125,15 +125,20 @@ def run(t, failures, limit, last):
             silent_for_good(t, target, made, rows, limit + 15)
 
 
+def named(letters, i):
+    """Designators of row i, which no other row has: a and b are NAA, x is a T10 name."""
+    return [t10(b"x%d" % i) if letter == "x" else naa(b"%c%d" % (ord(letter), i)) for letter in letters]
+
+
 def designators(t):
-    a, b = naa(b"a"), naa(b"b")
-    rows = [("a better designator appears", [t10(b"x")], b"1", [a, t10(b"x")], b"1", True),
-            ("the best designator is gone", [a, t10(b"x")], b"1", [t10(b"x")], b"1", True),
-            ("page 83h is empty, the serial number is the same", [a], b"1", [], b"1", True),
-            ("the order changes", [a, t10(b"x")], b"1", [t10(b"x"), a], b"1", True),
-            ("another NAA beside the same T10 name", [a, t10(b"x")], b"1", [b, t10(b"x")], b"1", False),
-            ("the same T10 name, another serial number", [t10(b"x")], b"1", [t10(b"x")], b"2", False),
-            ("no designators, another serial number", [], b"1", [], b"2", False)]
+    table = [("a better designator appears", "x", b"1", "ax", b"1", True),
+             ("the best designator is gone", "ax", b"1", "x", b"1", True),
+             ("the order changes", "ax", b"1", "xa", b"1", True),
+             ("another NAA beside the same T10 name", "ax", b"1", "bx", b"1", False),
+             ("the same T10 name, another serial number", "x", b"1", "x", b"2", False),
+             ("no designators, another serial number", "", b"1", "", b"2", False)]
+    rows = [(what, named(was, i), b"%d-" % i + old, named(now, i), b"%d-" % i + new, is_same)
+            for i, (what, was, old, now, new, is_same) in enumerate(table)]
     target = FieldTarget()
     target.targets = {PREFIX + "d%d" % i: [Unit(0, "d%d" % i, designators=row[1], serial=row[2])]
                       for i, row in enumerate(rows)}

@@ -116,7 +116,8 @@ def main():
             answer(portal, lambda: cut(names(NAMES, "b")))
             asker = threading.Thread(target=lambda: proc.run("true") and scan_quietly(initiator), daemon=True)
             asker.start()
-            time.sleep(1)
+            while not initiator.request("target.list")["targets"]:
+                pass  # the scan writes down what it found
             begin = time.monotonic()
             initiator.driver.kill(signal.SIGTERM, limit=30)
             t.comment("it ended after %.2f s" % (time.monotonic() - begin))

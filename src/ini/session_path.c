@@ -62,6 +62,21 @@ path_worked(struct path *p)
 	set_window(s);
 }
 
+/* I/O waits from now on: what seemed to have time has not. */
+static void
+path_wanted(struct path *p)
+{
+	struct session *s = of_path(p);
+	uint64_t at = s->tried_us + BACKOFF_WAITED_MAX_MS * 1000ull;
+
+	at = at < session_now(s) ? session_now(s) : at;
+	at = at < s->not_before_us ? s->not_before_us : at;
+	if ((s->state != SESSION_WAIT && s->state != SESSION_DOWN) || s->next_try_us <= at)
+		return;
+	s->next_try_us = at;
+	agenda_defer(s->world->agenda, &s->progress);
+}
+
 static void
 path_say(struct path *p, enum say_level level, const char *sentence)
 {
@@ -156,6 +171,7 @@ static const struct path_ops ops = {
 	.withdraw = path_withdraw,
 	.notice = path_notice,
 	.worked = path_worked,
+	.wanted = path_wanted,
 	.say = path_say,
 };
 

@@ -34,6 +34,7 @@ struct lu {
 	struct agenda_work deliver;
 	struct agenda_timer hold_timer; /* the next pause or deadline that ends, or earlier */
 	bool is_flying;                 /* its suspect is with the path */
+	uint64_t trial_until_us;        /* so long others wait for its trial */
 	bool has_no_sync;               /* SYNCHRONIZE CACHE is not known, and no cache is */
 	bool has_no_write_same;         /* the target refused it: zeros are written */
 	uint64_t worked_nexus;          /* it has been told that this one works */
@@ -111,6 +112,8 @@ void hold_fail(struct lu *u, int err);
 void hold_finish(struct lu *u, struct blk_req *r, int err);
 /* Its suspect is back. */
 void hold_trial_over(struct lu *u);
+/* Others do not wait for its trial any longer than is fair. */
+void hold_trial_limit(struct lu *u);
 /* A command of any unit is back, and path.in_flight is less. */
 static inline void
 hold_landed(struct path *p)

@@ -261,7 +261,7 @@ find_twin(const struct driver *d, struct node *n, const struct lu_info *info)
 		const struct node *o = d->tree->nodes[i];
 
 		if (o == n || o->kind != TREE_LUN || o->info == NULL || o->twin[0] != '\0' ||
-		    o->is_replaced || (!o->is_installed && !o->is_shown) ||
+		    o->is_replaced || (!o->is_installed && !o->is_shown && !o->is_showing) ||
 		    identity_compare(&o->info->id, &info->id) != IDENTITY_SAME)
 			continue;
 		cut_copy(n->twin, sizeof n->twin, o->name);
@@ -430,6 +430,7 @@ shown(struct question *q)
 
 		if (node == NULL)
 			continue;
+		node->is_showing = false;
 		if (row->fault.is_set) {
 			fail(v, node->hw_path, &row->fault);
 			/* Another unit came, and somebody still has the old one open. */
@@ -452,11 +453,11 @@ shown(struct question *q)
 }
 
 static void
-add_row(struct mail_show *show, const struct node *n, const struct lu_info *info,
-    enum standing standing)
+add_row(struct mail_show *show, struct node *n, const struct lu_info *info, enum standing standing)
 {
 	struct mail_show_row *row = &show->rows[show->n++];
 
+	n->is_showing = true;
 	row->info = *info;
 	row->may_adopt = standing == STANDING_NEW;
 	cut_copy(row->name, sizeof row->name, n->name);
@@ -471,7 +472,7 @@ adopt(struct visit *v, struct wanted *w, const struct probe_result *r)
 	for (size_t i = 0; i < r->n; i++) {
 		const struct lu_info *info = &r->luns[i];
 		enum standing standing = STANDING_UNKNOWN;
-		const struct node *node;
+		struct node *node;
 		char what[32];
 
 		(void)snprintf(what, sizeof what, "LUN %u", info->number);
@@ -487,6 +488,8 @@ adopt(struct visit *v, struct wanted *w, const struct probe_result *r)
 	drop_missing(v, w, r);
 	settle(v->d, v->instance);
 	if (!wanted_ask(w, &show->base, &mail_show)) {
+		for (size_t i = 0; i < show->n; i++)
+			luns_find(v->d, v->instance, show->rows[i].info.number)->is_showing = false;
 		disks_drop_show(&show->base.mail);
 		finish(v);
 	}

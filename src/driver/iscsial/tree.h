@@ -38,6 +38,7 @@ struct node {
 	char name[32];        /* c1t0d1 */
 	struct lu_info *info; /* owned; NULL: not seen since the driver started */
 	bool is_shown;        /* the exporter has it */
+	bool is_showing;      /* it will, when the worker has answered */
 	bool is_replaced;     /* another unit than the registry's stands there: no I/O */
 	bool is_absent;       /* the target has no unit there now; it is waited for */
 	bool is_installed;    /* it has device files, or will when it is back */

@@ -23,10 +23,11 @@ struct lu {
 	struct path *path;
 	enum lu_state state;
 	struct pool_share share;
-	unsigned depth;   /* commands the unit gets at once: TASK SET FULL */
-	unsigned credit;  /* good answers since depth last grew */
-	uint64_t order;   /* of the next request */
-	uint64_t good_us; /* when it last proved that it works */
+	unsigned depth;      /* commands the unit gets at once: TASK SET FULL */
+	unsigned credit;     /* good answers since depth last grew */
+	uint64_t order;      /* of the next request */
+	uint64_t good_us;    /* when it last proved that it works */
+	uint64_t protect_us; /* when it last was asked whether it is write protected; 0: never */
 	/* blk_req.link; a request is in one of them, or has a slot. */
 	struct list queue;    /* may go, in order */
 	struct list aside;    /* may not go now: a pause, a shadow */

@@ -8,7 +8,6 @@
 #include "base/limits.h"
 #include "islpd/slp.h"
 
-
 void
 config_init(struct config *c)
 {

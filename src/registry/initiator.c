@@ -11,7 +11,7 @@
 #include "core/iname.h"
 #include "registry/db.h"
 
-#define FILE_KEY   "InitiatorName="
+#define FILE_KEY "InitiatorName="
 /* RFC 7143, section 4.2.7.4: a naming authority and a date at which it was ours. */
 #define MADE_PREFIX  "iqn.2026-11.org.openisw"
 #define RANDOM_BYTES 6

@@ -70,17 +70,15 @@ handle(void *user, struct ipc_call *call)
 }
 
 static void *
-serve(void *arg)
+turn(void *of)
 {
-	(void)arg;
-	(void)loop_run(loop);
-	return NULL;
+	return loop_run(of) == 0 ? of : NULL;
 }
 
 static int
 start(void **state)
 {
-	(void)state;
+	*state = NULL;
 	atomic_store(&n_made, 0);
 	atomic_store(&n_ended, 0);
 	strncpy(dir, "/tmp/openisw-pieces-XXXXXX", sizeof dir - 1);
@@ -89,7 +87,7 @@ start(void **state)
 	loop = loop_new();
 	if (loop == NULL || ipc_server_new(loop, path, 0600, handle, NULL, &server) < 0)
 		return -1;
-	return pthread_create(&thread, NULL, serve, NULL);
+	return pthread_create(&thread, NULL, turn, loop);
 }
 
 static int

@@ -52,7 +52,7 @@ class Cost:
             self.initiator.request(self.asks)
             self.wait = max(self.wait, time.monotonic() - begin)
             self.answered += 1
-            time.sleep(0.01)  # no-sleep-ok: how often it is asked
+            time.sleep(0.01)  # no-sleep-ok: how often somebody asks
 
     def __enter__(self):
         self.before = memory_kib(self.pid)

@@ -1,5 +1,4 @@
 """What a hostile discovery server can make the driver hold, write and do: many names, bad ones, answers without end."""
-import os
 import signal
 import threading
 import time
@@ -114,21 +113,23 @@ def main():
             initiator.command("iscsiutil", "-t", "DiscoveryShare", NAMES)
         with t.case("SIGTERM in the middle of a scan ends the driver in time", 60):
             answer(portal, lambda: cut(names(NAMES, "b")))
-            asker = threading.Thread(target=lambda: proc.run("true") and scan_quietly(initiator), daemon=True)
+            begun = threading.Event()
+            asker = threading.Thread(target=scan_quietly, args=(initiator, begun), daemon=True)
             asker.start()
-            while not initiator.request("target.list")["targets"]:
-                pass  # the scan writes down what it found
+            begun.wait(30)
             begin = time.monotonic()
             initiator.driver.kill(signal.SIGTERM, limit=30)
             t.comment("it ended after %.2f s" % (time.monotonic() - begin))
             assert initiator.driver.process.returncode == 0
+            asker.join()
 
 
-def scan_quietly(initiator):
+def scan_quietly(initiator, begun):
+    """begun: sessions are being opened."""
     try:
-        scan(initiator)
+        initiator.request("scan", progress=lambda p: begun.set() if p["stage"] == "session" and p["done"] > 100 else None)
     except Exception:
-        pass  # it is stopped under it
+        pass  # the driver is stopped under it
 
 
 main()

@@ -192,7 +192,8 @@ session_path_limits(struct session *s)
 	uint32_t replacement_ms = set->timers.ms[TIMER_replacement];
 
 	s->path.replacement_us = replacement_ms > 0 ? replacement_ms * 1000ull : UINT64_MAX;
-	s->path.volatile_loss_fails = set->volatile_loss_fails;
+	s->path.volatile_loss_fails =
+	    set->choices.way[CHOICE_volatile_loss] == CHOICE_volatile_loss_fail;
 	s->path.command_ms = set->timers.ms[TIMER_command];
 }
 

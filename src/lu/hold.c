@@ -11,8 +11,9 @@
  *
  * A request that was under way at several losses is a suspect: it flies alone,
  * so that the next loss says who ended the connection.  Others wait for that a while: what
- * ends connections does so soon.  Where commands of others do not come back for long, the suspect
- * stands aside instead, and the time that it is waited for grows.
+ * ends connections does so soon, and what flew alone for that long is no suspect any more.  Where
+ * commands of others do not come back for long, the suspect stands aside instead, and the time that
+ * it is waited for grows.
  */
 #include <assert.h>
 #include <errno.h>
@@ -35,7 +36,7 @@ req_of(struct list *node)
 static bool
 is_suspect(const struct blk_req *r)
 {
-	return r->hold.tries >= SUSPECT_TRIES;
+	return r->hold.tries >= SUSPECT_TRIES && !r->hold.is_cleared;
 }
 
 static bool
@@ -105,10 +106,14 @@ insert(struct lu *u, struct blk_req *r)
 void
 hold_put(struct lu *u, struct blk_req *r)
 {
+	if (u->state == LU_OTHER)
+		lu_ask_soon(u);
 	if (u->state == LU_CLOSED || u->state == LU_OTHER) {
 		hold_finish(u, r, u->state == LU_CLOSED ? u->close_err : -EIO);
 		return;
 	}
+	if (u->state == LU_ABSENT)
+		lu_ask_soon(u);
 	if (!u->path->is_up && u->path->ops->wanted != NULL)
 		u->path->ops->wanted(u->path);
 	if (u->path->is_given_up) {
@@ -230,8 +235,10 @@ hold_trial_limit(struct lu *u)
 	if (u->is_flying) {
 		/* It goes on flying, as one of many. */
 		for (struct io *io = pool_next(p->pool, u, NULL); io != NULL;
-		     io = pool_next(p->pool, u, io))
+		     io = pool_next(p->pool, u, io)) {
+			io->blk->hold.is_cleared |= io->is_trial;
 			io->is_trial = false;
+		}
 	} else {
 		p->no_trial_before_us = now + trial_wait_us(p);
 		p->trials_in_vain++;

@@ -87,6 +87,8 @@ void lu_say_seldom(struct lu *u, const char *fmt, ...) __attribute__((format(pri
 void lu_ask_init(struct lu *u);
 /* Answers older than this moment do not count. */
 void lu_ask_now(struct lu *u);
+/* I/O came: a unit that is absent, or another one, is asked soon. */
+void lu_ask_soon(struct lu *u);
 /* Nothing is asked from now on. */
 void lu_ask_stop(struct lu *u);
 /* A command's answer says that the unit may be another one, or is away. */

@@ -25,6 +25,7 @@
 /* So long others wait until it may fly, twice as long each time; and while it flies. */
 #define TRIAL_WAIT_US     500000ull
 #define TRIAL_WAIT_MAX_US 8000000ull
+#define TRIAL_STEP_US     100000ull
 #define TRIAL_FLIGHT_US   1000000ull
 
 static struct blk_req *
@@ -147,13 +148,25 @@ hold_bounce(struct lu *u, struct blk_req *r, uint64_t delay_us)
 	hold_alarm(u, r->hold.not_before_us);
 }
 
+/*
+ * Whoever has more losses flies later after a login, so that the innocent among the
+ * suspects get through before the one that is not ends the connection again.
+ */
+uint64_t
+hold_trial_from_us(const struct lu *u, const struct blk_req *r)
+{
+	if (!is_suspect(r))
+		return 0;
+	return u->path->no_trial_before_us + (r->hold.tries - SUSPECT_TRIES) * TRIAL_STEP_US;
+}
+
 /* Why r may not go although the unit gets requests; then its time counts. */
 static bool
 is_barred(struct lu *u, const struct blk_req *r)
 {
 	uint64_t now = agenda_now(u->path->agenda);
 
-	if (r->hold.not_before_us > now || (is_suspect(r) && u->path->no_trial_before_us > now))
+	if (r->hold.not_before_us > now || hold_trial_from_us(u, r) > now)
 		return true;
 	return shadow_is_any(&u->shadow) && is_modifying(r) &&
 	       shadow_covers(&u->shadow, r->hold.order, r->offset, r->len);
@@ -317,7 +330,7 @@ hold_pump(struct lu *u)
 			list_push_back(&u->aside, &r->link);
 			hold_clock(u, r);
 			if (is_suspect(r))
-				hold_alarm(u, p->no_trial_before_us);
+				hold_alarm(u, hold_trial_from_us(u, r));
 			continue;
 		}
 		if (is_blocked(u, r))

@@ -114,6 +114,8 @@ void hold_fail(struct lu *u, int err);
 void hold_finish(struct lu *u, struct blk_req *r, int err);
 /* Its suspect is back. */
 void hold_trial_over(struct lu *u);
+/* When it may fly alone, at the earliest; 0: it need not. */
+uint64_t hold_trial_from_us(const struct lu *u, const struct blk_req *r);
 /* Others do not wait for its trial any longer than is fair. */
 void hold_trial_limit(struct lu *u);
 /* A command of any unit is back, and path.in_flight is less. */

@@ -218,6 +218,37 @@ a_suspect_that_takes_its_time_does_not_stop_others(void **state)
 	end(&w);
 }
 
+static void
+the_innocent_among_suspects_go_first(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	for (size_t i = 0; i < 4; i++)
+		submit(&w, 0, i, BLK_WRITE);
+	relogin(&w, false);
+	relogin(&w, false);
+	/* The oldest flies, and ends the connection; then the others have their turn. */
+	assert_int_equal(w.f.n, 1);
+	assert_int_equal(lba(&w, 0), 0);
+	w.f.path.no_trial_before_us = w.f.agenda.now_us;
+	relogin(&w, false);
+	for (size_t i = 1; i < 4; i++) {
+		assert_int_equal(w.f.n, 1);
+		assert_int_equal(lba(&w, 0), i);
+		fake_path_good(&w.f, 0);
+		fake_target_run(&w.t, &w.f);
+		expect_end(&w, i, 0);
+	}
+	fake_path_pass(&w.f, SECOND / 5);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(w.f.n, 1);
+	assert_int_equal(lba(&w, 0), 0);
+	fake_path_good(&w.f, 0);
+	end(&w);
+}
+
 /* A command that takes longer to end the connection than others wait for is found, too. */
 static void
 a_slow_poison_has_five_tries(void **state)
@@ -405,6 +436,7 @@ main(void)
 		cmocka_unit_test(a_trial_that_is_called_off_lets_the_others_go),
 		cmocka_unit_test(a_suspect_flies_alone_in_the_whole_session),
 		cmocka_unit_test(a_suspect_that_takes_its_time_does_not_stop_others),
+		cmocka_unit_test(the_innocent_among_suspects_go_first),
 		cmocka_unit_test(a_slow_poison_has_five_tries),
 		cmocka_unit_test(a_suspect_that_cannot_fly_alone_stands_aside),
 		cmocka_unit_test(an_answer_against_the_protocol_is_tried_five_times),

@@ -363,7 +363,7 @@ find_info(const struct probe_result *r, uint32_t lun)
 
 /*
  * What the probe did not find any more.  A LUN that merely did not answer
- * stays what it was; a disk that is installed keeps its files, for it may come
+ * stays what it was; a disk that is installed or in use keeps its files, for it may come
  * back (a target that is being restarted, say), and waits until then.
  */
 static void
@@ -381,7 +381,7 @@ drop_missing(struct visit *v, struct wanted *w, const struct probe_result *r)
 		if (info != NULL && info->answer != LU_NOBODY)
 			continue;
 		n->state = TREE_NO_HW;
-		if (!n->is_installed)
+		if (!n->is_installed && !n->is_in_use)
 			forget_disk(w, n);
 	}
 }

@@ -205,6 +205,8 @@ session_path_up(struct session *s)
 	s->path.is_up = true;
 	s->path.is_given_up = false;
 	s->path.quiet_until_us = 0;
+	/* Who waited gets some work done before a suspect may end the connection again. */
+	s->path.no_trial_before_us = session_now(s) + SESSION_BEFORE_TRIAL_US;
 	set_window(s);
 	LIST_EACH(node, tmp, &s->units)
 	lu_path_up(lu_of_link(node));

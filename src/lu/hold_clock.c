@@ -80,8 +80,8 @@ look_at(struct lu *u, struct list *l)
 			hold_alarm(u, r->hold.deadline_us);
 		if (r->hold.not_before_us > agenda_now(u->path->agenda))
 			hold_alarm(u, r->hold.not_before_us);
-		if (u->path->no_trial_before_us > agenda_now(u->path->agenda))
-			hold_alarm(u, u->path->no_trial_before_us);
+		if (hold_trial_from_us(u, r) > agenda_now(u->path->agenda))
+			hold_alarm(u, hold_trial_from_us(u, r));
 	}
 }
 

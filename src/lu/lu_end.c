@@ -120,6 +120,7 @@ is_all(struct lu *u, struct blk_req *b, uint32_t chunk)
 	struct blk_hold *h = &b->hold;
 
 	h->bounces = h->tries = 0;
+	h->is_cleared = false;
 	h->deadline_us = 0;
 	if (b->op == BLK_FLUSH)
 		return true;

@@ -88,6 +88,8 @@ void lu_say_seldom(struct lu *u, const char *fmt, ...) __attribute__((format(pri
 void lu_ask_init(struct lu *u);
 /* Answers older than this moment do not count. */
 void lu_ask_now(struct lu *u);
+/* I/O came: a unit that is absent, or another one, is asked soon. */
+void lu_ask_soon(struct lu *u);
 /* Nothing is asked from now on. */
 void lu_ask_stop(struct lu *u);
 /* A command's answer says that the unit may be another one, or is away. */
@@ -113,6 +115,8 @@ void hold_fail(struct lu *u, int err);
 void hold_finish(struct lu *u, struct blk_req *r, int err);
 /* Its suspect is back. */
 void hold_trial_over(struct lu *u);
+/* When it may fly alone, at the earliest; 0: it need not. */
+uint64_t hold_trial_from_us(const struct lu *u, const struct blk_req *r);
 /* Others do not wait for its trial any longer than is fair. */
 void hold_trial_limit(struct lu *u);
 /* A command of any unit is back, and path.in_flight is less. */

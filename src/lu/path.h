@@ -77,7 +77,7 @@ struct path {
 	 */
 	unsigned in_flight;  /* commands, questions too, that were submitted and are not back */
 	struct lu *on_trial; /* whose suspect flies, or waits to; nothing else is sent; or NULL */
-	/* Where others did not land in time: no trial before this, and how often that was. */
+	/* No trial before this: others come first, or did not land in time; how often that was. */
 	uint64_t no_trial_before_us;
 	unsigned trials_in_vain;
 };

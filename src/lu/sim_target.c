@@ -67,7 +67,8 @@ is_suspect(const struct sim *s, const struct sim_cmd *c)
 {
 	uint64_t sent_us = c->late_us - 1000ull * c->r->timeout_ms;
 
-	return c->q != NULL && c->q->losses >= 2 && s->agenda.now_us - sent_us < 1000000;
+	return c->q != NULL && c->q->losses >= 2 && !c->q->r.hold.is_cleared &&
+	       s->agenda.now_us - sent_us < 1000000;
 }
 
 /* Nothing but questions goes to a unit that is not the same; a suspect flies alone. */

@@ -37,8 +37,8 @@ finish(struct agenda_timer *t)
 	if (x->phase == LEAVING && !x->is_cut_short) {
 		/* The session counts a logout that nobody answered when its connection ends. */
 		x->is_cut_short = true;
-		fault_set(&why, FAULT_TIMEOUT, "look at the target's log",
-		    "the logout was not answered");
+		fault_set(
+		    &why, FAULT_TIMEOUT, "look at the target's log", "the logout was not answered");
 		agenda_set(x->world->agenda, t, agenda_now(x->world->agenda) + LOGOUT_US);
 		login_run_stop(x->run, &why, false);
 		return;

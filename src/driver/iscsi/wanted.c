@@ -356,6 +356,11 @@ closed(void *arg)
 			ended(w, &c->question);
 		is_dropped = w->is_dropped && w->closing == 0 && !w->is_hosted;
 	}
+	/* The note that says so may still be on its way. */
+	if (w != NULL && c->question.is_logout_lost) {
+		w->view.is_logout_lost = true;
+		w->view.last = c->question.last;
+	}
 	if (w != NULL && w->closing == 0) {
 		w->view.state = SESSION_CLOSED;
 		w->is_probed = w->is_probing = false;

@@ -175,6 +175,8 @@ def replaced(t):
             target.hang_up()
             text, code = told(made, "ioscan", "-fnH", "255")
             assert "remove the device (rmsf) and scan again" in text and code == 4, (code, text)
+            text, _ = told(made, "insf", "-H", "255")
+            assert "255/0/0.0.0.0 is left out: it is not the unit that it was" in text, text
             made.command("rmsf", "-H", "255/0/0.0.0.0")
             text, code = told(made, "ioscan", "-fnH", "255")
             assert code == 0, text

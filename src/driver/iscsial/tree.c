@@ -164,7 +164,7 @@ tree_why_no_device(const struct node *n, char ret_text[TREE_WHY_BYTES])
 	const struct lu_info *i = n->info;
 
 	ret_text[0] = '\0';
-	if (n->is_shown)
+	if (n->is_shown && !n->is_replaced)
 		return;
 	if (n->note[0] != '\0')
 		cut_copy(ret_text, TREE_WHY_BYTES, n->note);

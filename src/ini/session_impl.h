@@ -82,6 +82,7 @@ struct session {
 
 	/* For the view. */
 	struct fault last;
+	bool is_logout_lost; /* it is closed, and the target did not answer the logout */
 	bool has_login, is_reopened;
 	char initiator_name[LIMIT_ISCSI_NAME_BYTES + 1];
 	struct portal_address at;

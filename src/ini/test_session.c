@@ -399,6 +399,7 @@ a_logout_that_is_not_answered_is_bounded_and_not_called_a_logout(void **state)
 	assert_false(fake_owner_until(&o, SESSION_CLOSED, 4 * SECOND));
 	assert_true(fake_owner_until(&o, SESSION_CLOSED, 2 * SECOND));
 	assert_non_null(strstr(o.view.last.message, "logout was not answered in time"));
+	assert_true(o.view.is_logout_lost);
 	fake_owner_fini(&o);
 }
 

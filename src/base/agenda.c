@@ -171,6 +171,8 @@ agenda_next_us(const struct agenda *a)
 void
 agenda_run(struct agenda *a)
 {
-	fire_timers(a);
-	run_works(a);
+	if (a->timers != NULL && a->timers->at_us <= a->now_us)
+		fire_timers(a);
+	if (!list_empty(&a->works))
+		run_works(a);
 }

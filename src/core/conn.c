@@ -125,28 +125,6 @@ conn_break(struct conn *c, enum conn_result why)
 	return why;
 }
 
-bool
-conn_is_full_feature(const struct conn *c)
-{
-	return c->state == CONN_S_LOGGED_IN || c->state == CONN_S_IN_LOGOUT;
-}
-
-enum conn_result
-conn_take_stat_sn(struct conn *c, uint32_t stat_sn)
-{
-	/*
-	 * On one TCP connection nothing is lost or reordered, so a number that is
-	 * not the next one means a response that will never come: with
-	 * ErrorRecoveryLevel 0 the session starts over (RFC 7143, section 7.1.4.1).
-	 */
-	if (stat_sn != c->exp_stat_sn) {
-		c->counts.statsn_holes++;
-		return CONN_STATSN_HOLE;
-	}
-	c->exp_stat_sn++;
-	return CONN_OK;
-}
-
 static uint64_t
 idle_ping_at(const struct conn *c)
 {

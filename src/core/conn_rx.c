@@ -64,16 +64,14 @@ rx_sink(struct conn *c, uint8_t opcode, uint32_t n)
 }
 
 /* What the basic header alone says against it. */
-static enum conn_result
-rx_refusal(const struct conn *c)
+static inline enum conn_result
+rx_refusal(const struct conn *c, uint8_t opcode, uint32_t n)
 {
-	uint8_t opcode = pdu_opcode(c->header);
-
 	if (!pdu_is_from_target(opcode))
 		return CONN_BAD_OPCODE;
 	if ((opcode == PDU_LOGIN_RESPONSE) != (c->state == CONN_S_IN_LOGIN))
 		return CONN_BAD_STAGE;
-	if (pdu_data_bytes(c->header) > data_limit(c))
+	if (n > data_limit(c))
 		return CONN_TOO_LONG;
 	return CONN_OK;
 }
@@ -100,7 +98,7 @@ rx_begin(struct conn *c)
 		}
 	}
 	c->counts.pdus_received++;
-	res = rx_refusal(c);
+	res = rx_refusal(c, opcode, n);
 	if (res != CONN_OK)
 		return res;
 	if (opcode != PDU_LOGIN_RESPONSE)
@@ -134,7 +132,12 @@ rx_header(struct conn *c, const uint8_t *p, size_t n, enum conn_result *ret_res)
 		*ret_res = pdu_is_from_target(p[0] & 0x3f) ? CONN_BAD_STAGE : CONN_BAD_OPCODE;
 		return took;
 	}
-	if (c->have < PDU_BHS_BYTES) {
+	/* Nearly always it is whole, and a copy of a length that is known costs least. */
+	if (c->have == 0 && n >= PDU_BHS_BYTES) {
+		took = PDU_BHS_BYTES;
+		memcpy(c->header, p, PDU_BHS_BYTES);
+		c->have = PDU_BHS_BYTES;
+	} else if (c->have < PDU_BHS_BYTES) {
 		took = min_size(n, PDU_BHS_BYTES - c->have);
 		memcpy(c->header + c->have, p, took);
 		c->have += (uint32_t)took;
@@ -149,7 +152,8 @@ rx_header(struct conn *c, const uint8_t *p, size_t n, enum conn_result *ret_res)
 		 * Who is no iSCSI target may announce additional headers that
 		 * never come ("HTTP/1.1" does): do not wait for them.
 		 */
-		if (!c->header_digest && rx_refusal(c) != CONN_OK) {
+		if (!c->header_digest &&
+		    rx_refusal(c, pdu_opcode(c->header), pdu_data_bytes(c->header)) != CONN_OK) {
 			*ret_res = rx_begin(c);
 			return took;
 		}

@@ -13,26 +13,8 @@
  * in the order its bursts became due; unsolicited bursts therefore follow the
  * order of their commands, as RFC 7143, section 4.2.5.2 wants.
  */
-#include "base/seq.h"
 #include "core/digest.h"
 #include "core/sess_impl.h"
-
-/* The most one PDU needs: header, digest, a copied payload, padding and digest. */
-#define TX_COPY_MAX 512
-#define TX_PDU_MAX  (PDU_BHS_BYTES + PDU_DIGEST_BYTES + TX_COPY_MAX + 3 + PDU_DIGEST_BYTES)
-
-bool
-conn_tx_room(const struct conn *c)
-{
-	return c->arena_used + TX_PDU_MAX <= CONN_ARENA_BYTES && c->iov_end + 3 <= CONN_IOV;
-}
-
-uint8_t *
-conn_tx_header(struct conn *c)
-{
-	assert(conn_tx_room(c));
-	return c->arena + c->arena_used;
-}
 
 static void
 tx_piece(struct conn *c, const uint8_t *p, size_t n)
@@ -263,12 +245,16 @@ put_some(struct conn *c, uint64_t now)
 size_t
 conn_tx_peek(struct conn *c, const struct iovec **ret_iov, uint64_t now)
 {
+	bool is_ctl_done = false;
+
 	if (c->state == CONN_S_CLEANUP)
 		return 0;
 	c->sess->now_us = now;
 	while (conn_tx_room(c) && c->tx_queued - c->tx_sent < CONN_BATCH_BYTES) {
-		if (ctl_out(c, now))
+		if (!is_ctl_done && ctl_out(c, now))
 			continue;
+		/* What follows makes no control PDU due, but its last Data-Out a logout. */
+		is_ctl_done = c->logout.x.state == EXCHANGE_IDLE;
 		if (c->state != CONN_S_LOGGED_IN || !put_some(c, now))
 			break;
 	}

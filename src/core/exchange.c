@@ -58,16 +58,22 @@ exchange_answered(const struct conn *c, const struct exchange *x, uint32_t itt)
 	return c->tx_sent < x->tx_end ? CONN_EARLY_ANSWER : CONN_OK;
 }
 
+static inline uint64_t
+sooner(const struct exchange *x, uint64_t at)
+{
+	return x->state != EXCHANGE_IDLE && x->deadline_us < at ? x->deadline_us : at;
+}
+
+/* Asked for every turn, and nearly always all are idle: no array, no loop. */
 uint64_t
 exchange_deadline(const struct conn *c)
 {
-	const struct exchange *const x[EXCHANGES] = EXCHANGES_OF(c);
-	uint64_t at = UINT64_MAX;
+	uint64_t at = sooner(&c->login.x, UINT64_MAX);
 
-	for (size_t i = 0; i < EXCHANGES; i++)
-		if (x[i]->state != EXCHANGE_IDLE && x[i]->deadline_us < at)
-			at = x[i]->deadline_us;
-	return at;
+	at = sooner(&c->logout.x, at);
+	at = sooner(&c->ping.x, at);
+	at = sooner(&c->sess->text.x, at);
+	return sooner(&c->sess->tmf.x, at);
 }
 
 /* No answer came in time, and that ends the connection. */

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/limits.h"
 
@@ -34,6 +35,9 @@ enum iname_result iname_normalise(const char *name, char ret_name[LIMIT_ISCSI_NA
  */
 int iname_compare(const char *a, size_t a_len, const char *b, size_t b_len);
 bool iname_same(const char *a, const char *b);
+/* Equal for names that are the same; whoever chooses the names can make it equal for others, too.
+ */
+uint64_t iname_hash(const char *name);
 /* A sentence for each result; static text. */
 const char *iname_text(enum iname_result r);
 

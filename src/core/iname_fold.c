@@ -1,4 +1,4 @@
-/* iname_compare(): names as RFC 3722 compares them. */
+/* iname_compare() and its kin: names as RFC 3722 compares them. */
 #include <string.h>
 
 #include "base/utf8.h"
@@ -85,4 +85,16 @@ bool
 iname_same(const char *a, const char *b)
 {
 	return iname_compare(a, strlen(a), b, strlen(b)) == 0;
+}
+
+uint64_t
+iname_hash(const char *name)
+{
+	struct reader r = { .p = name, .end = name + strlen(name) };
+	uint64_t h = 0xcbf29ce484222325u; /* FNV-1a, a character a step */
+	uint32_t c;
+
+	while ((c = read_next(&r)) != 0)
+		h = (h ^ c) * 0x100000001b3u;
+	return h;
 }

@@ -71,7 +71,7 @@ enum pdu_opcode {
 #define BITS(name, byte, shift, width)  v->name = (uint8_t)(bhs[byte] >> (shift) & ((1u << (width)) - 1));
 #define U8(name, byte)                  v->name = bhs[byte];
 #define U16(name, byte)                 v->name = be_get16(bhs + (byte));
-#define U24(name, byte)                 v->name = be_get24(bhs + (byte));
+#define U24(name, byte)                 v->name = be_get32(bhs + (byte) - 1) & 0xffffff; /* one load */
 #define U32(name, byte)                 v->name = be_get32(bhs + (byte));
 #define RAW(name, byte, len)            memcpy(v->name, bhs + (byte), len);
 #define FIXED(...)
@@ -95,7 +95,7 @@ pdu_ahs_bytes(const uint8_t *bhs)
 static inline uint32_t
 pdu_data_bytes(const uint8_t *bhs)
 {
-	return be_get24(bhs + 5);
+	return be_get32(bhs + 4) & 0xffffff; /* one load */
 }
 
 /* Bytes that pad a data segment of n bytes to a multiple of four. */
@@ -105,8 +105,30 @@ pdu_pad(uint32_t n)
 	return -n & 3u;
 }
 
-/* Whether a target may send this opcode. */
-bool pdu_is_from_target(uint8_t opcode);
+/* Opcodes that a target may send, as bits. */
+#define PDU_FROM_INITIATOR              0ull
+#define PDU_FROM_TARGET                 1ull
+#define PDU(id, ID, opcode, from, name) | PDU_FROM_##from << (opcode)
+#define BIT(...)
+#define BITS(...)
+#define U8(...)
+#define U16(...)
+#define U24(...)
+#define U32(...)
+#define RAW(...)
+#define FIXED(...)
+#define END(...)
+static const uint64_t pdu_from_target = 0
+#include "core/pdu.def"
+    ;
+
+/* Whether a target may send this opcode, six bits. */
+static inline bool
+pdu_is_from_target(uint8_t opcode)
+{
+	return (pdu_from_target >> (opcode & 0x3f) & 1) != 0;
+}
+
 /* The RFC's name of an opcode, or "unknown". */
 const char *pdu_name(uint8_t opcode);
 

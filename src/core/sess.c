@@ -8,7 +8,6 @@
  */
 #include <stdlib.h>
 
-#include "base/seq.h"
 #include "core/sess_impl.h"
 
 static void
@@ -274,27 +273,17 @@ sess_control_itt(struct sess *s)
 }
 
 void
-sess_note_window(struct sess *s, uint32_t exp_cmd_sn, uint32_t max_cmd_sn)
-{
-	/*
-	 * RFC 7143, section 4.2.2.1: "If the PDU MaxCmdSN is less than the PDU
-	 * ExpCmdSN - 1 (in Serial Arithmetic sense), they are both ignored", and
-	 * each is only ever moved forward.
-	 */
-	if (seq_lt(max_cmd_sn, exp_cmd_sn - 1))
-		return;
-	if (seq_lt(s->max_cmd_sn, max_cmd_sn))
-		s->max_cmd_sn = max_cmd_sn;
-	if (seq_lt(s->exp_cmd_sn, exp_cmd_sn))
-		s->exp_cmd_sn = exp_cmd_sn;
-}
-
-void
 sess_post(struct sess *s, const struct sess_event *ev)
 {
 	assert(s->events < SESS_EVENTS);
 	s->event[(s->event_first + s->events) % SESS_EVENTS] = *ev;
 	s->events++;
+}
+
+bool
+sess_has_next(const struct sess *s)
+{
+	return !list_empty(&s->done) || s->events > 0;
 }
 
 bool

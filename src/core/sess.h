@@ -255,6 +255,8 @@ int sess_tmf(struct sess *s, enum sess_tmf_function function, const uint8_t lun[
 /* The answer to SESS_EV_VERIFY; harmless when that login is over. */
 void sess_verified(struct sess *s, enum chap_verdict verdict, uint64_t now);
 
+/* Whether sess_next() has something. */
+bool sess_has_next(const struct sess *s);
 /* The next event, or false.  Call until it is false after every input. */
 bool sess_next(struct sess *s, struct sess_event *ret_ev);
 /* When sess_tick() must be called at the latest; UINT64_MAX: never. */

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 
+#include "base/seq.h"
 #include "core/conn.h"
 #include "core/pdu.h"
 #include "core/sess.h"
@@ -209,7 +210,6 @@ struct sess {
 
 /* sess.c */
 void sess_post(struct sess *s, const struct sess_event *ev);
-void sess_note_window(struct sess *s, uint32_t exp_cmd_sn, uint32_t max_cmd_sn);
 uint32_t sess_control_itt(struct sess *s);
 /* Whether a control request can go out now; it is counted when it cannot. */
 bool sess_can_ask(struct sess *s);
@@ -220,9 +220,6 @@ enum conn_result conn_break(struct conn *c, enum conn_result why);
 /* 0, or an error as sess_connected() returns it. */
 int conn_new(struct sess *s, uint64_t now, struct conn **ret_conn);
 void conn_free(struct conn *c);
-bool conn_is_full_feature(const struct conn *c);
-/* A status-bearing PDU came: its StatSN must be the next one. */
-enum conn_result conn_take_stat_sn(struct conn *c, uint32_t stat_sn);
 uint64_t conn_deadline(const struct conn *c);
 void conn_tick(struct conn *c, uint64_t now);
 
@@ -249,7 +246,6 @@ void exchange_logout(struct conn *c, enum conn_result why);
 
 /* task.c: slots. */
 struct task *task_get(struct sess *s, struct req *r, uint64_t now);
-struct task *task_find(struct sess *s, uint32_t itt);
 void task_put(struct sess *s, struct task *t);
 /* The target's answer is complete; hands the request back when its data is out. */
 void task_answered(struct sess *s, struct task *t);
@@ -272,8 +268,6 @@ enum conn_result tmf_in(struct conn *c);
 void tmf_sent(struct conn *c);
 /* AsyncEvent 5: the LUN's tasks were terminated. */
 void tmf_terminated(struct conn *c, const uint8_t lun[8]);
-/* New commands wait while a function that concerns more than one task is under way. */
-bool tmf_holds_commands(const struct conn *c);
 
 /* task_in.c: PDUs of the target that belong to a task.  The payload is in place. */
 enum conn_result task_in_data_begin(struct conn *c, const uint8_t *bhs);
@@ -298,12 +292,93 @@ bool ctl_out(struct conn *c, uint64_t now);
 void ctl_out_login(struct conn *c);
 
 /* conn_tx.c: building. */
-bool conn_tx_room(const struct conn *c);
-/* A header in the arena, to be filled by the caller; then conn_tx_put(). */
-uint8_t *conn_tx_header(struct conn *c);
 /* Queue the header just filled with n bytes of payload, which stay where they are until sent. */
 void conn_tx_put(struct conn *c, uint8_t *bhs, const uint8_t *data, uint32_t n);
 /* As conn_tx_put() but the payload (at most 512 bytes) is copied into the arena. */
 void conn_tx_put_copy(struct conn *c, uint8_t *bhs, const uint8_t *data, uint32_t n);
+
+/* ---- of every PDU, and therefore inline ---- */
+
+static inline bool
+conn_is_full_feature(const struct conn *c)
+{
+	return c->state == CONN_S_LOGGED_IN || c->state == CONN_S_IN_LOGOUT;
+}
+
+/* A status-bearing PDU came: its StatSN must be the next one. */
+static inline enum conn_result
+conn_take_stat_sn(struct conn *c, uint32_t stat_sn)
+{
+	/*
+	 * On one TCP connection nothing is lost or reordered, so a number that is
+	 * not the next one means a response that will never come: with
+	 * ErrorRecoveryLevel 0 the session starts over (RFC 7143, section 7.1.4.1).
+	 */
+	if (stat_sn != c->exp_stat_sn) {
+		c->counts.statsn_holes++;
+		return CONN_STATSN_HOLE;
+	}
+	c->exp_stat_sn++;
+	return CONN_OK;
+}
+
+static inline void
+sess_note_window(struct sess *s, uint32_t exp_cmd_sn, uint32_t max_cmd_sn)
+{
+	/*
+	 * RFC 7143, section 4.2.2.1: "If the PDU MaxCmdSN is less than the PDU
+	 * ExpCmdSN - 1 (in Serial Arithmetic sense), they are both ignored", and
+	 * each is only ever moved forward.
+	 */
+	if (seq_lt(max_cmd_sn, exp_cmd_sn - 1))
+		return;
+	if (seq_lt(s->max_cmd_sn, max_cmd_sn))
+		s->max_cmd_sn = max_cmd_sn;
+	if (seq_lt(s->exp_cmd_sn, exp_cmd_sn))
+		s->exp_cmd_sn = exp_cmd_sn;
+}
+
+/* The task of a tag in a PDU of the target; NULL: there is none. */
+static inline struct task *
+task_find(struct sess *s, uint32_t itt)
+{
+	uint32_t slot = itt & 0xffff;
+
+	if (slot >= s->cfg.slots)
+		return NULL;
+	if (s->task[slot].itt != itt || s->task[slot].req == NULL || s->task[slot].answered)
+		return NULL;
+	/* Of a command whose header is not on its way yet nobody can know. */
+	if (s->conn->tx_sent < s->task[slot].tx_begin)
+		return NULL;
+	return &s->task[slot];
+}
+
+/* New commands wait while a function that concerns more than one task is under way. */
+static inline bool
+tmf_holds_commands(const struct conn *c)
+{
+	return c->sess->tmf.x.state != EXCHANGE_IDLE &&
+	       c->sess->tmf.function != SESS_TMF_ABORT_TASK;
+}
+
+/* The most one PDU needs: header, digest, a copied payload, padding and digest. */
+#define TX_COPY_MAX 512
+#define TX_PDU_MAX  (PDU_BHS_BYTES + PDU_DIGEST_BYTES + TX_COPY_MAX + 3 + PDU_DIGEST_BYTES)
+
+/* Whether another PDU can be put. */
+static inline bool
+conn_tx_room(const struct conn *c)
+{
+	return c->arena_used + TX_PDU_MAX <= CONN_ARENA_BYTES && c->iov_end + 3 <= CONN_IOV;
+}
+
+/* A header in the arena, to be filled by the caller; then conn_tx_put(). */
+static inline uint8_t *
+conn_tx_header(struct conn *c)
+{
+	assert(conn_tx_room(c));
+	return c->arena + c->arena_used;
+}
 
 #endif

@@ -34,23 +34,8 @@ task_get(struct sess *s, struct req *r, uint64_t now)
 	return t;
 }
 
-struct task *
-task_find(struct sess *s, uint32_t itt)
-{
-	uint32_t slot = itt & 0xffff;
-
-	if (slot >= s->cfg.slots)
-		return NULL;
-	if (s->task[slot].itt != itt || s->task[slot].req == NULL || s->task[slot].answered)
-		return NULL;
-	/* Of a command whose header is not on its way yet nobody can know. */
-	if (s->conn->tx_sent < s->task[slot].tx_begin)
-		return NULL;
-	return &s->task[slot];
-}
-
-void
-task_put(struct sess *s, struct task *t)
+static inline void
+put(struct sess *s, struct task *t)
 {
 	assert(t->req->slot == SLOT_OVER);
 	t->req = NULL;
@@ -61,12 +46,24 @@ task_put(struct sess *s, struct task *t)
 }
 
 void
-task_give_back(struct sess *s, struct req *r, enum req_result result)
+task_put(struct sess *s, struct task *t)
+{
+	put(s, t);
+}
+
+static inline void
+give_back(struct sess *s, struct req *r, enum req_result result)
 {
 	r->result = result;
 	r->done_us = s->now_us;
 	r->slot = SLOT_OVER;
 	list_push_back(&s->done, &r->link);
+}
+
+void
+task_give_back(struct sess *s, struct req *r, enum req_result result)
+{
+	give_back(s, r, result);
 }
 
 void
@@ -86,8 +83,8 @@ task_answered(struct sess *s, struct task *t)
 		s->n_lingering++;
 		return;
 	}
-	task_give_back(s, t->req, t->req->result);
-	task_put(s, t);
+	give_back(s, t->req, t->req->result);
+	put(s, t);
 }
 
 void

@@ -159,6 +159,8 @@ names_are_the_same_whatever_their_case(void **state)
 	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
 		assert_int_equal(iname_same(pairs[i].a, pairs[i].b), pairs[i].is_same);
 		assert_int_equal(iname_same(pairs[i].b, pairs[i].a), pairs[i].is_same);
+		assert_int_equal(
+		    iname_hash(pairs[i].a) == iname_hash(pairs[i].b), pairs[i].is_same);
 	}
 }
 

@@ -137,12 +137,6 @@ tmf_affects(const struct conn *c, const struct task *t)
 	return false;
 }
 
-bool
-tmf_holds_commands(const struct conn *c)
-{
-	return tmf_busy(c) && c->sess->tmf.function != SESS_TMF_ABORT_TASK;
-}
-
 static void
 stop_sending(struct task *t)
 {

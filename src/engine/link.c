@@ -214,9 +214,8 @@ link_counts(const struct link *k)
 	return k->counts;
 }
 
-/* Hand out everything the session has to say. */
 static void
-link_drain(struct link *k)
+link_hand_out(struct link *k)
 {
 	struct sess_event ev;
 
@@ -244,6 +243,14 @@ link_drain(struct link *k)
 			break;
 		}
 	}
+}
+
+/* Hand out everything the session has to say: often nothing. */
+static inline void
+link_drain(struct link *k)
+{
+	if (sess_has_next(k->sess))
+		link_hand_out(k);
 }
 
 static void
@@ -380,6 +387,8 @@ link_receive(struct link *k)
 		(void)conn_rx_direct(c, placed, loop_now(k->loop)); /* an error is an event too */
 		link_drain(k);
 	}
+	if (got == 0)
+		return;
 	used = link_feed(k, staging, got);
 	if (used < got && !k->closing)
 		link_keep(k, staging + used, got - used);

@@ -182,18 +182,22 @@ loop_watch(struct loop *l, struct loop_fd *f, uint32_t events)
 	return 0;
 }
 
-int
-loop_rewatch(struct loop *l, struct loop_fd *f, uint32_t events)
+static int
+rewatch(struct loop *l, struct loop_fd *f, uint32_t events)
 {
 	struct epoll_event ev = { .events = events, .data.ptr = f };
 
-	assert(f->watched);
-	if (f->events == events)
-		return 0;
 	if (epoll_ctl(l->epfd, EPOLL_CTL_MOD, f->fd, &ev) < 0)
 		return -errno;
 	f->events = events;
 	return 0;
+}
+
+int
+loop_rewatch(struct loop *l, struct loop_fd *f, uint32_t events)
+{
+	assert(f->watched);
+	return f->events == events ? 0 : rewatch(l, f, events);
 }
 
 void

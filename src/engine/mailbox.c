@@ -105,6 +105,7 @@ arrived_back(struct mail *m)
 	void *owner = owner_of(&m->from);
 
 	m->state = MAIL_HOME;
+	m->is_away = false;
 	if (owner != NULL) {
 		b->counts.answered++;
 		m->kind->answered(owner, m);
@@ -175,6 +176,7 @@ mail_ask(struct mail *m, const struct mail_kind *kind, const struct mail_address
 	m->kind = kind;
 	m->to = *to;
 	m->from = *from;
+	m->is_away = true;
 	m->state = MAIL_ASKED;
 	post(m, to);
 }

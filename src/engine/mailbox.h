@@ -52,6 +52,7 @@ struct mail {
 	const struct mail_kind *kind;
 	struct mail_address to, from;
 	enum mail_state state;
+	bool is_away; /* the asker's, who alone looks at it: a question that is not back */
 };
 
 /* An owner's place in its box; embedded. */
@@ -91,11 +92,11 @@ void mail_ask(struct mail *m, const struct mail_kind *kind, const struct mail_ad
     const struct mail_address *from);
 /* By whoever took it, once. */
 void mail_answer(struct mail *m);
-/* A question is at home: it may be asked (again), or freed. */
+/* On the asker's thread: a question is at home, so it may be asked (again), or freed. */
 static inline bool
 mail_is_home(const struct mail *m)
 {
-	return m->state == MAIL_HOME;
+	return !m->is_away;
 }
 
 #endif

@@ -72,6 +72,11 @@ struct loopdev_job {
 	struct loopdev_id id; /* of the file it is on */
 	uint32_t block_bytes; /* logical block size: 512 to the page size */
 	bool is_read_only, is_forced;
+	/*
+	 * DETACH: the disk is not to be had any more.  What the kernel still has to write
+	 * counts, a flush of what the disk has long acknowledged does not.
+	 */
+	bool is_lost;
 	/* Called on the loop of loopdev_new(). */
 	void (*done)(struct loopdev_job *job);
 	void *user;

@@ -294,6 +294,22 @@ keep(struct loopdev_job *job)
 	close(fd);
 }
 
+/* What is in its page cache is written, and flushed on the disk. */
+static void
+write_out(struct loopdev_job *job, int fd)
+{
+	const unsigned all =
+	    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+
+	/* No flush in this one, and nothing to be done where nothing is dirty. */
+	if (sync_file_range(fd, 0, 0, all) < 0)
+		fail(job, -errno, "%s keeps data that could not be written: %s", job->path,
+		    strerror(errno));
+	else if (!job->is_lost && fsync(fd) < 0)
+		fail(job, -errno, "the disk of %s did not answer a flush of its write cache: %s",
+		    job->path, strerror(errno));
+}
+
 /*
  * To see that nobody uses it and to let go of it are one step: the kernel takes
  * no second exclusive opener, and lets go only when the last opener closes.
@@ -308,9 +324,8 @@ detach(struct loopdev_job *job)
 			report_use(job);
 		return;
 	}
-	if (!job->is_forced && fsync(fd) < 0)
-		fail(job, -errno, "%s keeps data that could not be written: %s", job->path,
-		    strerror(errno));
+	if (!job->is_forced)
+		write_out(job, fd);
 	if (job->result == 0)
 		let_go(job, fd);
 	close(fd);

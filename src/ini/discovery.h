@@ -16,6 +16,11 @@ struct discovered {
 	char name[LIMIT_ISCSI_NAME_BYTES + 1];
 	char host[LIMIT_ADDRESS_BYTES + 1];
 	uint16_t port, tpgt;
+	/*
+	 * The portal was named with several tags, though it belongs to one portal group
+	 * (RFC 7143, 4.1.1): the login tells which.
+	 */
+	bool is_tag_open;
 };
 
 /* What the portal sent that could not be used. */

@@ -63,6 +63,22 @@ make_room(struct discovery *x)
 	return true;
 }
 
+/* This target's row of this portal, where it was named before; NULL: it was not. */
+static struct discovered *
+find_again(const struct discovery *x, const char *name, const struct addr *a)
+{
+	/* A target has at most so many, one behind the other. */
+	for (size_t i = 0; i < x->result.n && i < LIMIT_SENDTARGETS_ADDRESSES; i++) {
+		struct discovered *row = &x->result.found[x->result.n - 1 - i];
+
+		if (strcmp(row->name, name) != 0)
+			break;
+		if (row->port == a->port && strcmp(row->host, a->host) == 0)
+			return row;
+	}
+	return NULL;
+}
+
 static void
 add(struct discovery *x, const char *name, struct addr *a)
 {
@@ -74,6 +90,11 @@ add(struct discovery *x, const char *name, struct addr *a)
 		if (x->n_unreachable++ < SAID_MAX)
 			say(x, SAY_INFO,
 			    "passed over: a link-local address without an interface, of ", name);
+		return;
+	}
+	row = find_again(x, name, a);
+	if (row != NULL) {
+		row->is_tag_open |= row->tpgt != a->tpgt;
 		return;
 	}
 	if (x->result.n >= DISCOVERY_ROWS_MAX)
@@ -89,6 +110,7 @@ add(struct discovery *x, const char *name, struct addr *a)
 	cut_copy(row->host, sizeof row->host, a->host);
 	row->port = a->port;
 	row->tpgt = a->tpgt;
+	row->is_tag_open = false;
 	if (strcmp(x->last_name, name) != 0) {
 		cut_copy(x->last_name, sizeof x->last_name, name);
 		x->result.n_targets++;

@@ -90,7 +90,7 @@ make_label(struct session *s)
 }
 
 void
-session_tag(struct session *s, uint16_t tpgt)
+session_tag(struct session *s, int32_t tpgt)
 {
 	s->a.tpgt = tpgt;
 	make_label(s);

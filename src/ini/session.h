@@ -79,8 +79,8 @@ struct session *session_new(const struct session_cfg *cfg, struct settings *sett
 void session_free(struct session *s);
 /* A new snapshot (owned) for the next login; limits count from now on. */
 void session_settings(struct session *s, struct settings *settings);
-/* Discovery reports another tag for its address. */
-void session_tag(struct session *s, uint16_t tpgt);
+/* Discovery reports another tag for its address; -1: several, so that any will do. */
+void session_tag(struct session *s, int32_t tpgt);
 
 /*
  * Want it online: a try begins at once where none is under way (unless the target

@@ -218,9 +218,10 @@ teach(struct session *s, const struct probe_result *r)
 			else
 				high = mid;
 		}
-		if (low < r->n && r->luns[low].number == lu_info(u)->number &&
-		    r->luns[low].answer != LU_NO_ANSWER)
+		if (low < r->n && r->luns[low].number == lu_info(u)->number)
 			lu_learned(u, &r->luns[low]);
+		else
+			lu_doubt(u); /* the target has it no more */
 	}
 }
 

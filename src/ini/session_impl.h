@@ -13,8 +13,9 @@ enum session_event {
 	SESSION_EVENTS
 };
 
-/* Looks that notices may ask for at once; one more each SESSION_NOTICE_US. */
-#define SESSION_NOTICE_BURST 4
+/* So many looks at the units may be asked for at once; one more each SESSION_LOOK_US. */
+#define SESSION_LOOK_BURST 8
+#define SESSION_LOOK_US    250000ull
 /* Two tries begin at least so far apart. */
 #define SESSION_TRY_PACE_US 500000
 /* The last try within the promise begins so long before its end at the latest. */
@@ -67,8 +68,8 @@ struct session {
 	uint32_t window;
 
 	/* Notices. */
-	unsigned notices; /* looks that may still be asked for at once */
-	bool is_units_stale, is_luns_stale, must_tell_luns;
+	uint64_t look_us; /* when the next look is within the pace */
+	bool must_tell_luns;
 	uint64_t luns_told_us;
 	struct agenda_timer notice_timer;
 

@@ -6,7 +6,7 @@
 #include "ini/session_impl.h"
 
 /* Online for so long with nothing that waits, it has done what was asked of it: nothing. */
-#define STEADY_US 10000000
+#define STEADY_US 1000000
 
 uint64_t
 session_give_up_us(const struct session *s)

@@ -78,27 +78,21 @@ doubt_all(struct session *s, const struct lu *but)
 		lu_doubt(lu_of_link(node));
 }
 
-static void
-arm_notices(struct session *s)
-{
-	if (!s->notice_timer.armed)
-		agenda_set(s->world->agenda, &s->notice_timer, session_now(s) + SESSION_NOTICE_US);
-}
-
 /*
- * The other units may have changed too: a few looks at once, where a target says so
- * again and again one look a pace.  Whichever unit really changed answers its next
- * command with a unit attention of its own, so this is the second line.
+ * The other units may have changed too, so they are held until they have been asked: at
+ * once, and where a target says so again and again at a pace.
  */
 static void
 units_changed(struct session *s, const struct lu *from)
 {
-	arm_notices(s);
-	if (s->notices == 0) {
-		s->is_units_stale = true;
-		return;
+	uint64_t now = session_now(s), oldest = SESSION_LOOK_BURST * SESSION_LOOK_US;
+
+	s->path.doubts++;
+	if (s->path.quiet_until_us <= now) {
+		s->path.quiet_until_us = s->look_us;
+		s->look_us = now > oldest && s->look_us < now - oldest ? now - oldest : s->look_us;
+		s->look_us += SESSION_LOOK_US;
 	}
-	s->notices--;
 	doubt_all(s, from);
 }
 
@@ -108,11 +102,9 @@ luns_changed(struct session *s)
 	uint64_t now = session_now(s);
 
 	if (s->luns_told_us != 0 && now - s->luns_told_us < SESSION_NOTICE_US) {
-		s->is_luns_stale = true;
-		arm_notices(s);
+		agenda_set(s->world->agenda, &s->notice_timer, s->luns_told_us + SESSION_NOTICE_US);
 		return;
 	}
-	s->is_luns_stale = false;
 	s->luns_told_us = now;
 	s->must_tell_luns = true;
 	agenda_defer(s->world->agenda, &s->progress);
@@ -123,15 +115,7 @@ notice_due(struct agenda_timer *t)
 {
 	struct session *s = LIST_ENTRY(t, struct session, notice_timer);
 
-	if (s->is_luns_stale)
-		luns_changed(s);
-	if (s->is_units_stale) {
-		s->is_units_stale = false;
-		arm_notices(s);
-		doubt_all(s, NULL);
-	} else if (++s->notices < SESSION_NOTICE_BURST) {
-		arm_notices(s);
-	}
+	luns_changed(s);
 }
 
 static void
@@ -181,7 +165,6 @@ session_path_init(struct session *s, struct agenda *agenda)
 	s->path.ops = &ops;
 	s->path.agenda = agenda;
 	s->path.is_given_up = true;
-	s->notices = SESSION_NOTICE_BURST;
 	s->notice_timer.expired = notice_due;
 	list_init(&s->units);
 }
@@ -204,6 +187,7 @@ session_path_up(struct session *s)
 	s->path.dead_nexus = fence_dead(&s->fence, session_now(s));
 	s->path.is_up = true;
 	s->path.is_given_up = false;
+	s->path.quiet_until_us = 0;
 	set_window(s);
 	LIST_EACH(node, tmp, &s->units)
 	lu_path_up(lu_of_link(node));
@@ -225,7 +209,6 @@ void
 session_path_down(struct session *s, bool is_silent)
 {
 	s->path.is_up = false;
-	s->is_units_stale = false; /* after the next login all ask */
 	LIST_EACH(node, tmp, &s->units)
 	lu_path_down(lu_of_link(node), is_silent);
 	session_path_fenced(s);

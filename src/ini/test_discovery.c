@@ -95,6 +95,25 @@ targets_and_addresses_are_told(void **state)
 }
 
 static void
+a_portal_that_is_named_twice_is_one_row_and_the_login_tells_its_tag(void **state)
+{
+	(void)state;
+	w.targets = "TargetName=iqn.2026-11.a\nTargetAddress=192.0.2.5:3260,1\n"
+		    "TargetAddress=192.0.2.6:3260,2\nTargetAddress=192.0.2.5:3260,2\n"
+		    "TargetAddress=192.0.2.6:3260,2\nTargetName=iqn.2026-11.b\n"
+		    "TargetAddress=192.0.2.5:3260,7\n";
+	finish_within(SECOND);
+	assert_int_equal(result.n, 3);
+	assert_string_equal(result.found[0].host, "192.0.2.5");
+	assert_int_equal(result.found[0].tpgt, 1);
+	assert_true(result.found[0].is_tag_open);
+	assert_string_equal(result.found[1].host, "192.0.2.6");
+	assert_false(result.found[1].is_tag_open);
+	assert_string_equal(result.found[2].name, "iqn.2026-11.b");
+	assert_false(result.found[2].is_tag_open);
+}
+
+static void
 a_portal_that_leaves_the_logout_unanswered_costs_two_seconds(void **state)
 {
 	(void)state;
@@ -223,6 +242,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RUN_TEST(targets_and_addresses_are_told),
+		RUN_TEST(a_portal_that_is_named_twice_is_one_row_and_the_login_tells_its_tag),
 		RUN_TEST(a_portal_that_leaves_the_logout_unanswered_costs_two_seconds),
 		RUN_TEST(what_cannot_be_used_is_named_and_costs_no_other),
 		RUN_TEST(each_way_to_fail_has_its_own_sentence),

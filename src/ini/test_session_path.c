@@ -70,6 +70,7 @@ a_probe_teaches_the_units_and_ends_with_the_connection(void **state)
 	assert_int_equal(o.probe_n, 2);
 	assert_int_equal(o.unit[0].learned, 1);
 	assert_int_equal(o.unit[1].learned, 0); /* LUNs 0 and 2 are there */
+	assert_int_equal(o.unit[1].doubts, 1);
 	fake_probe_us = 100 * SECOND;
 	fake_owner_probe(&o);
 	fake_world_run(&o.w, SECOND);
@@ -89,23 +90,30 @@ a_probe_teaches_the_units_and_ends_with_the_connection(void **state)
 /* ---- notices ---- */
 
 static void
-notices_in_any_number_cost_one_look_a_pace(void **state)
+notices_in_any_number_hold_the_units_and_cost_a_look_a_pace(void **state)
 {
-	unsigned before;
+	const struct path *p;
+	uint64_t quiet_us = 0;
+	unsigned looks = 0;
 
 	(void)state;
 	fake_owner_init(&o, 1, 2);
 	fake_owner_online(&o);
-	for (int i = 0; i < 1000; i++) {
+	p = session_path(o.s);
+	for (unsigned i = 1; i <= 1000; i++) {
 		fake_world_async(&o.w, 0, 0, 0, 0, 0x3f0e);
 		fake_world_run(&o.w, SECOND / 100);
+		assert_int_equal(o.unit[0].doubts, i);
+		assert_int_equal(p->doubts, i);
+		looks +=
+		    p->quiet_until_us != quiet_us || p->quiet_until_us <= agenda_now(p->agenda);
+		quiet_us = p->quiet_until_us;
+		assert_true(quiet_us <= agenda_now(p->agenda) + SECOND / 4);
 	}
-	assert_in_range(o.unit[0].doubts, 5, 12);
+	assert_in_range(looks, 20, 60);
 	assert_in_range(o.luns_changes, 4, 6);
 	/* None is lost: what came last was looked at after it. */
-	before = o.unit[0].doubts;
 	fake_world_run(&o.w, 3 * SECOND);
-	assert_int_equal(o.unit[0].doubts, before + 1);
 	assert_in_range(o.luns_changes, 5, 7);
 	fake_owner_fini(&o);
 }
@@ -277,7 +285,7 @@ main(void)
 		cmocka_unit_test(pings_are_answered_one_after_the_other),
 		cmocka_unit_test(a_ping_is_answered_also_by_a_close_a_loss_and_while_offline),
 		cmocka_unit_test(a_probe_teaches_the_units_and_ends_with_the_connection),
-		cmocka_unit_test(notices_in_any_number_cost_one_look_a_pace),
+		cmocka_unit_test(notices_in_any_number_hold_the_units_and_cost_a_look_a_pace),
 		cmocka_unit_test(the_first_notice_is_looked_at_at_once),
 		cmocka_unit_test(a_permanent_redirection_is_told_and_taken_first_the_next_time),
 		cmocka_unit_test(a_permanent_redirection_without_authentication_is_not_kept),

@@ -105,6 +105,7 @@ begin(struct ask *a)
 	memset(&a->info.id, 0, sizeof a->info.id);
 	memset(&a->info.inquiry, 0, sizeof a->info.inquiry);
 	a->info.answer = LU_NO_ANSWER;
+	a->info.doubts = a->path->doubts;
 	a->info.is_disk = false;
 	fault_clear(&a->info.fault);
 	next(a);

@@ -78,18 +78,19 @@ build_pages(struct ask *a)
 	build_page(a, VPD_SUPPORTED);
 }
 
-/* A list that lacks what the unit is known to have is no answer. */
+/*
+ * A list that lacks what tells the unit is no answer.  A new release may have
+ * dropped the serial number of a unit that has better names.
+ */
 static bool
 take_pages(struct ask *a, size_t n)
 {
-	static const uint8_t names[] = { VPD_SERIAL, VPD_IDENTIFICATION };
-
 	if (vpd_pages(a->buf, n, &a->pages) != VPD_OK)
 		return false;
-	for (size_t i = 0; i < sizeof names; i++)
-		if (!vpd_has(&a->pages, names[i]) && ask_expects(a, names[i]))
-			return false;
-	return true;
+	if (!vpd_has(&a->pages, VPD_IDENTIFICATION) && ask_expects(a, VPD_IDENTIFICATION))
+		return false;
+	return vpd_has(&a->pages, VPD_SERIAL) || !ask_expects(a, VPD_SERIAL) ||
+	       identity_is_strong(a->expect);
 }
 
 static bool

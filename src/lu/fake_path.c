@@ -46,6 +46,7 @@ notice(struct path *p, struct lu *from, enum path_notice what)
 		return;
 	}
 	f->units_changed++;
+	p->doubts++;
 	for (size_t i = 0; i < f->n_units; i++)
 		if (f->units[i] != from)
 			lu_doubt(f->units[i]);

@@ -35,6 +35,8 @@ lu_ask_now(struct lu *u)
 		ask_restart(&u->ask);
 	else if (!ask_is_idle(&u->ask))
 		u->is_ask_due = true;
+	else if (u->path->quiet_until_us > agenda_now(u->path->agenda))
+		agenda_set(u->path->agenda, &u->ask_timer, u->path->quiet_until_us);
 	else
 		start(u);
 }
@@ -92,6 +94,7 @@ is_absent(struct lu *u)
 static void
 is_other(struct lu *u, const struct lu_info *now)
 {
+	bool is_news = u->state != LU_OTHER;
 	struct fault why = { 0 };
 
 	fault_set(&why, FAULT_OFFLINE,
@@ -99,10 +102,13 @@ is_other(struct lu *u, const struct lu_info *now)
 	    "LUN %u is not the unit that it was: it was %.150s, now there is %.150s; it gets no "
 	    "I/O",
 	    u->info.number, identity_name(&u->info.id), identity_name(&now->id));
-	if (u->state != LU_OTHER)
+	if (is_news)
 		lu_say(u, SAY_ERR, "%s", why.message);
-	again_in(u, growing(OTHER_US, u->state == LU_OTHER ? u->ask_n : 0, AWAY_MAX_US));
+	again_in(u, growing(OTHER_US, is_news ? 0 : u->ask_n, AWAY_MAX_US));
 	lu_go(u, LU_EV_IS_OTHER, &why);
+	/* Where one was exchanged, others may have been. */
+	if (is_news)
+		u->path->ops->notice(u->path, u, PATH_UNITS_CHANGED);
 }
 
 static void
@@ -115,11 +121,15 @@ is_same(struct lu *u, const struct lu_info *now, bool is_alike)
 		    "product, block size and capacity are");
 	}
 	if (identity_has_name(&now->id)) {
-		u->info.id = now->id;
+		struct identity id = now->id;
+
+		identity_keep(&id, &u->info.id);
+		u->info.id = id;
 		u->info.id.block_bytes = u->info.capacity.block_bytes;
 		u->info.id.size_bytes = u->info.capacity.bytes;
 	}
 	u->info.nexus = now->nexus;
+	u->info.doubts = now->doubts;
 	u->is_answered = true;
 	lu_go(u, LU_EV_IS_SAME, NULL);
 }
@@ -233,12 +243,19 @@ done(struct ask *a)
 /* ---- doubts ---- */
 
 /* 3F/0E: REPORTED LUNS DATA HAS CHANGED. */
-static void
-notify(struct lu *u, const struct sense *s)
+void
+lu_notify(struct path *p, struct lu *from, const struct sense *s)
 {
-	u->path->ops->notice(u->path, u, PATH_UNITS_CHANGED);
-	if (s != NULL && s->key == SENSE_KEY_UNIT_ATTENTION && s->asc == 0x3f && s->ascq == 0x0e)
-		u->path->ops->notice(u->path, u, PATH_LUNS_CHANGED);
+	p->ops->notice(p, from, PATH_UNITS_CHANGED);
+	if (s != NULL && s->asc == 0x3f && s->ascq == 0x0e)
+		p->ops->notice(p, from, PATH_LUNS_CHANGED);
+}
+
+bool
+lu_is_doubt(const struct sense *s)
+{
+	return s->key == SENSE_KEY_UNIT_ATTENTION && !s->is_deferred &&
+	       sense_judge(SENSE_STATUS_CHECK_CONDITION, s).action != SENSE_RETRY_NOW;
 }
 
 void
@@ -248,9 +265,9 @@ lu_ask_after(struct lu *u, const struct retry_verdict *v)
 	bool was_same = u->state == LU_SAME;
 
 	lu_go(u, LU_EV_DOUBT, NULL);
-	/* What every command under way says is told once. */
-	if (is_attention || (was_same && v->action == SENSE_GONE))
-		notify(u, is_attention ? &v->sense : NULL);
+	/* What every command under way says is told once; a unit that sleeps is the same one. */
+	if (v->action != SENSE_START_UNIT && (is_attention || was_same))
+		lu_notify(u->path, u, v->has_sense ? &v->sense : NULL);
 }
 
 /* A question met a unit attention: ask.c begins anew by itself. */
@@ -258,14 +275,12 @@ static void
 attention(struct ask *a, const struct sense *s)
 {
 	struct lu *u = LIST_ENTRY(a, struct lu, ask);
-	enum sense_action action = sense_judge(SENSE_STATUS_CHECK_CONDITION, s).action;
-
 	lu_loss_sense(u, s);
-	if (s->key != SENSE_KEY_UNIT_ATTENTION || s->is_deferred || action == SENSE_RETRY_NOW)
+	if (!lu_is_doubt(s))
 		return;
 	if (u->state == LU_SAME)
 		lu_go(u, LU_EV_DOUBT, NULL);
-	notify(u, s);
+	lu_notify(u->path, u, s);
 }
 
 static const struct ask_ops ops = { .known = known, .done = done, .attention = attention };
@@ -284,6 +299,15 @@ lu_doubt(struct lu *u)
 	lu_go(u, LU_EV_DOUBT, NULL);
 }
 
+static void
+learn(struct lu *u, const struct lu_info *info)
+{
+	struct lu_info now = *info;
+
+	identity_keep(&now.id, &u->info.id);
+	lu_describe(u, &now);
+}
+
 /*
  * A scan's answer may be older than a doubt, so it is believed only where it says what is known;
  * else the unit asks by itself.
@@ -293,20 +317,28 @@ lu_learned(struct lu *u, const struct lu_info *info)
 {
 	enum identity_match match;
 
-	if (info->answer == LU_NO_ANSWER || info->nexus != u->path->nexus ||
-	    u->state == LU_UNKNOWN || u->state == LU_ASKING || u->state == LU_CLOSED)
+	if (info->nexus != u->path->nexus || u->state == LU_UNKNOWN || u->state == LU_ASKING ||
+	    u->state == LU_CLOSED)
+		return;
+	if (info->doubts != u->path->doubts) {
+		lu_go(u, LU_EV_DOUBT, NULL);
+		return;
+	}
+	if (info->answer == LU_NO_ANSWER)
 		return;
 	match = info->answer == LU_SOMEBODY ? identity_compare(&u->info.id, &info->id)
 					    : IDENTITY_UNCERTAIN;
 	if (u->state != LU_SAME || (match != IDENTITY_SAME && match != IDENTITY_ALIKE))
 		lu_go(u, LU_EV_DOUBT, NULL);
 	else if (info->is_disk && info->is_sized)
-		lu_describe(u, info);
+		learn(u, info);
 }
 
 void
 lu_adopt(struct lu *u, const struct lu_info *info)
 {
+	bool is_of_now = info->nexus == u->path->nexus && info->doubts == u->path->doubts;
+
 	assert(info->answer == LU_SOMEBODY && info->is_disk && info->is_sized);
 	if (u->state == LU_CLOSED)
 		return;
@@ -314,8 +346,8 @@ lu_adopt(struct lu *u, const struct lu_info *info)
 	u->clean = u->acked;
 	u->is_flush_bad = false;
 	lu_describe(u, info);
-	if (u->state == LU_UNKNOWN || info->nexus == u->path->nexus)
+	if (u->state == LU_UNKNOWN || is_of_now)
 		lu_go(u, LU_EV_ADOPT, NULL);
-	if (u->state != LU_UNKNOWN && info->nexus != u->path->nexus)
+	if (u->state != LU_UNKNOWN && !is_of_now)
 		lu_go(u, LU_EV_DOUBT, NULL);
 }

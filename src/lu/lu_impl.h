@@ -151,6 +151,11 @@ bool lu_io_must_sync(const struct lu *u);
 /* A command is back. */
 void lu_end(struct req *r);
 
+/* A unit attention that says that units may be others. */
+bool lu_is_doubt(const struct sense *s);
+/* What `from` (NULL: a scan) met concerns all units of the path; s, or NULL, says what it was. */
+void lu_notify(struct path *p, struct lu *from, const struct sense *s);
+
 /* lu_loss.c */
 /* A write was answered; a flush that was sent after `mark` of them was. */
 void lu_loss_wrote(struct lu *u);

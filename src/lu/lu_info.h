@@ -20,7 +20,7 @@ enum lu_answer {
 struct lu_info {
 	uint32_t number;
 	uint8_t wire[LUNS_WIRE_BYTES]; /* the form in which the target reported it */
-	uint64_t nexus;                /* path.nexus under which it was learned */
+	uint64_t nexus, doubts;        /* path's, when it was asked */
 	enum lu_answer answer;
 	struct inquiry inquiry; /* LU_SOMEBODY */
 	struct identity id;     /* the same; its sizes when is_sized */

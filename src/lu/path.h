@@ -29,8 +29,8 @@ struct path_ops {
 	 * has. */
 	bool (*withdraw)(struct path *p, struct req *r);
 	/*
-	 * `from` learned it and has taken care of itself.  For PATH_UNITS_CHANGED the
-	 * others get lu_doubt() before it returns.
+	 * `from` learned it and has taken care of itself; NULL: a scan did.  For
+	 * PATH_UNITS_CHANGED the others get lu_doubt() before it returns.
 	 */
 	void (*notice)(struct path *p, struct lu *from, enum path_notice what);
 	/* A command was answered with success: the nexus does work. */
@@ -62,6 +62,12 @@ struct path {
 	 * all up to dead_nexus are (reinstated, logged out, or their time is over).
 	 */
 	uint64_t nexus, dead_nexus;
+	/*
+	 * How often something said that any unit may be another one: what was asked
+	 * before that is old.  Where that is said again and again, units are held but
+	 * do not ask before this moment.
+	 */
+	uint64_t doubts, quiet_until_us;
 
 	/*
 	 * Commands that were in flight at several losses are suspects: one of them

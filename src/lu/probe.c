@@ -121,7 +121,15 @@ asked(struct ask *a)
 	take_lun(k);
 }
 
-static const struct ask_ops ask_ops = { .known = known, .done = asked };
+/* It is met once: the units will not hear of it from the target. */
+static void
+attention(struct ask *a, const struct sense *s)
+{
+	if (lu_is_doubt(s))
+		lu_notify(a->path, NULL, s);
+}
+
+static const struct ask_ops ask_ops = { .known = known, .done = asked, .attention = attention };
 
 static void
 start_askers(struct probe *p)
@@ -279,6 +287,8 @@ handed_back(struct req *r)
 	p->is_out = false;
 	assert(path->in_flight > 0);
 	path->in_flight--;
+	if (v.step == RETRY_ASK && v.has_sense && lu_is_doubt(&v.sense))
+		lu_notify(path, NULL, &v.sense);
 	if (p->is_ended)
 		one_less(p);
 	else if (v.step == RETRY_DONE ? list_came(p) : list_failed(p, &v))

@@ -118,6 +118,7 @@ what_waits_is_measured_by_the_unit_that_takes_over(void **state)
 	info.capacity.blocks /= 2;
 	info.capacity.bytes /= 2;
 	info.nexus = 2;
+	info.doubts = w.f.path.doubts;
 	lu_adopt(w.u[0], &info);
 	fake_path_turn(&w.f);
 	assert_int_equal(w.q[0].r.result, -ENOSPC);
@@ -160,6 +161,7 @@ an_adopted_unit_is_the_right_one_from_then_on(void **state)
 	fake_target_run(&w.t, &w.f);
 	assert_int_equal(lu_state(w.u[0]), LU_OTHER);
 	info.nexus = 2;
+	info.doubts = w.f.path.doubts;
 	lu_adopt(w.u[0], &info);
 	submit(&w, 0, 0, BLK_WRITE);
 	expect_flows(&w);

@@ -101,6 +101,7 @@ what_was_flushed_or_had_no_cache_is_not_lost(void **state)
 	flushed(&w, 4, 0);
 	info.mode.is_write_cache_enabled = false;
 	w.units[0].mode = info.mode;
+	info.doubts = w.f.path.doubts;
 	lu_adopt(w.u[0], &info);
 	written(&w, 5);
 	reset(&w, 0x01);

@@ -308,7 +308,7 @@ a_page_list_that_lost_a_page_is_no_answer(void **state)
 	struct world w;
 
 	(void)state;
-	start_as(&w, NAA, "SERIAL");
+	start_as(&w, 0, "SERIAL");
 	w.units[1].serial = NULL; /* page 80h is not listed now */
 	relogin(&w);
 	pass(&w, 5 * SECOND);
@@ -317,6 +317,43 @@ a_page_list_that_lost_a_page_is_no_answer(void **state)
 	pass(&w, 3 * SECOND);
 	write_block(&w);
 	expect_flows(&w);
+	end(&w);
+}
+
+static void
+a_serial_number_that_is_gone_is_no_matter_where_better_names_are(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start_as(&w, NAA, "SERIAL");
+	w.units[1].serial = NULL;
+	relogin(&w);
+	pass(&w, SECOND);
+	write_block(&w);
+	expect_flows(&w);
+	/* It is not forgotten either. */
+	assert_string_equal(lu_info(w.u)->id.serial, "SERIAL");
+	end(&w);
+}
+
+static void
+a_unit_does_not_become_another_one_in_two_steps(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start_as(&w, NAA, "SERIAL");
+	w.units[1].serial = NULL;
+	relogin(&w);
+	pass(&w, SECOND);
+	w.units[1].serial = "OTHER";
+	w.units[1].naa = ELSE;
+	relogin(&w);
+	write_block(&w);
+	pass(&w, SECOND);
+	assert_int_equal(lu_state(w.u), LU_OTHER);
+	assert_int_equal(writes_out(&w), 0);
 	end(&w);
 }
 
@@ -400,7 +437,8 @@ static const struct {
 	uint8_t key, asc, ascq;
 } doubts[] = { { 6, 0x29, 0x00 }, { 6, 0x29, 0x07 }, { 6, 0x29, 0x42 }, { 6, 0x3f, 0x0e },
 	{ 6, 0x3f, 0x03 }, { 6, 0x3f, 0x05 }, { 6, 0x2a, 0x01 }, { 6, 0x2a, 0x09 },
-	{ 6, 0x2a, 0x06 }, { 6, 0x25, 0x00 }, { 5, 0x25, 0x00 } };
+	{ 6, 0x2a, 0x06 }, { 6, 0x25, 0x00 }, { 5, 0x25, 0x00 }, { 5, 0x3f, 0x03 },
+	{ 5, 0x3f, 0x0e }, { 2, 0x29, 0x00 } };
 
 static void
 whatever_says_that_the_unit_may_be_another_has_all_units_asked(void **state)
@@ -424,6 +462,68 @@ whatever_says_that_the_unit_may_be_another_has_all_units_asked(void **state)
 		expect_flows(&w);
 		end(&w);
 	}
+}
+
+/* Nothing said so, but one is found to be another: the others are asked, too. */
+static void
+where_one_unit_was_exchanged_the_others_are_asked(void **state)
+{
+	struct world w;
+	struct fake_req r;
+
+	(void)state;
+	start(&w);
+	w.units[1].naa = ELSE + 1;
+	w.units[2].naa = NAA;
+	lu_doubt(w.u);
+	while (lu_state(w.u) != LU_OTHER)
+		assert_true(fake_target_answer(&w.t, &w.f));
+	fake_submit(w.v, &r, BLK_WRITE, 0, 512, false);
+	assert_int_equal(writes_out(&w), 0);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(lu_state(w.v), LU_OTHER);
+	assert_int_equal(r.r.result, -EIO);
+	end(&w);
+}
+
+/* Where notices come in a flood, units are held at once but ask at a pace. */
+static void
+a_unit_in_doubt_waits_for_the_quiet_and_is_held(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w);
+	w.f.path.quiet_until_us = w.f.agenda.now_us + SECOND;
+	w.units[1].naa = ELSE;
+	lu_doubt(w.u);
+	write_block(&w);
+	pass(&w, SECOND - 20000);
+	assert_int_equal(w.units[1].commands, 0);
+	assert_int_equal(writes_out(&w), 0);
+	pass(&w, 40000);
+	assert_int_equal(lu_state(w.u), LU_OTHER);
+	assert_int_equal(writes_out(&w), 0);
+	end(&w);
+}
+
+static void
+what_a_scan_asked_before_a_doubt_does_not_count(void **state)
+{
+	struct world w;
+	struct lu_info info;
+
+	(void)state;
+	start(&w);
+	info = *lu_info(w.u);
+	w.f.path.doubts++;
+	w.units[1].naa = ELSE;
+	lu_learned(w.u, &info);
+	write_block(&w);
+	assert_int_equal(writes_out(&w), 0);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(lu_state(w.u), LU_OTHER);
+	end(&w);
 }
 
 static void
@@ -660,11 +760,16 @@ main(void)
 		cmocka_unit_test(a_question_without_a_good_answer_is_no_answer),
 		cmocka_unit_test(a_lost_connection_while_asking_is_no_answer),
 		cmocka_unit_test(a_page_list_that_lost_a_page_is_no_answer),
+		cmocka_unit_test(a_serial_number_that_is_gone_is_no_matter_where_better_names_are),
+		cmocka_unit_test(a_unit_does_not_become_another_one_in_two_steps),
 		cmocka_unit_test(io_waits_for_an_answer_no_longer_than_the_promise),
 		cmocka_unit_test(a_unit_without_a_name_is_told_by_its_looks_and_that_is_said),
 		cmocka_unit_test(a_unit_without_a_name_that_refuses_pages_is_the_same),
 		cmocka_unit_test(a_unit_that_lost_its_name_is_not_the_same),
 		cmocka_unit_test(whatever_says_that_the_unit_may_be_another_has_all_units_asked),
+		cmocka_unit_test(where_one_unit_was_exchanged_the_others_are_asked),
+		cmocka_unit_test(a_unit_in_doubt_waits_for_the_quiet_and_is_held),
+		cmocka_unit_test(what_a_scan_asked_before_a_doubt_does_not_count),
 		cmocka_unit_test(a_swap_behind_a_unit_attention_is_found),
 		cmocka_unit_test(a_doubt_during_a_question_makes_it_ask_once_more),
 		cmocka_unit_test(an_answer_that_may_be_older_than_the_doubt_does_not_count),

@@ -145,6 +145,31 @@ unit_attentions_are_got_over(void **state)
 	end(&w);
 }
 
+/* The target says it once, and a scan hears it: the units would not. */
+static void
+what_a_scan_hears_of_changes_is_told_to_the_units(void **state)
+{
+	struct fake_unit units[] = { { .blocks = 8, .attentions = 1, .ascq = 7 }, { .blocks = 8 } };
+	struct world w;
+
+	(void)state;
+	start(&w, units, 2);
+	probe_start(&w.f.path, false, probed, &w);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(w.f.units_changed, 1);
+	/* Who was asked before that is to be asked again. */
+	assert_int_equal(w.f.path.doubts, 1);
+	assert_int_equal(w.r.luns[0].doubts, 1);
+	free(w.r.luns);
+	w.r.luns = NULL;
+	probe_start(&w.f.path, false, probed, &w);
+	fake_path_check(&w.f, 0, SENSE_KEY_UNIT_ATTENTION, 0x3f, 0x0e); /* REPORT LUNS */
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(w.f.units_changed, 2);
+	assert_int_equal(w.f.luns_changed, 1);
+	end(&w);
+}
+
 static void
 a_lost_connection_says_so_and_nothing_else_is_believed(void **state)
 {
@@ -286,6 +311,7 @@ main(void)
 		cmocka_unit_test(a_target_without_report_luns_has_lun_0),
 		cmocka_unit_test(an_old_disk_tells_its_size_in_ten_bytes),
 		cmocka_unit_test(unit_attentions_are_got_over),
+		cmocka_unit_test(what_a_scan_hears_of_changes_is_told_to_the_units),
 		cmocka_unit_test(a_lost_connection_says_so_and_nothing_else_is_believed),
 		cmocka_unit_test(
 		    an_abandoned_probe_is_silent_and_leaves_when_its_commands_are_back),

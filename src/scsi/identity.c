@@ -82,6 +82,24 @@ is_same_kind(const char *a, const char *b)
 	return is_kind(a, "eui.") && is_kind(b, "eui.") && strlen(a) == strlen(b);
 }
 
+void
+identity_keep(struct identity *id, const struct identity *known)
+{
+	for (const char *d = identity_first(known); d != NULL; d = identity_next(known, d))
+		(void)identity_add(id, d); /* without room it is passed over */
+	if (id->serial[0] == '\0')
+		memcpy(id->serial, known->serial, sizeof id->serial);
+}
+
+bool
+identity_is_strong(const struct identity *id)
+{
+	for (const char *d = identity_first(id); d != NULL; d = identity_next(id, d))
+		if (!is_kind(d, "t10."))
+			return true;
+	return false;
+}
+
 /* Does `id` have designators of d's kind, and d is not among them? */
 static bool
 contradicts(const struct identity *id, const char *d)

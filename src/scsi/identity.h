@@ -64,6 +64,13 @@ identity_sketch_meets(const struct identity_sketch *a, const struct identity_ske
 		   (a->bits[3] & b->bits[3])) != 0;
 }
 
+/*
+ * `id` is what a unit says of itself now, `known` what it has said before: where it
+ * leaves out names today, they stay known, so that it cannot become another unit in two steps.
+ */
+void identity_keep(struct identity *id, const struct identity *known);
+/* Has it a name in page 83h that no other unit may have, whatever vendor made it? */
+bool identity_is_strong(const struct identity *id);
 /* Does it have any name of its own, 83h or 80h? */
 bool identity_has_name(const struct identity *id);
 /* For sentences: the best designator, else the serial number, else "a unit without a name". */

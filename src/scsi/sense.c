@@ -205,6 +205,32 @@ sense_is_loss(const struct sense *s)
 	}
 }
 
+/* Keys that say by themselves that the command was not executed but may be, the next time. */
+static bool
+is_passing(uint8_t key)
+{
+	return key == SENSE_KEY_UNIT_ATTENTION || key == SENSE_KEY_ABORTED_COMMAND;
+}
+
+/* Does it give up at once?  Codes say so for the keys with which they usually come. */
+static bool
+is_final(enum sense_action action)
+{
+	switch (action) {
+	case SENSE_FAIL:
+	case SENSE_UNSUPPORTED:
+	case SENSE_NO_MEDIUM:
+	case SENSE_RESERVED:
+	case SENSE_WRITE_PROTECTED:
+	case SENSE_OUT_OF_SPACE:
+	case SENSE_MEDIUM_ERROR:
+	case SENSE_TAPE_POSITION:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static struct sense_verdict
 judge_sense(const struct sense *s)
 {
@@ -219,7 +245,7 @@ judge_sense(const struct sense *s)
 	if (s->key == SENSE_KEY_RECOVERED_ERROR || s->key == SENSE_KEY_COMPLETED)
 		return (struct sense_verdict){ key->action, key->error };
 	code = find_code(s->asc, s->ascq);
-	if (code != NULL && !code->by_key)
+	if (code != NULL && !code->by_key && !(is_passing(s->key) && is_final(code->action)))
 		return (struct sense_verdict){ code->action, code->error };
 	return (struct sense_verdict){ key->action, key->error };
 }

@@ -152,6 +152,37 @@ random_identities_are_never_confused(void **state)
 	}
 }
 
+/* Left out once and then replaced: the second step must not forget what the first left out. */
+static void
+a_unit_does_not_become_another_one_in_two_steps(void **state)
+{
+	static const struct {
+		const char *was, *between, *then;
+	} steps[] = {
+		{ "naa.6a,t10.x;1", "t10.x;1", "naa.6b,t10.x;1" },
+		{ "naa.6a;1", ";1", "naa.6b;1" },
+		{ "naa.6a;1", ";1", "naa.6b" },
+		{ "t10.x;1", "t10.x", "t10.x;2" },
+		{ "naa.6a,eui.0011223344556677", "eui.0011223344556677",
+		    "naa.6b,eui.0011223344556677" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		struct identity was = make(steps[i].was), now = make(steps[i].between),
+				then = make(steps[i].then), first = now;
+
+		assert_int_equal(identity_compare(&was, &now), IDENTITY_SAME);
+		identity_keep(&now, &was);
+		assert_int_equal(identity_compare(&now, &was), IDENTITY_SAME);
+		assert_int_equal(identity_compare(&now, &first), IDENTITY_SAME);
+		assert_int_equal(identity_compare(&now, &then), IDENTITY_OTHER);
+		/* And what was kept once does not change any more. */
+		identity_keep(&first, &now);
+		assert_memory_equal(&first, &now, sizeof now);
+	}
+}
+
 static void
 designators_are_kept_once_and_as_long_as_there_is_room(void **state)
 {
@@ -185,6 +216,7 @@ main(void)
 		cmocka_unit_test(units_without_a_name_are_told_apart_by_what_they_are),
 		cmocka_unit_test(what_an_earlier_release_did_not_keep_contradicts_nothing),
 		cmocka_unit_test(random_identities_are_never_confused),
+		cmocka_unit_test(a_unit_does_not_become_another_one_in_two_steps),
 		cmocka_unit_test(designators_are_kept_once_and_as_long_as_there_is_room),
 	};
 

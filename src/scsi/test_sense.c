@@ -152,6 +152,26 @@ whatever_may_be_another_unit_is_asked_for(void **state)
 		}
 }
 
+/* Whatever code they come with: ILLEGAL REQUEST's are no exception. */
+static void
+unit_attentions_and_aborted_commands_are_never_the_end(void **state)
+{
+	static const uint8_t keys[] = { SENSE_KEY_UNIT_ATTENTION, SENSE_KEY_ABORTED_COMMAND };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof keys; i++)
+		for (unsigned code = 0; code < 65536; code++) {
+			struct sense s = fixed(keys[i], (uint8_t)(code >> 8), (uint8_t)code);
+			enum sense_action a = sense_judge(SENSE_STATUS_CHECK_CONDITION, &s).action;
+
+			if (a != SENSE_RETRY_NOW && a != SENSE_RETRY_DELAYED &&
+			    a != SENSE_ABORTED && a != SENSE_WAIT_READY && a != SENSE_START_UNIT &&
+			    a != SENSE_RESCAN && a != SENSE_RESIZE && a != SENSE_REREAD_MODE &&
+			    a != SENSE_GONE)
+				fail_msg("%x/%04x: %s", keys[i], code, sense_action_name(a));
+		}
+}
+
 static void
 what_may_pass_is_waited_for(void **state)
 {
@@ -341,6 +361,7 @@ main(void)
 		cmocka_unit_test(field_and_progress_come_with_their_keys_only),
 		cmocka_unit_test(keys_and_codes_decide),
 		cmocka_unit_test(whatever_may_be_another_unit_is_asked_for),
+		cmocka_unit_test(unit_attentions_and_aborted_commands_are_never_the_end),
 		cmocka_unit_test(what_may_pass_is_waited_for),
 		cmocka_unit_test(statuses_decide_where_there_is_no_sense),
 		cmocka_unit_test(a_deferred_error_means_that_the_command_was_not_executed),

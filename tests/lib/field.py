@@ -98,8 +98,8 @@ def world(t, *targets, **limits):
 
 
 def path(made, lun=0, suffix="field"):
-    """The file of a LUN, without a question to the target."""
-    return made.disk(suffix, lun)["file"]
+    """The file of a LUN, once it is there."""
+    return proc.wait_for("the file of LUN %d of %s" % (lun, suffix), lambda: made.disk(suffix, lun).get("file"), limit=5)
 
 
 def state(made, suffix="field"):

@@ -420,7 +420,8 @@ class FieldTarget:
     # -- its sockets -----------------------------------------------------------------------------------------------------
 
     def listen(self, port):
-        listener = socket.create_server((self.host, port))
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listener = socket.create_server((self.host, port), family=family)
         self.listeners.append(listener)
         threading.Thread(target=self.accept, args=(listener,), daemon=True).start()
         return listener.getsockname()[1]

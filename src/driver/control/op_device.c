@@ -153,28 +153,7 @@ installed(void *user, const struct devfile_result *r)
 	one_less(b);
 }
 
-/* A LUN that is asked for, and has a reason to get no device. */
-static bool
-is_left_out(struct ipc_call *call, const struct node *n, const struct hwpath *top)
-{
-	const char *class = ipc_call_arg_string(call, "class", n->class_name);
-	const char *driver = ipc_call_arg_string(call, "driver", n->driver);
-	int64_t instance = ipc_call_arg_int(call, "instance", n->instance);
-
-	return n->kind == TREE_LUN && !n->is_shown && n->note[0] != '\0' &&
-	       hwpath_is_below(&n->path, top) && strcmp(class, n->class_name) == 0 &&
-	       strcmp(driver, n->driver) == 0 && instance == n->instance;
-}
-
-static void
-add_left_out(struct batch *b, const struct node *n)
-{
-	char note[HWPATH_TEXT_BYTES + sizeof n->note + 4];
-
-	(void)snprintf(note, sizeof note, "%s: %s", n->hw_path, n->note); /* the room is for this */
-	add_note(b, note);
-}
-
+/* A LUN that is asked for. */
 static bool
 is_chosen(struct ipc_call *call, const struct node *n, const struct hwpath *top)
 {
@@ -182,9 +161,23 @@ is_chosen(struct ipc_call *call, const struct node *n, const struct hwpath *top)
 	const char *driver = ipc_call_arg_string(call, "driver", n->driver);
 	int64_t instance = ipc_call_arg_int(call, "instance", n->instance);
 
-	return n->kind == TREE_LUN && n->is_shown && hwpath_is_below(&n->path, top) &&
+	return n->kind == TREE_LUN && hwpath_is_below(&n->path, top) &&
 	       strcmp(class, n->class_name) == 0 && strcmp(driver, n->driver) == 0 &&
 	       instance == n->instance;
+}
+
+/* It gets no device: that is said, unless it is one of all those that were there once. */
+static void
+add_left_out(struct batch *b, const struct node *n, const struct hwpath *top)
+{
+	char why[TREE_WHY_BYTES], note[HWPATH_TEXT_BYTES + TREE_WHY_BYTES + 32];
+
+	if (n->state == TREE_NO_HW && top->n < HWPATH_AT_LUN)
+		return;
+	tree_why_no_device(n, why);
+	(void)snprintf(
+	    note, sizeof note, "%s is left out: %s", n->hw_path, why); /* the room is for this */
+	add_note(b, note);
 }
 
 void
@@ -200,10 +193,12 @@ op_device_install(struct driver *d, struct ipc_call *call)
 	for (size_t i = 0; i < d->tree->n; i++) {
 		struct node *n = d->tree->nodes[i];
 
-		if (is_left_out(call, n, &top))
-			add_left_out(b, n);
 		if (!is_chosen(call, n, &top))
 			continue;
+		if (!n->is_shown) {
+			add_left_out(b, n, &top);
+			continue;
+		}
 		b->left++;
 		devfile_install(d, n, anew, installed, b);
 	}

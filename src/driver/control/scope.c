@@ -75,6 +75,9 @@ find_target(struct driver *d, struct scope *s, bool any_tpgt, struct fault *ret_
 		    &s->address, any_tpgt);
 	if (a != NULL)
 		s->address = *a;
+	/* As the target spells itself, where it is known. */
+	if (is_known)
+		cut_copy(s->target, sizeof s->target, list[0].name);
 	registry_targets_free(list, n);
 	if (!is_known) {
 		fault_set(ret_fault, FAULT_NOTFOUND,

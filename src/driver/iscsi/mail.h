@@ -52,7 +52,7 @@ struct mail_settings {
 
 struct mail_tag {
 	struct mail mail;
-	uint16_t tpgt;
+	int32_t tpgt; /* session_tag() */
 };
 
 struct mail_open {

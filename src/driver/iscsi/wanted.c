@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cut.h"
+#include "core/iname.h"
 #include "driver/call.h"
 #include "driver/diag/diag.h"
 #include "driver/iscsi/office.h"
@@ -70,19 +71,57 @@ wanted_is_closed(const struct wanted *w)
 
 /* ---- which there are ---- */
 
+static void
+tell_tag(struct wanted *w)
+{
+	struct mail_tag *m;
+
+	if (!w->is_hosted)
+		return;
+	m = call_alloc(sizeof *m);
+	m->tpgt = w->is_tag_open ? -1 : w->a.tpgt;
+	mail_tell(&m->mail, &mail_tag, &w->host);
+}
+
 /* Discovery reports another tag for an address that we know. */
 static void
 new_tag(struct wanted *w, const struct registry_address *a)
 {
-	struct mail_tag *m;
-
 	w->a = *a;
 	wanted_address_text(&w->a, w->about);
-	if (!w->is_hosted)
+	tell_tag(w);
+}
+
+void
+wanted_open_tag(struct driver *d, const char *target, const struct registry_address *a)
+{
+	struct fault why;
+	struct wanted *w = wanted_get(d, target, a, &why);
+
+	/* Who visits it next is told why there is none. */
+	if (w == NULL || w->is_tag_open)
 		return;
-	m = call_alloc(sizeof *m);
-	m->tpgt = a->tpgt;
-	mail_tell(&m->mail, &mail_tag, &w->host);
+	w->is_tag_open = true;
+	tell_tag(w);
+}
+
+/* The tag that the target answers with is kept, so that the next start of the driver knows it. */
+static void
+keep_tag(struct wanted *w)
+{
+	struct registry_address a = w->a;
+
+	if (!w->is_tag_open || w->view.is_elsewhere || w->view.tpgt < 0 ||
+	    w->view.tpgt == w->a.tpgt)
+		return;
+	a.tpgt = (uint16_t)w->view.tpgt;
+	if (registry_target_seen(w->d->reg, w->target, NULL, REGISTRY_SENDTARGETS, &a,
+		(int64_t)time(NULL), NULL) != 0) {
+		log_warn("the tag of %s at %s is not kept: %s", w->target, w->about,
+		    registry_error(w->d->reg)->message);
+		return;
+	}
+	new_tag(w, &a);
 }
 
 struct wanted *
@@ -169,6 +208,8 @@ begin(struct wanted *w, struct fault *ret_fault)
 	m->cfg.instance = w->instance;
 	cut_copy(m->cfg.target, sizeof m->cfg.target, w->target);
 	m->cfg.at = portal_of(&w->a);
+	if (w->is_tag_open)
+		m->cfg.at.tpgt = -1;
 	memcpy(m->cfg.isid, w->isid, sizeof m->cfg.isid);
 	cut_copy(m->cfg.about, sizeof m->cfg.about, w->about);
 	m->cfg.settings = settings;
@@ -338,6 +379,7 @@ now_online(struct wanted *w)
 	w->keep = true;
 	w->opened = time(NULL);
 	keep_alias(w);
+	keep_tag(w);
 	w->d->wanted_ops->online(w);
 }
 
@@ -404,7 +446,7 @@ concerns(const struct registry_scope *scope, const struct wanted *w)
 		return true;
 	if (scope->level == REGISTRY_DISCOVERY)
 		return false;
-	return strcmp(scope->target, w->target) == 0 &&
+	return iname_same(scope->target, w->target) &&
 	       (scope->level == REGISTRY_TARGET || registry_address_same(scope->address, &w->a));
 }
 

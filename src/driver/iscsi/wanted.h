@@ -29,6 +29,8 @@ struct wanted {
 	struct mail_address host;
 	unsigned closing; /* closes that are not answered */
 
+	/* Its portal is named with several tags: that of the login counts. */
+	bool is_tag_open;
 	bool keep; /* it was online once, or its LUNs are known: tried again for ever */
 	struct session_view view;  /* as the worker told last */
 	struct session_view login; /* the same, when it was online last; valid while has_login */
@@ -74,6 +76,12 @@ struct wanted_ops {
  */
 struct wanted *wanted_get(struct driver *d, const char *target, const struct registry_address *a,
     struct fault *ret_fault);
+/*
+ * Its portal is named with several tags: the one that is known for it, if any, goes
+ * into *a, for wanted_get(); any tag will do for its logins.
+ */
+void wanted_choose_tag(const struct driver *d, const char *target, struct registry_address *a);
+void wanted_open_tag(struct driver *d, const char *target, const struct registry_address *a);
 /* NULL: there is none. */
 struct wanted *wanted_find(const struct driver *d, uint32_t instance);
 struct wanted *wanted_find_address(

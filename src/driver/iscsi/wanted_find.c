@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/iname.h"
 #include "driver/call.h"
 
 /* A target has LIMIT_SENDTARGETS_ADDRESSES sessions at most, which share a chain. */
@@ -26,16 +27,12 @@ wanted_places_free(struct wanted_places *p)
 	free(p);
 }
 
-/* FNV-1a; a target that chooses names of equal hashes slows only this look-up down, to what a list
- * costs. */
+/* A target that chooses names of equal hashes slows only this look-up down, to what a list costs.
+ */
 static size_t
 chain_of(const char *target)
 {
-	uint64_t h = 0xcbf29ce484222325u;
-
-	for (; *target != '\0'; target++)
-		h = (h ^ (unsigned char)*target) * 0x100000001b3u;
-	return (size_t)(h >> 32) % CHAINS;
+	return (size_t)(iname_hash(target) >> 32) % CHAINS;
 }
 
 struct wanted *
@@ -49,9 +46,24 @@ wanted_find_address(const struct driver *d, const char *target, const struct reg
 {
 	struct wanted *w = d->places->by_target[chain_of(target)];
 
-	while (w != NULL && (strcmp(w->target, target) != 0 || !registry_address_same(&w->a, a)))
+	while (w != NULL && (!iname_same(w->target, target) || !registry_address_same(&w->a, a)))
 		w = w->same_hash;
 	return w;
+}
+
+void
+wanted_choose_tag(const struct driver *d, const char *target, struct registry_address *a)
+{
+	const struct wanted *w = d->places->by_target[chain_of(target)];
+	struct registry_address same = *a;
+
+	for (; w != NULL; w = w->same_hash) {
+		same.tpgt = w->a.tpgt;
+		if (!iname_same(w->target, target) || !registry_address_same(&w->a, &same))
+			continue;
+		a->tpgt = w->a.tpgt;
+		return;
+	}
 }
 
 struct wanted *

@@ -405,8 +405,9 @@ removed(struct loopdev_job *job)
 		fault_set(&w->result.fault, FAULT_BUSY,
 		    "unmount it or end what uses it, or force the removal", "%s", job->why);
 	else if (job->result != 0 && job->result != -ENXIO)
-		fault_set(
-		    &w->result.fault, FAULT_INTERNAL, "look at the system's log", "%s", job->why);
+		fault_set(&w->result.fault, FAULT_BUSY,
+		    "try again when the disk is back; or give that data up: rmsf --force", "%s",
+		    job->why);
 	else if (n != NULL && (n->loop == TREE_NO_LOOP || n->loop == job->number))
 		forget(w, n);
 	finish(w);
@@ -420,6 +421,7 @@ devfile_remove(struct driver *d, struct node *n, bool is_forced, devfile_done *d
 	ask(w, done, user);
 	if (n->loop != TREE_NO_LOOP) {
 		w->job.is_forced = is_forced;
+		w->job.is_lost = n->is_replaced || n->state == TREE_NO_HW;
 		run(w, LOOPDEV_DETACH, removed);
 		return;
 	}

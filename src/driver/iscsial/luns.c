@@ -200,8 +200,8 @@ claim_above(struct visit *v, const struct hwpath *path, enum registry_class clas
 
 /* A unit at its place, held against what the registry remembers. */
 enum standing {
-	STANDING_RIGHT,   /* it is the one that is remembered, or the first there */
-	STANDING_NEW,     /* another one, and nobody has the old one installed */
+	STANDING_RIGHT,   /* it is the one that is remembered, or none is */
+	STANDING_NEW,     /* nobody has an old one installed, if there was one */
 	STANDING_WRONG,   /* another one, and the old one is installed */
 	STANDING_UNKNOWN, /* that cannot be told now: nothing changes */
 };
@@ -214,7 +214,7 @@ compare(struct visit *v, const struct node *n, const struct lu_info *info)
 	int err = registry_identity_get(v->d->reg, n->hw_path, &known);
 
 	if (err == -ENOENT)
-		return STANDING_RIGHT;
+		return n->is_installed ? STANDING_RIGHT : STANDING_NEW;
 	if (err != 0) {
 		fail_registry(v, n->hw_path);
 		return STANDING_UNKNOWN;
@@ -245,14 +245,16 @@ compare(struct visit *v, const struct node *n, const struct lu_info *info)
 
 /* What is the right one from now on is written down, where it is not there yet. */
 static void
-remember(struct visit *v, const struct node *n, const struct lu_info *info)
+remember(struct visit *v, const struct node *n, const struct lu_info *info, enum standing standing)
 {
-	struct identity known;
+	struct identity known, now = info->id;
+	bool is_known = registry_identity_get(v->d->reg, n->hw_path, &known) == 0;
 
-	if (registry_identity_get(v->d->reg, n->hw_path, &known) == 0 &&
-	    memcmp(&known, &info->id, sizeof known) == 0)
+	if (is_known && standing == STANDING_RIGHT)
+		identity_keep(&now, &known);
+	if (is_known && memcmp(&known, &now, sizeof known) == 0)
 		return;
-	if (registry_identity_set(v->d->reg, n->hw_path, &info->id) != 0)
+	if (registry_identity_set(v->d->reg, n->hw_path, &now) != 0)
 		fail_registry(v, n->hw_path);
 }
 
@@ -308,7 +310,7 @@ claim(struct visit *v, const struct lu_info *info, enum standing *ret_standing)
 	if (*ret_standing == STANDING_UNKNOWN)
 		return n;
 	if (*ret_standing != STANDING_WRONG)
-		remember(v, n, info);
+		remember(v, n, info, *ret_standing);
 	tree_describe_lun(n, info);
 	find_twin(v->d, n, info);
 	/* Why it has no device: insf says it, too. */
@@ -692,15 +694,27 @@ online(struct wanted *w)
 		luns_probe(w, NULL, NULL);
 }
 
+void
+luns_gone(struct driver *d, uint32_t instance)
+{
+	size_t from, to = luns_range(d, instance, &from);
+	struct wanted *w = wanted_find(d, instance);
+
+	for (size_t i = from; i < to; i++)
+		d->tree->nodes[i]->state = TREE_NO_HW;
+	if (w != NULL)
+		w->is_probed = false; /* what is not shown does not say itself that it is back */
+}
+
 static void
 offline(struct wanted *w)
 {
 	size_t from, to = luns_range(w->d, w->instance, &from);
 
+	luns_gone(w->d, w->instance);
 	for (size_t i = from; i < to; i++) {
 		struct node *n = w->d->tree->nodes[i];
 
-		n->state = TREE_NO_HW;
 		if (wanted_is_closed(w) && n->kind == TREE_LUN) {
 			devfile_detach(w->d, n);
 			n->is_shown = n->is_in_use = false;

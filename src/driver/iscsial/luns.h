@@ -27,6 +27,9 @@ bool luns_load(struct driver *d, struct fault *ret_fault);
 /* Look at the session's LUNs; done() is never called from inside, and may be NULL. */
 void luns_probe(struct wanted *w, luns_done *done, void *user);
 
+/* Its target is not there any more: nodes are NO_HW until the session is online again. */
+void luns_gone(struct driver *d, uint32_t instance);
+
 /* What the session tells. */
 extern const struct wanted_ops luns_ops;
 

@@ -106,6 +106,8 @@ scan_one_less(struct scan *scan)
 		return;
 	agenda_clear(loop_agenda(d->loop), &scan->heartbeat);
 	agenda_cancel(&scan->go_on);
+	if (scan->stages[SCAN_DISCOVERY].failed == 0 && !d->is_stopping)
+		scan_told_end(&scan->told, d, scan->failures);
 	list_remove(&scan->link);
 	while ((node = list_pop(&scan->calls)) != NULL) {
 		struct asker *k = LIST_ENTRY(node, struct asker, link);
@@ -115,6 +117,7 @@ scan_one_less(struct scan *scan)
 	}
 	json_decref(scan->failures);
 	json_decref(scan->left_out);
+	scan_told_fini(&scan->told);
 	free(scan);
 	/* The next one begins now, unless a loop up the stack is ending them all. */
 	if (!list_empty(&d->scans) && !d->is_stopping)
@@ -208,6 +211,8 @@ opened(void *user, struct wanted *w, const struct fault *why)
 		fault_set(&f, FAULT_OFFLINE, "scan again", "the session was closed");
 	if (!f.is_set)
 		visit_luns(i->scan, w, i->what);
+	else if (w != NULL && !f.is_silent)
+		scan_told_lost(&i->scan->told, w->target, w->instance, i->scan->failures);
 	scan_queue_opened(i->scan);
 	scan_item_end(i, &f);
 }
@@ -233,6 +238,7 @@ discovered(void *user, struct discovery_result *r)
 	p->fault = r->fault;
 	if (r->fault.is_set && !r->fault.is_silent)
 		log_warn("discovery at %s: %s", i->what, r->fault.message);
+	scan_told_answer(&i->scan->told, i->what, r, i->scan->failures);
 	scan_queue_found(i, r, REGISTRY_SENDTARGETS);
 }
 
@@ -244,6 +250,7 @@ slp_discovered(void *user, struct discovery_result *r)
 	i->slp = NULL;
 	if (r->fault.is_set && !r->fault.is_silent)
 		log_warn("discovery at %s: %s", i->what, r->fault.message);
+	scan_told_answer(&i->scan->told, i->what, r, i->scan->failures);
 	scan_queue_found(i, r, REGISTRY_SLP);
 }
 
@@ -361,6 +368,7 @@ scan_start(struct driver *d, struct ipc_call *call, const struct hwpath *top)
 	list_push_back(&scan->calls, &k->link);
 	scan->failures = json_array();
 	scan->left_out = json_array();
+	scan_told_init(&scan->told);
 	scan->heartbeat.expired = heartbeat;
 	agenda_set(
 	    loop_agenda(d->loop), &scan->heartbeat, loop_now_update(d->loop) + SCAN_HEARTBEAT_US);

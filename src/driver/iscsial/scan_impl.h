@@ -8,6 +8,7 @@
 #include "driver/iscsi/find.h"
 #include "driver/iscsi/wanted.h"
 #include "driver/iscsial/scan.h"
+#include "driver/iscsial/scan_told.h"
 
 enum scan_stage { SCAN_DISCOVERY, SCAN_SESSION, SCAN_LUNS, SCAN_STAGES };
 
@@ -24,6 +25,7 @@ struct scan {
 	} stages[SCAN_STAGES];
 	size_t claimed, unclaimed, failures_left_out;
 	json_t *failures, *left_out;
+	struct scan_told told;
 	uint64_t began_us;
 	struct agenda_timer heartbeat;
 	unsigned

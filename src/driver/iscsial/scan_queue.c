@@ -38,11 +38,13 @@ struct batch {
 };
 
 static struct registry_address
-address_of(const struct discovered *f)
+address_of(const struct driver *d, const struct discovered *f)
 {
 	struct registry_address a = { .port = f->port, .tpgt = f->tpgt };
 
 	cut_copy(a.address, sizeof a.address, f->host);
+	if (f->is_tag_open)
+		wanted_choose_tag(d, f->name, &a);
 	return a;
 }
 
@@ -56,14 +58,15 @@ defer(struct scan *scan)
 
 /* 0, or why it is not kept: -EDQUOT, the share is used up. */
 static int
-see(struct registry *reg, const struct batch *b, const struct discovered *f, bool *ret_new)
+see(const struct driver *d, const struct batch *b, const struct discovered *f, bool *ret_new)
 {
-	const struct registry_address a = address_of(f);
+	const struct registry_address a = address_of(d, f);
 	int64_t now = (int64_t)time(NULL);
 
 	if (b->source == REGISTRY_SENDTARGETS)
-		return registry_target_found(reg, f->name, &a, &b->item->a, b->share, now, ret_new);
-	return registry_target_seen(reg, f->name, NULL, b->source, &a, now, ret_new);
+		return registry_target_found(
+		    d->reg, f->name, &a, &b->item->a, b->share, now, ret_new);
+	return registry_target_seen(d->reg, f->name, NULL, b->source, &a, now, ret_new);
 }
 
 /* The row's place is overwritten where it must not be visited. */
@@ -73,7 +76,7 @@ keep(struct scan *scan, struct batch *b)
 	struct portal *p = portal_get(scan->d, &b->item->a);
 	struct discovered *f = &b->found[b->kept++];
 	bool is_new = false;
-	int err = see(scan->d->reg, b, f, &is_new);
+	int err = see(scan->d, b, f, &is_new);
 
 	if (err == -EDQUOT) {
 		b->refused++;
@@ -117,9 +120,12 @@ step_batch(struct scan *scan, struct batch *b)
 	}
 	if (b->visited < b->n) {
 		f = &b->found[b->visited++];
-		a = address_of(f);
-		if (f->name[0] != '\0')
-			scan_queue_session(scan, f->name, &a);
+		a = address_of(scan->d, f);
+		if (f->name[0] == '\0')
+			return;
+		if (f->is_tag_open)
+			wanted_open_tag(scan->d, f->name, &a);
+		scan_queue_session(scan, f->name, &a);
 		return;
 	}
 	batch_free(b);

@@ -159,6 +159,32 @@ tree_describe_lun(struct node *n, const struct lu_info *info)
 	inquiry_describe(&info->inquiry, n->description);
 }
 
+void
+tree_why_no_device(const struct node *n, char ret_text[TREE_WHY_BYTES])
+{
+	const struct lu_info *i = n->info;
+
+	ret_text[0] = '\0';
+	if (n->is_shown)
+		return;
+	if (n->note[0] != '\0')
+		cut_copy(ret_text, TREE_WHY_BYTES, n->note);
+	else if (n->state == TREE_NO_HW)
+		cut_copy(ret_text, TREE_WHY_BYTES, "it is not there now");
+	else if (n->is_replaced)
+		cut_copy(ret_text, TREE_WHY_BYTES,
+		    "it is not the unit that it was; remove the old device (rmsf) and scan again");
+	else if (i != NULL && i->fault.is_set)
+		(void)snprintf(ret_text, TREE_WHY_BYTES, "%s; %s", i->fault.message,
+		    i->fault.next); /* a long one is cut */
+	else if (i != NULL && !i->is_disk)
+		(void)snprintf(ret_text, TREE_WHY_BYTES,
+		    "there is no driver for a device of type %s",
+		    inquiry_type_name(i->inquiry.type)); /* the room is for this */
+	else
+		cut_copy(ret_text, TREE_WHY_BYTES, "it cannot be used now; scan again");
+}
+
 static_assert(sizeof((struct node){ 0 }.description) >= INQUIRY_DESCRIPTION_BYTES, "it fits");
 
 enum registry_class

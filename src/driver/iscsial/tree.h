@@ -71,6 +71,11 @@ struct node *tree_add(struct tree *t, const struct hwpath *path);
 size_t tree_lower(const struct tree *t, const struct hwpath *path);
 /* The nodes from index `from` up to `to` are gone for good. */
 void tree_remove(struct tree *t, size_t from, size_t to);
+/*
+ * Why a LUN has no disk that is shown, and so gets no device files; "": it has one.
+ */
+#define TREE_WHY_BYTES 800
+void tree_why_no_device(const struct node *n, char ret_text[TREE_WHY_BYTES]);
 /* A LUN by its name; NULL: none. */
 struct node *tree_find_name(const struct tree *t, const char *name);
 

@@ -26,7 +26,8 @@ run(const struct cmdline *line)
 		result_print(stdout, result);
 	} else if (!v[OPT_q].given) {
 		told_made(stdout, result, v[OPT_v].given);
-		if (json_array_size(json_object_get(result, "devices")) == 0)
+		if (json_array_size(json_object_get(result, "devices")) == 0 &&
+		    json_array_size(json_object_get(result, "notes")) == 0)
 			say_note("no such device is known; 'ioscan' looks for devices");
 		told_notes(result);
 	}

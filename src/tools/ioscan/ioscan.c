@@ -12,6 +12,7 @@
 
 static enum status scan(struct call *c, const char *hw_path, json_t **ret_result);
 static enum status tell_failures(const json_t *result);
+static void tell_left_out(const json_t *result);
 static void list(const struct cmdline *line, const json_t *tree, json_t *scan_result);
 
 static enum status
@@ -27,8 +28,10 @@ run(const struct cmdline *line)
 	status = call_open(&c, line, CALL_ISCSI);
 	if (status == STATUS_OK && !v[OPT_k].given && !v[OPT_u].given) {
 		status = scan(&c, v[OPT_H].given ? v[OPT_H].text : NULL, &found);
-		if (status == STATUS_OK)
+		if (status == STATUS_OK) {
 			scan_status = tell_failures(found);
+			tell_left_out(found);
+		}
 	}
 	if (status == STATUS_OK)
 		status = call_request(&c, IPC_OP_io_tree, NULL, &tree);
@@ -91,6 +94,18 @@ tell_failures(const json_t *result)
 	    result_number(json_object_get(result, "sessions"), "online") > 0)
 		status_count(&tally, STATUS_OK);
 	return status_sum(&tally);
+}
+
+/* LUNs that the target has and that get no hardware path: no failure, but told. */
+static void
+tell_left_out(const json_t *result)
+{
+	const json_t *out;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "left_out"), i, out)
+	    say_note("%s: LUN %s is left out: %s", result_text(out, "what"),
+		result_text(out, "lun"), result_text(out, "why"));
 }
 
 static void

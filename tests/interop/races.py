@@ -1,0 +1,184 @@
+"""Two things at the same time: a time limit and a login, a ping and a logout, a scan and a loss."""
+import os
+import shutil
+import subprocess
+import threading
+
+import box
+import field
+import proc
+import tap
+from fieldtgt import SILENT, FieldTarget, Later
+from fieldunit import Unit
+from initiator import Refused
+
+SLOW_SYNC = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The next commit takes three seconds, as on a disk that sleeps. */
+static void
+nap(void)
+{
+	const char *flag = getenv("SLOW_SYNC");
+	struct timespec t = { 3, 0 };
+
+	if (flag != NULL && unlink(flag) == 0)
+		nanosleep(&t, NULL); /* no-sleep-ok: it is the disk that sleeps */
+}
+
+int
+fdatasync(int fd)
+{
+	int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
+
+	nap();
+	return real(fd);
+}
+
+int
+fsync(int fd)
+{
+	int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+
+	nap();
+	return real(fd);
+}
+"""
+
+
+def ask(made, op, **args):
+    """In a thread of its own; .answer is the result or the error."""
+    class Asking(threading.Thread):
+        answer = None
+
+        def run(self):
+            try:
+                self.answer = made.request(op, 60, **args)
+            except (Refused, OSError, proc.Failed) as e:
+                self.answer = e
+    asking = Asking(daemon=True)
+    asking.start()
+    return asking
+
+
+def given_up_or_online(t):
+    """A slow login ends about when the time for it is over: online means that I/O flows."""
+    for delay in (1.8, 1.95, 2.0, 2.05, 2.2):
+        with t.case("a login ends %.2f s after a loss, the promise is 2 s" % delay):
+            with FieldTarget() as target, field.world(t, target, ReplacementTimeout=2) as made:
+                path, go_on = field.path(made), threading.Event()
+                field.read(path).good(5)
+                target.on_login = lambda _: Later(go_on)
+                threading.Timer(delay, go_on.set).start()
+                target.hang_up()
+                io = field.read(path)
+                field.wait_online(made)
+                io.wait(10)
+                field.read(path).good(3)
+                field.write(path, 0, field.block("x")).good(3)
+
+
+def slow_commit(t):
+    """The registry's disk is slow while a login ends and the time for it is over."""
+    with t.case("a commit takes seconds while a session comes back: online means that I/O flows"):
+        shim, flag = os.path.join(box.directory(), "slow.so"), os.path.join(box.directory(), "slow.flag")
+        if not shutil.which("cc"):
+            raise tap.Skip("no compiler here")
+        subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-o", shim, "-"], input=SLOW_SYNC.encode(), check=True)
+        if "sanitize" in os.environ.get("OPENISW_BUILD", "") or "clang" in os.environ.get("OPENISW_BUILD", ""):
+            raise tap.Skip("a preloaded library and a sanitizer do not go together")
+        with FieldTarget() as target:
+            os.environ["LD_PRELOAD"], os.environ["SLOW_SYNC"] = shim, flag
+            inside = field.world(t, target, ReplacementTimeout=4)
+            with inside as made:
+                del os.environ["LD_PRELOAD"]
+                path, go_on = field.path(made), threading.Event()
+                target.on_login = lambda _: Later(go_on)
+                target.hang_up()
+                field.pause(2.2)
+                with open(flag, "w", encoding="ascii") as f:
+                    f.write("now")
+                commit = ask(made, "keys.set", key="NOPInterval", values="20")
+                threading.Timer(1, go_on.set).start()
+                commit.join(30)
+                field.wait_online(made)
+                field.read(path).good(3)
+                field.write(path, 0, field.block("x")).good(3)
+
+
+def nop_and_logout(t):
+    with t.case("a ping and then a logout of a target that answers neither: both end"):
+        with FieldTarget() as target, field.world(t, target, NOPTimeout=60, NOPInterval=0) as made:
+            target.answers_pings = False
+            target.on_logout = lambda _: SILENT
+            instance = made.request("session.list")["sessions"][0]["instance"]
+            ping = ask(made, "session.nop", instance=instance)
+            field.pause(0.3)
+            out = ask(made, "session.logout", instance=instance)
+            out.join(20)
+            assert not out.is_alive(), "the logout hangs"
+            ping.join(5)
+            assert not ping.is_alive(), "the ping hangs"
+
+
+def logout_while(t):
+    """A logout in each state a session can be in."""
+    states = {
+        "a login that is not answered": lambda target: (setattr(target, "on_login", lambda _: SILENT), target.hang_up()),
+        "a target that is away": lambda target: target.stop(),
+        "a target that says nothing": lambda target: target.freeze(),
+        "a session that is online": lambda target: None,
+    }
+    for what, bring in states.items():
+        with t.case("logout beside %s, with I/O under way: it ends, and so does the I/O" % what):
+            with FieldTarget() as target, field.world(t, target, ReplacementTimeout=60, NOPInterval=0) as made:
+                path = field.path(made)
+                instance = made.request("session.list")["sessions"][0]["instance"]
+                bring(target)
+                ios = [field.read(path, k * field.BLOCK) for k in range(4)]
+                field.pause(0.3)
+                out = ask(made, "session.logout", instance=instance, force=True)
+                out.join(25)
+                assert not out.is_alive(), "the logout hangs"
+                target.thaw()
+                for io in ios:
+                    io.wait(15)
+
+
+def scan_and_loss(t):
+    with t.case("scans while connections break: every scan ends, the disk stays", 90):
+        with FieldTarget([Unit(0), Unit(1, "B")]) as target, field.world(t, target) as made:
+            path = field.path(made)
+            for k in range(12):
+                scan = ask(made, "scan")
+                target.hang_up(is_reset=k % 2 == 0)
+                scan.join(40)
+                assert not scan.is_alive(), "scan %d hangs" % k
+                field.write(path, 0, field.block("s")).good(15)
+
+
+def removed_under_io(t):
+    with t.case("a target is removed by force under I/O: all of it ends, and it can be added again", 60):
+        with FieldTarget() as target, field.world(t, target) as made:
+            path = field.path(made)
+            for _ in range(5):
+                ios = [field.write(path, k * field.BLOCK, field.block("r")) for k in range(16)]
+                made.request("target.remove", name=target.name, force=True)
+                for io in ios:
+                    io.wait(10)
+                made.request("scan", 60)
+                path = field.path(made)
+                field.write(path, 0, field.block("again")).good(10)
+
+
+def main():
+    with tap.script() as t:
+        for part in (given_up_or_online, slow_commit, nop_and_logout, logout_while, scan_and_loss, removed_under_io):
+            part(t)
+
+
+main()

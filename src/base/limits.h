@@ -91,6 +91,8 @@
 /* Interfaces of a host on which requests are multicast. */
 #define LIMIT_SLP_INTERFACES 64
 
+/* What any value of the registry may have; each has a smaller limit of its own. */
+#define LIMIT_REGISTRY_BYTES (1u << 20)
 /* Configuration files, a person's: islpd's, and the initiator's name where other initiators have
  * it. */
 #define LIMIT_CONFIG_LINES      1000

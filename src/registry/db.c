@@ -56,6 +56,7 @@ db_failed(struct registry *r, int rc)
 		    "The registry %s is locked by another program.", path);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
+	case SQLITE_TOOBIG: /* what we write is checked before */
 		return db_refuse(r, -EUCLEAN,
 		    "Move the file away or restore it from a backup, then start the driver again; "
 		    "without it all configuration is to be made anew.",

@@ -304,6 +304,8 @@ open_db(struct registry *r, const char *path, const char *journal)
 	    journal); /* fits */
 	if (rc == SQLITE_OK)
 		rc = sqlite3_busy_timeout(r->db, BUSY_MS);
+	/* Nothing of ours is as long; what somebody else put there is damage. */
+	(void)sqlite3_limit(r->db, SQLITE_LIMIT_LENGTH, LIMIT_REGISTRY_BYTES); /* what it was */
 	if (rc == SQLITE_OK)
 		rc = sqlite3_db_config(r->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	if (rc == SQLITE_OK)

@@ -4,13 +4,15 @@ Each is sent at the speed of the loopback, over one session, while another clien
 """
 import struct
 import threading
+import time
 
+import pattern
 import proc
 import tap
 from cost import Cost
 from fieldtgt import ASYNC_MESSAGE, DATA_IN, NO_TAG, NOP_IN, REJECT, SILENT, FieldTarget, Refused
 from fieldunit import INQUIRY, TEST_UNIT_READY, Unit, check, sense
-from initiator import Initiator
+from initiator import Initiator, have_fuse
 
 LUNS_CHANGED, CAPACITY_CHANGED = sense(6, 0x3f, 0x0e), sense(6, 0x2a, 0x09)
 END = b"\0\0\0\x77"  # the tag of the ping behind a flood
@@ -75,6 +77,25 @@ def floods(t, initiator, target):
                 was_heard = send(target, make, size)
             t.comment("%s (%s): %s" % (name, "heard" if was_heard else "the connection was ended", cost))
             within(cost)
+
+
+def beside(t, initiator, target):
+    with t.case("a disk of another target is served beside a flood", 60):
+        if not have_fuse():
+            raise tap.Skip("no /dev/fuse here")
+        other = FieldTarget([Unit(0, "C")], name="iqn.2026-11.org.example:other")
+        initiator.discover(other)
+        path = initiator.disk("other", 0)["file"]
+        is_over, slowest, n = threading.Event(), 0, 0
+        flood = threading.Thread(target=lambda: (send(target, ping(b"\0\0\0\1"), 48 * MIB), is_over.set()), daemon=True)
+        flood.start()
+        while not is_over.is_set():
+            begin = time.monotonic()
+            pattern.read_at(path, n % 8000 * 4096, 4096)
+            slowest, n = max(slowest, time.monotonic() - begin), n + 1
+        flood.join()
+        t.comment("%d reads, the slowest took %.3f s" % (n, slowest))
+        assert n > 20 and slowest < 1, (n, slowest)
 
 
 def looks(t, initiator, target):
@@ -161,6 +182,7 @@ def main():
         target = FieldTarget([Unit(0), Unit(1, "B")])
         initiator.discover(target)
         floods(t, initiator, target)
+        beside(t, initiator, target)
         looks(t, initiator, target)
         unread(t, initiator, target)
         during_a_probe(t, initiator, target)

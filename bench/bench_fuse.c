@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ struct bench {
 	char base[64], dir[80], file[96];
 	int fd;
 	int err;
+	sem_t told; /* the exporter has started, or stopped */
 	/* Of the serving thread, as sample() found them. */
 	double cpu_us;
 	struct fuse_counts counts;
@@ -69,15 +71,54 @@ sample(void *arg)
 }
 
 static void
+started(void *user, int err)
+{
+	struct bench *b = user;
+
+	b->err = err;
+	sem_post(&b->told);
+}
+
+static void
+stopped(void *user)
+{
+	sem_post(&((struct bench *)user)->told);
+}
+
+/* Nobody takes its mount away. */
+static void
+gone(void *user, struct blk_dev *dev, const char *why)
+{
+	(void)user, (void)dev;
+	fprintf(stderr, "bench_fuse: %s\n", why);
+	exit(1);
+}
+
+static void
+let_go(void *user, struct blk_dev *dev)
+{
+	(void)user, (void)dev;
+}
+
+static const struct export_events told_events = {
+	.started = started,
+	.gone = gone,
+	.let_go = let_go,
+	.stopped = stopped,
+};
+
+static void
 start(void *arg)
 {
 	struct bench *b = arg;
 	struct loop *l = worker_loop(b->worker);
 
 	b->m = memdev_new(l, "d", SIZE, 512);
-	b->err = b->m == NULL ? -ENOMEM : fuse_export.start(l, b->dir, &b->ex);
+	b->err = b->m == NULL ? -ENOMEM : fuse_export.start(l, b->dir, &told_events, b, &b->ex);
 	if (b->err == 0)
 		b->err = fuse_export.add(b->ex, &b->m->dev);
+	if (b->err != 0)
+		sem_post(&b->told);
 }
 
 static void
@@ -87,6 +128,8 @@ stop(void *arg)
 
 	if (b->ex != NULL)
 		fuse_export.stop(b->ex);
+	else
+		sem_post(&b->told);
 	memdev_free(b->m);
 }
 
@@ -227,6 +270,13 @@ measure_all(struct bench *b, unsigned long ops)
 	return err;
 }
 
+static void
+await(struct bench *b)
+{
+	while (sem_wait(&b->told) < 0)
+		continue;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -243,7 +293,11 @@ main(int argc, char **argv)
 	b.worker = worker_new("export", -1);
 	if (b.worker == NULL)
 		return 1;
+	sem_init(&b.told, 0, 0);
 	worker_call(b.worker, start, &b);
+	await(&b);
+	if (b.err != 0)
+		b.ex = NULL;
 	if (b.err == 0)
 		b.fd = open(b.file, O_RDWR | O_DIRECT | O_CLOEXEC);
 	if (b.fd < 0)
@@ -253,6 +307,7 @@ main(int argc, char **argv)
 	if (b.fd >= 0)
 		close(b.fd);
 	worker_call(b.worker, stop, &b);
+	await(&b);
 	worker_free(b.worker);
 	rmdir(b.base);
 	return err;

@@ -202,6 +202,12 @@ link_kick(struct link *k)
 		agenda_defer(loop_agenda(k->loop), &k->flush);
 }
 
+struct agenda_work *
+link_work(struct link *k)
+{
+	return &k->flush;
+}
+
 struct link_counts
 link_counts(const struct link *k)
 {

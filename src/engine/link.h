@@ -48,6 +48,8 @@ bool link_is_attached(const struct link *k);
  * submitted again after SESS_EV_ONLINE: from done() it would come back for ever.
  */
 void link_submit(struct link *k, struct req *r);
+/* What link_kick() defers, for whoever has the agenda himself; as long as the link. */
+struct agenda_work *link_work(struct link *k);
 /* Something was queued on the session by other means (ping, logout, text). */
 void link_kick(struct link *k);
 

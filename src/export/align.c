@@ -16,15 +16,22 @@ is_partial(const struct align_io *io)
 }
 
 static bool
-is_write(const struct align_io *io)
+is_write(enum blk_op op)
 {
-	return io->op == BLK_WRITE || io->op == BLK_WRITE_ZEROES;
+	return op == BLK_WRITE || op == BLK_WRITE_ZEROES;
 }
 
 static bool
 must_wait_for(const struct align_io *a, const struct align_io *b)
 {
 	return (is_partial(a) || is_partial(b)) && a->start < b->end && b->start < a->end;
+}
+
+/* Those that passed say nothing of their blocks, so a partial one waits for all of them. */
+static bool
+waits_for_passed(const struct align_io *io)
+{
+	return is_partial(io) && io->disk->passed_count > 0;
 }
 
 /* Is there one in the list, before `end`, that io may not overtake? */
@@ -44,6 +51,33 @@ align_init(struct align_disk *disk, struct blk_dev *dev)
 	list_init(&disk->running);
 	list_init(&disk->waiting);
 	disk->partial_count = 0;
+	disk->passed_count = 0;
+}
+
+bool
+align_pass(struct align_disk *disk, enum blk_op op, uint64_t offset, uint64_t len)
+{
+	const struct blk_dev *d = disk->dev;
+
+	if (((offset | len) & (d->block_bytes - 1)) != 0 ||
+	    (op <= BLK_WRITE && len > d->max_io_bytes))
+		return false;
+	if (!is_write(op))
+		return true;
+	if (disk->partial_count > 0)
+		return false;
+	disk->passed_count++;
+	return true;
+}
+
+void
+align_passed(struct align_disk *disk, enum blk_op op)
+{
+	if (!is_write(op))
+		return;
+	assert(disk->passed_count > 0);
+	if (--disk->passed_count == 0 && !list_empty(&disk->waiting))
+		start_waiting(disk);
 }
 
 static void
@@ -51,7 +85,7 @@ finish(struct align_io *io)
 {
 	struct align_disk *disk = io->disk;
 
-	if (is_write(io)) {
+	if (is_write(io->op)) {
 		list_remove(&io->link);
 		if (is_partial(io))
 			disk->partial_count--;
@@ -139,7 +173,7 @@ start_waiting(struct align_disk *disk)
 	{
 		struct align_io *io = LIST_ENTRY(n, struct align_io, link);
 
-		if (conflicts(io, &disk->running, &disk->running) ||
+		if (waits_for_passed(io) || conflicts(io, &disk->running, &disk->running) ||
 		    conflicts(io, &disk->waiting, n))
 			continue;
 		list_remove(n);
@@ -158,7 +192,7 @@ align_submit(struct align_disk *disk, struct align_io *io)
 	io->start = io->offset & ~mask;
 	io->end = (io->offset + io->len + mask) & ~mask;
 	list_init(&io->link);
-	if (!is_write(io)) {
+	if (!is_write(io->op)) {
 		io->has_head = io->has_tail = false;
 		submit_body(io, io->start, io->end,
 		    io->op == BLK_READ ? io->buf - (io->offset - io->start) : NULL);
@@ -171,8 +205,9 @@ align_submit(struct align_disk *disk, struct align_io *io)
 		io->has_tail = false;
 	if (is_partial(io))
 		disk->partial_count++;
-	if (disk->partial_count > 0 && (conflicts(io, &disk->running, &disk->running) ||
-					   conflicts(io, &disk->waiting, &disk->waiting))) {
+	if (disk->partial_count > 0 &&
+	    (waits_for_passed(io) || conflicts(io, &disk->running, &disk->running) ||
+		conflicts(io, &disk->waiting, &disk->waiting))) {
 		list_push_back(&disk->waiting, &io->link);
 		return;
 	}

@@ -6,6 +6,10 @@
  * Such a write carries old bytes with it.  It therefore waits for every write
  * under way that touches one of its blocks, and later ones wait for it: nothing
  * is lost.  Whole-block writes do not wait for each other.
+ *
+ * Nearly all requests are whole blocks that the device takes at once, and no
+ * write of part of a block is under way: these pass (align_pass()), and their
+ * sender gives them to the device himself.
  */
 #ifndef EXPORT_ALIGN_H
 #define EXPORT_ALIGN_H
@@ -21,6 +25,7 @@ struct align_disk {
 	struct list running;    /* writes, in any order */
 	struct list waiting;    /* writes, oldest first */
 	unsigned partial_count; /* of both, those that are not whole blocks */
+	unsigned passed_count;  /* writes that passed and are not answered */
 };
 
 struct align_io {
@@ -38,6 +43,7 @@ struct align_io {
 	    *scratch; /* BLK_WRITE, BLK_WRITE_ZEROES: two blocks, likewise only overwritten then */
 	/* Called once, never from inside align_submit(). */
 	void (*done)(struct align_io *io);
+	void *user; /* the caller's */
 	int result; /* 0 or a negative errno */
 
 	/* Its own. */
@@ -57,6 +63,13 @@ void align_init(struct align_disk *disk, struct blk_dev *dev);
  * when the device answers.
  */
 void align_gone(struct align_disk *disk);
+/*
+ * May this request go to the device as it is?  Then it counts as under way until
+ * align_passed(); else it has to be an align_io.  disk->dev must not be NULL.
+ */
+bool align_pass(struct align_disk *disk, enum blk_op op, uint64_t offset, uint64_t len);
+/* It was answered. */
+void align_passed(struct align_disk *disk, enum blk_op op);
 /* disk->dev must not be NULL. */
 void align_submit(struct align_disk *disk, struct align_io *io);
 

@@ -18,15 +18,41 @@
 
 struct export;
 
+/*
+ * What happens to an exporter, told to its owner on its thread; never from
+ * inside add(), changed(), remove(), seal() or openers(), and nothing but
+ * stopped() after stop() was called.
+ */
+struct export_events {
+	/*
+	 * The answer to start(), once, perhaps from inside it: 0, or a negative errno
+	 * with which start() failed; then `ex` is gone.
+	 */
+	void (*started)(void *user, int err);
+	/* The device's file is not there any more; the exporter mends that, and back() follows. */
+	void (*gone)(void *user, struct blk_dev *dev, const char *why);
+	/*
+	 * It is there again.  is_new: whoever had it open before has nothing any more,
+	 * the block device on it, too.
+	 */
+	void (*back)(void *user, struct blk_dev *dev, bool is_new);
+	/* The last one who had it open closed it. */
+	void (*let_go)(void *user, struct blk_dev *dev);
+	/* The answer to stop(), once, perhaps from inside it; `ex` is not the owner's any more. */
+	void (*stopped)(void *user);
+};
+
 /* One row per kind of exporter; export_find() looks them up by name. */
 struct export_ops {
 	const char *name; /* "fuse", "null" */
 	/*
 	 * Serve a directory at `dir` (made when missing; it may be a stale mount
-	 * of a dead process, which is cleaned up).  On the loop's thread.  -EBUSY:
-	 * a process that lives has it.  "null" makes no directory.
+	 * of a dead process, which is cleaned up).  On the loop's thread, which does
+	 * not wait for it: started() follows where this returns 0.  -EBUSY: a process
+	 * that lives has it.  "null" makes no directory.  `events` stays the caller's.
 	 */
-	int (*start)(struct loop *loop, const char *dir, struct export **ret_ex);
+	int (*start)(struct loop *loop, const char *dir, const struct export_events *events,
+	    void *user, struct export **ret_ex);
 	/*
 	 * Show the device as `dir`/`dev->name`.  dev stays borrowed until remove()
 	 * or stop() returned.  -EEXIST; -EINVAL: its name is no file name, or a
@@ -49,9 +75,10 @@ struct export_ops {
 	/* How many openers the device has (the loop device counts as one). */
 	unsigned (*openers)(const struct export *ex, const struct blk_dev *dev);
 	/*
-	 * Removes everything, forced, and unmounts.  Whoever waits for an answer
-	 * gets an error; requests the devices still have stay with them, and are
-	 * done() without effect.
+	 * Removes everything, forced, and unmounts; stopped() follows.  Whoever waits
+	 * for an answer gets an error at once; requests the devices still have stay
+	 * with them, and are done() without effect.  May be called before started(),
+	 * which is not called then.
 	 */
 	void (*stop)(struct export *ex);
 };

@@ -4,75 +4,21 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "export/fuseint.h"
-#include "export/fusemnt.h"
 
 /* Requests received in one turn, before others on the loop get theirs. */
 #define BURST_MAX 32
 /* Turns that had as many as expected, before more are expected. */
 #define BURST_PATIENCE 8
 
-static void ready(struct loop_fd *f, uint32_t events);
-
-/* libfuse only prints why it could not mount; this is why in nearly all cases. */
 static int
-check_device(void)
-{
-	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-
-	if (fd < 0)
-		return errno == ENOENT || errno == ENXIO ? -ENODEV : -errno;
-	close(fd);
-	return 0;
-}
-
-static int
-mount_session(struct export *ex)
-{
-	struct fuse_lowlevel_ops ops = { 0 };
-	char max_read[32];
-	char *argv[] = { FUSEMNT_NAME, "-o", FUSEMNT_OPTIONS, "-o", max_read, NULL };
-	struct fuse_args args = FUSE_ARGS_INIT(5, argv);
-	int err, flags;
-
-	snprintf(max_read, sizeof max_read, "max_read=%u", LIMIT_FUSE_IO_BYTES);
-	fusefs_fill(&ops);
-	fuseio_fill(&ops);
-	ex->se = fuse_session_new(&args, &ops, sizeof ops, ex);
-	fuse_opt_free_args(&args);
-	if (ex->se == NULL)
-		return -EAGAIN;
-	errno = 0;
-	if (fusemnt_mount(ex->se, ex->dir, max_read) < 0) {
-		err = errno != 0 ? -errno : -EPERM;
-		goto destroy;
-	}
-	ex->fd.fd = fuse_session_fd(ex->se);
-	ex->fd.ready = ready;
-	flags = fcntl(ex->fd.fd, F_GETFL);
-	if (flags < 0 || fcntl(ex->fd.fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		err = -errno;
-	else
-		err = loop_watch(ex->loop, &ex->fd, EPOLLIN);
-	if (err == 0)
-		return 0;
-	fuse_session_unmount(ex->se);
-destroy:
-	fuse_session_destroy(ex->se);
-	fusemnt_unmounted(ex->dir);
-	ex->se = NULL;
-	return err;
-}
-
-static int
-start(struct loop *loop, const char *dir, struct export **ret_ex)
+start(struct loop *loop, const char *dir, const struct export_events *events, void *user,
+    struct export **ret_ex)
 {
 	struct export *ex = calloc(1, sizeof *ex);
 	int err;
@@ -80,40 +26,24 @@ start(struct loop *loop, const char *dir, struct export **ret_ex)
 	if (ex == NULL)
 		return -ENOMEM;
 	ex->loop = loop;
+	ex->events = events;
+	ex->user = user;
 	ex->burst = 1;
 	list_init(&ex->starved);
 	list_init(&ex->busy);
 	clock_gettime(CLOCK_REALTIME, &ex->since);
-	ex->pool = fusepool_join();
-	if (ex->pool == NULL) {
-		free(ex);
-		return -ENOMEM;
+	ex->dir = strdup(dir);
+	ex->pool = ex->dir != NULL ? fusepool_join() : NULL;
+	err = ex->pool != NULL ? fuselife_begin(ex) : -ENOMEM;
+	if (err == 0) {
+		*ret_ex = ex;
+		return 0;
 	}
-	err = check_device();
-	if (err == 0)
-		err = fusemnt_prepare(dir, &ex->dir, &ex->made_dir);
-	if (err == 0)
-		err = mount_session(ex);
-	if (err < 0) {
-		if (ex->made_dir)
-			rmdir(ex->dir);
-		fuse_end(ex);
-		return err;
-	}
-	*ret_ex = ex;
-	return 0;
-}
-
-void
-fuse_end(struct export *ex)
-{
-	assert(ex->se == NULL && list_empty(&ex->busy));
-	for (unsigned i = 0; i < ex->node_slots; i++)
-		free(ex->nodes[i]);
-	free(ex->nodes);
-	fusepool_leave(ex->pool);
+	if (ex->pool != NULL)
+		fusepool_leave(ex->pool);
 	free(ex->dir);
 	free(ex);
+	return err;
 }
 
 struct fuse_node *
@@ -247,8 +177,8 @@ fuse_counts(const struct export *ex)
 	return ex->counts;
 }
 
-static void
-stop_receiving(struct export *ex)
+void
+fuse_stop_receiving(struct export *ex)
 {
 	list_remove(&ex->starved);
 	loop_unwatch(ex->loop, &ex->fd);
@@ -257,41 +187,12 @@ stop_receiving(struct export *ex)
 static void
 stop(struct export *ex)
 {
-	stop_receiving(ex);
+	ex->is_stopping = true;
 	fuseio_abandon(ex, ESHUTDOWN);
 	for (unsigned i = 0; i < ex->node_slots; i++)
 		if (ex->nodes[i] != NULL)
 			align_gone(&ex->nodes[i]->disk);
-	/* Closes /dev/fuse first: from then on nobody waits for this thread. */
-	fuse_session_unmount(ex->se);
-	fuse_session_destroy(ex->se);
-	fusemnt_unmounted(ex->dir);
-	ex->se = NULL;
-	if (ex->made_dir)
-		(void)rmdir(ex->dir); /* where it fails somebody put something there */
-	if (list_empty(&ex->busy))
-		fuse_end(ex);
-}
-
-/*
- * Somebody unmounted it, or cut the connection.  The kernel has forgotten all
- * it knew, without saying so for each file.
- */
-static void
-gone(struct export *ex)
-{
-	stop_receiving(ex);
-	ex->is_gone = true;
-	fuse_session_exit(ex->se); /* answers that cannot be sent are no error now */
-	for (unsigned i = 0; i < ex->node_slots; i++) {
-		struct fuse_node *node = ex->nodes[i];
-
-		if (node == NULL)
-			continue;
-		node->openers = 0;
-		node->lookups = 0;
-		fuse_node_release(ex, node);
-	}
+	fuselife_end(ex);
 }
 
 /* Receive into ex->rx and deal with it.  False: there is no more for now. */
@@ -308,7 +209,7 @@ receive(struct export *ex)
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n <= 0) {
-		gone(ex);
+		fuselife_lost(ex);
 		return false;
 	}
 	ex->counts.requests++;
@@ -323,8 +224,8 @@ receive(struct export *ex)
  * last ones had, and now and then asks for more; the descriptor is still ready
  * if there are.
  */
-static void
-ready(struct loop_fd *f, uint32_t events)
+void
+fuse_ready(struct loop_fd *f, uint32_t events)
 {
 	struct export *ex = LIST_ENTRY(f, struct export, fd);
 	unsigned n;

@@ -237,6 +237,8 @@ do_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (node == NULL || node->openers == 0)
 		return;
 	node->openers--;
+	if (node->openers == 0 && node->disk.dev != NULL && !ex->is_stopping)
+		ex->events->let_go(ex->user, node->disk.dev);
 	fuse_node_release(ex, node);
 }
 

@@ -5,6 +5,7 @@
 #include "export/fuseint.h"
 
 static void io_done(struct align_io *io);
+static void passed(struct blk_req *r);
 
 /* What a caller may see: an errno of ours that the kernel would take for something else is EIO. */
 static int
@@ -40,9 +41,6 @@ take(fuse_req_t req, fuse_ino_t ino)
 	op->node = node;
 	node->ops++;
 	list_push_back(&ex->busy, &op->link);
-	op->io.fua = false;
-	op->io.scratch = op->mem;
-	op->io.done = io_done;
 	return op;
 }
 
@@ -55,8 +53,7 @@ release(struct fuse_op *op)
 	op->node->ops--;
 	fuse_node_release(ex, op->node);
 	fusepool_put(op);
-	if (ex->se == NULL && list_empty(&ex->busy))
-		fuse_end(ex);
+	fuselife_op_back(ex);
 }
 
 /*
@@ -64,23 +61,37 @@ release(struct fuse_op *op)
  * mount is): nobody is left to be told.
  */
 static void
-io_done(struct align_io *io)
+answer(struct fuse_op *op, enum blk_op kind, int result, const uint8_t *buf, uint64_t len)
 {
-	struct fuse_op *op = LIST_ENTRY(io, struct fuse_op, io);
 	fuse_req_t req = op->req;
 
 	op->req = NULL;
 	if (req == NULL)
 		; /* answered by fuseio_abandon() */
-	else if (io->result != 0)
-		(void)fuse_reply_err(req, errno_for_caller(io->result));
-	else if (io->op == BLK_READ)
-		(void)fuse_reply_buf(req, (const char *)io->buf, io->len);
-	else if (io->op == BLK_WRITE)
-		(void)fuse_reply_write(req, io->len);
+	else if (result != 0)
+		(void)fuse_reply_err(req, errno_for_caller(result));
+	else if (kind == BLK_READ)
+		(void)fuse_reply_buf(req, (const char *)buf, len);
+	else if (kind == BLK_WRITE)
+		(void)fuse_reply_write(req, len);
 	else
 		(void)fuse_reply_err(req, 0);
 	release(op);
+}
+
+static void
+passed(struct blk_req *r)
+{
+	struct fuse_op *op = LIST_ENTRY(r, struct fuse_op, blk);
+
+	align_passed(&op->node->disk, r->op);
+	answer(op, r->op, r->result, r->buf, r->len);
+}
+
+static void
+io_done(struct align_io *io)
+{
+	answer(io->user, io->op, io->result, io->buf, io->len);
 }
 
 void
@@ -114,14 +125,30 @@ clip(const struct blk_dev *d, off_t off, size_t len)
 }
 
 static void
-submit(struct fuse_op *op, enum blk_op kind, uint64_t offset, uint64_t len, uint8_t *buf)
+submit(struct fuse_op *op, enum blk_op kind, bool fua, uint64_t offset, uint64_t len, uint8_t *buf)
 {
-	op->io.op = kind;
-	op->io.offset = offset;
-	op->io.len = len;
-	op->io.buf = buf;
+	struct align_disk *disk = &op->node->disk;
+
 	fusepool_carry(op, buf != NULL ? len : 0);
-	align_submit(&op->node->disk, &op->io);
+	if (align_pass(disk, kind, offset, len)) {
+		op->blk = (struct blk_req){ .op = kind,
+			.fua = fua,
+			.offset = offset,
+			.len = len,
+			.buf = buf,
+			.done = passed };
+		disk->dev->submit(disk->dev, &op->blk);
+		return;
+	}
+	op->io->op = kind;
+	op->io->fua = fua;
+	op->io->offset = offset;
+	op->io->len = len;
+	op->io->buf = buf;
+	op->io->scratch = op->mem;
+	op->io->done = io_done;
+	op->io->user = op;
+	align_submit(disk, op->io);
 }
 
 /* For what ends without the device. */
@@ -149,7 +176,8 @@ do_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file
 		/* The end of the device.  No data and no error look the same. */
 		answer_now(op, 0);
 	} else {
-		submit(op, BLK_READ, (uint64_t)off, len, op->mem + FUSE_ROOM + FUSE_HEADER_BYTES);
+		submit(op, BLK_READ, false, (uint64_t)off, len,
+		    op->mem + FUSE_ROOM + FUSE_HEADER_BYTES);
 	}
 }
 
@@ -173,8 +201,8 @@ do_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off
 	} else {
 		/* Direct writes are not followed by an FSYNC: the opener's wish is in each of them.
 		 */
-		op->io.fua = (fi->flags & O_DSYNC) != 0;
-		submit(op, BLK_WRITE, (uint64_t)off, len, op->mem + (buf - (const char *)op->mem));
+		submit(op, BLK_WRITE, (fi->flags & O_DSYNC) != 0, (uint64_t)off, len,
+		    op->mem + (buf - (const char *)op->mem));
 	}
 }
 
@@ -190,7 +218,7 @@ do_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi
 	if (op->node->disk.dev->read_only)
 		answer_now(op, 0);
 	else
-		submit(op, BLK_FLUSH, 0, 0, NULL);
+		submit(op, BLK_FLUSH, false, 0, 0, NULL);
 }
 
 /*
@@ -220,7 +248,7 @@ do_fallocate(
 	else if (len == 0 || (len < (uint64_t)length && !(mode & FALLOC_FL_KEEP_SIZE)))
 		answer_now(op, EINVAL);
 	else
-		submit(op, BLK_WRITE_ZEROES, (uint64_t)off, len, NULL);
+		submit(op, BLK_WRITE_ZEROES, false, (uint64_t)off, len, NULL);
 }
 
 void

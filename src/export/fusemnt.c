@@ -110,13 +110,6 @@ fusemnt_mount(struct fuse_session *se, const char *path, const char *max_read)
 	return fuse_session_mount(se, device);
 }
 
-void
-fusemnt_unmounted(const char *path)
-{
-	if (fusermount_is_there())
-		(void)fusermount_unmount(path); /* perhaps it is not there any more */
-}
-
 /* An ordinary user's mounts are fusermount3's to take away. */
 static int
 unmount_as_user(const char *path)
@@ -154,6 +147,25 @@ look(const struct mounts_row *row, void *user)
 	return false;
 }
 
+/* Take the mount that is seen there away. */
+static int
+detach(const char *path)
+{
+	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+		return 0;
+	return errno == EPERM ? unmount_as_user(path) : -errno;
+}
+
+void
+fusemnt_take_away(const char *path)
+{
+	struct search s = { .path = path };
+
+	mounts_each(look, &s);
+	if (s.is_mounted && s.is_ours)
+		(void)detach(path); /* what is left is swept when it is mounted again */
+}
+
 static int
 sweep(const char *path)
 {
@@ -171,9 +183,7 @@ sweep(const char *path)
 			return err;
 		if (err != ENOTCONN && err != ECONNABORTED)
 			return -EBUSY;
-		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
-			continue;
-		err = errno == EPERM ? unmount_as_user(path) : -errno;
+		err = detach(path);
 		if (err < 0)
 			return err;
 	}

@@ -19,14 +19,15 @@
  * some seconds when that mount does not answer.
  */
 int fusemnt_prepare(const char *dir, char **ret_path, bool *ret_made);
+/* Unmount what is at `path`, if it is a mount of ours, whoever uses it. */
+void fusemnt_take_away(const char *path);
 
 struct fuse_session;
 /*
  * fuse_session_mount(), or where this process may not start fusermount3, the same by its child
  * (sys/fusermount.h), with `max_read` ("max_read=N") and the options of all our mounts.  Its mounts
- * fusemnt_unmounted() takes away, after fuse_session_destroy(); libfuse does so with the others.
+ * fusemnt_take_away() takes away, after fuse_session_unmount().
  */
 int fusemnt_mount(struct fuse_session *se, const char *path, const char *max_read);
-void fusemnt_unmounted(const char *path);
 
 #endif

@@ -21,6 +21,7 @@
 #define KEEP_BYTES (64u << 10)
 
 struct fusepool {
+	struct mounter *mounter;
 	unsigned mounts;
 	struct list idle; /* the last used first: its memory is in the cache */
 	unsigned idle_count, busy_count;
@@ -45,6 +46,7 @@ make_op(struct fusepool *pool)
 		free(op);
 		return false;
 	}
+	op->io = (struct align_io *)(void *)(op->mem + FUSE_IO_AT);
 	/* A huge page would make all of it resident.  Where there are none, this fails and is not
 	 * missed. */
 	(void)madvise(op->mem, FUSE_MEM_BYTES, MADV_NOHUGEPAGE);
@@ -76,6 +78,11 @@ fusepool_join(void)
 		pool = calloc(1, sizeof *pool);
 		if (pool == NULL)
 			return NULL;
+		pool->mounter = mounter_new();
+		if (pool->mounter == NULL) {
+			free(pool);
+			return NULL;
+		}
 		list_init(&pool->idle);
 		list_init(&pool->starved);
 		thread_pool = pool;
@@ -91,6 +98,12 @@ fusepool_join(void)
 	return pool;
 }
 
+struct mounter *
+fusepool_mounter(const struct fusepool *pool)
+{
+	return pool->mounter;
+}
+
 void
 fusepool_leave(struct fusepool *pool)
 {
@@ -101,6 +114,7 @@ fusepool_leave(struct fusepool *pool)
 		return;
 	assert(pool->busy_count == 0 && list_empty(&pool->starved));
 	free_ops(pool, 0);
+	mounter_free(pool->mounter);
 	free(pool);
 	thread_pool = NULL;
 }

@@ -31,29 +31,177 @@ fusetest_call(struct fusetest *t, void (*fn)(void *arg), void *arg)
 	worker_call(t->worker, fn, arg);
 }
 
+/* ---- events ---- */
+
+static void
+note(struct fusetest_ex *x, bool *flag, unsigned *count)
+{
+	pthread_mutex_lock(&x->lock);
+	if (flag != NULL)
+		*flag = true;
+	if (count != NULL)
+		++*count;
+	pthread_cond_broadcast(&x->changed);
+	pthread_mutex_unlock(&x->lock);
+	if (x->loop != NULL)
+		loop_stop(x->loop);
+}
+
+static void
+on_started(void *user, int err)
+{
+	struct fusetest_ex *x = user;
+
+	x->err = err;
+	note(x, &x->is_started, NULL);
+}
+
+static void
+on_gone(void *user, struct blk_dev *dev, const char *why)
+{
+	struct fusetest_ex *x = user;
+
+	(void)dev;
+	assert_true(why[0] != '\0');
+	note(x, NULL, &x->gone);
+}
+
+static void
+on_back(void *user, struct blk_dev *dev, bool is_new)
+{
+	struct fusetest_ex *x = user;
+
+	(void)dev;
+	x->back_new += is_new; /* before back: whoever waits for that looks at it */
+	note(x, NULL, &x->back);
+}
+
+static void
+on_let_go(void *user, struct blk_dev *dev)
+{
+	struct fusetest_ex *x = user;
+
+	(void)dev;
+	note(x, NULL, &x->let_go);
+}
+
+static void
+on_stopped(void *user)
+{
+	struct fusetest_ex *x = user;
+
+	note(x, &x->is_stopped, NULL);
+}
+
+const struct export_events fusetest_events = {
+	.started = on_started,
+	.gone = on_gone,
+	.back = on_back,
+	.let_go = on_let_go,
+	.stopped = on_stopped,
+};
+
+void
+fusetest_ex_init(struct fusetest_ex *x)
+{
+	*x = (struct fusetest_ex){ .ex = NULL };
+	pthread_mutex_init(&x->lock, NULL);
+	pthread_cond_init(&x->changed, NULL);
+}
+
+void
+fusetest_ex_fini(struct fusetest_ex *x)
+{
+	pthread_cond_destroy(&x->changed);
+	pthread_mutex_destroy(&x->lock);
+}
+
+static void
+await(struct fusetest_ex *x, const bool *flag)
+{
+	pthread_mutex_lock(&x->lock);
+	while (!*flag)
+		pthread_cond_wait(&x->changed, &x->lock); /* the guard ends what never comes */
+	pthread_mutex_unlock(&x->lock);
+}
+
+int
+fusetest_await_start(struct fusetest_ex *x)
+{
+	await(x, &x->is_started);
+	return x->err;
+}
+
+void
+fusetest_await_stop(struct fusetest_ex *x)
+{
+	await(x, &x->is_stopped);
+}
+
+void
+fusetest_await_count(struct fusetest_ex *x, const unsigned *count, unsigned least)
+{
+	pthread_mutex_lock(&x->lock);
+	while (*count < least)
+		pthread_cond_wait(&x->changed, &x->lock); /* the guard ends what never comes */
+	pthread_mutex_unlock(&x->lock);
+}
+
+int
+fusetest_start_on(struct loop *loop, const char *dir, struct fusetest_ex *x)
+{
+	int err;
+
+	fusetest_ex_init(x);
+	err = export_find("fuse")->start(loop, dir, &fusetest_events, x, &x->ex);
+	x->loop = loop;
+	while (err == 0 && !x->is_started)
+		err = loop_run(loop);
+	return err != 0 ? err : x->err;
+}
+
+void
+fusetest_stop_on(struct fusetest_ex *x)
+{
+	export_find("fuse")->stop(x->ex);
+	while (!x->is_stopped)
+		assert_int_equal(loop_run(x->loop), 0);
+	fusetest_ex_fini(x);
+}
+
+/* ---- a mount ---- */
+
 static void
 start_there(void *arg)
 {
 	struct fusetest *t = arg;
-	int err = export_find("fuse")->start(worker_loop(t->worker), t->dir, &t->ex);
+	int err = export_find("fuse")->start(
+	    worker_loop(t->worker), t->dir, &fusetest_events, &t->x, &t->ex);
 
-	if (err < 0) {
-		fprintf(stderr, "start: %s\n", strerror(-err));
-		t->ex = NULL;
-	}
+	if (err < 0)
+		on_started(&t->x, err);
 }
 
 bool
 fusetest_try(struct fusetest *t)
 {
+	int err;
+
+	t->x.is_started = t->x.is_stopped = false;
 	fusetest_call(t, start_there, t);
-	return t->ex != NULL;
+	err = fusetest_await_start(&t->x);
+	if (err < 0) {
+		fprintf(stderr, "start: %s\n", strerror(-err));
+		t->ex = NULL;
+	}
+	return err == 0;
 }
 
 void
 fusetest_start(struct fusetest *t)
 {
 	memset(t, 0, sizeof *t);
+	fusetest_ex_init(&t->x);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->submitted, NULL);
 	snprintf(t->base, sizeof t->base, "/tmp/openisw-fuse-XXXXXX");
@@ -124,6 +272,7 @@ void
 fusetest_stop(struct fusetest *t)
 {
 	fusetest_call(t, stop_there, t);
+	fusetest_await_stop(&t->x);
 }
 
 static void
@@ -131,8 +280,6 @@ end_there(void *arg)
 {
 	struct fusetest *t = arg;
 
-	if (t->ex != NULL)
-		stop_there(t);
 	for (unsigned i = 0; i < t->dev_count; i++) {
 		while (t->devs[i].m->queued > 0)
 			memdev_fail_all(t->devs[i].m, -ENXIO);
@@ -143,8 +290,11 @@ end_there(void *arg)
 void
 fusetest_end(struct fusetest *t)
 {
+	if (t->ex != NULL)
+		fusetest_stop(t);
 	fusetest_call(t, end_there, t);
 	worker_free(t->worker);
+	fusetest_ex_fini(&t->x);
 	pthread_cond_destroy(&t->submitted);
 	pthread_mutex_destroy(&t->lock);
 	assert_int_equal(rmdir(t->base), 0);

@@ -17,7 +17,19 @@ struct fusetest_dev {
 	unsigned long submitted[MEMDEV_OPS]; /* under t->lock */
 };
 
+/* An exporter whose events a test waits for; on any thread but the exporter's. */
+struct fusetest_ex {
+	struct export *ex;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool is_started, is_stopped; /* these under lock */
+	int err;
+	unsigned gone, back, back_new, let_go; /* back: also the new ones */
+	struct loop *loop;                     /* not NULL: stopped when something is told */
+};
+
 struct fusetest {
+	struct fusetest_ex x;
 	struct worker *worker;
 	struct export *ex;
 	char base[64]; /* a directory of its own */
@@ -28,6 +40,18 @@ struct fusetest {
 	pthread_mutex_t lock;
 	pthread_cond_t submitted;
 };
+
+/* For what is not a struct fusetest: events for start(), with a fusetest_ex as their user. */
+extern const struct export_events fusetest_events;
+void fusetest_ex_init(struct fusetest_ex *x);
+void fusetest_ex_fini(struct fusetest_ex *x);
+/* Wait until it has started (its result), or stopped, or so much was told. */
+int fusetest_await_start(struct fusetest_ex *x);
+void fusetest_await_stop(struct fusetest_ex *x);
+void fusetest_await_count(struct fusetest_ex *x, const unsigned *count, unsigned least);
+/* Start, and stop, on the caller's own loop. */
+int fusetest_start_on(struct loop *loop, const char *dir, struct fusetest_ex *x);
+void fusetest_stop_on(struct fusetest_ex *x);
 
 /* Why there can be no test here, or NULL. */
 const char *fusetest_obstacle(void);

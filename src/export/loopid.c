@@ -82,6 +82,13 @@ loopid_is_dead(int err)
 	return err == -ENOTCONN || err == -ECONNABORTED;
 }
 
+/* Nothing more, but that the kernel says that nobody finds it by this name now. */
+static bool
+is_end(const char *rest)
+{
+	return rest[0] == '\0' || strcmp(rest, " (deleted)") == 0;
+}
+
 /* By its name alone; `file`: a file, or a directory with '/' at its end. */
 static bool
 has_name(const char *backing, const char *file)
@@ -90,8 +97,7 @@ has_name(const char *backing, const char *file)
 
 	if (n > 0 && file[n - 1] == '/')
 		return strncmp(backing, file, n) == 0;
-	return strncmp(backing, file, n) == 0 &&
-	       (backing[n] == '\0' || strcmp(backing + n, " (deleted)") == 0);
+	return strncmp(backing, file, n) == 0 && is_end(backing + n);
 }
 
 /* "/c1t0d0": a disk's file at the root of a mount that is not in the tree any more. */
@@ -102,7 +108,7 @@ is_lone_disk(const char *backing)
 	int end = 0;
 
 	return sscanf(backing, "/c%ut%ud%u%n", &bus, &target, &lun, &end) == 3 && end > 0 &&
-	       backing[end] == '\0';
+	       is_end(backing + end);
 }
 
 /* Is it a device of a mount that is no longer in the tree, and was on this file? */

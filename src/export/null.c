@@ -14,6 +14,8 @@ struct entry {
 struct export
 {
 	struct list entries;
+	const struct export_events *events;
+	void *user;
 };
 
 static struct entry *
@@ -43,7 +45,8 @@ null_dev(const struct export *ex, const char *name)
 }
 
 static int
-start(struct loop *loop, const char *dir, struct export **ret_ex)
+start(struct loop *loop, const char *dir, const struct export_events *events, void *user,
+    struct export **ret_ex)
 {
 	struct export *ex = malloc(sizeof *ex);
 
@@ -52,7 +55,10 @@ start(struct loop *loop, const char *dir, struct export **ret_ex)
 	if (ex == NULL)
 		return -ENOMEM;
 	list_init(&ex->entries);
+	ex->events = events;
+	ex->user = user;
 	*ret_ex = ex;
+	events->started(user, 0);
 	return 0;
 }
 
@@ -121,8 +127,12 @@ openers(const struct export *ex, const struct blk_dev *dev)
 static void
 stop(struct export *ex)
 {
+	const struct export_events *events = ex->events;
+	void *user = ex->user;
+
 	LIST_EACH(n, tmp, &ex->entries)
 	drop(LIST_ENTRY(n, struct entry, link));
+	events->stopped(user);
 	free(ex);
 }
 

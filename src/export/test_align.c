@@ -251,6 +251,148 @@ the_first_error_is_the_result_and_stops_the_rest(void **state)
 	world_fini(&w);
 }
 
+/*
+ * Whichever edge cannot be read, in whichever order the answers come, nothing
+ * is written: what lies in its place in memory is no block of the disk.
+ */
+static void
+an_edge_that_cannot_be_read_is_never_merged(void **state)
+{
+	static uint8_t before[SIZE];
+
+	(void)state;
+	for (unsigned seed = 0; seed < 40; seed++)
+		for (unsigned edge = 0; edge < 2; edge++)
+			for (unsigned zeroes = 0; zeroes < 2; zeroes++) {
+				struct world w;
+				unsigned long writes;
+
+				world_init(&w, 512);
+				w.m->reorder_seed = seed;
+				memcpy(before, w.m->mem, SIZE);
+				w.m->bad_from = edge == 0 ? 512 : 2560;
+				w.m->bad_to = w.m->bad_from + 512;
+				writes = w.m->submitted[BLK_WRITE];
+				assert_int_equal(run(&w, zeroes ? BLK_WRITE_ZEROES : BLK_WRITE, 700,
+						     2000, 0x5a, NULL),
+				    -EIO);
+				assert_int_equal(w.m->submitted[BLK_WRITE], writes);
+				assert_memory_equal(w.m->mem, before, SIZE);
+				world_fini(&w);
+			}
+}
+
+/* The device asserts it. */
+static void
+pieces_are_whole_blocks_whatever_the_device_takes(void **state)
+{
+	static uint8_t model[SIZE];
+	uint64_t x = 815;
+
+	(void)state;
+	for (uint32_t most = 4096; most < 4096 + 3 * 512; most += 100) {
+		struct world w;
+
+		world_init(&w, 512);
+		memcpy(model, w.m->mem, SIZE);
+		w.m->dev.max_io_bytes = most;
+		for (unsigned i = 0; i < 60; i++) {
+			uint64_t off = random_next(&x) % SIZE;
+			uint64_t len = 1 + random_next(&x) % (SIZE - off);
+
+			assert_int_equal(run(&w, BLK_WRITE, off, len, (int)i, NULL), 0);
+			memset(model + off, (int)i, len);
+			assert_memory_equal(w.m->mem, model, SIZE);
+		}
+		world_fini(&w);
+	}
+}
+
+/* A request that passed, or was told to wait its turn. */
+struct passing {
+	struct blk_req r;
+	struct world *w;
+	uint8_t mem[512];
+};
+
+static void
+passing_done(struct blk_req *r)
+{
+	struct passing *p = LIST_ENTRY(r, struct passing, r);
+
+	align_passed(&p->w->disk, r->op);
+	if (--p->w->outstanding == 0)
+		loop_stop(p->w->loop);
+}
+
+static bool
+pass(struct world *w, struct passing *p, uint64_t offset, int fill)
+{
+	if (!align_pass(&w->disk, BLK_WRITE, offset, sizeof p->mem))
+		return false;
+	memset(p->mem, fill, sizeof p->mem);
+	p->w = w;
+	p->r = (struct blk_req){ .op = BLK_WRITE,
+		.offset = offset,
+		.len = sizeof p->mem,
+		.buf = p->mem,
+		.done = passing_done };
+	w->outstanding++;
+	w->m->dev.submit(&w->m->dev, &p->r);
+	return true;
+}
+
+static void
+what_passes_and_what_is_merged_lose_nothing_of_each_other(void **state)
+{
+	struct passing first = { 0 }, second = { 0 };
+	struct io *partial;
+	struct world w;
+
+	(void)state;
+	world_init(&w, 512);
+	w.m->hold = true;
+	assert_true(pass(&w, &first, 0, 0x11));
+	partial = begin(&w, BLK_WRITE, 10, 20, 0x22);
+	/* Its block is being written: it must not read it yet. */
+	assert_int_equal(w.m->submitted[BLK_READ], 0);
+	/* And nothing passes that it might wait for, for ever. */
+	assert_false(pass(&w, &second, 512, 0x33));
+	memdev_release(w.m);
+	wait_all(&w);
+	assert_int_equal(partial->a.result, 0);
+	assert_int_equal(w.m->mem[9], 0x11);
+	assert_int_equal(w.m->mem[10], 0x22);
+	assert_int_equal(w.m->mem[30], 0x11);
+	assert_true(pass(&w, &second, 512, 0x33));
+	wait_all(&w);
+	assert_int_equal(w.disk.passed_count, 0);
+	free(partial);
+	world_fini(&w);
+}
+
+static void
+only_whole_blocks_that_the_device_takes_pass(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 512);
+	w.m->dev.max_io_bytes = 4096;
+	assert_true(align_pass(&w.disk, BLK_READ, 512, 4096));
+	assert_false(align_pass(&w.disk, BLK_READ, 512, 4608));
+	assert_false(align_pass(&w.disk, BLK_READ, 100, 512));
+	assert_false(align_pass(&w.disk, BLK_READ, 512, 100));
+	assert_false(align_pass(&w.disk, BLK_WRITE, 256, 256));
+	/* Zeroes are never cut. */
+	assert_true(align_pass(&w.disk, BLK_WRITE_ZEROES, 0, SIZE));
+	align_passed(&w.disk, BLK_WRITE_ZEROES);
+	assert_true(align_pass(&w.disk, BLK_FLUSH, 0, 0));
+	align_passed(&w.disk, BLK_FLUSH);
+	assert_int_equal(w.disk.passed_count, 0);
+	world_fini(&w);
+}
+
 static void
 stable_storage_is_asked_for_in_every_piece(void **state)
 {
@@ -330,6 +472,10 @@ main(void)
 		cmocka_unit_test(a_whole_block_write_waits_for_a_partial_one_of_the_same_block),
 		cmocka_unit_test(whole_block_writes_do_not_wait_for_each_other),
 		cmocka_unit_test(the_first_error_is_the_result_and_stops_the_rest),
+		cmocka_unit_test(an_edge_that_cannot_be_read_is_never_merged),
+		cmocka_unit_test(pieces_are_whole_blocks_whatever_the_device_takes),
+		cmocka_unit_test(what_passes_and_what_is_merged_lose_nothing_of_each_other),
+		cmocka_unit_test(only_whole_blocks_that_the_device_takes_pass),
 		cmocka_unit_test(stable_storage_is_asked_for_in_every_piece),
 		cmocka_unit_test(what_waits_when_the_device_goes_ends_with_enxio),
 		cmocka_unit_test(pieces_that_are_left_when_the_device_goes_are_an_error),

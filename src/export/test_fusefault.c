@@ -160,9 +160,10 @@ stop_unmounts_and_ends_what_is_outstanding(void **state)
 	fd = fusetest_open(&t, "d", O_RDWR);
 	fusetest_hold(&t, m);
 	call_begin(&r, fd, false, 0);
-	call_begin(&w, fd, true, 16384);
+	/* It reads its edges; what comes then is a request that did not pass. */
 	call_begin(&partial, fd, true, 100001);
 	fusetest_await(&t, m, BLK_READ, 2);
+	call_begin(&w, fd, true, 16384);
 	fusetest_await(&t, m, BLK_WRITE, 1);
 	fusetest_stop(&t);
 	pthread_join(r.thread, NULL);
@@ -179,12 +180,34 @@ stop_unmounts_and_ends_what_is_outstanding(void **state)
 	fusetest_end(&t);
 }
 
+/* The connection is cut first: the exporter may be faster to take the mount away then. */
 static void
-an_administrator_may_unmount_it(void **state)
+cut_mount(const char *dir)
+{
+	assert_true(umount2(dir, MNT_FORCE | MNT_DETACH) == 0 || errno == EINVAL);
+}
+
+/* Write and read through the file, opened anew. */
+static void
+use_file(const struct fusetest *t, int fill)
+{
+	char buf[512], got[512];
+	int fd = fusetest_open(t, "d", O_RDWR);
+
+	memset(buf, fill, sizeof buf);
+	assert_int_equal(pwrite(fd, buf, sizeof buf, 0), sizeof buf);
+	assert_int_equal(pread(fd, got, sizeof got, 0), sizeof got);
+	assert_memory_equal(buf, got, sizeof buf);
+	close(fd);
+}
+
+static void
+a_mount_that_is_cut_with_requests_under_way_is_made_again(void **state)
 {
 	struct fusetest t;
 	struct memdev *m;
 	struct caller r;
+	char byte;
 	int fd;
 
 	(void)state;
@@ -194,13 +217,90 @@ an_administrator_may_unmount_it(void **state)
 	fusetest_hold(&t, m);
 	call_begin(&r, fd, false, 0);
 	fusetest_await(&t, m, BLK_READ, 1);
-	assert_int_equal(umount2(t.dir, MNT_FORCE | MNT_DETACH), 0);
+	cut_mount(t.dir);
 	pthread_join(r.thread, NULL);
 	assert_true(r.n < 0);
+	fusetest_await_count(&t.x, &t.x.back, 1);
+	assert_int_equal(t.x.back_new, 1);
+	assert_int_equal(t.x.gone, 1);
+	/* Who had it open has nothing; who opens it again has the disk. */
+	assert_int_equal(pread(fd, &byte, 1, 0), -1);
 	close(fd);
 	fusetest_release(&t, m);
+	assert_int_equal(fusetest_openers(&t, m), 0);
+	use_file(&t, 0x71);
 	fusetest_stop(&t);
+	assert_false(mounts_each(see_mount, t.dir));
 	fusetest_end(&t);
+}
+
+static void
+a_mount_that_is_taken_away_while_a_file_is_open_comes_back_and_the_file_goes_on(void **state)
+{
+	struct fusetest t;
+	struct memdev *m;
+	char buf[512] = { 0x17 };
+	int fd;
+
+	(void)state;
+	fusetest_start(&t);
+	m = fusetest_add(&t, "d", MIB, 512);
+	fd = fusetest_open(&t, "d", O_RDWR);
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_int_equal(umount2(t.dir, MNT_DETACH), 0);
+		fusetest_await_count(&t.x, &t.x.back, i);
+		assert_int_equal(t.x.gone, i);
+		assert_true(mounts_each(see_mount, t.dir));
+		assert_int_equal(pwrite(fd, buf, sizeof buf, 512), sizeof buf);
+		use_file(&t, (int)i);
+	}
+	assert_int_equal(t.x.back_new, 0);
+	assert_int_equal(fusetest_openers(&t, m), 1);
+	close(fd);
+	fusetest_end(&t);
+}
+
+static void
+a_mount_that_is_taken_away_unused_comes_back(void **state)
+{
+	struct fusetest t;
+
+	(void)state;
+	fusetest_start(&t);
+	fusetest_add(&t, "d", MIB, 512);
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_int_equal(umount2(t.dir, MNT_DETACH), 0);
+		/* New or not: another name space may have it still. */
+		fusetest_await_count(&t.x, &t.x.back, i);
+		use_file(&t, (int)i);
+	}
+	fusetest_end(&t);
+}
+
+static void
+stop_is_heard_whatever_the_mount_is_doing(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		struct fusetest t;
+		int fd = -1;
+
+		fusetest_start(&t);
+		fusetest_add(&t, "d", MIB, 512);
+		if (i % 2 == 0)
+			fd = fusetest_open(&t, "d", O_RDONLY);
+		if (i % 4 < 2)
+			assert_int_equal(umount2(t.dir, MNT_DETACH), 0);
+		else
+			cut_mount(t.dir);
+		if (i % 3 == 0)
+			fusetest_await_count(&t.x, &t.x.gone, 1);
+		fusetest_stop(&t);
+		assert_false(mounts_each(see_mount, t.dir));
+		if (fd >= 0)
+			close(fd);
+		fusetest_end(&t);
+	}
 }
 
 static void
@@ -247,13 +347,13 @@ serve_in_child(const char *dir)
 	if (pid == 0) {
 		struct loop *l = loop_new();
 		struct memdev *m = memdev_new(l, "d", MIB, 512);
-		struct export *ex;
+		struct fusetest_ex x;
 
-		if (export_find("fuse")->start(l, dir, &ex) < 0 ||
-		    export_find("fuse")->add(ex, &m->dev) < 0 || write(pipefd[1], "", 1) != 1)
+		if (fusetest_start_on(l, dir, &x) < 0 ||
+		    export_find("fuse")->add(x.ex, &m->dev) < 0 || write(pipefd[1], "", 1) != 1)
 			_exit(1);
-		loop_run(l);
-		_exit(2);
+		for (;;)
+			loop_run(l);
 	}
 	close(pipefd[1]);
 	assert_int_equal(read(pipefd[0], &byte, 1), 1);
@@ -266,7 +366,7 @@ a_stale_mount_is_cleaned_up_and_a_live_one_is_left_alone(void **state)
 {
 	char base[] = "/tmp/openisw-fuse-XXXXXX", dir[80], file[96];
 	struct loop *l = loop_new();
-	struct export *ex;
+	struct fusetest_ex x;
 	struct stat st;
 	struct guard guard;
 	pid_t pid;
@@ -280,7 +380,7 @@ a_stale_mount_is_cleaned_up_and_a_live_one_is_left_alone(void **state)
 	pid = serve_in_child(dir);
 	fd = open(file, O_RDONLY);
 	assert_true(fd >= 0);
-	assert_int_equal(export_find("fuse")->start(l, dir, &ex), -EBUSY);
+	assert_int_equal(fusetest_start_on(l, dir, &x), -EBUSY);
 	assert_true(mounts_each(see_mount, dir));
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -291,8 +391,8 @@ a_stale_mount_is_cleaned_up_and_a_live_one_is_left_alone(void **state)
 	pid = serve_in_child(dir);
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	assert_int_equal(export_find("fuse")->start(l, dir, &ex), 0);
-	export_find("fuse")->stop(ex);
+	assert_int_equal(fusetest_start_on(l, dir, &x), 0);
+	fusetest_stop_on(&x);
 	assert_false(mounts_each(see_mount, dir));
 	close(fd);
 	loop_free(l);
@@ -306,14 +406,14 @@ a_mount_of_another_kind_is_not_taken_away(void **state)
 {
 	char base[] = "/tmp/openisw-fuse-XXXXXX";
 	struct loop *l = loop_new();
-	struct export *ex;
+	struct fusetest_ex x;
 
 	(void)state;
 	assert_non_null(mkdtemp(base));
 	assert_int_equal(mount("none", base, "tmpfs", 0, "size=64k"), 0);
-	assert_int_equal(export_find("fuse")->start(l, base, &ex), -EBUSY);
+	assert_int_equal(fusetest_start_on(l, base, &x), -EBUSY);
 	assert_int_equal(umount(base), 0);
-	assert_int_equal(export_find("fuse")->start(l, "/nonexistent/here/disk", &ex), -ENOENT);
+	assert_int_equal(fusetest_start_on(l, "/nonexistent/here/disk", &x), -ENOENT);
 	rmdir(base);
 	loop_free(l);
 }
@@ -341,7 +441,7 @@ submit_many(aio_context_t ctx, int fd, uint8_t *mem)
 
 struct neighbour {
 	struct fusetest *t;
-	struct export *ex;
+	struct fusetest_ex x;
 	struct memdev *m;
 	char dir[80];
 	int err;
@@ -353,9 +453,10 @@ neighbour_start(void *arg)
 	struct neighbour *n = arg;
 
 	n->m = memdev_new(worker_loop(n->t->worker), "d", MIB, 512);
-	n->err = export_find("fuse")->start(worker_loop(n->t->worker), n->dir, &n->ex);
+	n->err = export_find("fuse")->start(
+	    worker_loop(n->t->worker), n->dir, &fusetest_events, &n->x, &n->x.ex);
 	if (n->err == 0)
-		n->err = export_find("fuse")->add(n->ex, &n->m->dev);
+		n->err = export_find("fuse")->add(n->x.ex, &n->m->dev);
 }
 
 static void
@@ -363,7 +464,7 @@ neighbour_stop(void *arg)
 {
 	struct neighbour *n = arg;
 
-	export_find("fuse")->stop(n->ex);
+	export_find("fuse")->stop(n->x.ex);
 	memdev_free(n->m);
 }
 
@@ -385,8 +486,10 @@ a_queue_beyond_the_limit_waits_and_a_neighbour_goes_on(void **state)
 	for (unsigned i = 0; i < MIB; i++)
 		m->mem[i] = (uint8_t)(i >> 8);
 	snprintf(n.dir, sizeof n.dir, "%s/two", t.base);
+	fusetest_ex_init(&n.x);
 	fusetest_call(&t, neighbour_start, &n);
 	assert_int_equal(n.err, 0);
+	assert_int_equal(fusetest_await_start(&n.x), 0);
 	fd = fusetest_open(&t, "d", O_RDONLY | O_DIRECT);
 	fusetest_hold(&t, m);
 	assert_int_equal(syscall(SYS_io_setup, MANY, &ctx), 0);
@@ -410,6 +513,8 @@ a_queue_beyond_the_limit_waits_and_a_neighbour_goes_on(void **state)
 	syscall(SYS_io_destroy, ctx);
 	close(fd);
 	fusetest_call(&t, neighbour_stop, &n);
+	fusetest_await_stop(&n.x);
+	fusetest_ex_fini(&n.x);
 	fusetest_end(&t);
 }
 
@@ -513,7 +618,7 @@ static int
 start_with_device(const char *base, mode_t mode)
 {
 	struct loop *l = loop_new();
-	struct export *ex;
+	struct fusetest_ex x;
 	char dir[80];
 
 	if (!own_mounts() || mount("none", "/dev", "tmpfs", 0, "size=64k") < 0 ||
@@ -521,7 +626,7 @@ start_with_device(const char *base, mode_t mode)
 	    setgid(65534) < 0 || setuid(65534) < 0)
 		return 77;
 	snprintf(dir, sizeof dir, "%s/disk", base);
-	return -export_find("fuse")->start(l, dir, &ex);
+	return -fusetest_start_on(l, dir, &x);
 }
 
 static int
@@ -565,7 +670,11 @@ main(void)
 		cmocka_unit_test(
 		    a_device_that_is_open_is_removed_only_by_force_and_then_gives_enxio),
 		cmocka_unit_test(stop_unmounts_and_ends_what_is_outstanding),
-		cmocka_unit_test(an_administrator_may_unmount_it),
+		cmocka_unit_test(a_mount_that_is_cut_with_requests_under_way_is_made_again),
+		cmocka_unit_test(
+		    a_mount_that_is_taken_away_while_a_file_is_open_comes_back_and_the_file_goes_on),
+		cmocka_unit_test(a_mount_that_is_taken_away_unused_comes_back),
+		cmocka_unit_test(stop_is_heard_whatever_the_mount_is_doing),
 		cmocka_unit_test(a_killed_writer_waits_until_the_device_has_answered),
 		cmocka_unit_test(a_stale_mount_is_cleaned_up_and_a_live_one_is_left_alone),
 		cmocka_unit_test(a_mount_of_another_kind_is_not_taken_away),

@@ -446,11 +446,11 @@ child_run(const char *dir, int fd, bool hang)
 	struct loopdev *ld = loopdev_new(c.loop);
 	struct loopdev_job job = { .what = LOOPDEV_ATTACH, .block_bytes = 512 };
 	struct memdev *m = memdev_new(c.loop, "d", 8 * MIB, 512);
-	struct export *ex;
+	struct fusetest_ex x;
 	pthread_t thread;
 
-	if (ld == NULL || export_find("fuse")->start(c.loop, dir, &ex) < 0 ||
-	    export_find("fuse")->add(ex, &m->dev) < 0 ||
+	if (ld == NULL || fusetest_start_on(c.loop, dir, &x) < 0 ||
+	    export_find("fuse")->add(x.ex, &m->dev) < 0 ||
 	    pthread_create(&thread, NULL, child_stat, &c) != 0 || loop_run(c.loop) < 0)
 		_exit(1);
 	pthread_join(thread, NULL);
@@ -460,8 +460,8 @@ child_run(const char *dir, int fd, bool hang)
 	loopdev_run(ld, &job);
 	if (hang)
 		child_swallow(&c);
-	loop_run(c.loop);
-	_exit(2);
+	for (;;)
+		loop_run(c.loop);
 }
 
 static pid_t
@@ -575,6 +575,7 @@ a_number_that_is_anothers_by_now_is_not_touched(void **state)
 	struct fixture f;
 	struct memdev *m;
 	char node[32];
+	bool is_plain;
 
 	(void)state;
 	setup(&f);
@@ -584,13 +585,15 @@ a_number_that_is_anothers_by_now_is_not_touched(void **state)
 		assert_int_equal(run(&f, LOOPDEV_CHECK), 0);
 		assert_int_equal(spawn((char *[]){ "losetup", "-d", f.job.path, NULL }), 0);
 		assert_int_equal(run(&f, LOOPDEV_CHECK), -ENXIO);
-		assert_int_equal(take_number(&f, f.job.number, node, sizeof node), 0);
+		/* Where that fails, somebody else was faster, and it is his. */
+		is_plain = take_number(&f, f.job.number, node, sizeof node) == 0;
 		f.job.is_forced = forced;
 		assert_int_equal(run(&f, LOOPDEV_CHECK), -ENXIO);
 		assert_int_equal(run(&f, LOOPDEV_CHANGE), -ENXIO);
 		assert_int_equal(run(&f, LOOPDEV_DETACH), -ENXIO);
 		/* The other one has it still. */
-		assert_int_equal(spawn((char *[]){ "losetup", "-d", node, NULL }), 0);
+		if (is_plain)
+			assert_int_equal(spawn((char *[]){ "losetup", "-d", node, NULL }), 0);
 	}
 	/* The same name on another inode is another file. */
 	attach(&f, m);

@@ -81,11 +81,41 @@ free_numbers_of_earlier_runs_are_taken_out(void **state)
 	loop_free(f.loop);
 }
 
+/* Numbers that do not exist: nobody uses them, and the walk does not grow with them. */
+static void
+ten_thousand_devices_are_one_question(void **state)
+{
+	enum { MANY = 10000 };
+	struct fixture f = { .loop = loop_new() };
+	struct loopuse *uses = calloc(MANY, sizeof *uses);
+	unsigned used = 0;
+
+	(void)state;
+	assert_non_null(uses);
+	f.ld = loopdev_new(f.loop);
+	f.job.done = job_done;
+	f.job.user = f.loop;
+	for (int i = 0; i < MANY; i++)
+		uses[i].number = 500000 + (i * 7919) % MANY;
+	f.job.users = uses;
+	f.job.n_numbers = MANY;
+	assert_int_equal(run(&f, LOOPDEV_USERS), 0);
+	for (int i = 0; i < MANY; i++) {
+		assert_int_equal(uses[i].number, 500000 + i);
+		used += uses[i].is_used;
+	}
+	assert_int_equal(used, 0);
+	free(uses);
+	loopdev_free(f.ld);
+	loop_free(f.loop);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(free_numbers_of_earlier_runs_are_taken_out),
+		cmocka_unit_test(ten_thousand_devices_are_one_question),
 	};
 	char why[256];
 

@@ -26,15 +26,36 @@ exporters_are_found_by_name(void **state)
 	assert_null(export_find("floppy"));
 }
 
+struct told {
+	bool is_started, is_stopped;
+};
+
+static void
+on_started(void *user, int err)
+{
+	assert_int_equal(err, 0);
+	((struct told *)user)->is_started = true;
+}
+
+static void
+on_stopped(void *user)
+{
+	((struct told *)user)->is_stopped = true;
+}
+
+static const struct export_events events = { .started = on_started, .stopped = on_stopped };
+
 static void
 devices_come_and_go(void **state)
 {
 	const struct export_ops *ops = export_find("null");
 	struct blk_dev a = a_dev("a"), b = a_dev("b"), again = a_dev("a");
+	struct told told = { false, false };
 	struct export *ex;
 
 	(void)state;
-	assert_int_equal(ops->start(NULL, "/nowhere", &ex), 0);
+	assert_int_equal(ops->start(NULL, "/nowhere", &events, &told, &ex), 0);
+	assert_true(told.is_started);
 	assert_int_equal(ops->add(ex, &a), 0);
 	assert_int_equal(ops->add(ex, &b), 0);
 	assert_int_equal(ops->add(ex, &again), -EEXIST);
@@ -49,6 +70,7 @@ devices_come_and_go(void **state)
 	assert_null(null_dev(ex, "a"));
 	assert_int_equal(ops->add(ex, &again), 0);
 	ops->stop(ex);
+	assert_true(told.is_stopped);
 }
 
 static void

@@ -185,6 +185,7 @@ line_of(struct world *world, struct login_run *r)
 	fake_target_init(l);
 	list_push_back(&w->lines, &l->link);
 	r->line = l;
+	r->send = &l->flush;
 	return l;
 }
 
@@ -254,12 +255,6 @@ world_disconnect(struct world *world, struct login_run *r, bool is_reset)
 }
 
 static void
-world_kick(struct world *world, struct login_run *r)
-{
-	fake_line_kick(line_of(world, r));
-}
-
-static void
 world_verify(struct world *world, struct login_run *r, const struct verify_query *q)
 {
 	struct fake_world *w = LIST_ENTRY(world, struct fake_world, world);
@@ -324,7 +319,6 @@ world_say(struct world *world, enum say_level level, const char *sentence)
 static const struct world_ops ops = {
 	.connect = world_connect,
 	.disconnect = world_disconnect,
-	.kick = world_kick,
 	.verify = world_verify,
 	.verify_cancel = world_verify_cancel,
 	.forget = world_forget,

@@ -231,10 +231,7 @@ login_run_kick(struct login_run *r)
 {
 	struct login_run_impl *i = r->impl;
 
-	if (sess_conn(i->sess) != NULL)
-		i->world->ops->kick(i->world, r);
-	else
-		agenda_defer(i->world->agenda, &i->drain);
+	agenda_defer(i->world->agenda, sess_conn(i->sess) != NULL ? r->send : &i->drain);
 }
 
 /* ---- making, freeing, looking ---- */

@@ -69,6 +69,11 @@ struct login_run_cfg {
 struct login_run {
 	/* For the world, which may keep one pointer here. */
 	void *line;
+	/*
+	 * The world's: what sends what was queued on the session (core/sess.h), deferred
+	 * for the end of the turn; set from login_run_connected() until login_run_closed().
+	 */
+	struct agenda_work *send;
 	/* The rest is login_run.c's. */
 	struct login_run_impl *impl;
 };

@@ -20,7 +20,7 @@ path_submit(struct path *p, struct req *r)
 	/* Straight to the session: this is the way of every command. */
 	sess_submit(s->sess, r, session_now(s));
 	if (p->is_up)
-		s->world->ops->kick(s->world, s->run);
+		agenda_defer(s->world->agenda, s->run->send);
 	else
 		login_run_kick(s->run);
 }

@@ -45,8 +45,6 @@ struct world_ops {
 	 * login_run_closed() follows only for one that was there.
 	 */
 	void (*disconnect)(struct world *w, struct login_run *r, bool is_reset);
-	/* Something was queued on the run's session (core/sess.h): send it. */
-	void (*kick)(struct world *w, struct login_run *r);
 	/* login_run_verified() is the answer; one question a run at a time. */
 	void (*verify)(struct world *w, struct login_run *r, const struct verify_query *q);
 	/* No answer is wanted any more. */

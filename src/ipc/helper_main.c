@@ -80,7 +80,7 @@ identify(struct instance *in)
 	const char *name = in->program->name;
 	int err;
 
-	in->is_root = geteuid() == 0;
+	in->is_root = geteuid() == 0 && !identity_is_alone();
 	if (!in->is_root)
 		return true;
 	err = identity_of(name, &in->who);

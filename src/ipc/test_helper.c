@@ -606,16 +606,25 @@ cancelled_requests_may_be_answered_as_often_as_there_were(void **state)
 static void
 a_descriptor_that_is_no_connection_is_not_taken(void **state)
 {
-	int tag = 1, pass = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int tag = 1, pair[2];
 
 	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	start_daemon();
-	ask(&tag, PATIENCE_US);
-	turn_until(&n_calls, 1);
-	helper_call_reply(calls[0], NULL, pass);
-	turn_until(&n_answers, 1);
-	assert_int_equal(answers[0].err, -EPROTO);
-	assert_int_equal(answers[0].fd, -1);
+	for (int i = 0; i < 3; i++) {
+		int pass = i == 0   ? open("/dev/null", O_RDWR | O_CLOEXEC)
+			   : i == 1 ? dup(pair[0])
+				    : socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+		ask(&tag, PATIENCE_US);
+		turn_until(&n_calls, i + 1);
+		helper_call_reply(calls[i], NULL, pass);
+		turn_until(&n_answers, i + 1);
+		assert_int_equal(answers[i].err, -EPROTO);
+		assert_int_equal(answers[i].fd, -1);
+	}
+	close(pair[0]);
+	close(pair[1]);
 }
 
 static void

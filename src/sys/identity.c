@@ -76,6 +76,20 @@ identity_of(const char *program, struct daemon_identity *ret)
 }
 
 bool
+identity_is_alone(void)
+{
+	unsigned long first, outside, count, users = 0;
+	FILE *f = fopen("/proc/self/uid_map", "re");
+
+	if (f == NULL)
+		return false;
+	while (fscanf(f, "%lu %lu %lu", &first, &outside, &count) == 3)
+		users += count;
+	(void)fclose(f); /* only read */
+	return users == 1;
+}
+
+bool
 identity_readers(gid_t *ret)
 {
 	struct group gr, *found = NULL;

@@ -23,6 +23,9 @@ struct daemon_identity {
  */
 int identity_of(const char *program, struct daemon_identity *ret);
 
+/* Is there nobody to become: root of a user namespace that has no other user? */
+bool identity_is_alone(void);
+
 /* The group whose members may read what names initiators and targets; false: there is none. */
 bool identity_readers(gid_t *ret);
 

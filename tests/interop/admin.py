@@ -1,8 +1,11 @@
 """The administrator's view: login keys at their levels, statistics, events, the log's level."""
+import functools
 import json
 import os
 import re
+import socket
 import subprocess
+import threading
 
 import proc
 import tap
@@ -178,7 +181,7 @@ def events(t, tgt, initiator):
         out = util("--explain", "iscsi_log_ssn_resolv_fail").out
         assert "Cause: " in out and "Action: " in out and "iscsi_resolvd" in out, out
         assert "ISCSI_LOG_SSN_RESOLV_FAIL" in util("--explain", "C29").out
-        assert len(re.findall(r"^Action: ", util("--explain", "all").out, re.MULTILINE)) == 45
+        assert len(re.findall(r"^Action: ", util("--explain", "all").out, re.MULTILINE)) == 51
         assert util("--explain", "nonsense", ok=None).code == 6
     with t.case("the log's level is set at once, and kept"):
         util("-b", "7")
@@ -217,9 +220,49 @@ def paths(t, initiator):
         assert refused.code != 0 and "SourceAddress" in refused.err, refused
 
 
+def scanning(t, tgt, tid, initiator):
+    """A portal that accepts and says nothing keeps a scan busy for LoginTimeout."""
+    util = functools.partial(initiator.command, "iscsiutil")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        portal = ("-I", "127.0.0.1", "-P", str(silent.getsockname()[1]))
+        util("-t", "LoginTimeout", "3")
+        util("-a", *portal)
+        with t.case("a scan that is asked for while one runs finds what was there when it was asked for"):
+            looked = threading.Event()
+            first = threading.Thread(target=initiator.request, args=("scan", 60), daemon=True, kwargs={
+                "progress": lambda p: p["stage"] == "luns" and p["what"] and looked.set()})
+            first.start()
+            assert looked.wait(30), "the LUNs were not looked at"
+            tgt.lun(tid, 9)
+            assert first.is_alive(), "the first scan is over: nothing is shown"
+            result = initiator.request("scan", limit=60)
+            assert not first.is_alive(), "the second scan did not wait"
+            assert initiator.disk("one", 9)["sw_state"] == "CLAIMED", result
+        with t.case("eight scans at once find all that was there before"):
+            tgt.lun(tid, 10)
+            scans = [threading.Thread(target=initiator.request, args=("scan", 60)) for _ in range(8)]
+            for scan in scans:
+                scan.start()
+            for scan in scans:
+                scan.join()
+            assert initiator.disk("one", 10)["sw_state"] == "CLAIMED"
+        with t.case("a scan of a hardware path looks at that session only"):
+            tgt.lun(tid, 11)
+            session = initiator.disk("one", 1)["session_instance"]
+            out = initiator.command("ioscan", "-f", "-H", "255/0/%d" % session)
+            assert initiator.disk("one", 11)["sw_state"] == "CLAIMED" and "255/0/%d.0.1.3" % session in out.out, out
+            scan = initiator.request("scan", hw_path="255/0/%d.0.0.1" % session)
+            assert scan["discovery"] == {"ok": 0, "failed": 0} and scan["sessions"]["online"] == 1, scan
+            refused = initiator.request("scan", hw_path="255/0/4000")
+            assert refused["failures"] and "no session" in refused["failures"][0]["error"], refused
+        util("-d", *portal)
+        util("-t", "LoginTimeout", "default")
+
+
 def main():
     with tap.script() as t, Tgt() as tgt:
-        tgt.lun(tgt.target("one"), 1)
+        tid = tgt.target("one")
+        tgt.lun(tid, 1)
         with Initiator() as initiator:
             t.show_on_failure(initiator)
             initiator.discover(tgt, limit=100)
@@ -227,6 +270,7 @@ def main():
             statistics(t, tgt, initiator)
             events(t, tgt, initiator)
             paths(t, initiator)
+            scanning(t, tgt, tid, initiator)
 
 
 main()

@@ -161,9 +161,21 @@ def losing(t, seen, initiator, target):
         proc.wait_for("the session to be back", lambda: session(initiator, "disk")["state"] == "online", limit=40)
 
 
+def hold(process):
+    """Stops it; every thread stands still when this returns."""
+    def is_still():
+        for task in os.listdir("/proc/%d/task" % process.pid):
+            with open("/proc/%d/task/%s/stat" % (process.pid, task)) as f:
+                if f.read().rpartition(")")[2].split()[0] != "T":
+                    return False
+        return True
+    process.send_signal(signal.SIGSTOP)
+    proc.wait_for("the driver to stand still", is_still, every=0.001)
+
+
 def closing(t, seen, initiator, target):
     with t.case("logouts: answered, answered by hanging up, answered with a reset"):
-        target.pause = lambda: initiator.driver.process.send_signal(signal.SIGSTOP)
+        target.pause = lambda: hold(initiator.driver.process)
         target.go_on = lambda: initiator.driver.process.send_signal(signal.SIGCONT)
         for suffix in ("disk", "hangs-up", "resets"):
             logout(initiator, suffix)

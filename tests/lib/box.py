@@ -5,9 +5,11 @@ only waits and cleans up, so that a test that crashes, hangs or is killed leaves
 Without the right to make namespaces the test runs beside everything else, on ports that were free.
 """
 import ctypes
+import errno
 import fcntl
 import glob
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +20,7 @@ import tempfile
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+LOOP_GET_STATUS64 = 0x4c05
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 NAMESPACES = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
@@ -100,16 +103,40 @@ def mounts_under(base):
     return [p for p in points if p == base or p.startswith(base + "/")]
 
 
-def loops_under(base):
-    """Loop devices whose file lies (or lay, in a mount that is gone) under base."""
-    found = []
+def loop_files():
+    """File by number of every loop device that has one, as the kernel names it."""
+    found = {}
     for path in glob.glob("/sys/block/loop*/loop/backing_file"):
         try:
             with open(path) as f:
-                if base in f.read():
-                    found.append("/dev/" + path.split("/")[3])
+                found[int(path.split("/")[3][4:])] = f.read().strip()
         except OSError:
             continue
+    return found
+
+
+def loops_under(base):
+    """Loop devices whose file lies under base.  One in a mount that was taken away is not known by its name any more."""
+    return ["/dev/loop%d" % n for n, file in sorted(loop_files().items()) if base in file]
+
+
+def dead_loops():
+    """Loop devices on a disk ("/c1t0d0") of a mount whose process is dead: no use to anybody, and nobody's any more."""
+    found = []
+    for n, file in sorted(loop_files().items()):
+        if not re.fullmatch(r"/c\d+t\d+d\d+( \(deleted\))?", file):
+            continue
+        try:
+            fd = os.open("/dev/loop%d" % n, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            continue
+        try:
+            fcntl.ioctl(fd, LOOP_GET_STATUS64, bytes(232))
+        except OSError as e:
+            if e.errno in (errno.ENOTCONN, errno.ECONNABORTED):
+                found.append("/dev/loop%d" % n)
+        finally:
+            os.close(fd)
     return found
 
 
@@ -146,10 +173,14 @@ def leftovers(base):
 
 def undo_devices(base):
     """Unmounts and detaches what lies under base, by force."""
+    # The loop devices first: without its mount nobody knows whose one is.
+    for loop in loops_under(base):
+        subprocess.run(["losetup", "-d", loop], stderr=subprocess.DEVNULL)
     for mount in reversed(mounts_under(base)):
         subprocess.run(["umount", "-l", mount] if os.geteuid() == 0 else ["fusermount3", "-uz", mount],
                        stderr=subprocess.DEVNULL)
-    for loop in loops_under(base):
+    # What a name space took with it, or a driver that was killed.
+    for loop in dead_loops():
         subprocess.run(["losetup", "-d", loop], stderr=subprocess.DEVNULL)
 
 

@@ -24,6 +24,11 @@ def has_ended(pid):
         return True
 
 
+def mounts():
+    with open("/proc/self/mountinfo") as f:
+        return f.read()
+
+
 def children(pid):
     with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
         return [int(word) for word in f.read().split()]
@@ -61,8 +66,7 @@ def main():
                     assert f.read() == "iscsi-mount\n"
             with t.case("a session that is logged out takes its mount along"):
                 initiator.logout(0)
-                with open("/proc/self/mountinfo") as f:
-                    assert "/disk/0 " not in f.read()
+                proc.wait_for("the mount to go", lambda: initiator.path("run", "openisw", "disk", "0") + " " not in mounts())
                 initiator.request("scan", limit=60)
             with t.case("a driver that is killed leaves no child, and its successor mounts anew", limit=60):
                 initiator.driver.kill(signal.SIGKILL)

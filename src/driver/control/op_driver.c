@@ -6,6 +6,7 @@
 #include "driver/control/ops.h"
 #include "driver/iscsi/wanted.h"
 #include "driver/iscsial/luns.h"
+#include "driver/iscsial/shutdown.h"
 #include "driver/iscsial/stop.h"
 #include "driver/iscsial/usage.h"
 #include "ipc/helper.h"
@@ -115,22 +116,35 @@ op_driver_status(struct driver *d, struct ipc_call *call)
 	usage_glance(d, status_counted, l);
 }
 
+/* in_use: borrowed; NULL: nothing that matters. */
+static void
+stop_or_refuse(void *user, json_t *in_use)
+{
+	struct later *l = user;
+
+	if (in_use != NULL) {
+		control_busy(l->call, json_incref(in_use), "stop");
+	} else {
+		ipc_call_reply(l->call, NULL);
+		stop_begin(l->d);
+	}
+	later_free(l);
+}
+
 static void
 stop_counted(void *user)
 {
 	struct later *l = user;
-	struct driver *d = l->d;
 	struct hwpath top = hwpath_hba();
-	json_t *in_use = usage_list(d, &top);
+	json_t *in_use = usage_list(l->d, &top);
 
-	if (in_use != NULL && !ipc_call_arg_bool(l->call, "force", false)) {
-		control_busy(l->call, in_use, "stop");
-	} else {
-		json_decref(in_use);
-		ipc_call_reply(l->call, NULL);
-		stop_begin(d);
-	}
-	later_free(l);
+	if (ipc_call_arg_bool(l->call, "force", false) || l->d->is_stopping)
+		stop_or_refuse(l, NULL);
+	else if (in_use != NULL)
+		stop_or_refuse(l, in_use);
+	else
+		shutdown_hold_all(l->d, stop_or_refuse, l);
+	json_decref(in_use);
 }
 
 void

@@ -150,6 +150,7 @@ struct mail_show {
 	struct question base;
 	struct mail_show_row *rows; /* n of them, owned */
 	size_t n;
+	struct list link; /* the worker's while the exporter starts */
 };
 
 struct mail_hide {
@@ -175,7 +176,10 @@ struct mail_unit {
 	struct mail mail;
 	uint32_t lun;
 	enum lu_state state;
-	bool is_changed;  /* its size or flags */
+	bool is_changed; /* its size or flags */
+	/* What became of its file, in this order (export_events); why_gone with is_gone. */
+	bool is_gone, is_back, is_new, is_let_go;
+	char why_gone[160];
 	struct fault why; /* what is wrong with it, if anything is */
 	struct lu_info info;
 	struct disk *disk; /* the worker's: NULL when the disk is gone */

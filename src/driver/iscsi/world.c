@@ -132,6 +132,7 @@ attach(struct line *l, int fd, const char *local, const char *peer)
 	}
 	l->has_logged_out = l->is_ours = l->is_unasked = false;
 	if (l->link != NULL) {
+		l->run->send = link_work(l->link);
 		err = link_attach(l->link, fd);
 	} else {
 		(void)close(fd); /* as above */
@@ -201,15 +202,6 @@ op_disconnect(struct world *w, struct login_run *r, bool is_reset)
 		link_reset(l->link);
 	else
 		link_detach(l->link);
-}
-
-static void
-op_kick(struct world *w, struct login_run *r)
-{
-	struct line *l = line_of(w, r);
-
-	if (l->link != NULL)
-		link_kick(l->link);
 }
 
 /* ---- verdicts ---- */
@@ -301,7 +293,6 @@ op_say(struct world *w, enum say_level level, const char *sentence)
 static const struct world_ops world_ops = {
 	.connect = op_connect,
 	.disconnect = op_disconnect,
-	.kick = op_kick,
 	.verify = op_verify,
 	.verify_cancel = op_verify_cancel,
 	.forget = op_forget,

@@ -8,7 +8,6 @@
 #include "driver/iscsial/devfile.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,24 +18,14 @@
 #include "base/fanout.h"
 #include "driver/call.h"
 #include "driver/iscsi/settings.h"
+#include "driver/iscsial/devfile_impl.h"
+#include "driver/iscsial/devlink.h"
 #include "driver/iscsial/tree.h"
 #include "export/loopdev.h"
 #include "sys/log.h"
 
 /* How long a closing session waits for its block devices to be written out. */
 #define DEVFILE_DETACH_US 8000000
-/* How long a start waits until what an earlier run left is given back. */
-#define DEVFILE_SWEEP_US 20000000
-
-struct devfiles {
-	/* Why there are no loop devices; empty: there are. */
-	char no_loop[512];
-	struct list closing; /* struct closing */
-	struct list works;   /* those that attach */
-	struct loopdev_job sweep, tidy;
-	struct agenda_timer late; /* armed while the start waits for the sweep */
-	struct loop *loop;
-};
 
 /* Who waits for a block device that is being made. */
 struct asker {
@@ -69,95 +58,6 @@ struct work {
 	struct devfile_result result;
 	struct closing *closing; /* which waits for it */
 };
-
-/* ---- paths and links ---- */
-
-void
-devfile_file(const struct driver *d, const struct node *n, char *ret_path)
-{
-	(void)snprintf(ret_path, PATH_MAX, "%s/%u/%s", d->paths.disks, n->path.part[2],
-	    n->name); /* paths_init() sees to it that this fits */
-}
-
-void
-devfile_dsk(const struct driver *d, const struct node *n, char *ret_path)
-{
-	(void)snprintf(ret_path, PATH_MAX, "%s/%s", d->paths.dsk, n->name);
-}
-
-void
-devfile_rdsk(const struct driver *d, const struct node *n, char *ret_path)
-{
-	(void)snprintf(ret_path, PATH_MAX, "%s/%s", d->paths.rdsk, n->name);
-}
-
-/* The link changes in one step: whoever opens it finds the old or the new one. */
-static bool
-make_link(const char *path, const char *to, struct fault *ret_fault)
-{
-	char temporary[PATH_MAX];
-	int n = snprintf(temporary, sizeof temporary, "%s.new", path);
-
-	if (n < 0 || (size_t)n >= sizeof temporary)
-		errno = ENAMETOOLONG;
-	else if ((unlink(temporary) == 0 || errno == ENOENT) && symlink(to, temporary) == 0 &&
-		 rename(temporary, path) == 0)
-		return true;
-	fault_set(ret_fault, FAULT_INTERNAL, "check the directory and its permissions",
-	    "cannot make %s: %s", path, strerror(errno));
-	return false;
-}
-
-static void
-drop_link(const char *path)
-{
-	if (unlink(path) != 0 && errno != ENOENT)
-		log_warn("cannot remove %s: %s", path, strerror(errno));
-}
-
-static void
-drop_links(const struct driver *d, const struct node *n)
-{
-	char path[PATH_MAX];
-
-	devfile_dsk(d, n, path);
-	drop_link(path);
-	devfile_rdsk(d, n, path);
-	drop_link(path);
-}
-
-/* Of an earlier run: until its disk is there, a name leads nowhere rather than to another disk. */
-static bool
-drop_all_links(const char *dir, struct fault *ret_fault)
-{
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	char to[8];
-	int err = d == NULL ? errno : 0;
-
-	while (err == 0 && (e = readdir(d)) != NULL)
-		if (readlinkat(dirfd(d), e->d_name, to, sizeof to) >= 0 &&
-		    unlinkat(dirfd(d), e->d_name, 0) != 0)
-			err = errno;
-	if (d != NULL)
-		closedir(d);
-	if (err != 0)
-		fault_set(ret_fault, FAULT_INTERNAL, "check the directory and its permissions",
-		    "cannot remove an earlier run's device files in %s: %s", dir, strerror(err));
-	return err == 0;
-}
-
-static bool
-has_links(const struct driver *d, const struct node *n)
-{
-	char path[PATH_MAX], to[8];
-
-	devfile_dsk(d, n, path);
-	if (readlink(path, to, sizeof to) < 0)
-		return false;
-	devfile_rdsk(d, n, path);
-	return readlink(path, to, sizeof to) >= 0;
-}
 
 /* ---- jobs ---- */
 
@@ -258,7 +158,7 @@ write_down(struct work *w, struct node *n, const char *block)
 		return;
 	}
 	n->is_installed = true;
-	if (!make_link(rdsk, file, f) || !make_link(dsk, block != NULL ? block : file, f))
+	if (!devlink_make(rdsk, file, f) || !devlink_make(dsk, block != NULL ? block : file, f))
 		return;
 	w->result.is_made = true;
 }
@@ -293,7 +193,7 @@ lose(struct driver *d, struct node *n, const char *why)
 	log_warn(
 	    "disk %s: /dev/loop%d %s; another block device is made for it", n->name, n->loop, why);
 	n->loop = TREE_NO_LOOP;
-	drop_links(d, n);
+	devlink_drop(d, n);
 	devfile_restore(d, n, NULL, NULL);
 }
 
@@ -377,7 +277,7 @@ provide(
 	if (!n->is_shown || closing_of(d, n->path.part[2]) != NULL) {
 		fault_set(&w->result.fault, FAULT_OFFLINE, "scan, then try again",
 		    "%s is not there now, so it can have no device files", n->hw_path);
-	} else if (n->is_installed && has_links(d, n) && !anew) {
+	} else if (n->is_installed && devlink_are_there(d, n) && !anew) {
 		;
 	} else if (n->loop != TREE_NO_LOOP) {
 		/* The block device stays what it is; only its links are made anew. */
@@ -468,7 +368,7 @@ devfile_renew(struct driver *d, struct node *n)
 	w = work_new(d, n);
 	w->job.is_forced = true;
 	n->loop = TREE_NO_LOOP;
-	drop_links(d, n);
+	devlink_drop(d, n);
 	run(w, LOOPDEV_DETACH, renewed);
 }
 
@@ -481,7 +381,7 @@ forget(struct work *w, struct node *n)
 
 	n->loop = TREE_NO_LOOP;
 	n->is_in_use = false;
-	drop_links(w->d, n);
+	devlink_drop(w->d, n);
 	err = registry_device_remove(w->d->reg, n->name);
 	if (err != 0 && err != -ENOENT) {
 		settings_fault(w->d->reg, &w->result.fault);
@@ -565,7 +465,7 @@ detach(struct driver *d, struct node *n, struct closing *c)
 	struct work *w;
 
 	if (n->is_installed)
-		drop_links(d, n);
+		devlink_drop(d, n);
 	if (n->loop == TREE_NO_LOOP)
 		return;
 	w = work_new(d, n);
@@ -654,12 +554,14 @@ devfile_detach_session(
 void
 devfile_closed(struct driver *d, uint32_t instance, bool is_open)
 {
-	struct closing *c = closing_of(d, instance);
+	struct closing *c;
 
-	assert(c != NULL && !c->is_closed);
-	list_remove(&c->link);
-	c->is_closed = true;
-	closing_free(c);
+	/* More than one may have asked for it. */
+	while ((c = closing_of(d, instance)) != NULL) {
+		list_remove(&c->link);
+		c->is_closed = true;
+		closing_free(c);
+	}
 	for (size_t i = 0; i < d->tree->n && is_open; i++) {
 		struct node *n = d->tree->nodes[i];
 
@@ -667,107 +569,4 @@ devfile_closed(struct driver *d, uint32_t instance, bool is_open)
 		    n->is_installed)
 			devfile_restore(d, n, NULL, NULL);
 	}
-}
-
-/* ---- start ---- */
-
-/* Free numbers of earlier runs are taken out of the system, a few at a time. */
-static void
-tidied(struct loopdev_job *job)
-{
-	struct driver *d = job->user;
-
-	d->loop_jobs--;
-	if (job->n_numbers > 0 && !d->is_stopping) {
-		d->loop_jobs++;
-		loopdev_run(d->loopdev, job);
-		return;
-	}
-	if (job->count > 0)
-		log_info("free loop devices of earlier runs were taken out of the system");
-	free(job->numbers);
-	job->numbers = NULL;
-}
-
-static void
-swept(struct loopdev_job *job)
-{
-	struct driver *d = job->user;
-	struct devfiles *f = d->devfiles;
-
-	d->loop_jobs--;
-	f->no_loop[0] = '\0';
-	if (job->result != 0)
-		log_warn("%s", job->why);
-	else if (job->count > 0)
-		log_note("%u loop devices of an earlier run were given back", job->count);
-	f->tidy = (struct loopdev_job){ .what = LOOPDEV_TIDY,
-		.numbers = job->numbers,
-		.n_numbers = job->n_numbers,
-		.done = tidied,
-		.user = d };
-	d->loop_jobs++;
-	loopdev_run(d->loopdev, &f->tidy);
-	if (!f->late.armed)
-		return;
-	agenda_clear(loop_agenda(d->loop), &f->late);
-	loop_stop(d->loop);
-}
-
-/* Some device hangs: without loop devices, then, until it is over. */
-static void
-sweep_is_late(struct agenda_timer *t)
-{
-	struct devfiles *f = LIST_ENTRY(t, struct devfiles, late);
-
-	cut_copy(f->no_loop, sizeof f->no_loop,
-	    "no loop devices now: one of an earlier run does not answer; look at losetup -l");
-	log_warn("%s", f->no_loop);
-	loop_stop(f->loop);
-}
-
-/*
- * The loop is run here, with nothing on it but this: no request may come before
- * the sweep is over, or it would take away what that request makes.
- */
-static void
-sweep(struct driver *d)
-{
-	struct devfiles *f = d->devfiles;
-
-	f->sweep = (struct loopdev_job){ .what = LOOPDEV_SWEEP, .done = swept, .user = d };
-	(void)snprintf(f->sweep.file, sizeof f->sweep.file, "%s/",
-	    d->paths.disks); /* paths_init() sees to it that this fits */
-	f->loop = d->loop;
-	f->late.expired = sweep_is_late;
-	agenda_set(loop_agenda(d->loop), &f->late, loop_now_update(d->loop) + DEVFILE_SWEEP_US);
-	d->loop_jobs++;
-	loopdev_run(d->loopdev, &f->sweep);
-	(void)loop_run(d->loop); /* what is wrong with epoll shows again, when the driver runs */
-}
-
-bool
-devfile_start(struct driver *d, struct fault *ret_fault)
-{
-	struct devfiles *f = d->devfiles = call_alloc(sizeof *f);
-
-	list_init(&f->closing);
-	list_init(&f->works);
-	if (!drop_all_links(d->paths.dsk, ret_fault) || !drop_all_links(d->paths.rdsk, ret_fault))
-		return false;
-	if (loopdev_check(f->no_loop, sizeof f->no_loop) != 0)
-		log_info("disks have no block devices: %s", f->no_loop);
-	else
-		sweep(d);
-	return true;
-}
-
-void
-devfile_end(struct driver *d)
-{
-	if (d->devfiles == NULL)
-		return;
-	assert(list_empty(&d->devfiles->works) && list_empty(&d->devfiles->closing));
-	free(d->devfiles);
-	d->devfiles = NULL;
 }

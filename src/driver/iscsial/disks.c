@@ -17,13 +17,17 @@ struct disk {
 	bool is_exported; /* else it only waits to be idle */
 	struct mail_unit *note;
 	bool is_due, is_changed; /* of the note: something happened while it was away */
+	bool is_gone, is_back, is_new, is_let_go; /* and to its file */
+	char why_gone[160];
 };
 
 struct disks {
 	struct host *h;
 	const struct disks_cfg *cfg;
 	char dir[PATH_MAX];
-	struct export *export;
+	struct export *export; /* NULL: it has not been started, or has stopped */
+	bool is_up, is_stopping;
+	struct list shows; /* mail_show: they wait for the exporter */
 	struct list all;
 	uint64_t failed_before; /* I/Os that failed offline, of counts that are gone */
 };
@@ -56,7 +60,12 @@ tell(struct disk *k)
 	n->why = *lu_why(k->lu);
 	n->info = *lu_info(k->lu);
 	n->is_changed = k->is_changed;
-	k->is_changed = false;
+	n->is_gone = k->is_gone;
+	n->is_back = k->is_back;
+	n->is_new = k->is_new;
+	n->is_let_go = k->is_let_go;
+	memcpy(n->why_gone, k->why_gone, sizeof n->why_gone);
+	k->is_changed = k->is_gone = k->is_back = k->is_new = k->is_let_go = false;
 	mail_ask(&n->mail, &mail_unit, host_wanted(k->owner->h), host_address(k->owner->h));
 }
 
@@ -143,25 +152,141 @@ disks_take_hide(void *owner, struct mail *m)
 
 /* ---- showing ---- */
 
-static bool
-start_export(struct disks *d, struct fault *ret_fault)
+static void
+set_start_fault(const struct disks *d, int err, struct fault *ret_fault)
 {
-	const struct host_cfg *cfg = host_cfg(d->h);
-	int err;
-
-	if (d->export != NULL)
-		return true;
-	err = d->cfg->export->start(host_office(d->h)->place.loop, d->dir, &d->export);
-	if (err == 0)
-		return true;
 	if (err == -ENOMEM)
-		stat_add(cfg->stats, STAT_SWD_CONNECTION_io_streams);
-	d->export = NULL;
+		stat_add(host_cfg(d->h)->stats, STAT_SWD_CONNECTION_io_streams);
 	fault_set(ret_fault, FAULT_INTERNAL,
 	    err == -ENOENT || err == -ENODEV || err == -EPERM || err == -EACCES
 		? "make /dev/fuse available and usable for the driver's user (fusermount3)"
 		: "look at the system's log",
 	    "disks cannot be shown at %s: %s", d->dir, strerror(-err));
+}
+
+/* What waits for the exporter is answered: shown, or not for this reason. */
+static void
+end_shows(struct disks *d, const struct fault *why)
+{
+	struct list *node;
+
+	while ((node = list_pop(&d->shows)) != NULL) {
+		struct mail_show *q = LIST_ENTRY(node, struct mail_show, link);
+
+		for (size_t i = 0; i < q->n && why->is_set; i++)
+			if (!q->rows[i].fault.is_set)
+				q->rows[i].fault = *why;
+		mail_answer(&q->base.mail);
+	}
+}
+
+static void
+take_all_off(struct disks *d)
+{
+	LIST_EACH(node, tmp, &d->all)
+	{
+		struct disk *k = LIST_ENTRY(node, struct disk, link);
+
+		lu_close(k->lu, -ENXIO);
+		k->is_exported = false;
+	}
+}
+
+/* The exporter started, or could not: then no disk is shown. */
+static void
+export_started(void *user, int err)
+{
+	struct disks *d = user;
+	struct fault why = { 0 };
+
+	d->is_up = err == 0;
+	if (err < 0) {
+		d->export = NULL;
+		set_start_fault(d, err, &why);
+		take_all_off(d);
+	}
+	end_shows(d, &why);
+}
+
+static struct disk *
+disk_of(const struct disks *d, const struct blk_dev *dev)
+{
+	LIST_EACH(node, tmp, &d->all)
+	{
+		struct disk *k = LIST_ENTRY(node, struct disk, link);
+
+		if (k->is_exported && lu_blk(k->lu) == dev)
+			return k;
+	}
+	return NULL;
+}
+
+static void
+export_gone(void *user, struct blk_dev *dev, const char *why)
+{
+	struct disk *k = disk_of(user, dev);
+
+	if (k == NULL)
+		return;
+	k->is_gone = true;
+	k->is_back = false;
+	cut_copy(k->why_gone, sizeof k->why_gone, why);
+	tell(k);
+}
+
+static void
+export_back(void *user, struct blk_dev *dev, bool is_new)
+{
+	struct disk *k = disk_of(user, dev);
+
+	if (k == NULL)
+		return;
+	k->is_back = true;
+	k->is_new = k->is_new || is_new;
+	tell(k);
+}
+
+static void
+export_let_go(void *user, struct blk_dev *dev)
+{
+	struct disk *k = disk_of(user, dev);
+
+	if (k == NULL)
+		return;
+	k->is_let_go = true;
+	tell(k);
+}
+
+static void
+export_stopped(void *user)
+{
+	struct disks *d = user;
+
+	d->export = NULL;
+	d->is_up = d->is_stopping = false;
+}
+
+static const struct export_events export_events = {
+	.started = export_started,
+	.gone = export_gone,
+	.back = export_back,
+	.let_go = export_let_go,
+	.stopped = export_stopped,
+};
+
+static bool
+start_export(struct disks *d, struct fault *ret_fault)
+{
+	int err;
+
+	if (d->export != NULL)
+		return true;
+	err = d->cfg->export->start(
+	    host_office(d->h)->place.loop, d->dir, &export_events, d, &d->export);
+	if (err == 0)
+		return true;
+	d->export = NULL;
+	set_start_fault(d, err, ret_fault);
 	return false;
 }
 
@@ -235,7 +360,11 @@ disks_take_show(void *owner, struct mail *m)
 		else
 			show_new(d, &q->rows[i]);
 	}
-	mail_answer(m);
+	/* They are there when the exporter is. */
+	if (d->export != NULL && !d->is_up && !d->is_stopping)
+		list_push_back(&d->shows, &q->link);
+	else
+		mail_answer(m);
 }
 
 void
@@ -301,6 +430,7 @@ begin(struct host *h, const void *cfg)
 	d->h = h;
 	d->cfg = cfg;
 	list_init(&d->all);
+	list_init(&d->shows);
 	(void)snprintf(d->dir, sizeof d->dir, "%s/%u", d->cfg->dir,
 	    host_cfg(h)->instance); /* paths_init() sees to it that this fits */
 	return d;
@@ -310,17 +440,15 @@ static void
 close_all(void *user)
 {
 	struct disks *d = user;
+	struct fault why = { 0 };
 
-	LIST_EACH(node, tmp, &d->all)
-	{
-		struct disk *k = LIST_ENTRY(node, struct disk, link);
-
-		lu_close(k->lu, -ENXIO);
-		k->is_exported = false;
-	}
-	if (d->export != NULL)
-		d->cfg->export->stop(d->export);
-	d->export = NULL;
+	fault_set(&why, FAULT_OFFLINE, "scan again", "the session was closed");
+	end_shows(d, &why);
+	take_all_off(d);
+	if (d->export == NULL || d->is_stopping)
+		return;
+	d->is_stopping = true;
+	d->cfg->export->stop(d->export);
 }
 
 static bool
@@ -328,6 +456,8 @@ is_idle(const void *user)
 {
 	const struct disks *d = user;
 
+	if (d->export != NULL)
+		return false;
 	LIST_EACH(node, tmp, &d->all)
 	if (!lu_is_idle(LIST_ENTRY(node, struct disk, link)->lu))
 		return false;

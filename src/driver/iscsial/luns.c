@@ -668,6 +668,26 @@ take_state(struct wanted *w, struct node *n, const struct mail_unit *u)
 	}
 }
 
+/* A disk whose file is gone is not shown; the exporter mends it. */
+static void
+take_file(struct wanted *w, struct node *n, const struct mail_unit *u)
+{
+	if (wanted_is_closed(w) || w->closing > 0)
+		return;
+	if (u->is_gone) {
+		log_warn("disk %s: %s; it is mounted again", n->name, u->why_gone);
+		n->is_shown = false;
+	}
+	if (u->is_back) {
+		log_note("disk %s: its file is there again", n->name);
+		n->is_shown = true;
+		if (u->is_new)
+			devfile_renew(w->d, n);
+	}
+	if (u->is_let_go)
+		devfile_check(w->d, n);
+}
+
 void
 luns_take_unit(void *owner, struct mail *m)
 {
@@ -677,6 +697,8 @@ luns_take_unit(void *owner, struct mail *m)
 
 	if (n != NULL && u->is_changed && u->info.is_sized)
 		has_changed(w->d, n, &u->info);
+	if (n != NULL)
+		take_file(w, n, u);
 	if (n != NULL)
 		take_state(w, n, u);
 	settle(w->d, w->instance);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/fanout.h"
 #include "driver/call.h"
 #include "driver/iscsial/devfile.h"
 #include "driver/iscsial/luns.h"
@@ -13,6 +14,7 @@ struct closing {
 	struct driver *d;
 	uint32_t instance;
 	bool is_forced;
+	bool is_held;   /* it is not closed, only taken from everybody */
 	json_t *in_use; /* NULL: nothing */
 	shutdown_done *done;
 	void *user;
@@ -56,18 +58,26 @@ unsealed(struct question *q)
 	finish(c);
 }
 
-/* It stays open, for somebody uses a disk. */
+/* Its disks take openers again; then this closing ends. */
 static void
-refuse(struct closing *c, struct wanted *w)
+unseal(struct closing *c, struct wanted *w)
 {
-	struct mail_openers *q =
-	    w->is_hosted ? usage_question(c->d, c->instance, OPENERS_UNSEAL, unsealed, c) : NULL;
+	struct mail_openers *q = NULL;
 
-	w->is_dropped = false;
+	if (w->is_hosted)
+		q = usage_question(c->d, c->instance, OPENERS_UNSEAL, unsealed, c);
 	if (q != NULL)
 		(void)wanted_ask(w, &q->base, &mail_openers); /* it has a host */
 	else
 		finish(c);
+}
+
+/* It stays open, for somebody uses a disk. */
+static void
+refuse(struct closing *c, struct wanted *w)
+{
+	w->is_dropped = false;
+	unseal(c, w);
 }
 
 static void
@@ -84,6 +94,8 @@ detached(void *user, json_t *in_use)
 		c->in_use = json_incref(in_use);
 		devfile_closed(c->d, c->instance, true);
 		refuse(c, w);
+	} else if (c->is_held) {
+		finish(c);
 	} else {
 		wanted_close(w, c->d->is_stopping, was_closed, c);
 	}
@@ -121,18 +133,116 @@ sealed(struct question *question)
 		devfile_detach_session(c->d, c->instance, c->is_forced, detached, c);
 }
 
-void
-shutdown_session(struct wanted *w, bool is_forced, shutdown_done *done, void *user)
+static void
+begin(struct closing *c, struct wanted *w)
 {
-	struct closing *c = closing_new(w, is_forced, done, user);
 	struct mail_openers *q = NULL;
 
-	if (!is_forced && w->is_hosted)
-		q = usage_question(w->d, w->instance, OPENERS_SEAL, sealed, c);
+	if (!c->is_forced && w->is_hosted)
+		q = usage_question(c->d, c->instance, OPENERS_SEAL, sealed, c);
 	if (q != NULL)
 		(void)wanted_ask(w, &q->base, &mail_openers); /* it has a host */
 	else
-		devfile_detach_session(w->d, w->instance, is_forced, detached, c);
+		devfile_detach_session(c->d, c->instance, c->is_forced, detached, c);
+}
+
+void
+shutdown_session(struct wanted *w, bool is_forced, shutdown_done *done, void *user)
+{
+	begin(closing_new(w, is_forced, done, user), w);
+}
+
+/* ---- all of them ---- */
+
+struct holding {
+	struct driver *d;
+	struct fanout sessions;
+	uint32_t *held; /* instances, n of them; owned */
+	size_t n;
+	json_t *in_use; /* NULL: nothing */
+	void (*done)(void *user, json_t *in_use);
+	void *user;
+};
+
+static void
+release(struct driver *d, uint32_t instance)
+{
+	struct wanted *w = wanted_find(d, instance);
+
+	devfile_closed(d, instance, w != NULL);
+	if (w != NULL)
+		unseal(closing_new(w, false, NULL, NULL), w);
+}
+
+static void
+all_held(struct fanout *f, bool is_late)
+{
+	struct holding *h = LIST_ENTRY(f, struct holding, sessions);
+
+	(void)is_late; /* each has its own patience */
+	for (size_t i = 0; i < h->n && h->in_use != NULL; i++)
+		release(h->d, h->held[i]);
+	h->done(h->user, h->in_use);
+}
+
+static void
+holding_ended(struct fanout *f)
+{
+	struct holding *h = LIST_ENTRY(f, struct holding, sessions);
+
+	json_decref(h->in_use);
+	free(h->held);
+	free(h);
+}
+
+static void
+held(void *user, struct driver *d, uint32_t instance, json_t *in_use)
+{
+	struct holding *h = user;
+
+	(void)d;
+	if (in_use == NULL) {
+		h->held[h->n++] = instance;
+	} else {
+		if (h->in_use == NULL)
+			h->in_use = json_array();
+		(void)json_array_extend(h->in_use, in_use); /* no memory: shorter */
+	}
+	fanout_drop(&h->sessions);
+}
+
+static void
+asked_all(void *arg)
+{
+	fanout_seal(arg);
+}
+
+void
+shutdown_hold_all(struct driver *d, void (*done)(void *user, json_t *in_use), void *user)
+{
+	struct holding *h = call_alloc(sizeof *h);
+	size_t n = 0;
+
+	h->d = d;
+	h->done = done;
+	h->user = user;
+	fanout_init(&h->sessions, loop_agenda(d->loop), UINT64_MAX, all_held, holding_ended);
+	LIST_EACH(node, tmp, &d->sessions)
+	n++;
+	h->held = call_alloc((n + 1) * sizeof *h->held);
+	LIST_EACH(node, tmp, &d->sessions)
+	{
+		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
+		struct closing *c;
+
+		if (!w->is_hosted)
+			continue;
+		fanout_add(&h->sessions);
+		c = closing_new(w, false, held, h);
+		c->is_held = true;
+		begin(c, w);
+	}
+	call_post(d->loop, asked_all, &h->sessions);
 }
 
 void

@@ -20,6 +20,12 @@ typedef void shutdown_done(void *user, struct driver *d, uint32_t instance, json
  * from inside, within a bound.
  */
 void shutdown_session(struct wanted *w, bool is_forced, shutdown_done *done, void *user);
+/*
+ * All sessions at once, before the driver stops: each is sealed and its block
+ * devices are given back, and if none of them is in use they stay so (done()
+ * with NULL).  Else everything is as before, and in_use says what is.
+ */
+void shutdown_hold_all(struct driver *d, void (*done)(void *user, json_t *in_use), void *user);
 /* The session is gone for good: its instance, its nodes and their device files, too. */
 void shutdown_forget_nodes(struct driver *d, uint32_t instance);
 

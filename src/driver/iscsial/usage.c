@@ -11,8 +11,8 @@
 #include "export/loopdev.h"
 #include "sys/log.h"
 
-/* A process that hangs in its end may keep the walk waiting. */
-#define USAGE_PATIENCE_US 10000000
+/* A process that hangs in its end may keep the walk waiting; clients wait 5 s for io.tree. */
+#define USAGE_PATIENCE_US 4000000
 /* What was found is shown again for so long. */
 #define USAGE_KEPT_US 1000000
 

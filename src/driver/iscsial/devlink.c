@@ -1,0 +1,95 @@
+#include "driver/iscsial/devlink.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "driver/iscsial/devfile.h"
+#include "sys/log.h"
+
+void
+devfile_file(const struct driver *d, const struct node *n, char *ret_path)
+{
+	(void)snprintf(ret_path, PATH_MAX, "%s/%u/%s", d->paths.disks, n->path.part[2],
+	    n->name); /* paths_init() sees to it that this fits */
+}
+
+void
+devfile_dsk(const struct driver *d, const struct node *n, char *ret_path)
+{
+	(void)snprintf(ret_path, PATH_MAX, "%s/%s", d->paths.dsk, n->name);
+}
+
+void
+devfile_rdsk(const struct driver *d, const struct node *n, char *ret_path)
+{
+	(void)snprintf(ret_path, PATH_MAX, "%s/%s", d->paths.rdsk, n->name);
+}
+
+bool
+devlink_make(const char *path, const char *to, struct fault *ret_fault)
+{
+	char temporary[PATH_MAX];
+	int n = snprintf(temporary, sizeof temporary, "%s.new", path);
+
+	if (n < 0 || (size_t)n >= sizeof temporary)
+		errno = ENAMETOOLONG;
+	else if ((unlink(temporary) == 0 || errno == ENOENT) && symlink(to, temporary) == 0 &&
+		 rename(temporary, path) == 0)
+		return true;
+	fault_set(ret_fault, FAULT_INTERNAL, "check the directory and its permissions",
+	    "cannot make %s: %s", path, strerror(errno));
+	return false;
+}
+
+static void
+drop_one(const char *path)
+{
+	if (unlink(path) != 0 && errno != ENOENT)
+		log_warn("cannot remove %s: %s", path, strerror(errno));
+}
+
+void
+devlink_drop(const struct driver *d, const struct node *n)
+{
+	char path[PATH_MAX];
+
+	devfile_dsk(d, n, path);
+	drop_one(path);
+	devfile_rdsk(d, n, path);
+	drop_one(path);
+}
+
+bool
+devlink_are_there(const struct driver *d, const struct node *n)
+{
+	char path[PATH_MAX], to[8];
+
+	devfile_dsk(d, n, path);
+	if (readlink(path, to, sizeof to) < 0)
+		return false;
+	devfile_rdsk(d, n, path);
+	return readlink(path, to, sizeof to) >= 0;
+}
+
+bool
+devlink_drop_all(const char *dir, struct fault *ret_fault)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	char to[8];
+	int err = d == NULL ? errno : 0;
+
+	while (err == 0 && (e = readdir(d)) != NULL)
+		if (readlinkat(dirfd(d), e->d_name, to, sizeof to) >= 0 &&
+		    unlinkat(dirfd(d), e->d_name, 0) != 0)
+			err = errno;
+	if (d != NULL)
+		closedir(d);
+	if (err != 0)
+		fault_set(ret_fault, FAULT_INTERNAL, "check the directory and its permissions",
+		    "cannot remove an earlier run's device files in %s: %s", dir, strerror(err));
+	return err == 0;
+}

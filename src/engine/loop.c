@@ -18,6 +18,7 @@ struct loop {
 	struct agenda agenda;
 	struct loop_fd wake;               /* eventfd: posts and loop_stop() */
 	_Atomic(struct loop_msg *) posted; /* newest first */
+	struct loop_msg *taken;            /* of those: the loop's own, oldest first */
 	atomic_bool stop;
 	bool has_pwait2;
 	unsigned watched_count;
@@ -34,12 +35,12 @@ clock_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* The messages that wait, oldest first. */
-static struct loop_msg *
+/* The messages that wait go behind those that were taken before, oldest first. */
+static void
 take_posted(struct loop *l)
 {
 	struct loop_msg *m = atomic_exchange_explicit(&l->posted, NULL, memory_order_acquire);
-	struct loop_msg *in_order = NULL;
+	struct loop_msg *in_order = NULL, **end = &l->taken;
 
 	while (m != NULL) {
 		struct loop_msg *older = m->next;
@@ -48,20 +49,33 @@ take_posted(struct loop *l)
 		in_order = m;
 		m = older;
 	}
-	return in_order;
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = in_order;
 }
 
 static void
 run_posted(struct loop *l)
 {
-	struct loop_msg *m = take_posted(l);
+	struct loop_msg *m;
 
-	while (m != NULL) {
-		struct loop_msg *next = m->next;
-
+	take_posted(l);
+	while ((m = l->taken) != NULL) {
+		l->taken = m->next;
 		m->run(m);
-		m = next;
 	}
+}
+
+void
+loop_unpost(struct loop *l, struct loop_msg *m)
+{
+	struct loop_msg **at = &l->taken;
+
+	take_posted(l);
+	while (*at != NULL && *at != m)
+		at = &(*at)->next;
+	if (*at != NULL)
+		*at = m->next;
 }
 
 /*

@@ -64,5 +64,7 @@ void loop_unwatch(struct loop *l, struct loop_fd *f);
 
 /* Any thread.  m->run(m) is called on the loop's thread, in order of posting. */
 void loop_post(struct loop *l, struct loop_msg *m);
+/* The loop's thread; nobody posts m any more.  It does not run, if it has not yet. */
+void loop_unpost(struct loop *l, struct loop_msg *m);
 
 #endif

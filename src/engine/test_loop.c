@@ -515,6 +515,30 @@ noted(struct loop_msg *m)
 }
 
 static void
+unposts_the_last(struct loop_msg *m)
+{
+	note('u');
+	loop_unpost(l, m + 1);
+}
+
+static void
+what_is_taken_back_does_not_run_and_the_others_do_in_order(void **state)
+{
+	struct loop_msg m[] = { { .run = defers }, { .run = noted }, { .run = unposts_the_last },
+		{ .run = noted } };
+
+	(void)state;
+	for (int i = 1; i < 4; i++)
+		loop_post(l, &m[i]);
+	loop_unpost(l, &m[1]);
+	loop_unpost(l, &m[0]); /* it was never posted */
+	loop_post(l, &m[1]);
+	loop_stop(l);
+	assert_int_equal(loop_run(l), 0);
+	assert_string_equal(trace, "um");
+}
+
+static void
 stop_before_run_returns_at_once_after_what_was_posted(void **state)
 {
 	struct loop_msg m = { .run = noted };
@@ -588,6 +612,7 @@ main(void)
 		T(watching_what_epoll_cannot_watch_is_an_error_that_is_passed_up),
 		T(posts_of_four_threads_all_arrive_each_thread_in_order),
 		T(message_may_free_itself_and_work_it_defers_runs_in_the_same_turn),
+		T(what_is_taken_back_does_not_run_and_the_others_do_in_order),
 		T(stop_before_run_returns_at_once_after_what_was_posted),
 		T(stop_works_from_a_signal_handler_and_another_thread_and_the_loop_runs_again),
 	};

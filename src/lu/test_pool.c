@@ -145,6 +145,7 @@ the_sums_are_right_whatever_happens(void **state)
 	static struct io *had[40][40];
 	struct pool *p = pool_new(32);
 	unsigned n = 0, used = 0, x = 12345;
+	struct io *io;
 
 	(void)state;
 	for (unsigned i = 0; i < 20000; i++) {
@@ -166,10 +167,14 @@ the_sums_are_right_whatever_happens(void **state)
 		case 2:
 		case 3:
 		case 4:
-			if (n > 0 && (had[at][s->busy] = pool_get(p, s)) != NULL)
+			if (n == 0)
+				break;
+			io = pool_get(p, s);
+			if (io != NULL) {
+				had[at][s->busy - 1] = io;
 				used++;
-			if (n > 0)
-				pool_forget(p, s);
+			}
+			pool_forget(p, s);
 			break;
 		default:
 			if (n > 0 && s->busy > 0) {

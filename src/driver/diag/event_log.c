@@ -126,6 +126,7 @@ event_log_close(struct event_log *log)
 	atomic_store(&log->is_closing, true);
 	if (!event_queue_end(log->queue, LAST_EVENTS_MS))
 		return false;
+	loop_unpost(log->loop, &log->msg);
 	see_done(&log->msg); /* that frees, and tells nobody */
 	free_log(log);
 	return true;

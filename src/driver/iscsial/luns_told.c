@@ -1,0 +1,156 @@
+/* What sessions, and units that are shown, tell of themselves. */
+#include <stdio.h>
+
+#include "driver/diag/diag.h"
+#include "driver/iscsial/devfile.h"
+#include "driver/iscsial/luns_impl.h"
+#include "sys/log.h"
+
+static void
+online(struct wanted *w)
+{
+	/* Units that are shown say themselves when they are the same. */
+	if (!w->is_probed && !w->is_probing && w->openings == 0)
+		luns_probe(w, NULL, NULL);
+}
+
+void
+luns_gone(struct driver *d, uint32_t instance)
+{
+	size_t from, to = luns_range(d, instance, &from);
+	struct wanted *w = wanted_find(d, instance);
+
+	for (size_t i = from; i < to; i++)
+		d->tree->nodes[i]->state = TREE_NO_HW;
+	if (w != NULL)
+		w->is_probed = false; /* what is not shown does not say itself that it is back */
+}
+
+static void
+offline(struct wanted *w)
+{
+	size_t from, to = luns_range(w->d, w->instance, &from);
+
+	luns_gone(w->d, w->instance);
+	for (size_t i = from; i < to; i++) {
+		struct node *n = w->d->tree->nodes[i];
+
+		if (wanted_is_closed(w) && n->kind == TREE_LUN) {
+			devfile_detach(w->d, n);
+			n->is_shown = n->is_in_use = false;
+		}
+	}
+}
+
+static void
+settle_later(struct agenda_work *work)
+{
+	const struct wanted *w = LIST_ENTRY(work, struct wanted, settle);
+
+	luns_settle(w->d, w->instance);
+}
+
+const struct wanted_ops luns_ops = { luns_is_known, online, offline, luns_look, settle_later };
+
+/* It is the right unit (again). */
+static void
+is_same(struct driver *d, struct node *n)
+{
+	bool was_away = n->is_replaced || n->state == TREE_NO_HW;
+
+	n->is_replaced = n->is_absent = false;
+	n->state = TREE_CLAIMED;
+	if (was_away && n->is_installed && n->is_shown)
+		devfile_restore(d, n, NULL, NULL);
+}
+
+/* A unit that changes all the time says so a few times only. */
+static void
+note(struct wanted *w, enum log_level level, const struct node *n, const char *what,
+    const char *next)
+{
+	log_limited(&w->notes, loop_now(w->d->loop), level, "disk %s: %s%s%s", n->name, what,
+	    next[0] != '\0' ? "; " : "", next);
+}
+
+static void
+has_changed(struct wanted *w, struct node *n, const struct lu_info *info)
+{
+	char text[64];
+
+	(void)snprintf(text, sizeof text, "now %llu bytes%s",
+	    (unsigned long long)info->capacity.bytes,
+	    info->has_mode && info->mode.is_write_protected ? ", read-only" : ""); /* fits */
+	note(w, LOG_LVL_NOTE, n, text, "");
+	tree_describe_lun(n, info);
+	devfile_change(w->d, n);
+}
+
+/* What a unit that is shown says about itself; told as an event where it is news. */
+static void
+take_state(struct wanted *w, struct node *n, const struct mail_unit *u)
+{
+	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about, w->d->diag };
+
+	switch (u->state) {
+	case LU_SAME:
+		if (n->is_replaced || n->is_absent)
+			diag_OPENISW_LOG_UNIT_BACK(&about, n->name);
+		is_same(w->d, n);
+		break;
+	case LU_OTHER:
+		if (!n->is_replaced)
+			diag_OPENISW_LOG_UNIT_OTHER(&about, n->name, u->why.message);
+		n->is_replaced = true;
+		n->is_absent = false;
+		n->state = TREE_UNCLAIMED;
+		break;
+	case LU_ABSENT:
+		if (!n->is_absent)
+			diag_OPENISW_LOG_UNIT_ABSENT(&about, n->name);
+		n->is_absent = true;
+		n->state = TREE_NO_HW;
+		break;
+	case LU_UNKNOWN:
+	case LU_ASKING:
+	case LU_CLOSED:
+		break;
+	}
+}
+
+/* A disk whose file is gone is not shown; the exporter mends it. */
+static void
+take_file(struct wanted *w, struct node *n, const struct mail_unit *u)
+{
+	if (wanted_is_closed(w) || w->closing > 0)
+		return;
+	if (u->is_gone) {
+		log_warn("disk %s: %s; it is mounted again", n->name, u->why_gone);
+		n->is_shown = false;
+	}
+	if (u->is_back) {
+		log_note("disk %s: its file is there again", n->name);
+		n->is_shown = true;
+		if (u->is_new)
+			devfile_renew(w->d, n);
+	}
+	if (u->is_let_go)
+		devfile_check(w->d, n);
+}
+
+void
+luns_take_unit(void *owner, struct mail *m)
+{
+	struct wanted *w = owner;
+	const struct mail_unit *u = LIST_ENTRY(m, struct mail_unit, mail);
+	struct node *n = luns_find(w->d, w->instance, u->lun);
+
+	if (n != NULL && u->is_changed && u->info.is_sized)
+		has_changed(w, n, &u->info);
+	if (n != NULL)
+		take_file(w, n, u);
+	if (n != NULL)
+		take_state(w, n, u);
+	agenda_defer(loop_agenda(w->d->loop), &w->settle);
+	mail_answer(m);
+}

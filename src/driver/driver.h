@@ -23,12 +23,12 @@ struct helper_server;
 struct ipc_server;
 struct isw;
 struct loopdev;
-struct office;
+struct iothread;
 struct stopping;
 struct tree;
 struct usage;
 struct wanted_ops;
-struct wanted_places;
+struct wanted_index;
 
 #define DRIVER_WORKERS_MAX 64
 
@@ -48,12 +48,12 @@ struct driver {
 	struct helper_server *islpd;
 
 	/* iscsi/ */
-	struct office *offices[DRIVER_WORKERS_MAX];
-	unsigned n_offices, next_office;
+	struct iothread *iothreads[DRIVER_WORKERS_MAX];
+	unsigned n_iothreads, next_iothread;
 	uint32_t isid_random;      /* 24 bits, kept in the registry */
 	uint32_t discovery_serial; /* discovery sessions so far */
 	struct list sessions;      /* wanted.link, by instance */
-	struct wanted_places *places;
+	struct wanted_index *index;
 	const struct wanted_ops *wanted_ops;
 	struct list portals; /* portal.link: what is known of discovery addresses */
 	struct list scans;   /* scan.link: the first is under way, the others wait for it */

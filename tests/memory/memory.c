@@ -20,7 +20,7 @@
 #include "../scenario/fault.h"
 #include "base/cut.h"
 #include "core/login.h"
-#include "driver/iscsi/host.h"
+#include "driver/iscsi/nexus.h"
 #include "driver/iscsi/world.h"
 #include "driver/iscsial/disks.h"
 #include "ini/login_run.h"
@@ -242,7 +242,7 @@ check_login(enum stat_id pdu, enum diag_id id)
 static bool
 try_login(struct loop *loop, unsigned at)
 {
-	const struct world_place place = { loop, mailbox_new(loop), { mailbox_new(loop), 0, 1 } };
+	const struct world_thread thread = { loop, mailbox_new(loop), { mailbox_new(loop), 0, 1 } };
 	const struct portal_address to = { .host = "192.0.2.1", .port = 3260, .tpgt = -1 };
 	struct settings *settings = new_settings();
 	struct login_run_cfg cfg = {
@@ -253,7 +253,7 @@ try_login(struct loop *loop, unsigned at)
 	struct login_run *run;
 
 	begin();
-	world_init(&world, &place, &account);
+	world_init(&world, &thread, &account);
 	cfg.world = &world.world;
 	run = login_run_new(&cfg, &counts);
 	assert_non_null(run);
@@ -265,8 +265,8 @@ try_login(struct loop *loop, unsigned at)
 	turn(loop);
 	close_other_end();
 	settings_free(settings);
-	mailbox_free(place.box);
-	mailbox_free(place.isw.box);
+	mailbox_free(thread.box);
+	mailbox_free(thread.isw.box);
 	return downs == 0;
 }
 
@@ -305,7 +305,7 @@ struct place {
 	struct loop *loop;
 	struct mailbox *box;
 	struct mail_slot slot;
-	struct office *office;
+	struct iothread *iothread;
 	struct disks_cfg cfg;
 };
 
@@ -313,17 +313,17 @@ static void
 place_init(struct place *p, const char *export)
 {
 	struct worker *worker = worker_new("test", -1);
-	struct office_cfg cfg = { .worker = worker, .stats = &driver, .ops = &disks_ops };
+	struct iothread_cfg cfg = { .worker = worker, .stats = &driver, .ops = &disks_ops };
 
 	begin();
 	*p = (struct place){ .loop = loop_new(), .cfg = { export_find(export), "/nowhere" } };
 	p->box = mailbox_new(p->loop);
 	assert_non_null(p->box);
-	mailbox_open(p->box, &p->slot, MAIL_ID_OFFICE, 1, p);
+	mailbox_open(p->box, &p->slot, MAIL_ID_IOTHREAD, 1, p);
 	cfg.isw = (struct mail_address){ p->box, 0, 1 };
 	cfg.ops_cfg = &p->cfg;
-	p->office = office_new(&cfg);
-	assert_non_null(p->office);
+	p->iothread = iothread_new(&cfg);
+	assert_non_null(p->iothread);
 }
 
 static void
@@ -343,28 +343,28 @@ ignored(struct question *q)
 static void
 ask(struct place *p, struct question *q, const struct mail_kind *kind)
 {
-	const struct mail_address to = { p->office->place.box, 1, 1 };
+	const struct mail_address to = { p->iothread->thread.box, 1, 1 };
 
 	mail_ask(&q->mail, kind, &to, &p->slot.at);
 	assert_int_equal(loop_run(p->loop), 0);
 }
 
 static void
-open_host(struct place *p)
+open_nexus(struct place *p)
 {
 	struct mail_begin *m = calloc(1, sizeof *m);
 	struct mail_open *q = question_new(sizeof *q, ignored, NULL);
 
 	assert_non_null(m);
-	m->cfg = (struct host_cfg){ .instance = 1,
+	m->cfg = (struct nexus_cfg){ .instance = 1,
 		.target = "iqn.2026-01.example:t",
 		.at = { .host = "192.0.2.1", .port = 3260, .tpgt = -1 },
 		.settings = new_settings(),
 		.stats = &session,
 		.wanted = { p->box, 1, 1 } };
-	mail_tell(&m->mail, &mail_begin, &p->office->slot.at);
+	mail_tell(&m->mail, &mail_begin, &p->iothread->slot.at);
 	/* Its answer comes when the session ends: what is asked next finds it trying. */
-	mail_ask(&q->base.mail, &mail_open, &(struct mail_address){ p->office->place.box, 1, 1 },
+	mail_ask(&q->base.mail, &mail_open, &(struct mail_address){ p->iothread->thread.box, 1, 1 },
 	    &p->slot.at);
 }
 
@@ -408,7 +408,7 @@ show(struct place *p, unsigned at, struct fault *ret_fault)
 }
 
 static void
-close_host(struct place *p)
+close_nexus(struct place *p)
 {
 	struct mail_close *q = question_new(sizeof *q, answered, p);
 
@@ -417,7 +417,7 @@ close_host(struct place *p)
 	free(q);
 	turn(p->loop);
 	close_other_end();
-	assert_true(office_free(p->office));
+	assert_true(iothread_free(p->iothread));
 	mailbox_close(&p->slot);
 	mailbox_free(p->box);
 	loop_free(p->loop);
@@ -447,13 +447,13 @@ a_disk_without_memory_is_counted_by_what_lacked(void **state)
 		struct place p;
 
 		place_init(&p, t[i].export);
-		open_host(&p);
+		open_nexus(&p);
 		settle(&p);
 		show(&p, t[i].at, &why);
 		assert_int_equal(why.is_set, t[i].alloc + t[i].streams > 0);
 		assert_int_equal(count(STAT_SWD_CONNECTION_io_alloc), t[i].alloc);
 		assert_int_equal(count(STAT_SWD_CONNECTION_io_streams), t[i].streams);
-		close_host(&p);
+		close_nexus(&p);
 	}
 }
 

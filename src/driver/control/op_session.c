@@ -291,5 +291,5 @@ op_session_nop(struct driver *d, struct ipc_call *call)
 	p = question_new(sizeof *p, pinged, NULL);
 	p->call = call;
 	p->question.bytes = (uint32_t)bytes;
-	(void)wanted_ask(w, &p->question.base, &mail_ping); /* online: it has a host */
+	(void)wanted_ask(w, &p->question.base, &mail_ping); /* online: it has a nexus */
 }

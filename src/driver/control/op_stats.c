@@ -99,7 +99,7 @@ show_latency(const struct hist *h, uint64_t bytes)
 }
 
 static json_t *
-show_lun(const struct host_lun_counts *l)
+show_lun(const struct nexus_lun_counts *l)
 {
 	const struct lu_counts *c = &l->counts;
 
@@ -130,7 +130,7 @@ show_total(const struct mail_counts *counts, json_t *to)
 	uint64_t bytes_read = 0, bytes_written = 0;
 
 	for (size_t i = 0; i < counts->n; i++) {
-		const struct host_lun_counts *l = &counts->luns[i];
+		const struct nexus_lun_counts *l = &counts->luns[i];
 
 		hist_merge(&total->reads, &l->latency.reads);
 		hist_merge(&total->writes, &l->latency.writes);
@@ -292,7 +292,7 @@ let_go(struct asked *a)
 {
 	list_remove(&a->link);
 	if (a->is_here)
-		host_drop_counts(&a->question.base.mail);
+		nexus_drop_counts(&a->question.base.mail);
 }
 
 static json_t *

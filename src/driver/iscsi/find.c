@@ -6,7 +6,7 @@
 #include "base/cut.h"
 #include "driver/call.h"
 #include "driver/diag/report.h"
-#include "driver/iscsi/office.h"
+#include "driver/iscsi/iothread.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsi/wanted.h"
 #include "ini/isid.h"
@@ -52,7 +52,7 @@ finish(void *arg)
 	struct finding *f = arg;
 
 	f->done(f->user, f->question.result);
-	office_drop_discover(&f->question.base.mail);
+	iothread_drop_discover(&f->question.base.mail);
 }
 
 static void
@@ -70,7 +70,7 @@ find_start(struct driver *d, const struct registry_address *a, find_done *done, 
 {
 	struct registry_scope scope = { REGISTRY_DISCOVERY, NULL, a };
 	struct finding *f = question_new(sizeof *f, answered, NULL);
-	struct office *o = d->offices[d->next_office];
+	struct iothread *o = d->iothreads[d->next_iothread];
 	struct fault why = { 0 };
 
 	f->d = d;
@@ -89,16 +89,16 @@ find_start(struct driver *d, const struct registry_address *a, find_done *done, 
 		call_post(d->loop, finish, f);
 		return;
 	}
-	d->next_office = (d->next_office + 1) % d->n_offices;
+	d->next_iothread = (d->next_iothread + 1) % d->n_iothreads;
 	mail_ask(&f->question.base.mail, &mail_discover, &o->slot.at, &d->slot.at);
 }
 
 void
 find_stop(struct driver *d)
 {
-	for (unsigned i = 0; i < d->n_offices; i++) {
+	for (unsigned i = 0; i < d->n_iothreads; i++) {
 		struct mail *m = call_alloc(sizeof *m);
 
-		mail_tell(m, &mail_hush, &d->offices[i]->slot.at);
+		mail_tell(m, &mail_quiesce, &d->iothreads[i]->slot.at);
 	}
 }

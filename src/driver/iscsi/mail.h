@@ -26,23 +26,23 @@
 #include "driver/iscsi/mail.def"
 
 /* Owners that are no session have these ids. */
-#define MAIL_ID_OFFICE 0x7fffffffu
+#define MAIL_ID_IOTHREAD 0x7fffffffu
 
 /* ---- a session and its worker ---- */
 
-struct host_cfg {
+struct nexus_cfg {
 	uint32_t instance;
 	char target[LIMIT_ISCSI_NAME_BYTES + 1];
 	struct portal_address at;
 	uint8_t isid[6];
 	char about[LIMIT_ADDRESS_BYTES + 16]; /* for messages */
 	struct settings *settings;            /* owned */
-	struct stat_block *stats;             /* outlives the host */
+	struct stat_block *stats;             /* outlives the nexus */
 	struct mail_address wanted;           /* the other half; its generation is ours */
 };
 struct mail_begin {
 	struct mail mail;
-	struct host_cfg cfg;
+	struct nexus_cfg cfg;
 };
 
 struct mail_settings {
@@ -59,18 +59,18 @@ struct mail_open {
 	struct question base;
 	bool keep, is_now;  /* session_open() */
 	struct fault fault; /* the answer; not set: it is online */
-	struct list link;   /* the host's while it has the question */
+	struct list link;   /* the nexus' while it has the question */
 };
 
 struct mail_close {
 	struct question base;
-	bool is_last;            /* the host ends with it */
+	bool is_last;            /* the nexus ends with it */
 	bool is_gone;            /* the answer: there was none any more */
 	bool is_logout_lost;     /* the answer, as session_view has it; */
 	struct fault last;       /* this, too */
 	struct conn_counts core; /* is_last: what it counted in its life */
 	struct ini_counts counts;
-	struct list link; /* the host's */
+	struct list link; /* the nexus' */
 };
 
 struct mail_probe {
@@ -85,7 +85,7 @@ struct mail_ping {
 };
 
 /* What a unit counted. */
-struct host_lun_counts {
+struct nexus_lun_counts {
 	uint32_t lun;
 	char name[32];
 	struct lu_counts counts;
@@ -96,7 +96,7 @@ struct mail_counts {
 	bool is_gone; /* nobody to ask */
 	struct conn_counts core;
 	struct ini_counts counts;
-	struct host_lun_counts *luns; /* n of them, owned */
+	struct nexus_lun_counts *luns; /* n of them, owned */
 	size_t n;
 };
 
@@ -136,7 +136,7 @@ struct mail_discover {
 	struct stat_block *stats;             /* of all discoveries */
 	struct settings *settings;            /* owned until it begins */
 	struct discovery_result *result;      /* the answer: owned, as its list */
-	void *work;                           /* the office's while it has the question */
+	void *work;                           /* the iothread's while it has the question */
 };
 
 /* ---- units that are shown ---- */

@@ -10,13 +10,13 @@
 #include "core/iname.h"
 #include "driver/call.h"
 #include "driver/diag/diag.h"
-#include "driver/iscsi/office.h"
+#include "driver/iscsi/iothread.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsi/wanted_find.h"
 #include "ini/isid.h"
 #include "sys/log.h"
 
-/* Somebody waits: for an answer of the host, or for the end of this turn where none was asked. */
+/* Somebody waits: for an answer of the nexus, or for the end of this turn where none was asked. */
 struct opening {
 	struct mail_open question; /* first: freed as one */
 	struct driver *d;
@@ -76,11 +76,11 @@ tell_tag(struct wanted *w)
 {
 	struct mail_tag *m;
 
-	if (!w->is_hosted)
+	if (!w->has_nexus)
 		return;
 	m = call_alloc(sizeof *m);
 	m->tpgt = w->is_tag_open ? -1 : w->a.tpgt;
-	mail_tell(&m->mail, &mail_tag, &w->host);
+	mail_tell(&m->mail, &mail_tag, &w->nexus);
 }
 
 /* Discovery reports another tag for an address that we know. */
@@ -187,7 +187,7 @@ wanted_get(
 void
 wanted_free(struct wanted *w)
 {
-	assert(!w->is_hosted && w->closing == 0);
+	assert(!w->has_nexus && w->closing == 0);
 	agenda_clear(loop_agenda(w->d->loop), &w->look_again);
 	agenda_cancel(&w->settle);
 	wanted_remove(w);
@@ -212,15 +212,15 @@ begin(struct wanted *w, struct fault *ret_fault)
 	struct driver *d = w->d;
 	struct registry_scope scope = { REGISTRY_TARGET_ADDRESS, w->target, &w->a };
 	struct settings *settings = settings_snapshot(d->reg, &scope, ret_fault);
-	struct office *o = d->offices[d->next_office];
+	struct iothread *o = d->iothreads[d->next_iothread];
 	struct mail_begin *m;
 
 	if (settings == NULL)
 		return false;
-	d->next_office = (d->next_office + 1) % d->n_offices;
+	d->next_iothread = (d->next_iothread + 1) % d->n_iothreads;
 	mailbox_open(d->box, &w->slot, w->instance, w->slot.at.generation + 1, w);
-	w->is_hosted = true;
-	w->host = (struct mail_address){ o->place.box, w->instance, w->slot.at.generation };
+	w->has_nexus = true;
+	w->nexus = (struct mail_address){ o->thread.box, w->instance, w->slot.at.generation };
 	m = call_alloc(sizeof *m);
 	m->cfg.instance = w->instance;
 	cut_copy(m->cfg.target, sizeof m->cfg.target, w->target);
@@ -242,23 +242,23 @@ ended(struct wanted *w, const struct mail_close *last)
 	stat_add_core(&w->core_before, &last->core);
 	stat_add_ini(&w->counts_before, &last->counts);
 	mailbox_close(&w->slot);
-	w->is_hosted = false;
+	w->has_nexus = false;
 }
 
 bool
 wanted_ask(struct wanted *w, struct question *a, const struct mail_kind *kind)
 {
-	if (w->is_hosted)
-		mail_ask(&a->mail, kind, &w->host, &w->d->slot.at);
-	return w->is_hosted;
+	if (w->has_nexus)
+		mail_ask(&a->mail, kind, &w->nexus, &w->d->slot.at);
+	return w->has_nexus;
 }
 
 bool
 wanted_tell(struct wanted *w, struct mail *m, const struct mail_kind *kind)
 {
-	if (w->is_hosted)
-		mail_tell(m, kind, &w->host);
-	return w->is_hosted;
+	if (w->has_nexus)
+		mail_tell(m, kind, &w->nexus);
+	return w->has_nexus;
 }
 
 /* ---- open ---- */
@@ -275,7 +275,7 @@ tell_opened(struct opening *o)
 	free(o);
 }
 
-/* The host of a session that never came about has ended. */
+/* The nexus of a session that never came about has ended. */
 static void
 retired(void *user, struct driver *d, uint32_t instance)
 {
@@ -294,7 +294,7 @@ opened(void *arg)
 	if (o->question.fault.is_set && w != NULL && w->view.state == SESSION_CLOSED)
 		w->view.last = o->question.fault;
 	/* It is not tried again by itself: whoever opens it again makes it anew. */
-	if (has_failed && w->is_hosted && !o->d->is_stopping)
+	if (has_failed && w->has_nexus && !o->d->is_stopping)
 		wanted_close(w, true, retired, o);
 	else
 		tell_opened(o);
@@ -322,8 +322,8 @@ wanted_open(struct wanted *w, bool is_now, wanted_opened *done, void *user)
 	if (w->closing > 0 || w->d->is_stopping)
 		fault_set(why, FAULT_OFFLINE, "try again when it is closed",
 		    "the session is being closed");
-	if (!why->is_set && (w->is_hosted || begin(w, why)))
-		mail_ask(&o->question.base.mail, &mail_open, &w->host, &w->d->slot.at);
+	if (!why->is_set && (w->has_nexus || begin(w, why)))
+		mail_ask(&o->question.base.mail, &mail_open, &w->nexus, &w->d->slot.at);
 	else
 		call_post(w->d->loop, opened, o);
 }
@@ -340,9 +340,9 @@ closed(void *arg)
 
 	if (w != NULL) {
 		w->closing--;
-		if (c->question.is_last && w->is_hosted && !c->question.is_gone)
+		if (c->question.is_last && w->has_nexus && !c->question.is_gone)
 			ended(w, &c->question);
-		is_dropped = w->is_dropped && w->closing == 0 && !w->is_hosted;
+		is_dropped = w->is_dropped && w->closing == 0 && !w->has_nexus;
 	}
 	/* The note that says so may still be on its way. */
 	if (w != NULL && c->question.is_logout_lost) {
@@ -378,10 +378,10 @@ wanted_close(struct wanted *w, bool is_last, wanted_closed *done, void *user)
 	c->user = user;
 	c->question.is_last = is_last || w->is_dropped;
 	w->closing++;
-	if (!w->is_hosted)
+	if (!w->has_nexus)
 		call_post(w->d->loop, closed, c);
 	else
-		mail_ask(&c->question.base.mail, &mail_close, &w->host, &w->d->slot.at);
+		mail_ask(&c->question.base.mail, &mail_close, &w->nexus, &w->d->slot.at);
 }
 
 /* ---- what the worker tells ---- */
@@ -483,7 +483,7 @@ wanted_push(struct driver *d, const struct registry_scope *scope)
 		struct settings *settings;
 		struct fault why = { 0 };
 
-		if (!w->is_hosted || !concerns(scope, w))
+		if (!w->has_nexus || !concerns(scope, w))
 			continue;
 		settings = settings_snapshot(d->reg, &own, &why);
 		if (settings == NULL) {
@@ -492,6 +492,6 @@ wanted_push(struct driver *d, const struct registry_scope *scope)
 		}
 		m = call_alloc(sizeof *m);
 		m->settings = settings;
-		mail_tell(&m->mail, &mail_settings, &w->host);
+		mail_tell(&m->mail, &mail_settings, &w->nexus);
 	}
 }

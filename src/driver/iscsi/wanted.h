@@ -2,7 +2,7 @@
  * A session that is wanted: the main loop's half of a normal session.  It knows
  * which session it is, sees that its worker has what is configured, and keeps
  * what the worker told last, for displays.  It decides nothing about
- * connections: that is ini/session.h, on a worker (host.h).  There is one for
+ * connections: that is ini/session.h, on a worker (nexus.h).  There is one for
  * each address of an operational target (the guide: "unique sessions for each
  * target address").
  */
@@ -24,9 +24,9 @@ struct wanted {
 	char about[LIMIT_ADDRESS_BYTES + 16]; /* its address, for messages */
 
 	/* The worker's half, while there is one. */
-	bool is_hosted;
+	bool has_nexus;
 	struct mail_slot slot; /* whom it writes to */
-	struct mail_address host;
+	struct mail_address nexus;
 	unsigned closing; /* closes that are not answered */
 
 	/* Its portal is named with several tags: that of the login counts. */
@@ -86,7 +86,7 @@ void wanted_open_tag(struct driver *d, const char *target, const struct registry
 struct wanted *wanted_find(const struct driver *d, uint32_t instance);
 struct wanted *wanted_find_address(
     const struct driver *d, const char *target, const struct registry_address *a);
-/* One without a host; else set is_dropped and wanted_close() it. */
+/* One without a nexus; else set is_dropped and wanted_close() it. */
 void wanted_free(struct wanted *w);
 
 /*
@@ -117,7 +117,7 @@ const char *wanted_word(const struct wanted *w);
  */
 void wanted_push(struct driver *d, const struct registry_scope *scope);
 
-/* Ask the host; done() follows with an answer or a refusal.  False: there is no host. */
+/* Ask the nexus; done() follows with an answer or a refusal.  False: there is none. */
 bool wanted_ask(struct wanted *w, struct question *a, const struct mail_kind *kind);
 bool wanted_tell(struct wanted *w, struct mail *m, const struct mail_kind *kind);
 

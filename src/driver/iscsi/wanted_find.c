@@ -10,19 +10,19 @@
 /* A target has LIMIT_SENDTARGETS_ADDRESSES sessions at most, which share a chain. */
 #define CHAINS 4096
 
-struct wanted_places {
+struct wanted_index {
 	struct wanted *by_instance[LIMIT_SESSIONS];
 	struct wanted *by_target[CHAINS]; /* chained by wanted.same_hash */
 };
 
-struct wanted_places *
-wanted_places_new(void)
+struct wanted_index *
+wanted_index_new(void)
 {
-	return call_alloc(sizeof(struct wanted_places));
+	return call_alloc(sizeof(struct wanted_index));
 }
 
 void
-wanted_places_free(struct wanted_places *p)
+wanted_index_free(struct wanted_index *p)
 {
 	free(p);
 }
@@ -38,13 +38,13 @@ chain_of(const char *target)
 struct wanted *
 wanted_find(const struct driver *d, uint32_t instance)
 {
-	return instance < LIMIT_SESSIONS ? d->places->by_instance[instance] : NULL;
+	return instance < LIMIT_SESSIONS ? d->index->by_instance[instance] : NULL;
 }
 
 struct wanted *
 wanted_find_address(const struct driver *d, const char *target, const struct registry_address *a)
 {
-	struct wanted *w = d->places->by_target[chain_of(target)];
+	struct wanted *w = d->index->by_target[chain_of(target)];
 
 	while (w != NULL && (!iname_same(w->target, target) || !registry_address_same(&w->a, a)))
 		w = w->same_hash;
@@ -54,7 +54,7 @@ wanted_find_address(const struct driver *d, const char *target, const struct reg
 void
 wanted_choose_tag(const struct driver *d, const char *target, struct registry_address *a)
 {
-	const struct wanted *w = d->places->by_target[chain_of(target)];
+	const struct wanted *w = d->index->by_target[chain_of(target)];
 	struct registry_address same = *a;
 
 	for (; w != NULL; w = w->same_hash) {
@@ -69,15 +69,15 @@ wanted_choose_tag(const struct driver *d, const char *target, struct registry_ad
 struct wanted *
 wanted_from(const struct driver *d, uint32_t instance)
 {
-	while (instance < LIMIT_SESSIONS && d->places->by_instance[instance] == NULL)
+	while (instance < LIMIT_SESSIONS && d->index->by_instance[instance] == NULL)
 		instance++;
-	return instance < LIMIT_SESSIONS ? d->places->by_instance[instance] : NULL;
+	return instance < LIMIT_SESSIONS ? d->index->by_instance[instance] : NULL;
 }
 
 void
 wanted_insert(struct wanted *w)
 {
-	struct wanted_places *p = w->d->places;
+	struct wanted_index *p = w->d->index;
 	struct wanted **chain = &p->by_target[chain_of(w->target)];
 	struct list *before = &w->d->sessions;
 	uint32_t i = w->instance;
@@ -95,7 +95,7 @@ wanted_insert(struct wanted *w)
 void
 wanted_remove(struct wanted *w)
 {
-	struct wanted_places *p = w->d->places;
+	struct wanted_index *p = w->d->index;
 	struct wanted **chain = &p->by_target[chain_of(w->target)];
 
 	while (*chain != w)

@@ -4,9 +4,9 @@
 
 #include "driver/iscsi/wanted.h"
 
-struct wanted_places *wanted_places_new(void);
+struct wanted_index *wanted_index_new(void);
 /* NULL is fine. */
-void wanted_places_free(struct wanted_places *p);
+void wanted_index_free(struct wanted_index *p);
 
 /* The first one whose instance is not below this one; NULL: there is none.  For walks that pause.
  */

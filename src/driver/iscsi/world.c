@@ -87,7 +87,7 @@ line_of(struct world *world, struct login_run *r)
 	l = call_alloc(sizeof *l);
 	l->w = w;
 	l->run = r;
-	mailbox_open(w->place->box, &l->slot, mailbox_make_id(w->place->box), 1, l);
+	mailbox_open(w->thread->box, &l->slot, mailbox_make_id(w->thread->box), 1, l);
 	r->line = l;
 	return l;
 }
@@ -99,7 +99,7 @@ cancel(struct line *l, bool is_verify)
 
 	x->is_verify = is_verify;
 	x->asker = l->slot.at;
-	mail_tell(&x->mail, &mail_cancel, &l->w->place->isw);
+	mail_tell(&x->mail, &mail_cancel, &l->w->thread->isw);
 }
 
 static void
@@ -115,7 +115,7 @@ cancel_verify(struct line *l)
 static void
 attach(struct line *l, int fd, const char *local, const char *peer)
 {
-	struct loop *loop = l->w->place->loop;
+	struct loop *loop = l->w->thread->loop;
 	struct sess *s;
 	int err;
 
@@ -184,7 +184,7 @@ op_connect(struct world *w, struct login_run *r, const struct portal_address *to
 	c->fd = -1;
 	cut_copy(l->host, sizeof l->host, to->host);
 	l->connect = c;
-	mail_ask(&c->mail, &mail_connect, &l->w->place->isw, &l->slot.at);
+	mail_ask(&c->mail, &mail_connect, &l->w->thread->isw, &l->slot.at);
 }
 
 static void
@@ -215,7 +215,7 @@ world_verified(void *owner, struct mail *m)
 	if (l->verify == v) {
 		l->verify = NULL;
 		l->is_unasked = v->result.fault.is_set;
-		(void)loop_now_update(l->w->place->loop);
+		(void)loop_now_update(l->w->thread->loop);
 		login_run_verified(
 		    l->run, v->query.stamp, v->result.ok, v->result.timed_out, &v->result.fault);
 	}
@@ -230,7 +230,7 @@ op_verify(struct world *w, struct login_run *r, const struct verify_query *q)
 
 	v->query = *q;
 	l->verify = v;
-	mail_ask(&v->mail, &mail_verify, &l->w->place->isw, &l->slot.at);
+	mail_ask(&v->mail, &mail_verify, &l->w->thread->isw, &l->slot.at);
 }
 
 static void
@@ -279,7 +279,7 @@ op_say(struct world *world, enum say_level level, const char *sentence)
 	enum log_level at = levels[level];
 
 	unsigned left_out, all_left_out;
-	uint64_t now = loop_now(w->place->loop);
+	uint64_t now = loop_now(w->thread->loop);
 
 	if (at == LOG_LVL_DEBUG) {
 		log_debug("%s", sentence);
@@ -289,7 +289,7 @@ op_say(struct world *world, enum say_level level, const char *sentence)
 	 */
 	if (at > log_get_level() ||
 	    !log_limit_passes(&w->said[at], now, LOG_LIMIT_LINES, &left_out) ||
-	    !log_limit_passes(&w->place->said[at], now, LIMIT_LOG_SESSIONS_LINES, &all_left_out))
+	    !log_limit_passes(&w->thread->said[at], now, LIMIT_LOG_SESSIONS_LINES, &all_left_out))
 		return;
 	left_out += all_left_out;
 	if (left_out > 0)
@@ -309,10 +309,10 @@ static const struct world_ops world_ops = {
 };
 
 void
-world_init(struct iscsi_world *w, const struct world_place *place, const struct account *account)
+world_init(struct iscsi_world *w, const struct world_thread *thread, const struct account *account)
 {
 	w->world.ops = &world_ops;
-	w->world.agenda = loop_agenda(place->loop);
-	w->place = place;
+	w->world.agenda = loop_agenda(thread->loop);
+	w->thread = thread;
 	w->account = *account;
 }

@@ -13,7 +13,7 @@
 #include "sys/log.h"
 
 /* What the worlds of one worker share; borrowed. */
-struct world_place {
+struct world_thread {
 	struct loop *loop;
 	struct mailbox *box;
 	struct mail_address isw;
@@ -23,12 +23,12 @@ struct world_place {
 /* The world of one session, or of one discovery. */
 struct iscsi_world {
 	struct world world;
-	const struct world_place *place;
+	const struct world_thread *thread;
 	struct account account;                   /* what it points to is borrowed */
 	struct log_limit said[LOG_LVL_DEBUG + 1]; /* what it says, by level */
 };
 
 void world_init(
-    struct iscsi_world *w, const struct world_place *place, const struct account *account);
+    struct iscsi_world *w, const struct world_thread *thread, const struct account *account);
 
 #endif

@@ -22,7 +22,7 @@ struct disk {
 };
 
 struct disks {
-	struct host *h;
+	struct nexus *x;
 	const struct disks_cfg *cfg;
 	char dir[PATH_MAX];
 	struct export *export; /* NULL: it has not been started, or has stopped */
@@ -66,7 +66,7 @@ tell(struct disk *k)
 	n->is_let_go = k->is_let_go;
 	memcpy(n->why_gone, k->why_gone, sizeof n->why_gone);
 	k->is_changed = k->is_gone = k->is_back = k->is_new = k->is_let_go = false;
-	mail_ask(&n->mail, &mail_unit, host_wanted(k->owner->h), host_address(k->owner->h));
+	mail_ask(&n->mail, &mail_unit, nexus_wanted(k->owner->x), nexus_address(k->owner->x));
 }
 
 void
@@ -110,7 +110,7 @@ disk_free(struct disk *k)
 {
 	k->owner->failed_before += lu_counts(k->lu).failed_offline;
 	list_remove(&k->link);
-	session_remove_unit(host_session(k->owner->h), k->lu);
+	session_remove_unit(nexus_session(k->owner->x), k->lu);
 	lu_free(k->lu);
 	k->note->disk = NULL;
 	if (mail_is_home(&k->note->mail))
@@ -134,7 +134,7 @@ sweep(struct disks *d)
 void
 disks_take_hide(void *owner, struct mail *m)
 {
-	struct disks *d = host_user(owner);
+	struct disks *d = nexus_user(owner);
 	struct disk *k = find(d, LIST_ENTRY(m, struct mail_hide, mail)->lun);
 	int err;
 
@@ -157,7 +157,7 @@ static void
 set_start_fault(const struct disks *d, int err, struct fault *ret_fault)
 {
 	if (err == -ENOMEM)
-		stat_add(host_cfg(d->h)->stats, STAT_SWD_CONNECTION_io_streams);
+		stat_add(nexus_cfg(d->x)->stats, STAT_SWD_CONNECTION_io_streams);
 	fault_set(ret_fault, FAULT_INTERNAL,
 	    err == -ENOENT || err == -ENODEV || err == -EPERM || err == -EACCES
 		? "make /dev/fuse available and usable for the driver's user (fusermount3)"
@@ -283,7 +283,7 @@ start_export(struct disks *d, struct fault *ret_fault)
 	if (d->export != NULL)
 		return true;
 	err = d->cfg->export->start(
-	    host_office(d->h)->place.loop, d->dir, &export_events, d, &d->export);
+	    nexus_iothread(d->x)->thread.loop, d->dir, &export_events, d, &d->export);
 	if (err == 0)
 		return true;
 	d->export = NULL;
@@ -294,7 +294,7 @@ start_export(struct disks *d, struct fault *ret_fault)
 static void
 show_new(struct disks *d, struct mail_show_row *row)
 {
-	struct session *s = host_session(d->h);
+	struct session *s = nexus_session(d->x);
 	struct disk *k;
 	int err;
 
@@ -313,7 +313,7 @@ show_new(struct disks *d, struct mail_show_row *row)
 		return;
 	}
 	if (err == -ENOMEM)
-		stat_add(host_cfg(d->h)->stats,
+		stat_add(nexus_cfg(d->x)->stats,
 		    k->lu == NULL ? STAT_SWD_CONNECTION_io_alloc : STAT_SWD_CONNECTION_io_streams);
 	if (k->lu != NULL)
 		lu_close(k->lu, -ENXIO);
@@ -345,16 +345,16 @@ show_again(struct disk *k, struct mail_show_row *row)
 void
 disks_take_show(void *owner, struct mail *m)
 {
-	struct host *h = owner;
-	struct disks *d = host_user(h);
+	struct nexus *x = owner;
+	struct disks *d = nexus_user(x);
 	struct mail_show *q = LIST_ENTRY(m, struct mail_show, base.mail);
-	enum session_state state = session_state(host_session(h));
+	enum session_state state = session_state(nexus_session(x));
 
 	sweep(d);
 	for (size_t i = 0; i < q->n; i++) {
 		struct disk *k = find(d, q->rows[i].info.number);
 
-		if (host_is_closing(h) || state == SESSION_CLOSED || state == SESSION_LOGOUT)
+		if (nexus_is_closing(x) || state == SESSION_CLOSED || state == SESSION_LOGOUT)
 			fault_set(&q->rows[i].fault, FAULT_OFFLINE, "", "the session was closed");
 		else if (k != NULL)
 			show_again(k, &q->rows[i]);
@@ -391,7 +391,7 @@ disks_drop_show(struct mail *m)
 void
 disks_take_openers(void *owner, struct mail *m)
 {
-	struct disks *d = host_user(owner);
+	struct disks *d = nexus_user(owner);
 	struct mail_openers *q = LIST_ENTRY(m, struct mail_openers, base.mail);
 
 	for (size_t i = 0; i < q->n; i++) {
@@ -424,16 +424,16 @@ disks_drop_openers(struct mail *m)
 /* ---- the session's ---- */
 
 static void *
-begin(struct host *h, const void *cfg)
+begin(struct nexus *x, const void *cfg)
 {
 	struct disks *d = call_alloc(sizeof *d);
 
-	d->h = h;
+	d->x = x;
 	d->cfg = cfg;
 	list_init(&d->all);
 	list_init(&d->shows);
 	(void)snprintf(d->dir, sizeof d->dir, "%s/%u", d->cfg->dir,
-	    host_cfg(h)->instance); /* paths_init() sees to it that this fits */
+	    nexus_cfg(x)->instance); /* paths_init() sees to it that this fits */
 	return d;
 }
 
@@ -477,11 +477,11 @@ end(void *user)
 	free(user);
 }
 
-static struct host_lun_counts *
+static struct nexus_lun_counts *
 counts(const void *user, size_t *ret_n)
 {
 	const struct disks *d = user;
-	struct host_lun_counts *list;
+	struct nexus_lun_counts *list;
 	size_t n = 0;
 
 	LIST_EACH(node, tmp, &d->all)
@@ -493,7 +493,7 @@ counts(const void *user, size_t *ret_n)
 	LIST_EACH(node, tmp, &d->all)
 	{
 		const struct disk *k = LIST_ENTRY(node, struct disk, link);
-		struct host_lun_counts *l;
+		struct nexus_lun_counts *l;
 
 		if (!k->is_exported)
 			continue;
@@ -531,7 +531,7 @@ clear(void *user)
 	}
 }
 
-const struct host_ops disks_ops = {
+const struct nexus_ops disks_ops = {
 	.begin = begin,
 	.close = close_all,
 	.is_idle = is_idle,

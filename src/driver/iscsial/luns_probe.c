@@ -317,7 +317,7 @@ finish(struct visit *v)
 	look_is_over(v);
 	free(v->failures);
 	if (v->probe != NULL)
-		host_drop_probe(&v->probe->base.mail);
+		nexus_drop_probe(&v->probe->base.mail);
 	free(v);
 }
 
@@ -524,7 +524,7 @@ probed(struct question *q)
 }
 
 static void
-no_host(void *arg)
+no_nexus(void *arg)
 {
 	probed(arg);
 }
@@ -545,6 +545,6 @@ luns_probe(struct wanted *w, luns_done *done, void *user)
 	w->is_probing = true;
 	if (wanted_ask(w, &q->base, &mail_probe))
 		return;
-	host_refuse_probe(&q->base.mail);
-	call_post(w->d->loop, no_host, &q->base);
+	nexus_refuse_probe(&q->base.mail);
+	call_post(w->d->loop, no_nexus, &q->base);
 }

@@ -64,10 +64,10 @@ unseal(struct closing *c, struct wanted *w)
 {
 	struct mail_openers *q = NULL;
 
-	if (w->is_hosted)
+	if (w->has_nexus)
 		q = usage_question(c->d, c->instance, OPENERS_UNSEAL, unsealed, c);
 	if (q != NULL)
-		(void)wanted_ask(w, &q->base, &mail_openers); /* it has a host */
+		(void)wanted_ask(w, &q->base, &mail_openers); /* it has a nexus */
 	else
 		finish(c);
 }
@@ -138,10 +138,10 @@ begin(struct closing *c, struct wanted *w)
 {
 	struct mail_openers *q = NULL;
 
-	if (!c->is_forced && w->is_hosted)
+	if (!c->is_forced && w->has_nexus)
 		q = usage_question(c->d, c->instance, OPENERS_SEAL, sealed, c);
 	if (q != NULL)
-		(void)wanted_ask(w, &q->base, &mail_openers); /* it has a host */
+		(void)wanted_ask(w, &q->base, &mail_openers); /* it has a nexus */
 	else
 		devfile_detach_session(c->d, c->instance, c->is_forced, detached, c);
 }
@@ -235,7 +235,7 @@ shutdown_hold_all(struct driver *d, void (*done)(void *user, json_t *in_use), vo
 		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
 		struct closing *c;
 
-		if (!w->is_hosted)
+		if (!w->has_nexus)
 			continue;
 		fanout_add(&h->sessions);
 		c = closing_new(w, false, held, h);

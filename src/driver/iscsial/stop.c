@@ -61,7 +61,7 @@ stop_begin(struct driver *d)
 	{
 		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
 
-		if (!w->is_hosted)
+		if (!w->has_nexus)
 			continue;
 		s->left++;
 		shutdown_session(w, true, one_closed, s);
@@ -80,7 +80,7 @@ stop_end(struct driver *d)
 	{
 		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
 
-		if (!w->is_hosted && w->closing == 0)
+		if (!w->has_nexus && w->closing == 0)
 			wanted_free(w);
 	}
 	return list_empty(&d->sessions);

@@ -160,7 +160,7 @@ ask_session(struct walk *walk, struct wanted *w)
 	struct counting *c;
 	struct mail_openers *q;
 
-	if (!w->is_hosted)
+	if (!w->has_nexus)
 		return;
 	c = call_alloc(sizeof *c);
 	c->walk = walk;
@@ -171,7 +171,7 @@ ask_session(struct walk *walk, struct wanted *w)
 		return;
 	}
 	fanout_add(&walk->answers);
-	(void)wanted_ask(w, &q->base, &mail_openers); /* it has a host */
+	(void)wanted_ask(w, &q->base, &mail_openers); /* it has a nexus */
 }
 
 static int

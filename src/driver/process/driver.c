@@ -12,7 +12,7 @@
 #include "base/cut.h"
 #include "driver/control/control.h"
 #include "driver/diag/event_log.h"
-#include "driver/iscsi/office.h"
+#include "driver/iscsi/iothread.h"
 #include "driver/iscsi/portal.h"
 #include "driver/iscsi/radius.h"
 #include "driver/iscsi/settings.h"
@@ -126,7 +126,7 @@ start_workers(struct driver *d, unsigned n, struct fault *ret_fault)
 	char name[24];
 
 	for (unsigned i = 0; i < n; i++) {
-		struct office_cfg cfg = { .isw = *isw_address(d->isw),
+		struct iothread_cfg cfg = { .isw = *isw_address(d->isw),
 			.stats = &d->stats,
 			.diag = d->diag,
 			.ops = &disks_ops,
@@ -134,13 +134,13 @@ start_workers(struct driver *d, unsigned n, struct fault *ret_fault)
 
 		(void)snprintf(name, sizeof name, "iscsi-io%u", i); /* fits */
 		cfg.worker = worker_new(name, -1);
-		if (cfg.worker == NULL || (d->offices[i] = office_new(&cfg)) == NULL) {
+		if (cfg.worker == NULL || (d->iothreads[i] = iothread_new(&cfg)) == NULL) {
 			fault_set(ret_fault, FAULT_INTERNAL, "use fewer --workers",
 			    "cannot start a thread: %s", strerror(errno));
 			worker_free(cfg.worker);
 			return false;
 		}
-		d->n_offices++;
+		d->n_iothreads++;
 		worker_call(cfg.worker, set_io_flusher, NULL);
 	}
 	return true;
@@ -235,7 +235,7 @@ start_loop(struct driver *d, const char *export, struct fault *ret_fault)
 		    "cannot start: %s", strerror(errno));
 		return false;
 	}
-	mailbox_open(d->box, &d->slot, MAIL_ID_OFFICE, 1, d);
+	mailbox_open(d->box, &d->slot, MAIL_ID_IOTHREAD, 1, d);
 	return true;
 }
 
@@ -247,7 +247,7 @@ driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fa
 	list_init(&d->followers);
 	list_init(&d->scans);
 	d->tree = tree_new();
-	d->places = wanted_places_new();
+	d->index = wanted_index_new();
 	d->wanted_ops = &luns_ops;
 	d->started = d->stats_base.cleared = d->swd_base.cleared = d->discovery_base.cleared =
 	    time(NULL);
@@ -268,12 +268,12 @@ driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fa
 
 /* False: one still has a session, and uses its thread. */
 static bool
-free_offices(struct driver *d)
+free_iothreads(struct driver *d)
 {
 	bool is_clean = true;
 
-	for (unsigned i = 0; i < d->n_offices; i++)
-		is_clean &= office_free(d->offices[i]);
+	for (unsigned i = 0; i < d->n_iothreads; i++)
+		is_clean &= iothread_free(d->iothreads[i]);
 	return is_clean;
 }
 
@@ -287,11 +287,11 @@ driver_fini(struct driver *d)
 	portal_forget_all(d);
 	registry_close(d->reg);
 	/* What hangs still uses its thread; the process ends, and all with it. */
-	if (!is_clean || !free_offices(d))
+	if (!is_clean || !free_iothreads(d))
 		return;
 	isw_free(d->isw);
 	tree_free(d->tree);
-	wanted_places_free(d->places);
+	wanted_index_free(d->index);
 	usage_free(d->usage);
 	devfile_end(d);
 	mailbox_close(&d->slot);

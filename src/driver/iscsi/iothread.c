@@ -1,17 +1,17 @@
-#include "driver/iscsi/office.h"
+#include "driver/iscsi/iothread.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/cut.h"
 #include "driver/call.h"
-#include "driver/iscsi/host.h"
+#include "driver/iscsi/nexus.h"
 #include "ini/settings.h"
 
 /* A discovery that is under way, with the world it lives in. */
 struct work {
 	struct list link;
-	struct office *office;
+	struct iothread *iothread;
 	struct mail_discover *question;
 	struct iscsi_world world;
 	struct discovery *discovery;
@@ -21,16 +21,16 @@ struct work {
 /* ---- sessions ---- */
 
 void
-office_take_begin(void *owner, struct mail *m)
+iothread_take_begin(void *owner, struct mail *m)
 {
 	struct mail_begin *b = LIST_ENTRY(m, struct mail_begin, mail);
 
-	host_begin(owner, &b->cfg);
+	nexus_begin(owner, &b->cfg);
 	free(b);
 }
 
 void
-office_drop_begin(struct mail *m)
+iothread_drop_begin(struct mail *m)
 {
 	struct mail_begin *b = LIST_ENTRY(m, struct mail_begin, mail);
 
@@ -72,7 +72,7 @@ discovered(void *user, struct discovery_result *r)
 }
 
 void
-office_refuse_discover(struct mail *m)
+iothread_refuse_discover(struct mail *m)
 {
 	struct mail_discover *q = LIST_ENTRY(m, struct mail_discover, base.mail);
 
@@ -81,9 +81,9 @@ office_refuse_discover(struct mail *m)
 }
 
 void
-office_take_discover(void *owner, struct mail *m)
+iothread_take_discover(void *owner, struct mail *m)
 {
-	struct office *o = owner;
+	struct iothread *o = owner;
 	struct mail_discover *q = LIST_ENTRY(m, struct mail_discover, base.mail);
 	struct account account = {
 		.about = { -1, NULL, q->about, o->diag }, .session = q->stats, .driver = o->stats
@@ -91,13 +91,13 @@ office_take_discover(void *owner, struct mail *m)
 	struct work *w = call_alloc(sizeof *w);
 	struct discovery_result none = { 0 };
 
-	w->office = o;
+	w->iothread = o;
 	w->question = q;
 	agenda_work_init(&w->over, forget);
-	world_init(&w->world, &o->place, &account);
+	world_init(&w->world, &o->thread, &account);
 	list_push_back(&o->works, &w->link);
 	q->work = w;
-	(void)loop_now_update(o->place.loop);
+	(void)loop_now_update(o->thread.loop);
 	w->discovery =
 	    discovery_start(&w->world.world, &q->at, q->isid, q->settings, discovered, w);
 	q->settings = NULL; /* the discovery's */
@@ -108,7 +108,7 @@ office_take_discover(void *owner, struct mail *m)
 }
 
 void
-office_drop_discover(struct mail *m)
+iothread_drop_discover(struct mail *m)
 {
 	struct mail_discover *q = LIST_ENTRY(m, struct mail_discover, base.mail);
 
@@ -121,9 +121,9 @@ office_drop_discover(struct mail *m)
 
 /* The driver is being stopped: what is under way is answered with that. */
 void
-office_take_hush(void *owner, struct mail *m)
+iothread_take_quiesce(void *owner, struct mail *m)
 {
-	struct office *o = owner;
+	struct iothread *o = owner;
 	struct discovery_result none = { 0 };
 
 	fault_set(&none.fault, FAULT_OFFLINE, "", "the driver is being stopped");
@@ -139,52 +139,52 @@ office_take_hush(void *owner, struct mail *m)
 
 /* ---- start and end ---- */
 
-struct office *
-office_new(const struct office_cfg *cfg)
+struct iothread *
+iothread_new(const struct iothread_cfg *cfg)
 {
-	struct office *o = calloc(1, sizeof *o);
+	struct iothread *o = calloc(1, sizeof *o);
 
 	if (o == NULL)
 		return NULL;
 	o->worker = cfg->worker;
-	o->place = (struct world_place){ worker_loop(cfg->worker),
+	o->thread = (struct world_thread){ worker_loop(cfg->worker),
 		mailbox_new(worker_loop(cfg->worker)), cfg->isw };
 	o->stats = cfg->stats;
 	o->diag = cfg->diag;
 	o->ops = cfg->ops;
 	o->ops_cfg = cfg->ops_cfg;
-	list_init(&o->hosts);
+	list_init(&o->nexuses);
 	list_init(&o->works);
-	o->place.said = o->said;
-	if (o->place.box == NULL) {
+	o->thread.said = o->said;
+	if (o->thread.box == NULL) {
 		free(o);
 		return NULL;
 	}
-	mailbox_open(o->place.box, &o->slot, MAIL_ID_OFFICE, 1, o);
+	mailbox_open(o->thread.box, &o->slot, MAIL_ID_IOTHREAD, 1, o);
 	return o;
 }
 
 static void
 end(void *arg)
 {
-	struct office *o = arg;
+	struct iothread *o = arg;
 	struct mail *m = call_alloc(sizeof *m);
 
-	office_take_hush(o, m);
+	iothread_take_quiesce(o, m);
 	mailbox_close(&o->slot);
 }
 
 bool
-office_free(struct office *o)
+iothread_free(struct iothread *o)
 {
 	if (o == NULL)
 		return true;
 	worker_call(o->worker, end, o);
 	/* What it may still have to say is said in this turn. */
-	if (!list_empty(&o->hosts))
+	if (!list_empty(&o->nexuses))
 		return false;
 	worker_free(o->worker);
-	mailbox_free(o->place.box);
+	mailbox_free(o->thread.box);
 	free(o);
 	return true;
 }

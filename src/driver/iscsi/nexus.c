@@ -1,4 +1,4 @@
-#include "driver/iscsi/host.h"
+#include "driver/iscsi/nexus.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -12,12 +12,12 @@
 /* Units whose last command is on its way back are looked at again so often. */
 #define HOST_DRAIN_US 10000
 
-struct host {
-	struct list link; /* office.hosts */
-	struct office *office;
+struct nexus {
+	struct list link; /* iothread.hosts */
+	struct iothread *iothread;
 	struct iscsi_world world;
 	struct mail_slot slot;
-	struct host_cfg cfg;
+	struct nexus_cfg cfg;
 	struct session *s;
 	void *user;                /* the adaptation layer's */
 	struct list opens, closes; /* questions that are not answered yet */
@@ -38,41 +38,41 @@ struct host {
 /* ---- notes ---- */
 
 static void
-tell_view(struct host *h)
+tell_view(struct nexus *x)
 {
-	h->is_view_due = !mail_is_home(&h->view->mail);
-	if (h->is_view_due)
+	x->is_view_due = !mail_is_home(&x->view->mail);
+	if (x->is_view_due)
 		return;
-	session_view(h->s, &h->view->view);
-	mail_ask(&h->view->mail, &mail_view, &h->cfg.wanted, &h->slot.at);
+	session_view(x->s, &x->view->view);
+	mail_ask(&x->view->mail, &mail_view, &x->cfg.wanted, &x->slot.at);
 }
 
 void
-host_view_back(void *owner, struct mail *m)
+nexus_view_back(void *owner, struct mail *m)
 {
-	struct host *h = owner;
+	struct nexus *x = owner;
 
-	(void)m; /* h->view */
-	if (h->is_view_due)
-		tell_view(h);
+	(void)m; /* x->view */
+	if (x->is_view_due)
+		tell_view(x);
 }
 
 static void
-tell_luns(struct host *h)
+tell_luns(struct nexus *x)
 {
-	h->are_luns_due = !mail_is_home(&h->luns->mail);
-	if (!h->are_luns_due)
-		mail_ask(&h->luns->mail, &mail_luns, &h->cfg.wanted, &h->slot.at);
+	x->are_luns_due = !mail_is_home(&x->luns->mail);
+	if (!x->are_luns_due)
+		mail_ask(&x->luns->mail, &mail_luns, &x->cfg.wanted, &x->slot.at);
 }
 
 void
-host_luns_back(void *owner, struct mail *m)
+nexus_luns_back(void *owner, struct mail *m)
 {
-	struct host *h = owner;
+	struct nexus *x = owner;
 
-	(void)m; /* h->luns */
-	if (h->are_luns_due)
-		tell_luns(h);
+	(void)m; /* x->luns */
+	if (x->are_luns_due)
+		tell_luns(x);
 }
 
 /* One that is away is dropped when it is back. */
@@ -87,18 +87,19 @@ free_note(struct mail *m)
 
 /* What all sessions count together. */
 static void
-count(struct host *h)
+count(struct nexus *x)
 {
-	const struct ini_counts *now = session_counts(h->s);
-	uint64_t failed = h->office->ops->failed(h->user);
+	const struct ini_counts *now = session_counts(x->s);
+	uint64_t failed = x->iothread->ops->failed(x->user);
 
+	stat_add_n(x->iothread->stats, STAT_TRANSPORT_GLOBAL_normal_opened,
+	    now->opened - x->counted.opened);
+	stat_add_n(x->iothread->stats, STAT_TRANSPORT_GLOBAL_normal_failed,
+	    now->failed - x->counted.failed);
 	stat_add_n(
-	    h->office->stats, STAT_TRANSPORT_GLOBAL_normal_opened, now->opened - h->counted.opened);
-	stat_add_n(
-	    h->office->stats, STAT_TRANSPORT_GLOBAL_normal_failed, now->failed - h->counted.failed);
-	stat_add_n(h->office->stats, STAT_TRANSPORT_GLOBAL_ios_offline, failed - h->failed_counted);
-	h->counted = *now;
-	h->failed_counted = failed;
+	    x->iothread->stats, STAT_TRANSPORT_GLOBAL_ios_offline, failed - x->failed_counted);
+	x->counted = *now;
+	x->failed_counted = failed;
 }
 
 /* ---- the session's events ---- */
@@ -111,13 +112,13 @@ is_trying(const struct session_view *v)
 
 /* Whoever wants it online is told as soon as that is so, or a try has failed. */
 static void
-answer_opens(struct host *h, const struct session_view *v)
+answer_opens(struct nexus *x, const struct session_view *v)
 {
 	struct list *node;
 
 	if (is_trying(v))
 		return;
-	while ((node = list_pop(&h->opens)) != NULL) {
+	while ((node = list_pop(&x->opens)) != NULL) {
 		struct mail_open *q = LIST_ENTRY(node, struct mail_open, link);
 
 		if (v->state != SESSION_ONLINE) {
@@ -131,51 +132,51 @@ answer_opens(struct host *h, const struct session_view *v)
 }
 
 static void
-tell_redirected(struct host *h, const struct session_view *v)
+tell_redirected(struct nexus *x, const struct session_view *v)
 {
-	uint64_t n = session_counts(h->s)->redirects;
+	uint64_t n = session_counts(x->s)->redirects;
 	char to[LIMIT_ADDRESS_BYTES + 16];
 	bool is_v6 = strchr(v->at.host, ':') != NULL;
 
-	if (v->state != SESSION_ONLINE || n == h->redirects)
+	if (v->state != SESSION_ONLINE || n == x->redirects)
 		return;
-	h->redirects = n;
+	x->redirects = n;
 	(void)snprintf(to, sizeof to, is_v6 ? "[%s]:%u,%d" : "%s:%u,%d", v->at.host, v->at.port,
 	    (int)v->at.tpgt); /* the room is for this */
-	diag_ISCSI_LOG_REDIRECT_OCCURRED(&h->world.account.about, h->cfg.about, to);
+	diag_ISCSI_LOG_REDIRECT_OCCURRED(&x->world.account.about, x->cfg.about, to);
 }
 
 /* An outage and its end are events, also where the log has them in more words. */
 static void
-tell_outage(struct host *h, const struct session_view *v)
+tell_outage(struct nexus *x, const struct session_view *v)
 {
-	const struct diag_ctx *about = &h->world.account.about;
+	const struct diag_ctx *about = &x->world.account.about;
 
 	switch (v->state) {
 	case SESSION_ONLINE:
-		if (h->is_out)
+		if (x->is_out)
 			diag_OPENISW_LOG_SESSION_BACK(about);
-		h->is_online = true;
-		h->is_out = h->is_down = false;
+		x->is_online = true;
+		x->is_out = x->is_down = false;
 		break;
 	case SESSION_TRY:
 	case SESSION_WAIT:
-		if (h->is_online)
+		if (x->is_online)
 			diag_OPENISW_LOG_SESSION_LOST(about, v->last.message);
-		h->is_out |= h->is_online;
-		h->is_online = false;
+		x->is_out |= x->is_online;
+		x->is_online = false;
 		break;
 	case SESSION_DOWN:
 	case SESSION_DOWN_TRY:
-		if (!h->is_down)
+		if (!x->is_down)
 			diag_OPENISW_LOG_SESSION_GIVEN_UP(about, v->last.message);
-		h->is_out = h->is_down = true;
-		h->is_online = false;
+		x->is_out = x->is_down = true;
+		x->is_online = false;
 		break;
 	case SESSION_LOGOUT:
 	case SESSION_CLOSED:
 	case SESSION_STATES: /* no state: how many there are */
-		h->is_online = h->is_out = h->is_down = false;
+		x->is_online = x->is_out = x->is_down = false;
 		break;
 	}
 }
@@ -183,23 +184,23 @@ tell_outage(struct host *h, const struct session_view *v)
 static void
 session_moved(void *user, const struct session_view *v)
 {
-	struct host *h = user;
+	struct nexus *x = user;
 
-	count(h);
-	tell_outage(h, v);
-	tell_redirected(h, v);
-	tell_view(h);
-	answer_opens(h, v);
+	count(x);
+	tell_outage(x, v);
+	tell_redirected(x, v);
+	tell_view(x);
+	answer_opens(x, v);
 }
 
 static void
 session_redirected(void *user, const struct settings_redirect *r)
 {
-	struct host *h = user;
+	struct nexus *x = user;
 	struct mail_redirect *m = call_alloc(sizeof *m);
 
 	m->redirect = *r;
-	mail_tell(&m->mail, &mail_redirect, &h->cfg.wanted);
+	mail_tell(&m->mail, &mail_redirect, &x->cfg.wanted);
 }
 
 static void
@@ -213,55 +214,55 @@ session_luns_changed(void *user)
 static void opened(struct agenda_work *w);
 
 static void
-host_end(struct host *h)
+nexus_end(struct nexus *x)
 {
-	assert(list_empty(&h->opens) && list_empty(&h->closes));
-	h->office->ops->end(h->user);
-	agenda_cancel(&h->opened);
-	session_free(h->s);
-	mailbox_close(&h->slot);
-	list_remove(&h->link);
-	free_note(&h->view->mail);
-	free_note(&h->luns->mail);
-	free(h);
+	assert(list_empty(&x->opens) && list_empty(&x->closes));
+	x->iothread->ops->end(x->user);
+	agenda_cancel(&x->opened);
+	session_free(x->s);
+	mailbox_close(&x->slot);
+	list_remove(&x->link);
+	free_note(&x->view->mail);
+	free_note(&x->luns->mail);
+	free(x);
 }
 
 /* The session is closed; when its units are idle, too, who asked for it is told. */
 static void
 drain(struct agenda_timer *t)
 {
-	struct host *h = LIST_ENTRY(t, struct host, drain);
+	struct nexus *x = LIST_ENTRY(t, struct nexus, drain);
 	struct session_view v;
 	struct list *node;
-	bool is_last = h->is_last;
+	bool is_last = x->is_last;
 
-	if (!h->office->ops->is_idle(h->user)) {
+	if (!x->iothread->ops->is_idle(x->user)) {
 		agenda_set(
-		    h->world.world.agenda, t, agenda_now(h->world.world.agenda) + HOST_DRAIN_US);
+		    x->world.world.agenda, t, agenda_now(x->world.world.agenda) + HOST_DRAIN_US);
 		return;
 	}
-	h->office->ops->empty(h->user);
-	count(h);
-	session_view(h->s, &v);
-	while ((node = list_pop(&h->closes)) != NULL) {
+	x->iothread->ops->empty(x->user);
+	count(x);
+	session_view(x->s, &v);
+	while ((node = list_pop(&x->closes)) != NULL) {
 		struct mail_close *q = LIST_ENTRY(node, struct mail_close, link);
 
-		session_core_counts(h->s, &q->core);
-		q->counts = *session_counts(h->s);
+		session_core_counts(x->s, &q->core);
+		q->counts = *session_counts(x->s);
 		q->is_logout_lost = v.is_logout_lost;
 		q->last = v.last;
 		mail_answer(&q->base.mail);
 	}
 	if (is_last)
-		host_end(h);
+		nexus_end(x);
 }
 
 static void
 session_closed(void *user)
 {
-	struct host *h = user;
+	struct nexus *x = user;
 
-	agenda_set(h->world.world.agenda, &h->drain, agenda_now(h->world.world.agenda));
+	agenda_set(x->world.world.agenda, &x->drain, agenda_now(x->world.world.agenda));
 }
 
 static const struct session_ops session_ops = {
@@ -274,91 +275,91 @@ static const struct session_ops session_ops = {
 /* ---- the beginning ---- */
 
 void
-host_begin(struct office *o, const struct host_cfg *cfg)
+nexus_begin(struct iothread *o, const struct nexus_cfg *cfg)
 {
-	struct host *h = call_alloc(sizeof *h);
-	struct session_cfg s = { .world = &h->world.world,
+	struct nexus *x = call_alloc(sizeof *x);
+	struct session_cfg s = { .world = &x->world.world,
 		.instance = cfg->instance,
-		.target = h->cfg.target,
+		.target = x->cfg.target,
 		.at = cfg->at,
 		.ops = &session_ops,
-		.user = h };
+		.user = x };
 	struct account account = { .session = cfg->stats, .driver = o->stats };
 
-	h->office = o;
-	h->cfg = *cfg;
-	h->cfg.settings = NULL; /* the session's */
+	x->iothread = o;
+	x->cfg = *cfg;
+	x->cfg.settings = NULL; /* the session's */
 	account.about =
-	    (struct diag_ctx){ (int32_t)cfg->instance, h->cfg.target, h->cfg.about, o->diag };
+	    (struct diag_ctx){ (int32_t)cfg->instance, x->cfg.target, x->cfg.about, o->diag };
 	memcpy(s.isid, cfg->isid, sizeof s.isid);
-	list_init(&h->opens);
-	list_init(&h->closes);
-	h->drain.expired = drain;
-	agenda_work_init(&h->opened, opened);
-	world_init(&h->world, &o->place, &account);
-	h->view = call_alloc(sizeof *h->view);
-	h->luns = call_alloc(sizeof *h->luns);
-	list_push_back(&o->hosts, &h->link);
-	mailbox_open(o->place.box, &h->slot, cfg->instance, cfg->wanted.generation, h);
-	(void)loop_now_update(o->place.loop);
-	h->s = session_new(&s, cfg->settings);
-	if (h->s == NULL) {
+	list_init(&x->opens);
+	list_init(&x->closes);
+	x->drain.expired = drain;
+	agenda_work_init(&x->opened, opened);
+	world_init(&x->world, &o->thread, &account);
+	x->view = call_alloc(sizeof *x->view);
+	x->luns = call_alloc(sizeof *x->luns);
+	list_push_back(&o->nexuses, &x->link);
+	mailbox_open(o->thread.box, &x->slot, cfg->instance, cfg->wanted.generation, x);
+	(void)loop_now_update(o->thread.loop);
+	x->s = session_new(&s, cfg->settings);
+	if (x->s == NULL) {
 		log_crit("out of memory: the driver cannot go on");
 		abort();
 	}
-	h->user = o->ops->begin(h, o->ops_cfg);
+	x->user = o->ops->begin(x, o->ops_cfg);
 }
 
 struct session *
-host_session(const struct host *h)
+nexus_session(const struct nexus *x)
 {
-	return h->s;
+	return x->s;
 }
 
 void *
-host_user(const struct host *h)
+nexus_user(const struct nexus *x)
 {
-	return h->user;
+	return x->user;
 }
 
 bool
-host_is_closing(const struct host *h)
+nexus_is_closing(const struct nexus *x)
 {
-	return !list_empty(&h->closes);
+	return !list_empty(&x->closes);
 }
 
-const struct host_cfg *
-host_cfg(const struct host *h)
+const struct nexus_cfg *
+nexus_cfg(const struct nexus *x)
 {
-	return &h->cfg;
+	return &x->cfg;
 }
 
-const struct office *
-host_office(const struct host *h)
+const struct iothread *
+nexus_iothread(const struct nexus *x)
 {
-	return h->office;
-}
-
-const struct mail_address *
-host_wanted(const struct host *h)
-{
-	return &h->cfg.wanted;
+	return x->iothread;
 }
 
 const struct mail_address *
-host_address(const struct host *h)
+nexus_wanted(const struct nexus *x)
 {
-	return &h->slot.at;
+	return &x->cfg.wanted;
+}
+
+const struct mail_address *
+nexus_address(const struct nexus *x)
+{
+	return &x->slot.at;
 }
 
 /* Before it does what it was asked: what the session is told now counts from now. */
-static struct host *
+static struct nexus *
 at_work(void *owner)
 {
-	struct host *h = owner;
+	struct nexus *x = owner;
 
-	(void)loop_now_update(h->office->place.loop);
-	return h;
+	(void)loop_now_update(x->iothread->thread.loop);
+	return x;
 }
 
 /* ---- open and close ---- */
@@ -367,54 +368,54 @@ at_work(void *owner)
 static void
 opened(struct agenda_work *w)
 {
-	struct host *h = LIST_ENTRY(w, struct host, opened);
+	struct nexus *x = LIST_ENTRY(w, struct nexus, opened);
 	struct session_view v;
 
-	session_view(h->s, &v);
-	answer_opens(h, &v);
+	session_view(x->s, &v);
+	answer_opens(x, &v);
 }
 
 void
-host_take_open(void *owner, struct mail *m)
+nexus_take_open(void *owner, struct mail *m)
 {
-	struct host *h = at_work(owner);
+	struct nexus *x = at_work(owner);
 	struct mail_open *q = LIST_ENTRY(m, struct mail_open, base.mail);
 
-	if (host_is_closing(h)) {
+	if (nexus_is_closing(x)) {
 		fault_set(&q->fault, FAULT_OFFLINE, "try again when it is closed",
 		    "the session is being closed");
 		mail_answer(m);
 		return;
 	}
-	list_push_back(&h->opens, &q->link);
-	session_open(h->s, q->keep, q->is_now);
-	agenda_defer(h->world.world.agenda, &h->opened);
+	list_push_back(&x->opens, &q->link);
+	session_open(x->s, q->keep, q->is_now);
+	agenda_defer(x->world.world.agenda, &x->opened);
 }
 
 void
-host_refuse_open(struct mail *m)
+nexus_refuse_open(struct mail *m)
 {
 	fault_set(&LIST_ENTRY(m, struct mail_open, base.mail)->fault, FAULT_OFFLINE, "scan again",
 	    "the session was closed");
 }
 
 void
-host_take_close(void *owner, struct mail *m)
+nexus_take_close(void *owner, struct mail *m)
 {
-	struct host *h = at_work(owner);
+	struct nexus *x = at_work(owner);
 	struct mail_close *q = LIST_ENTRY(m, struct mail_close, base.mail);
-	bool is_first = list_empty(&h->closes);
+	bool is_first = list_empty(&x->closes);
 
-	h->is_last |= q->is_last;
-	list_push_back(&h->closes, &q->link);
+	x->is_last |= q->is_last;
+	list_push_back(&x->closes, &q->link);
 	if (!is_first)
 		return;
-	h->office->ops->close(h->user);
-	session_close(h->s);
+	x->iothread->ops->close(x->user);
+	session_close(x->s);
 }
 
 void
-host_refuse_close(struct mail *m)
+nexus_refuse_close(struct mail *m)
 {
 	LIST_ENTRY(m, struct mail_close, base.mail)->is_gone = true;
 }
@@ -422,17 +423,17 @@ host_refuse_close(struct mail *m)
 /* ---- settings ---- */
 
 void
-host_take_settings(void *owner, struct mail *m)
+nexus_take_settings(void *owner, struct mail *m)
 {
-	struct host *h = at_work(owner);
+	struct nexus *x = at_work(owner);
 	struct mail_settings *n = LIST_ENTRY(m, struct mail_settings, mail);
 
-	session_settings(h->s, n->settings);
+	session_settings(x->s, n->settings);
 	free(n);
 }
 
 void
-host_drop_settings(struct mail *m)
+nexus_drop_settings(struct mail *m)
 {
 	struct mail_settings *n = LIST_ENTRY(m, struct mail_settings, mail);
 
@@ -441,11 +442,11 @@ host_drop_settings(struct mail *m)
 }
 
 void
-host_take_tag(void *owner, struct mail *m)
+nexus_take_tag(void *owner, struct mail *m)
 {
-	struct host *h = at_work(owner);
+	struct nexus *x = at_work(owner);
 
-	session_tag(h->s, LIST_ENTRY(m, struct mail_tag, mail)->tpgt);
+	session_tag(x->s, LIST_ENTRY(m, struct mail_tag, mail)->tpgt);
 	free(m);
 }
 
@@ -462,12 +463,12 @@ probed(void *user, struct probe_result *r)
 }
 
 void
-host_take_probe(void *owner, struct mail *m)
+nexus_take_probe(void *owner, struct mail *m)
 {
-	struct host *h = at_work(owner);
+	struct nexus *x = at_work(owner);
 	struct mail_probe *q = LIST_ENTRY(m, struct mail_probe, base.mail);
 
-	if (session_probe(h->s, probed, q))
+	if (session_probe(x->s, probed, q))
 		return;
 	fault_set(
 	    &q->result.fault, FAULT_INTERNAL, "free some memory", "out of memory for a probe");
@@ -475,14 +476,14 @@ host_take_probe(void *owner, struct mail *m)
 }
 
 void
-host_refuse_probe(struct mail *m)
+nexus_refuse_probe(struct mail *m)
 {
 	fault_set(&LIST_ENTRY(m, struct mail_probe, base.mail)->result.fault, FAULT_OFFLINE,
 	    "scan again", "the LUNs could not be probed: the session was closed");
 }
 
 void
-host_drop_probe(struct mail *m)
+nexus_drop_probe(struct mail *m)
 {
 	struct mail_probe *q = LIST_ENTRY(m, struct mail_probe, base.mail);
 
@@ -500,45 +501,45 @@ pinged(void *user, const struct session_ping *ping)
 }
 
 void
-host_take_ping(void *owner, struct mail *m)
+nexus_take_ping(void *owner, struct mail *m)
 {
-	struct host *h = at_work(owner);
+	struct nexus *x = at_work(owner);
 	struct mail_ping *q = LIST_ENTRY(m, struct mail_ping, base.mail);
 
-	if (session_ping(h->s, q->bytes, pinged, q))
+	if (session_ping(x->s, q->bytes, pinged, q))
 		return;
 	fault_set(&q->result.fault, FAULT_INTERNAL, "free some memory", "out of memory for a ping");
 	mail_answer(m);
 }
 
 void
-host_refuse_ping(struct mail *m)
+nexus_refuse_ping(struct mail *m)
 {
 	fault_set(&LIST_ENTRY(m, struct mail_ping, base.mail)->result.fault, FAULT_OFFLINE,
 	    "wait until the session is online", "the session was closed");
 }
 
 void
-host_take_counts(void *owner, struct mail *m)
+nexus_take_counts(void *owner, struct mail *m)
 {
-	struct host *h = at_work(owner);
+	struct nexus *x = at_work(owner);
 	struct mail_counts *q = LIST_ENTRY(m, struct mail_counts, base.mail);
 
-	count(h);
-	session_core_counts(h->s, &q->core);
-	q->counts = *session_counts(h->s);
-	q->luns = h->office->ops->counts(h->user, &q->n);
+	count(x);
+	session_core_counts(x->s, &q->core);
+	q->counts = *session_counts(x->s);
+	q->luns = x->iothread->ops->counts(x->user, &q->n);
 	mail_answer(m);
 }
 
 void
-host_refuse_counts(struct mail *m)
+nexus_refuse_counts(struct mail *m)
 {
 	LIST_ENTRY(m, struct mail_counts, base.mail)->is_gone = true;
 }
 
 void
-host_drop_counts(struct mail *m)
+nexus_drop_counts(struct mail *m)
 {
 	struct mail_counts *q = LIST_ENTRY(m, struct mail_counts, base.mail);
 
@@ -547,27 +548,27 @@ host_drop_counts(struct mail *m)
 }
 
 void
-host_take_clear(void *owner, struct mail *m)
+nexus_take_clear(void *owner, struct mail *m)
 {
-	struct host *h = owner;
+	struct nexus *x = owner;
 
-	h->office->ops->clear(h->user);
+	x->iothread->ops->clear(x->user);
 	free(m);
 }
 
 void
-host_take_trace(void *owner, struct mail *m)
+nexus_take_trace(void *owner, struct mail *m)
 {
-	struct host *h = at_work(owner);
+	struct nexus *x = at_work(owner);
 	struct mail_trace *q = LIST_ENTRY(m, struct mail_trace, base.mail);
 
-	q->now_us = agenda_now(h->world.world.agenda);
-	q->n = trace_copy(session_trace(h->s), q->entry, TRACE_ENTRIES);
+	q->now_us = agenda_now(x->world.world.agenda);
+	q->n = trace_copy(session_trace(x->s), q->entry, TRACE_ENTRIES);
 	mail_answer(m);
 }
 
 void
-host_refuse_trace(struct mail *m)
+nexus_refuse_trace(struct mail *m)
 {
 	LIST_ENTRY(m, struct mail_trace, base.mail)->n = 0;
 }

@@ -2,44 +2,44 @@
  * A worker's part of the transport driver: where the main loop has sessions and
  * discoveries begun.  One a worker.
  */
-#ifndef ISCSI_OFFICE_H
-#define ISCSI_OFFICE_H
+#ifndef ISCSI_IOTHREAD_H
+#define ISCSI_IOTHREAD_H
 
 #include "driver/iscsi/mail.h"
 #include "driver/iscsi/world.h"
 #include "engine/worker.h"
 
-struct host_ops;
+struct nexus_ops;
 
-struct office {
+struct iothread {
 	struct worker *worker;
-	struct world_place place;
-	struct log_limit said[LOG_LVL_DEBUG + 1]; /* the place's */
+	struct world_thread thread;
+	struct log_limit said[LOG_LVL_DEBUG + 1]; /* the thread's */
 	struct mail_slot slot;
 	struct stat_block *stats; /* the driver's, as what follows */
 	struct diag *diag;
-	const struct host_ops *ops;
+	const struct nexus_ops *ops;
 	const void *ops_cfg; /* for the ops */
-	struct list hosts;   /* host.link */
+	struct list nexuses; /* nexus.link */
 	struct list works;   /* discoveries that are under way */
 };
 
-struct office_cfg {
+struct iothread_cfg {
 	struct worker *worker; /* owned from now on */
 	struct mail_address isw;
 	struct stat_block *stats;
 	struct diag *diag; /* may be NULL */
-	/* The adaptation layer's half of a session; see host.h. */
-	const struct host_ops *ops;
+	/* The adaptation layer's half of a session; see nexus.h. */
+	const struct nexus_ops *ops;
 	const void *ops_cfg;
 };
 
 /* NULL when memory is short: the worker stays the caller's. */
-struct office *office_new(const struct office_cfg *cfg);
+struct iothread *iothread_new(const struct iothread_cfg *cfg);
 /*
  * Ends the thread.  False: a session is still there, which uses its thread; then
  * nothing is freed.  NULL is fine.
  */
-bool office_free(struct office *o);
+bool iothread_free(struct iothread *o);
 
 #endif

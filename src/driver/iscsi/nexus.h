@@ -2,19 +2,19 @@
  * A session on its worker: the machine (ini/session.h) with its world, what the
  * main loop asks of it, and what it tells the main loop (wanted.h).  What stands
  * behind it, units that are shown as disks, is the adaptation layer's; see struct
- * host_ops.
+ * nexus_ops.
  */
-#ifndef ISCSI_HOST_H
-#define ISCSI_HOST_H
+#ifndef ISCSI_NEXUS_H
+#define ISCSI_NEXUS_H
 
-#include "driver/iscsi/office.h"
+#include "driver/iscsi/iothread.h"
 
-struct host;
+struct nexus;
 
 /* The adaptation layer's half; all on the worker's thread. */
-struct host_ops {
-	/* A session begins; what it returns is host_user(). */
-	void *(*begin)(struct host *h, const void *cfg);
+struct nexus_ops {
+	/* A session begins; what it returns is nexus_user(). */
+	void *(*begin)(struct nexus *x, const void *cfg);
 	/* It is being closed: no I/O from now on; its units are closed (lu_close()). */
 	void (*close)(void *user);
 	/* Nothing of its units is under way any more. */
@@ -24,22 +24,22 @@ struct host_ops {
 	/* After empty(): it ends. */
 	void (*end)(void *user);
 	/* What its units counted: heap, or NULL with none. */
-	struct host_lun_counts *(*counts)(const void *user, size_t *ret_n);
+	struct nexus_lun_counts *(*counts)(const void *user, size_t *ret_n);
 	/* I/Os of theirs that failed because the session was offline, ever. */
 	uint64_t (*failed)(const void *user);
 	void (*clear)(void *user);
 };
 
 /* Takes what cfg owns. */
-void host_begin(struct office *o, const struct host_cfg *cfg);
+void nexus_begin(struct iothread *o, const struct nexus_cfg *cfg);
 
-struct session *host_session(const struct host *h);
-void *host_user(const struct host *h);
-bool host_is_closing(const struct host *h);
-const struct host_cfg *host_cfg(const struct host *h);
-const struct office *host_office(const struct host *h);
+struct session *nexus_session(const struct nexus *x);
+void *nexus_user(const struct nexus *x);
+bool nexus_is_closing(const struct nexus *x);
+const struct nexus_cfg *nexus_cfg(const struct nexus *x);
+const struct iothread *nexus_iothread(const struct nexus *x);
 /* Whom notes to the other half go to, and come from. */
-const struct mail_address *host_wanted(const struct host *h);
-const struct mail_address *host_address(const struct host *h);
+const struct mail_address *nexus_wanted(const struct nexus *x);
+const struct mail_address *nexus_address(const struct nexus *x);
 
 #endif

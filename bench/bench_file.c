@@ -1,5 +1,5 @@
 /*
- * Reads or writes of a file at a fixed queue depth through io_uring, past the
+ * Reads or writes of a file or a block device at a fixed queue depth through io_uring, past the
  * page cache: the load for the whole path (bench/path).  Prints
  *
  *   op,bs,qd,ios,secs,iops,MBps,cpu_us_io
@@ -7,7 +7,6 @@
  * usage: bench_file FILE randread|randwrite|seqread|seqwrite BS QD SECS CPU
  */
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static struct load {
 	struct io_uring ring;
@@ -104,7 +104,7 @@ run(const char *op, double secs)
 int
 main(int argc, char **argv)
 {
-	struct stat st;
+	off_t size = -1;
 	cpu_set_t cpus;
 
 	if (argc != 7) {
@@ -117,11 +117,13 @@ main(int argc, char **argv)
 	l.qd = (unsigned)strtoul(argv[4], NULL, 10);
 	l.random = 88172645463325252ull;
 	l.fd = open(argv[1], (l.is_write ? O_RDWR : O_RDONLY) | O_DIRECT);
-	if (l.fd < 0 || fstat(l.fd, &st) != 0) {
+	if (l.fd >= 0)
+		size = lseek(l.fd, 0, SEEK_END); /* of a block device, too */
+	if (size < 0) {
 		perror(argv[1]);
 		return 1;
 	}
-	l.size = (uint64_t)st.st_size;
+	l.size = (uint64_t)size;
 	CPU_ZERO(&cpus);
 	CPU_SET(strtoul(argv[6], NULL, 10), &cpus);
 	(void)sched_setaffinity(

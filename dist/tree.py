@@ -3,6 +3,7 @@
 build and source trees), and print the programs' names."""
 import json
 import os
+import secrets
 import sys
 
 
@@ -23,7 +24,7 @@ def make(build):
             continue
         os.makedirs(os.path.dirname(link), exist_ok=True)
         if not (os.path.islink(link) and os.readlink(link) == source):
-            temporary = "%s.%d" % (link, os.getpid())
+            temporary = "%s.%s" % (link, secrets.token_hex(4))  # two that do this may have the same number, each in its namespace
             os.symlink(source, temporary)
             os.replace(temporary, link)
     return sorted(programs)

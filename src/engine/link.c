@@ -171,14 +171,21 @@ link_detach(struct link *k)
 	agenda_defer(loop_agenda(k->loop), &k->flush);
 }
 
-void
-link_reset(struct link *k)
+/* What it has not sent must not arrive later.  A wish: without it the socket is closed as any
+ * other. */
+static void
+end_with_reset(const struct link *k)
 {
 	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 
-	/* A wish: without it the connection is closed as any other. */
+	(void)setsockopt(k->fd.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+void
+link_reset(struct link *k)
+{
 	if (k->attached)
-		(void)setsockopt(k->fd.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+		end_with_reset(k);
 	link_detach(k);
 }
 
@@ -424,6 +431,9 @@ link_turn(struct link *k)
 		int error = end_error(k);
 		enum conn_result why = k->why;
 
+		/* A nexus that is lost with commands on it: they will be sent again. */
+		if ((error != 0 || why != CONN_OK) && sess_requests(k->sess) > 0)
+			end_with_reset(k);
 		link_shut(k);
 		sess_disconnected(k->sess, loop_now(k->loop));
 		k->closing = false;

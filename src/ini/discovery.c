@@ -32,7 +32,17 @@ static void
 finish(struct agenda_timer *t)
 {
 	struct discovery *x = LIST_ENTRY(t, struct discovery, finish);
+	struct fault why = { 0 };
 
+	if (x->phase == LEAVING && !x->is_cut_short) {
+		/* The session counts a logout that nobody answered when its connection ends. */
+		x->is_cut_short = true;
+		fault_set(
+		    &why, FAULT_TIMEOUT, "look at the target's log", "the logout was not answered");
+		agenda_set(x->world->agenda, t, agenda_now(x->world->agenda) + LOGOUT_US);
+		login_run_stop(x->run, &why, false);
+		return;
+	}
 	sess_counts(login_run_sess(x->run), &x->result.core);
 	x->done(x->user, &x->result);
 	discovery_free(x);

@@ -20,6 +20,7 @@ struct discovery {
 	char label[LIMIT_ADDRESS_BYTES + 48];
 	struct login_run *run;
 	enum phase phase;
+	bool is_cut_short; /* its logout was not answered */
 	struct agenda_timer text_deadline, finish;
 	struct sendtargets *parser;
 	struct discovery_result result;

@@ -206,6 +206,7 @@ session_view(const struct session *s, struct session_view *ret)
 	memset(ret, 0, sizeof *ret);
 	ret->state = s->state;
 	ret->last = s->last;
+	ret->is_logout_lost = s->is_logout_lost;
 	ret->has_login = s->has_login;
 	ret->is_reopened = s->is_reopened;
 	ret->at = s->at;

@@ -29,7 +29,8 @@ const char *session_state_word(enum session_state s);
 /* What a person may want to know of it; a copy, it may go to another thread. */
 struct session_view {
 	enum session_state state;
-	struct fault last; /* why it is not online; not set: it is, or nobody tried */
+	struct fault last;   /* why it is not online; not set: it is, or nobody tried */
+	bool is_logout_lost; /* closed by a logout that the target did not answer: `last` */
 	/* The last login; valid while has_login. */
 	bool has_login, is_reopened; /* it had been online before */
 	struct neg_params params;

@@ -274,7 +274,9 @@ session_probe(struct session *s, probe_done *done, void *user)
 		answer(a);
 		return true;
 	}
-	a->probe = probe_start(&s->path, s->settings->only_primary, probed, a);
+	a->probe = probe_start(&s->path,
+	    s->settings->choices.way[CHOICE_lun_addressing] == CHOICE_lun_addressing_primary,
+	    probed, a);
 	if (a->probe == NULL) {
 		free(a);
 		return false;

@@ -16,6 +16,8 @@ enum session_event {
 /* So many looks at the units may be asked for at once; one more each SESSION_LOOK_US. */
 #define SESSION_LOOK_BURST 8
 #define SESSION_LOOK_US    250000ull
+/* So long after a login no suspect (lu/path.h) flies. */
+#define SESSION_BEFORE_TRIAL_US 100000
 /* Two tries begin at least so far apart. */
 #define SESSION_TRY_PACE_US 500000
 /* The last try within the promise begins so long before its end at the latest. */
@@ -80,6 +82,7 @@ struct session {
 
 	/* For the view. */
 	struct fault last;
+	bool is_logout_lost; /* it is closed, and the target did not answer the logout */
 	bool has_login, is_reopened;
 	char initiator_name[LIMIT_ISCSI_NAME_BYTES + 1];
 	struct portal_address at;

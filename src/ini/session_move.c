@@ -43,6 +43,7 @@ static void
 opened(struct session *s, enum session_state from)
 {
 	if (from == SESSION_CLOSED) {
+		s->is_logout_lost = false;
 		s->outage_us = session_now(s);
 		session_path_given_up(s, false);
 	}
@@ -228,6 +229,7 @@ not_logged_out(struct session *s)
 	if (!s->down.was_stopped)
 		say_lost(s, &s->down.fault);
 	s->last = s->down.fault;
+	s->is_logout_lost = true;
 }
 
 static void

@@ -62,6 +62,21 @@ path_worked(struct path *p)
 	set_window(s);
 }
 
+/* I/O waits from now on: what seemed to have time has not. */
+static void
+path_wanted(struct path *p)
+{
+	struct session *s = of_path(p);
+	uint64_t at = s->tried_us + BACKOFF_WAITED_MAX_MS * 1000ull;
+
+	at = at < session_now(s) ? session_now(s) : at;
+	at = at < s->not_before_us ? s->not_before_us : at;
+	if ((s->state != SESSION_WAIT && s->state != SESSION_DOWN) || s->next_try_us <= at)
+		return;
+	s->next_try_us = at;
+	agenda_defer(s->world->agenda, &s->progress);
+}
+
 static void
 path_say(struct path *p, enum say_level level, const char *sentence)
 {
@@ -156,6 +171,7 @@ static const struct path_ops ops = {
 	.withdraw = path_withdraw,
 	.notice = path_notice,
 	.worked = path_worked,
+	.wanted = path_wanted,
 	.say = path_say,
 };
 
@@ -176,7 +192,8 @@ session_path_limits(struct session *s)
 	uint32_t replacement_ms = set->timers.ms[TIMER_replacement];
 
 	s->path.replacement_us = replacement_ms > 0 ? replacement_ms * 1000ull : UINT64_MAX;
-	s->path.volatile_loss_fails = set->volatile_loss_fails;
+	s->path.volatile_loss_fails =
+	    set->choices.way[CHOICE_volatile_loss] == CHOICE_volatile_loss_fail;
 	s->path.command_ms = set->timers.ms[TIMER_command];
 }
 
@@ -188,6 +205,8 @@ session_path_up(struct session *s)
 	s->path.is_up = true;
 	s->path.is_given_up = false;
 	s->path.quiet_until_us = 0;
+	/* Who waited gets some work done before a suspect may end the connection again. */
+	s->path.no_trial_before_us = session_now(s) + SESSION_BEFORE_TRIAL_US;
 	set_window(s);
 	LIST_EACH(node, tmp, &s->units)
 	lu_path_up(lu_of_link(node));

@@ -12,7 +12,6 @@ settings_new(void)
 		return NULL;
 	neg_offer_default(&s->offer);
 	timers_default(&s->timers);
-	s->volatile_loss_fails = true;
 	return s;
 }
 

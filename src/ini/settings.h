@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "core/neg.h"
 #include "ini/chapcfg.h"
+#include "ini/choices.h"
 #include "ini/portal.h"
 #include "ini/timers.h"
 
@@ -36,8 +37,7 @@ struct settings {
 			       */
 	struct connect_from from;
 	struct settings_redirect redirect;
-	bool volatile_loss_fails; /* a flush fails after the unit lost its cache, lu/path.h */
-	bool only_primary;        /* LUNs: the guide's rule, probe.h */
+	struct choices choices;
 };
 
 /* Heap, zeroed but for defaults; NULL when memory is short. */

@@ -122,6 +122,9 @@ a_portal_that_leaves_the_logout_unanswered_costs_two_seconds(void **state)
 	finish_within(3 * SECOND);
 	assert_false(result.fault.is_set);
 	assert_int_equal(result.n, 1);
+	assert_int_equal(result.core.logouts, 1);
+	assert_int_equal(result.core.logout_timeouts, 1);
+	assert_int_equal(result.core.exchanges_aborted, 1);
 }
 
 static void

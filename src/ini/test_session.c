@@ -157,6 +157,33 @@ io_is_given_up_when_the_replacement_timeout_has_passed_and_not_before(void **sta
 	fake_owner_fini(&o);
 }
 
+/* Nothing waited, so the pauses had grown; then I/O comes. */
+static void
+io_that_comes_in_a_long_pause_makes_it_short(void **state)
+{
+	uint64_t since;
+
+	(void)state;
+	for (unsigned is_given_up = 0; is_given_up < 2; is_given_up++) {
+		fake_owner_init(&o, 1, 1);
+		fake_owner_online(&o);
+		o.w.dial = FAKE_REFUSES;
+		fake_world_drop(&o.w, 0);
+		fake_world_run(&o.w, is_given_up ? 200 * SECOND : 60 * SECOND);
+		since = o.w.agenda.now_us;
+		o.w.dial = FAKE_CONNECTS;
+		for (unsigned i = 0; i < 100; i++)
+			session_path(o.s)->ops->wanted(session_path(o.s));
+		assert_true(fake_owner_until(&o, SESSION_ONLINE, 40 * SECOND));
+		assert_true(o.w.agenda.now_us - since <= 2 * SECOND);
+		/* And where it is open already, it says nothing new. */
+		session_path(o.s)->ops->wanted(session_path(o.s));
+		fake_world_run(&o.w, SECOND);
+		assert_int_equal(session_state(o.s), SESSION_ONLINE);
+		fake_owner_fini(&o);
+	}
+}
+
 static void
 a_try_is_made_before_io_is_given_up_also_where_it_was_refused_for_good(void **state)
 {
@@ -372,6 +399,7 @@ a_logout_that_is_not_answered_is_bounded_and_not_called_a_logout(void **state)
 	assert_false(fake_owner_until(&o, SESSION_CLOSED, 4 * SECOND));
 	assert_true(fake_owner_until(&o, SESSION_CLOSED, 2 * SECOND));
 	assert_non_null(strstr(o.view.last.message, "logout was not answered in time"));
+	assert_true(o.view.is_logout_lost);
 	fake_owner_fini(&o);
 }
 
@@ -476,6 +504,7 @@ main(void)
 		cmocka_unit_test(silence_is_noticed_in_a_second_where_that_is_configured),
 		cmocka_unit_test(
 		    io_is_given_up_when_the_replacement_timeout_has_passed_and_not_before),
+		cmocka_unit_test(io_that_comes_in_a_long_pause_makes_it_short),
 		cmocka_unit_test(
 		    a_try_is_made_before_io_is_given_up_also_where_it_was_refused_for_good),
 		cmocka_unit_test(logins_without_work_do_not_end_an_outage),

@@ -85,14 +85,14 @@ what_does_not_fit_is_named(void **state)
 	timers_default(&t);
 	t.ms[TIMER_command] = 9999;
 	assert_false(timers_check(&t, &f));
-	assert_non_null(strstr(f.message, "CommandTimeout would be 9.999 seconds"));
+	assert_non_null(strstr(f.message, "CommandTimeout is 9.999 seconds"));
 	assert_non_null(strstr(f.message, "NOPInterval and NOPTimeout (10 seconds)"));
 	t.ms[TIMER_nop_interval] = 0; /* never pinged: nothing to compare */
 	assert_true(timers_check(&t, &f));
 	timers_default(&t);
 	t.ms[TIMER_replacement] = 74999;
 	assert_false(timers_check(&t, &f));
-	assert_non_null(strstr(f.message, "ReplacementTimeout would be 74.999 seconds"));
+	assert_non_null(strstr(f.message, "ReplacementTimeout is 74.999 seconds"));
 	t.ms[TIMER_replacement] = 0; /* for ever */
 	assert_true(timers_check(&t, &f));
 	timers_default(&t);

@@ -91,8 +91,8 @@ longer(const struct timers *t, uint64_t sum_ms, const char *sum, enum timer_id i
 	timers_print(t->ms[id], have);
 	timers_print(sum_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)sum_ms, want);
 	fault_set(ret_fault, FAULT_INVALID, "lower these first, or choose a longer one",
-	    "%s would be %s seconds, which is shorter than %s (%s seconds)", info[id].name, have,
-	    sum, want);
+	    "%s is %s seconds, which is shorter than %s (%s seconds)", info[id].name, have, sum,
+	    want);
 	return false;
 }
 

@@ -149,6 +149,16 @@ again(struct agenda_timer *t)
 
 /* ---- answers ---- */
 
+static uint32_t
+limit_ms(const struct path *p)
+{
+	uint64_t ms = p->replacement_us / 8000;
+
+	if (ms < ASK_TIMEOUT_MIN_MS)
+		return ASK_TIMEOUT_MIN_MS;
+	return ms < ASK_TIMEOUT_MS ? (uint32_t)ms : ASK_TIMEOUT_MS;
+}
+
 /* The unit wants to be started: do that once, then ask again. */
 static bool
 start_unit(struct ask *a, const struct retry_verdict *v)
@@ -262,7 +272,7 @@ judge(struct ask *a, const struct retry_verdict *v, bool is_attention)
 		changed(a);
 	} else if (a->is_starting) {
 		a->is_starting = false;
-		a->req.timeout_ms = ASK_TIMEOUT_MS;
+		a->req.timeout_ms = limit_ms(a->path);
 		build(a);
 	} else if (v->action == SENSE_GONE) {
 		answer(a, LU_NOBODY);
@@ -321,7 +331,7 @@ ask_start(struct ask *a)
 	a->is_stopped = false;
 	a->rounds = 0;
 	a->req.attr = REQ_SIMPLE;
-	a->req.timeout_ms = ASK_TIMEOUT_MS;
+	a->req.timeout_ms = limit_ms(a->path);
 	a->req.done = handed_back;
 	memcpy(a->req.lun, a->info.wire, sizeof a->req.lun);
 	begin(a);

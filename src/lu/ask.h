@@ -16,6 +16,8 @@
 /* SCSI-2 counts the allocation length of INQUIRY in one byte. */
 #define ASK_PAGE_BYTES 255
 #define ASK_TIMEOUT_MS 10000
+/* Of a short promise a question takes no more than an eighth, but a second. */
+#define ASK_TIMEOUT_MIN_MS 1000
 /* While a suspect flies (path.h) nothing else is sent: look again after this. */
 #define ASK_TRIAL_US 10000
 

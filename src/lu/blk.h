@@ -33,6 +33,7 @@ struct blk_hold {
 	uint8_t tries;          /* times that a connection ended with it under way */
 	uint8_t bounces;        /* times that it was not executed, since it last got on */
 	bool was_lost;          /* in the loss that is being told now */
+	bool is_cleared;        /* it has flown alone, and nothing happened */
 	bool is_sync;           /* FUA: the SYNCHRONIZE CACHE behind it is due */
 };
 

@@ -10,7 +10,10 @@
  * pauses and deadlines: it is never late, and when it is early it looks again.
  *
  * A request that was under way at several losses is a suspect: it flies alone,
- * so that the next loss says who ended the connection.
+ * so that the next loss says who ended the connection.  Others wait for that a while: what
+ * ends connections does so soon, and what flew alone for that long is no suspect any more.  Where
+ * commands of others do not come back for long, the suspect stands aside instead, and the time that
+ * it is waited for grows.
  */
 #include <assert.h>
 #include <errno.h>
@@ -19,6 +22,11 @@
 
 /* Losses after which a request flies alone. */
 #define SUSPECT_TRIES 2
+/* So long others wait until it may fly, twice as long each time; and while it flies. */
+#define TRIAL_WAIT_US     500000ull
+#define TRIAL_WAIT_MAX_US 8000000ull
+#define TRIAL_STEP_US     100000ull
+#define TRIAL_FLIGHT_US   1000000ull
 
 static struct blk_req *
 req_of(struct list *node)
@@ -29,7 +37,7 @@ req_of(struct list *node)
 static bool
 is_suspect(const struct blk_req *r)
 {
-	return r->hold.tries >= SUSPECT_TRIES;
+	return r->hold.tries >= SUSPECT_TRIES && !r->hold.is_cleared;
 }
 
 static bool
@@ -99,10 +107,16 @@ insert(struct lu *u, struct blk_req *r)
 void
 hold_put(struct lu *u, struct blk_req *r)
 {
+	if (u->state == LU_OTHER)
+		lu_ask_soon(u);
 	if (u->state == LU_CLOSED || u->state == LU_OTHER) {
 		hold_finish(u, r, u->state == LU_CLOSED ? u->close_err : -EIO);
 		return;
 	}
+	if (u->state == LU_ABSENT)
+		lu_ask_soon(u);
+	if (!u->path->is_up && u->path->ops->wanted != NULL)
+		u->path->ops->wanted(u->path);
 	if (u->path->is_given_up) {
 		hold_finish(u, r, -EIO);
 		return;
@@ -134,11 +148,25 @@ hold_bounce(struct lu *u, struct blk_req *r, uint64_t delay_us)
 	hold_alarm(u, r->hold.not_before_us);
 }
 
+/*
+ * Whoever has more losses flies later after a login, so that the innocent among the
+ * suspects get through before the one that is not ends the connection again.
+ */
+uint64_t
+hold_trial_from_us(const struct lu *u, const struct blk_req *r)
+{
+	if (!is_suspect(r))
+		return 0;
+	return u->path->no_trial_before_us + (r->hold.tries - SUSPECT_TRIES) * TRIAL_STEP_US;
+}
+
 /* Why r may not go although the unit gets requests; then its time counts. */
 static bool
 is_barred(struct lu *u, const struct blk_req *r)
 {
-	if (r->hold.not_before_us > agenda_now(u->path->agenda))
+	uint64_t now = agenda_now(u->path->agenda);
+
+	if (r->hold.not_before_us > now || hold_trial_from_us(u, r) > now)
 		return true;
 	return shadow_is_any(&u->shadow) && is_modifying(r) &&
 	       shadow_covers(&u->shadow, r->hold.order, r->offset, r->len);
@@ -180,12 +208,62 @@ hold_trial_over(struct lu *u)
 	pool_wake(u->path->pool);
 }
 
+static void
+limit_trial(struct lu *u, uint64_t us)
+{
+	u->trial_until_us = agenda_now(u->path->agenda) + us;
+	hold_alarm(u, u->trial_until_us);
+}
+
+static uint64_t
+trial_wait_us(const struct path *p)
+{
+	uint64_t us = TRIAL_WAIT_US << (p->trials_in_vain < 8 ? p->trials_in_vain : 8);
+
+	return us < TRIAL_WAIT_MAX_US ? us : TRIAL_WAIT_MAX_US;
+}
+
 /* May a suspect fly now?  If not, nothing else is sent until it may. */
 static bool
 may_fly(struct lu *u)
 {
+	if (u->path->on_trial != u)
+		limit_trial(u, trial_wait_us(u->path));
 	u->path->on_trial = u;
 	return u->path->in_flight == 0;
+}
+
+void
+hold_trial_limit(struct lu *u)
+{
+	struct path *p = u->path;
+	uint64_t now = agenda_now(p->agenda);
+
+	if (p->on_trial != u)
+		return;
+	if (now < u->trial_until_us) {
+		hold_alarm(u, u->trial_until_us);
+		return;
+	}
+	if (u->is_flying) {
+		/* It goes on flying, as one of many. */
+		for (struct io *io = pool_next(p->pool, u, NULL); io != NULL;
+		     io = pool_next(p->pool, u, io)) {
+			io->blk->hold.is_cleared |= io->is_trial;
+			io->is_trial = false;
+		}
+	} else {
+		p->no_trial_before_us = now + trial_wait_us(p);
+		p->trials_in_vain++;
+	}
+	hold_trial_over(u);
+}
+
+static void
+fly(struct lu *u)
+{
+	u->path->trials_in_vain = 0;
+	limit_trial(u, TRIAL_FLIGHT_US);
 }
 
 /* Is anybody else's, or our own, trial in the way of the head of the queue? */
@@ -251,6 +329,8 @@ hold_pump(struct lu *u)
 			list_remove(&r->link);
 			list_push_back(&u->aside, &r->link);
 			hold_clock(u, r);
+			if (is_suspect(r))
+				hold_alarm(u, hold_trial_from_us(u, r));
 			continue;
 		}
 		if (is_blocked(u, r))
@@ -260,6 +340,8 @@ hold_pump(struct lu *u)
 			return;
 		list_remove(&r->link);
 		io->is_trial = u->is_flying = is_suspect(r);
+		if (u->is_flying)
+			fly(u);
 		lu_io_send(u, io, r);
 	}
 	if (p->on_trial == u && !u->is_flying && list_empty(&u->queue))

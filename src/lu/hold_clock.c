@@ -80,6 +80,8 @@ look_at(struct lu *u, struct list *l)
 			hold_alarm(u, r->hold.deadline_us);
 		if (r->hold.not_before_us > agenda_now(u->path->agenda))
 			hold_alarm(u, r->hold.not_before_us);
+		if (hold_trial_from_us(u, r) > agenda_now(u->path->agenda))
+			hold_alarm(u, hold_trial_from_us(u, r));
 	}
 }
 
@@ -114,6 +116,7 @@ hold_expired(struct agenda_timer *t)
 
 	hold_sweep(u);
 	hold_withdraw(u, true);
+	hold_trial_limit(u);
 	hold_review(u);
 	hold_pump(u);
 }

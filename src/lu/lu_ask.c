@@ -7,7 +7,7 @@
 /* No answer: again after this, then twice as long each time. */
 #define AGAIN_US     100000
 #define AGAIN_MAX_US 2000000
-/* Nobody there, or another unit: it may come back by itself. */
+/* Nobody there, or another unit: it may come back by itself; soon enough for I/O that waits. */
 #define ABSENT_US   2000000
 #define OTHER_US    10000000
 #define AWAY_MAX_US 30000000
@@ -57,6 +57,24 @@ growing(uint64_t first, unsigned n, uint64_t max)
 	return us < max ? us : max;
 }
 
+/* How long an absent unit is left alone. */
+static uint64_t
+absent_us(const struct lu *u, unsigned n)
+{
+	bool is_waited_for = !list_empty(&u->queue) || !list_empty(&u->aside);
+
+	return is_waited_for ? ABSENT_US : growing(ABSENT_US, n, AWAY_MAX_US);
+}
+
+void
+lu_ask_soon(struct lu *u)
+{
+	uint64_t soon = agenda_now(u->path->agenda) + ABSENT_US;
+
+	if (u->ask_timer.armed && u->ask_timer.at_us > soon)
+		agenda_set(u->path->agenda, &u->ask_timer, soon);
+}
+
 static void
 again_in(struct lu *u, uint64_t us)
 {
@@ -85,7 +103,7 @@ is_absent(struct lu *u)
 	if (is_news)
 		lu_say(u, SAY_WARN, "%s", why.message);
 	/* The timer comes first: a unit that is absent is always asked again. */
-	again_in(u, growing(ABSENT_US, u->state == LU_ABSENT ? u->ask_n : 0, AWAY_MAX_US));
+	again_in(u, absent_us(u, is_news ? 0 : u->ask_n));
 	lu_go(u, LU_EV_IS_ABSENT, &why);
 	if (is_news)
 		u->path->ops->notice(u->path, u, PATH_UNITS_CHANGED);
@@ -232,7 +250,7 @@ done(struct ask *a)
 		break;
 	case LU_ABSENT:
 		if (!u->ask_timer.armed)
-			again_in(u, growing(ABSENT_US, u->ask_n, AWAY_MAX_US));
+			again_in(u, absent_us(u, u->ask_n));
 		break;
 	case LU_UNKNOWN:
 	case LU_CLOSED:

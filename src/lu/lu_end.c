@@ -5,6 +5,9 @@
 
 #include "lu/lu_impl.h"
 
+/* A write that is refused as protected has the mode read again, so often at most. */
+#define PROTECT_PACE_US 10000000
+
 /* ---- how much a unit takes ---- */
 
 /*
@@ -117,6 +120,7 @@ is_all(struct lu *u, struct blk_req *b, uint32_t chunk)
 	struct blk_hold *h = &b->hold;
 
 	h->bounces = h->tries = 0;
+	h->is_cleared = false;
 	h->deadline_us = 0;
 	if (b->op == BLK_FLUSH)
 		return true;
@@ -191,6 +195,22 @@ has_other_way(struct lu *u, struct io *io)
 	return false;
 }
 
+/*
+ * It may only be read, and we did not know: the mode is read again, so that all hear of
+ * it.  Blocks may be protected where the unit is not: not for each write.
+ */
+static void
+learn_protection(struct lu *u)
+{
+	uint64_t now = agenda_now(u->path->agenda);
+
+	if (u->state != LU_SAME || (u->info.has_mode && u->info.mode.is_write_protected) ||
+	    (u->protect_us != 0 && now - u->protect_us < PROTECT_PACE_US))
+		return;
+	u->protect_us = now;
+	lu_doubt(u);
+}
+
 static void
 failed(struct lu *u, struct io *io, const struct retry_verdict *v)
 {
@@ -200,6 +220,8 @@ failed(struct lu *u, struct io *io, const struct retry_verdict *v)
 		return;
 	/* Only an optional command may be "not supported"; a read or write failed. */
 	fail(u, io, v->error == EOPNOTSUPP && !is_optional ? -EIO : -v->error);
+	if (v->action == SENSE_WRITE_PROTECTED)
+		learn_protection(u);
 }
 
 /* It was not executed, or nobody knows: back to its place. */

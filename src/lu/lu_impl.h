@@ -23,10 +23,11 @@ struct lu {
 	struct path *path;
 	enum lu_state state;
 	struct pool_share share;
-	unsigned depth;   /* commands the unit gets at once: TASK SET FULL */
-	unsigned credit;  /* good answers since depth last grew */
-	uint64_t order;   /* of the next request */
-	uint64_t good_us; /* when it last proved that it works */
+	unsigned depth;      /* commands the unit gets at once: TASK SET FULL */
+	unsigned credit;     /* good answers since depth last grew */
+	uint64_t order;      /* of the next request */
+	uint64_t good_us;    /* when it last proved that it works */
+	uint64_t protect_us; /* when it last was asked whether it is write protected; 0: never */
 	/* blk_req.link; a request is in one of them, or has a slot. */
 	struct list queue;    /* may go, in order */
 	struct list aside;    /* may not go now: a pause, a shadow */
@@ -34,6 +35,7 @@ struct lu {
 	struct agenda_work deliver;
 	struct agenda_timer hold_timer; /* the next pause or deadline that ends, or earlier */
 	bool is_flying;                 /* its suspect is with the path */
+	uint64_t trial_until_us;        /* so long others wait for its trial */
 	bool has_no_sync;               /* SYNCHRONIZE CACHE is not known, and no cache is */
 	bool has_no_write_same;         /* the target refused it: zeros are written */
 	uint64_t worked_nexus;          /* it has been told that this one works */
@@ -86,6 +88,8 @@ void lu_say_seldom(struct lu *u, const char *fmt, ...) __attribute__((format(pri
 void lu_ask_init(struct lu *u);
 /* Answers older than this moment do not count. */
 void lu_ask_now(struct lu *u);
+/* I/O came: a unit that is absent, or another one, is asked soon. */
+void lu_ask_soon(struct lu *u);
 /* Nothing is asked from now on. */
 void lu_ask_stop(struct lu *u);
 /* A command's answer says that the unit may be another one, or is away. */
@@ -111,6 +115,10 @@ void hold_fail(struct lu *u, int err);
 void hold_finish(struct lu *u, struct blk_req *r, int err);
 /* Its suspect is back. */
 void hold_trial_over(struct lu *u);
+/* When it may fly alone, at the earliest; 0: it need not. */
+uint64_t hold_trial_from_us(const struct lu *u, const struct blk_req *r);
+/* Others do not wait for its trial any longer than is fair. */
+void hold_trial_limit(struct lu *u);
 /* A command of any unit is back, and path.in_flight is less. */
 static inline void
 hold_landed(struct path *p)

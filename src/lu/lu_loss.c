@@ -64,7 +64,7 @@ lost_power(struct lu *u, const char *what)
 	u->losses++;
 	if (!is_dirty(u) || !is_cache_on(u))
 		return;
-	u->is_flush_bad = u->path->volatile_loss_fails;
+	u->is_flush_bad |= u->path->volatile_loss_fails;
 	lu_say(u, u->is_flush_bad ? SAY_ERR : SAY_WARN,
 	    "the target says \"%s\" while its write cache was on: writes of the last %llu s that "
 	    "were "

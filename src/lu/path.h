@@ -35,6 +35,8 @@ struct path_ops {
 	void (*notice)(struct path *p, struct lu *from, enum path_notice what);
 	/* A command was answered with success: the nexus does work. */
 	void (*worked)(struct path *p);
+	/* A request came while there is no nexus: it wants one.  From anywhere; may be NULL. */
+	void (*wanted)(struct path *p);
 	/* A sentence for the log. */
 	void (*say)(struct path *p, enum say_level level, const char *sentence);
 };
@@ -75,6 +77,9 @@ struct path {
 	 */
 	unsigned in_flight;  /* commands, questions too, that were submitted and are not back */
 	struct lu *on_trial; /* whose suspect flies, or waits to; nothing else is sent; or NULL */
+	/* No trial before this: others come first, or did not land in time; how often that was. */
+	uint64_t no_trial_before_us;
+	unsigned trials_in_vain;
 };
 
 #endif

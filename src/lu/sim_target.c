@@ -40,7 +40,7 @@ waits_in(const struct list *l, const struct blk_req *r)
 	return false;
 }
 
-/* Oldest first, but for what pauses or may lie in a shadow. */
+/* Oldest first, but for what pauses, may lie in a shadow, or could not fly alone. */
 static void
 check_order(struct sim *s, const struct sim_cmd *c)
 {
@@ -51,13 +51,24 @@ check_order(struct sim *s, const struct sim_cmd *c)
 		const struct sim_req *o = &s->reqs[c->place][i];
 
 		if (!o->is_out || o == c->q || o->r.hold.order > c->q->r.hold.order ||
-		    o->is_delayed || (o->write != 0 && is_shadow_about))
+		    o->is_delayed || (o->write != 0 && is_shadow_about) ||
+		    (o->losses >= 2 && s->path.trials_in_vain > 0))
 			continue;
 		if (waits_in(&u->queue, &o->r) || waits_in(&u->aside, &o->r))
 			sim_fail(s, "request %llu goes before %llu",
 			    (unsigned long long)c->q->r.hold.order,
 			    (unsigned long long)o->r.hold.order);
 	}
+}
+
+/* It was sent so recently that others wait for it. */
+static bool
+is_suspect(const struct sim *s, const struct sim_cmd *c)
+{
+	uint64_t sent_us = c->late_us - 1000ull * c->r->timeout_ms;
+
+	return c->q != NULL && c->q->losses >= 2 && !c->q->r.hold.is_cleared &&
+	       s->agenda.now_us - sent_us < 1000000;
 }
 
 /* Nothing but questions goes to a unit that is not the same; a suspect flies alone. */
@@ -70,7 +81,7 @@ check_sent(struct sim *s, const struct sim_cmd *c)
 		const struct sim_cmd *o = &s->cmds[i];
 
 		if (o != c && o->stage != SIM_FREE && o->r != NULL &&
-		    ((c->q != NULL && c->q->losses >= 2) || (o->q != NULL && o->q->losses >= 2)))
+		    (is_suspect(s, c) || is_suspect(s, o)))
 			sim_fail(s, "a suspect does not fly alone");
 	}
 	if (c->q == NULL)

@@ -189,6 +189,135 @@ a_suspect_flies_alone_in_the_whole_session(void **state)
 	end(&w);
 }
 
+/* Twice lost with a link that flaps, a slow command stops nobody for long. */
+static void
+a_suspect_that_takes_its_time_does_not_stop_others(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 2);
+	submit(&w, 0, 0, BLK_WRITE);
+	relogin(&w, false);
+	relogin(&w, false);
+	submit(&w, 1, 1, BLK_WRITE);
+	assert_int_equal(w.f.n, 1);
+	fake_path_pass(&w.f, SECOND + 20000);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(w.f.n, 2);
+	fake_path_good(&w.f, 1);
+	expect_end(&w, 1, 0);
+	/* It has shown that it ends no connection: the next time it goes with others. */
+	relogin(&w, false);
+	submit(&w, 1, 2, BLK_WRITE);
+	assert_int_equal(w.f.n, 2);
+	fake_path_good(&w.f, 0);
+	fake_path_good(&w.f, 0);
+	expect_end(&w, 0, 0);
+	expect_end(&w, 2, 0);
+	end(&w);
+}
+
+static void
+the_innocent_among_suspects_go_first(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	for (size_t i = 0; i < 4; i++)
+		submit(&w, 0, i, BLK_WRITE);
+	relogin(&w, false);
+	relogin(&w, false);
+	/* The oldest flies, and ends the connection; then the others have their turn. */
+	assert_int_equal(w.f.n, 1);
+	assert_int_equal(lba(&w, 0), 0);
+	w.f.path.no_trial_before_us = w.f.agenda.now_us;
+	relogin(&w, false);
+	for (size_t i = 1; i < 4; i++) {
+		assert_int_equal(w.f.n, 1);
+		assert_int_equal(lba(&w, 0), i);
+		fake_path_good(&w.f, 0);
+		fake_target_run(&w.t, &w.f);
+		expect_end(&w, i, 0);
+	}
+	fake_path_pass(&w.f, SECOND / 5);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(w.f.n, 1);
+	assert_int_equal(lba(&w, 0), 0);
+	fake_path_good(&w.f, 0);
+	end(&w);
+}
+
+/* A command that takes longer to end the connection than others wait for is found, too. */
+static void
+a_slow_poison_has_five_tries(void **state)
+{
+	struct world w;
+	unsigned sent = 0;
+
+	(void)state;
+	start(&w, 1);
+	submit(&w, 0, 0, BLK_WRITE);
+	while (w.q[0].done == 0) {
+		assert_true(++sent <= RETRY_TRIES);
+		fake_path_pass(&w.f, 3 * SECOND);
+		fake_target_run(&w.t, &w.f);
+		relogin(&w, false);
+	}
+	assert_int_equal(sent, RETRY_TRIES);
+	expect_end(&w, 0, -EIO);
+	end(&w);
+}
+
+/* A neighbour's command does not come back: the suspect stands aside, others go on, at last it
+ * flies. */
+static void
+a_suspect_that_cannot_fly_alone_stands_aside(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 3);
+	submit(&w, 0, 0, BLK_WRITE);
+	relogin(&w, false);
+	fake_path_down(&w.f, false);
+	fake_path_up(&w.f, true);
+	submit(&w, 1, 1, BLK_WRITE);
+	w.units[0].bad = FAKE_BUSY;
+	w.units[0].bad_opcode = CDB_INQUIRY;
+	w.units[0].bad_page = -1;
+	w.units[0].bad_times = 1;
+	fake_target_run(&w.t, &w.f);
+	fake_path_pass(&w.f, SECOND / 4);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(lu_state(w.u[0]), LU_SAME);
+	/* Unit 1's stays with the target; for the other two it is half a second, then they go. */
+	submit(&w, 2, 2, BLK_WRITE);
+	submit(&w, 0, 3, BLK_WRITE);
+	assert_int_equal(w.f.n, 1);
+	fake_path_pass(&w.f, 7 * SECOND / 10);
+	fake_target_run(&w.t, &w.f);
+	assert_null(w.f.path.on_trial);
+	assert_int_equal(w.f.n, 3);
+	fake_path_good(&w.f, 1);
+	fake_path_good(&w.f, 1);
+	expect_end(&w, 2, 0);
+	expect_end(&w, 3, 0);
+	/* The pauses grow, but in the end it flies. */
+	fake_path_pass(&w.f, 30 * SECOND);
+	assert_int_equal(w.f.n, 1);
+	fake_path_good(&w.f, 0);
+	fake_path_pass(&w.f, 10 * SECOND);
+	assert_int_equal(w.f.n, 1);
+	assert_int_equal(lba(&w, 0), 0);
+	fake_path_good(&w.f, 0);
+	fake_path_turn(&w.f);
+	expect_end(&w, 0, 0);
+	expect_end(&w, 1, 0);
+	end(&w);
+}
+
 static void
 an_answer_against_the_protocol_is_tried_five_times(void **state)
 {
@@ -306,6 +435,10 @@ main(void)
 		cmocka_unit_test(a_suspect_waits_until_all_others_are_back),
 		cmocka_unit_test(a_trial_that_is_called_off_lets_the_others_go),
 		cmocka_unit_test(a_suspect_flies_alone_in_the_whole_session),
+		cmocka_unit_test(a_suspect_that_takes_its_time_does_not_stop_others),
+		cmocka_unit_test(the_innocent_among_suspects_go_first),
+		cmocka_unit_test(a_slow_poison_has_five_tries),
+		cmocka_unit_test(a_suspect_that_cannot_fly_alone_stands_aside),
 		cmocka_unit_test(an_answer_against_the_protocol_is_tried_five_times),
 		cmocka_unit_test(nothing_newer_lands_where_an_old_write_may),
 		cmocka_unit_test(the_shadow_stays_when_its_write_fails_by_its_deadline),

@@ -38,6 +38,38 @@ expect_flows(struct world *w)
 }
 
 static void
+a_write_that_is_refused_as_protected_has_the_mode_read_again(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	w.units[0].mode.is_write_protected = true;
+	fake_submit(w.u[0], &w.q[0], BLK_WRITE, 0, 512, false);
+	fake_path_check(&w.f, 0, SENSE_KEY_DATA_PROTECT, 0x27, 0x00);
+	expect_end(&w, 0, -EROFS);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(w.changed, 1);
+	assert_true(lu_blk(w.u[0])->read_only);
+	/* Lifted, and told with the same code. */
+	w.units[0].mode.is_write_protected = false;
+	fake_submit(w.u[0], &w.q[0], BLK_READ, 0, 512, false);
+	fake_path_check(&w.f, 0, SENSE_KEY_UNIT_ATTENTION, 0x27, 0x00);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(w.changed, 2);
+	assert_false(lu_blk(w.u[0])->read_only);
+	expect_flows(&w);
+	/* Blocks that are protected in a unit that is not: no question for each. */
+	for (unsigned i = 0; i < 3; i++) {
+		fake_submit(w.u[0], &w.q[0], BLK_WRITE, 0, 512, false);
+		fake_path_check(&w.f, 0, SENSE_KEY_DATA_PROTECT, 0x27, 0x02);
+		expect_end(&w, 0, -EROFS);
+		assert_int_equal(lu_state(w.u[0]), LU_SAME);
+	}
+	end(&w);
+}
+
+static void
 a_new_size_and_lifted_protection_are_told(void **state)
 {
 	struct world w;
@@ -197,6 +229,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_write_that_is_refused_as_protected_has_the_mode_read_again),
 		cmocka_unit_test(a_new_size_and_lifted_protection_are_told),
 		cmocka_unit_test(a_new_size_alone_is_told),
 		cmocka_unit_test(a_detail_without_an_answer_stays_as_it_was_and_is_asked_again),

@@ -617,8 +617,35 @@ an_absent_unit_is_waited_for(void **state)
 		assert_int_equal(writes_out(&w), 0);
 		assert_non_null(strstr(lu_why(w.u)->message, "no LUN 1"));
 		w.units[1].is_gone = w.units[1].is_absent = false;
-		pass(&w, 31 * SECOND);
+		pass(&w, 2 * SECOND); /* since I/O waits */
 		expect_flows(&w);
+		end(&w);
+	}
+}
+
+/* Nothing waited, so the pauses had grown; then I/O comes. */
+static void
+io_has_a_unit_asked_soon(void **state)
+{
+	struct world w;
+
+	(void)state;
+	for (unsigned how = 0; how < 2; how++) {
+		start(&w);
+		w.units[1].is_gone = how == 0;
+		w.units[1].naa = how == 0 ? NAA : ELSE;
+		relogin(&w);
+		pass(&w, 100 * SECOND);
+		assert_int_equal(lu_state(w.u), how == 0 ? LU_ABSENT : LU_OTHER);
+		w.units[1].is_gone = false;
+		w.units[1].naa = NAA;
+		write_block(&w);
+		if (how == 1)
+			assert_int_equal(w.q.r.result, -EIO);
+		pass(&w, 2 * SECOND);
+		assert_int_equal(lu_state(w.u), LU_SAME);
+		if (how == 0)
+			expect_flows(&w);
 		end(&w);
 	}
 }
@@ -774,6 +801,7 @@ main(void)
 		cmocka_unit_test(a_doubt_during_a_question_makes_it_ask_once_more),
 		cmocka_unit_test(an_answer_that_may_be_older_than_the_doubt_does_not_count),
 		cmocka_unit_test(an_absent_unit_is_waited_for),
+		cmocka_unit_test(io_has_a_unit_asked_soon),
 		cmocka_unit_test(an_absent_unit_is_asked_at_once_when_something_changed),
 		cmocka_unit_test(other_units_are_not_held_while_one_is_asked),
 		cmocka_unit_test(names_of_other_kinds_say_nothing),

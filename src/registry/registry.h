@@ -170,7 +170,7 @@ const char *registry_source_name(enum registry_source source);
 struct registry_target_address {
 	struct registry_address a;
 	enum registry_source source;
-	int64_t first_seen_s, last_seen_s; /* seconds since 1970 */
+	int64_t first_seen_s, last_seen_s; /* seconds since 1970; the last one to the hour */
 };
 
 struct registry_target {

@@ -107,10 +107,14 @@ see_target(struct registry *r, const char *name, const char *alias, enum registr
 	    "ssi", name, alias != NULL ? alias : "", (int64_t)source);
 
 	if (err == 0 && alias != NULL)
-		err = db_run(r, "UPDATE target SET alias = ? WHERE name = ?", "ss", alias, name);
+		err = db_run(r, "UPDATE target SET alias = ?1 WHERE name = ?2 AND alias <> ?1",
+		    "ss", alias, name);
 	/* A user may have typed it in another case than the target itself writes it. */
 	if (err >= 0 && source != REGISTRY_STATIC)
-		err = db_run(r, "UPDATE target SET name = ?1 WHERE name = ?1", "s", name);
+		err = db_run(r,
+		    "UPDATE target SET name = ?1 WHERE name = ?1 AND CAST(name AS BLOB) <> CAST(?1 "
+		    "AS BLOB)",
+		    "s", name);
 	if (err >= 0)
 		err = db_number(r, ret_id, "SELECT id FROM target WHERE name = ?", "s", name);
 	return err;
@@ -173,6 +177,28 @@ add_address(struct registry *r, const char *name, int64_t target, enum registry_
 	    "iaiii", target, a, (int64_t)source, now_s, now_s);
 }
 
+#define SEEN_S 3600
+
+/* It is there already: when it was seen last is kept to the hour, so that a scan which finds
+ * nothing new writes nothing.  -ENOENT: it is not there. */
+static int
+see_again(struct registry *r, int64_t target, const struct db_address *a, int64_t now_s)
+{
+	int64_t last;
+	int err = db_number(r, &last,
+	    "SELECT last_seen FROM target_address WHERE target = ? AND normal = ? AND port = ? AND "
+	    "tpgt = ?",
+	    "in", target, a);
+
+	if (err < 0 || (now_s >= last && now_s - last < SEEN_S))
+		return err;
+	err = db_run(r,
+	    "UPDATE target_address SET last_seen = ?"
+	    " WHERE target = ? AND normal = ? AND port = ? AND tpgt = ?",
+	    "iin", now_s, target, a);
+	return err < 0 ? err : 0;
+}
+
 /* *ret_new is written in every case. */
 static int
 see_address(struct registry *r, const char *name, int64_t target, enum registry_source source,
@@ -182,20 +208,17 @@ see_address(struct registry *r, const char *name, int64_t target, enum registry_
 
 	*ret_new = false;
 	/* What a user configures again is his from now on; what he configured discovery leaves. */
-	if (source == REGISTRY_STATIC)
+	if (source == REGISTRY_STATIC) {
 		err = db_run(r,
 		    "UPDATE target_address SET last_seen = ?, source = ?"
 		    " WHERE target = ? AND normal = ? AND port = ? AND tpgt = ?",
 		    "iiin", now_s, (int64_t)source, target, a);
-	else
-		err = db_run(r,
-		    "UPDATE target_address SET last_seen = ?"
-		    " WHERE target = ? AND normal = ? AND port = ? AND tpgt = ?",
-		    "iin", now_s, target, a);
-	if (err != 0)
-		return err;
-	if (source != REGISTRY_STATIC) {
-		err = follow_tag(r, name, target, a, now_s);
+		if (err != 0)
+			return err;
+	} else {
+		err = see_again(r, target, a, now_s);
+		if (err == -ENOENT)
+			err = follow_tag(r, name, target, a, now_s);
 		if (err != -ENOENT)
 			return err;
 	}

@@ -76,6 +76,8 @@ discovery_adds_and_updates_what_it_found(void **state)
 	assert_int_equal(
 	    registry_target_seen(r, "iqn.t", "Alias", REGISTRY_SENDTARGETS, &a, 100, NULL), 0);
 	assert_false(seen(REGISTRY_SENDTARGETS, "192.0.2.1", 1, 200));
+	assert_false(seen(REGISTRY_SENDTARGETS, "192.0.2.1", 1, 3700));
+	assert_false(seen(REGISTRY_SENDTARGETS, "192.0.2.1", 1, 4000));
 	assert_true(seen(REGISTRY_SLP, "192.0.2.2", 2, 300));
 	reopen();
 	assert_int_equal(registry_target_list(r, NULL, &t, &n), 0);
@@ -85,7 +87,7 @@ discovery_adds_and_updates_what_it_found(void **state)
 	assert_int_equal(t[0].source, REGISTRY_SENDTARGETS);
 	assert_int_equal(t[0].n_addresses, 2);
 	assert_int_equal(t[0].addresses[0].first_seen_s, 100);
-	assert_int_equal(t[0].addresses[0].last_seen_s, 200);
+	assert_int_equal(t[0].addresses[0].last_seen_s, 3700);
 	assert_int_equal(t[0].addresses[1].source, REGISTRY_SLP);
 	assert_int_equal(t[0].addresses[1].a.tpgt, 2);
 	registry_targets_free(t, n);

@@ -245,6 +245,10 @@ judge_sense(const struct sense *s)
 	if (s->key == SENSE_KEY_RECOVERED_ERROR || s->key == SENSE_KEY_COMPLETED)
 		return (struct sense_verdict){ key->action, key->error };
 	code = find_code(s->asc, s->ascq);
+	/* As a unit attention it is news of the unit, and the command was not executed. */
+	if (code != NULL && s->key == SENSE_KEY_UNIT_ATTENTION &&
+	    code->action == SENSE_WRITE_PROTECTED)
+		return (struct sense_verdict){ SENSE_REREAD_MODE, EIO };
 	if (code != NULL && !code->by_key && !(is_passing(s->key) && is_final(code->action)))
 		return (struct sense_verdict){ code->action, code->error };
 	return (struct sense_verdict){ key->action, key->error };

@@ -1,5 +1,6 @@
 """LUNs in every form a target may write them in, and portals as SendTargets and people write them."""
 import field
+import proc
 import tap
 from fieldtgt import FieldTarget
 from fieldunit import WELL_KNOWN_REPORT_LUNS, NOT_SUPPORTED, REPORT_LUNS, Unit, flat, lun_list, peripheral
@@ -38,6 +39,14 @@ def mixed(t):
             if 5 not in luns(made):
                 told = made.command("ioscan", "-fnH", "255", ok=None)
                 assert "left out" in told.out + told.err or "unclaimed" in made.command("iscsiutil", "-s", "-G").out, told
+    with t.case("LunAddressing primary: LUNs of another method than the first one's are left out"):
+        with FieldTarget([Unit(0, "p"), Unit(flat(7), "f")]) as target, \
+                field.world(t, target, LunAddressing="primary") as made:
+            assert luns(made) == [0], luns(made)
+            made.command("iscsiutil", "-t", "LunAddressing", "default")
+            assert made.request("initiator.get")["choices"]["LunAddressing"] == {"value": "all", "from": "default"}
+            target.hang_up()
+            proc.wait_for("the next login, from which it counts", lambda: made.request("scan", 60) and luns(made) == [0, 7], limit=20)
 
 
 def well_known(t):

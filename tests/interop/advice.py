@@ -84,6 +84,16 @@ def two_tags(t):
                     assert made.request("session.list")["sessions"][0]["tpgt"] == answered
                     text, code = told(made, "ioscan", "-fnH", "255")
                     assert code == 0 and len(made.tree("disk")) == 1, text
+    with t.case("a portal that was typed in with one tag, and is named with two, is one disk"):
+        with FieldTarget() as target, field.initiator(t) as made:
+            target.portals = ["%s,%d" % (target.portal(), tag) for tag in (1, 2)]
+            target.tags = {target.port: 2}
+            made.command("iscsiutil", "-a", "-T", target.name, "-I", target.host, "-P", target.port)
+            made.command("iscsiutil", "-a", "-I", target.host, "-P", target.port)
+            for _ in range(3):
+                text, _ = told(made, "ioscan", "-fnH", "255")
+            assert len(made.tree("disk")) == 1 and "another portal group" not in text, text
+            assert len(made.request("session.list")["sessions"]) == 1
     with t.case("a portal that is in another group than the one it is named with is still refused"):
         with FieldTarget() as target, field.initiator(t) as made:
             target.portals = ["%s,2" % target.portal()]
@@ -175,6 +185,8 @@ def replaced(t):
             target.hang_up()
             text, code = told(made, "ioscan", "-fnH", "255")
             assert "remove the device (rmsf) and scan again" in text and code == 4, (code, text)
+            text, _ = told(made, "insf", "-H", "255")
+            assert "255/0/0.0.0.0 is left out: it is not the unit that it was" in text, text
             made.command("rmsf", "-H", "255/0/0.0.0.0")
             text, code = told(made, "ioscan", "-fnH", "255")
             assert code == 0, text

@@ -76,6 +76,19 @@ def data_lost(t):
             assert target.unit(0).disk.read(0, 1) == b"d"
             field.Io(path, "flush").bad(10, "EIO")
             field.Io(path, "flush").good(10)
+    for choice, told in (("fail", "the next flush fails"), ("warn", "may be lost")):
+        with t.case("a unit that lost its power while a write was not flushed, VolatileLoss %s" % choice):
+            unit = Unit(0, "cached")
+            unit.has_write_cache = True
+            with FieldTarget([unit]) as target, field.world(t, target, VolatileLoss=choice) as made:
+                path, left = field.path(made), [check(6, 0x29, 1)]
+                field.write(path, 0, field.block("d")).good(10)
+                target.on_command = lambda c: left.pop() if left else None
+                field.write(path, 8192, field.block("e")).good(10)
+                flush = field.Io(path, "flush")
+                flush.bad(10, "EIO") if choice == "fail" else flush.good(10)
+                field.Io(path, "flush").good(10)
+                assert told in "\n".join(made.tail()), made.tail()
 
 
 def unmounted(t):
@@ -96,6 +109,8 @@ def limits_shown(t):
             made.command("iscsiutil", "-t", "NOPTimeout", "7")
             displays = (("-p", "-T", target.name), ("-l", "-V"), ("-pVS",))
             shown = "".join(made.command("iscsiutil", *words).out for words in displays)
+            warned = made.command("iscsiutil", "-t", "ReplacementTimeout", "10", "-T", target.name, ok=None)
+            assert warned.code == 0 and "which is shorter than LoginTimeout" in warned.out + warned.err, warned
             assert "CommandTimeout" in shown and "90" in shown and "NOPTimeout" in shown, shown
 
 

@@ -14,7 +14,7 @@ class Poisoned:
     """A target with two units that has one answer to some commands of unit 0."""
 
     def __init__(self, how, is_poison):
-        self.target = FieldTarget([Unit(0), Unit(1)])
+        self.target = FieldTarget([Unit(0, "A"), Unit(1, "B")])
         self.how, self.is_poison, self.sent = how, is_poison, 0
 
     def answer(self, command):

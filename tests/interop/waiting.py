@@ -111,7 +111,7 @@ def slow_flush(t):
 
 
 def neighbours(t):
-    with t.case("a unit that does not answer costs its neighbours nothing"), FieldTarget([Unit(0), Unit(1)]) as target:
+    with t.case("a unit that does not answer costs its neighbours nothing"), FieldTarget([Unit(0, "A"), Unit(1, "B")]) as target:
         with field.world(t, target, ReplacementTimeout=60) as made:
             paths = [field.path(made, lun) for lun in (0, 1)]
             go_on = threading.Event()

@@ -103,7 +103,7 @@ class Unit:
         self.blocks, self.block_bytes, self.is_thin = blocks, block_bytes, is_thin
         self.serial = ("S" + name).encode() if serial is None else serial
         self.designators = [naa(name.encode())] if designators is None else designators
-        self.pages, self.is_write_protected = {}, False
+        self.pages, self.is_write_protected, self.has_write_cache = {}, False, False
         self.disk = Blocks()
 
     @property
@@ -157,6 +157,13 @@ class Unit:
         self.disk.write(first * self.block_bytes, bytes(data) if cdb[0] in WRITES else bytes(count * self.block_bytes))
         return Answer()
 
+    def mode(self, opcode):
+        protection = 0x80 if self.is_write_protected else 0
+        caching = bytes([8, 18, 4]) + bytes(17) if self.has_write_cache else b""
+        n = len(caching)
+        head = [3 + n, 0, protection, 0] if opcode == MODE_SENSE_6 else [0, 6 + n, 0, protection, 0, 0, 0, 0]
+        return Answer(data=bytes(head) + caching)
+
     def execute(self, cdb, data):
         opcode = cdb[0]
         if opcode == INQUIRY:
@@ -166,8 +173,7 @@ class Unit:
         if opcode in READS + WRITES + (WRITE_SAME_16,):
             return self.on_blocks(cdb, data)
         if opcode in (MODE_SENSE_6, MODE_SENSE_10):
-            protection = 0x80 if self.is_write_protected else 0
-            return Answer(data=bytes([3, 0, protection, 0] if opcode == MODE_SENSE_6 else [0, 6, 0, protection, 0, 0, 0, 0]))
+            return self.mode(opcode)
         if opcode in (TEST_UNIT_READY, START_STOP_UNIT) + FLUSHES or (opcode == UNMAP and self.is_thin):
             return Answer()
         if opcode == REQUEST_SENSE:

@@ -104,11 +104,14 @@ in_range(struct ipc_call *call, const char *name, int64_t dflt, int64_t min, uin
 static void
 not_an_address(struct fault *ret_f, const char *text, enum addr_result r)
 {
-	static const char url[] = "iscsi://";
-	const char *portal = text + (strncmp(text, url, sizeof url - 1) == 0 ? sizeof url - 1 : 0);
-	char next[LIMIT_ADDRESS_BYTES + 64], tag[16] = "";
+	const char *scheme = strstr(text, "://");
+	const char *from = scheme != NULL ? scheme + 3 : text;
+	char portal[LIMIT_ADDRESS_BYTES + 32], next[LIMIT_ADDRESS_BYTES + 64], tag[16] = "";
 	struct addr a;
 
+	cut_copy(portal, sizeof portal, from);
+	if (scheme != NULL)
+		portal[strcspn(portal, "/")] = '\0';
 	if (addr_parse(portal, &a) == ADDR_OK) {
 		if (a.has_tpgt)
 			(void)snprintf(tag, sizeof tag, " -M %u", a.tpgt); /* fits */

@@ -195,7 +195,7 @@ op_device_install(struct driver *d, struct ipc_call *call)
 
 		if (!is_chosen(call, n, &top))
 			continue;
-		if (!n->is_shown) {
+		if (!n->is_shown || n->is_replaced) {
 			add_left_out(b, n, &top);
 			continue;
 		}

@@ -21,6 +21,18 @@ store(struct driver *d, const struct scope *s, const struct keys_change *c)
 	return registry_commit(d->reg) == 0;
 }
 
+static void
+warn_of_limits(struct driver *d, const struct scope *s, json_t *list)
+{
+	struct fault f = { 0 };
+	struct settings *now = settings_snapshot(d->reg, &s->scope, &f);
+
+	if (now != NULL && !timers_check(&now->timers, &f))
+		(void)json_array_append_new(
+		    list, json_sprintf("%s: %s", f.message, f.next)); /* no memory: one less */
+	settings_free(now);
+}
+
 /* What works, and is hardly meant. */
 static json_t *
 warnings(struct driver *d, const struct scope *s, const struct keys_change *c)
@@ -29,6 +41,8 @@ warnings(struct driver *d, const struct scope *s, const struct keys_change *c)
 	struct keys_effective e;
 	char *secret;
 
+	if (c->kind == KEYS_TIMER)
+		warn_of_limits(d, s, list);
 	if (c->kind != KEYS_LOGIN)
 		return list;
 	(void)settings_keys(d->reg, &s->scope, &e); /* warnings only */

@@ -190,12 +190,15 @@ static void
 logged_out(void *user, struct driver *d, uint32_t instance, json_t *in_use)
 {
 	struct later *l = user;
+	const struct wanted *w = wanted_find(d, instance);
+	bool is_lost = w != NULL && w->view.is_logout_lost;
 
-	(void)d;
 	if (in_use != NULL)
 		control_busy(l->call, json_incref(in_use), "logout");
 	else
-		ipc_call_reply(l->call, json_pack("{s:i}", "instance", (int)instance));
+		ipc_call_reply(
+		    l->call, json_pack("{s:i, s:b, s:s?}", "instance", (int)instance, "answered",
+				 !is_lost, "last_error", is_lost ? w->view.last.message : NULL));
 	later_free(l);
 }
 

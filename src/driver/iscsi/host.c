@@ -231,6 +231,7 @@ static void
 drain(struct agenda_timer *t)
 {
 	struct host *h = LIST_ENTRY(t, struct host, drain);
+	struct session_view v;
 	struct list *node;
 	bool is_last = h->is_last;
 
@@ -241,11 +242,14 @@ drain(struct agenda_timer *t)
 	}
 	h->office->ops->empty(h->user);
 	count(h);
+	session_view(h->s, &v);
 	while ((node = list_pop(&h->closes)) != NULL) {
 		struct mail_close *q = LIST_ENTRY(node, struct mail_close, link);
 
 		session_core_counts(h->s, &q->core);
 		q->counts = *session_counts(h->s);
+		q->is_logout_lost = v.is_logout_lost;
+		q->last = v.last;
 		mail_answer(&q->base.mail);
 	}
 	if (is_last)

@@ -80,6 +80,9 @@ find_change(const char *name, struct keys_change *c)
 	c->kind = KEYS_TIMER;
 	if (timers_find(name, &c->timer))
 		return true;
+	c->kind = KEYS_CHOICE;
+	if (choices_find(name, &c->choice))
+		return true;
 	c->kind = KEYS_SHARE;
 	if (strcasecmp(share_name, name) == 0)
 		return true;
@@ -102,6 +105,8 @@ keys_change_name(const struct keys_change *c, unsigned i)
 		return path_names[c->path];
 	case KEYS_SHARE:
 		return share_name;
+	case KEYS_CHOICE:
+		return choices_name(c->choice);
 	case KEYS_LOGIN:
 		break;
 	}
@@ -122,6 +127,9 @@ say_keys(char why[KEYS_WHY_BYTES], const char *name)
 		    timers_info((enum timer_id)t)->name);
 	for (int i = 0; i < KEYS_PATHS && n < KEYS_WHY_BYTES; i++)
 		n += snprintf(why + n, (size_t)(KEYS_WHY_BYTES - n), ", %s", path_names[i]);
+	for (int i = 0; i < CHOICE_COUNT && n < KEYS_WHY_BYTES; i++)
+		n += snprintf(
+		    why + n, (size_t)(KEYS_WHY_BYTES - n), ", %s", choices_name((enum choice_id)i));
 	if (n < KEYS_WHY_BYTES)
 		(void)snprintf(
 		    why + n, (size_t)(KEYS_WHY_BYTES - n), ", %s", share_name); /* as above */
@@ -263,6 +271,22 @@ parse_share(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
 	return false;
 }
 
+static bool
+parse_choice(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
+{
+	unsigned way;
+
+	if (choices_parse(c->choice, values, &way)) {
+		(void)snprintf(
+		    c->value, sizeof c->value, "%s", choices_word(c->choice, way)); /* fits */
+		return true;
+	}
+	(void)snprintf(why, KEYS_WHY_BYTES, "%s cannot be \"%.60s\": it takes %s or %s",
+	    choices_name(c->choice), values, choices_word(c->choice, 0),
+	    choices_word(c->choice, 1)); /* fits */
+	return false;
+}
+
 /* What is no login key. */
 static bool
 parse_other(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
@@ -274,6 +298,8 @@ parse_other(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
 		return parse_path(values, c, why);
 	case KEYS_SHARE:
 		return parse_share(values, c, why);
+	case KEYS_CHOICE:
+		return parse_choice(values, c, why);
 	case KEYS_LOGIN:
 		break;
 	}

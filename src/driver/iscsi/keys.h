@@ -8,6 +8,7 @@
 #define ISCSI_KEYS_H
 
 #include "core/neg.h"
+#include "ini/choices.h"
 #include "ini/timers.h"
 
 /* Where a value comes from; a later one counts before an earlier one. */
@@ -38,7 +39,7 @@ void keys_merge(const struct keys_config *config, struct keys_effective *ret);
 /* Beside login keys and time limits: where connections come from. */
 enum keys_path { KEYS_SOURCE_ADDRESS, KEYS_INTERFACE, KEYS_PATHS };
 
-enum keys_kind { KEYS_LOGIN, KEYS_TIMER, KEYS_PATH, KEYS_SHARE };
+enum keys_kind { KEYS_LOGIN, KEYS_TIMER, KEYS_PATH, KEYS_SHARE, KEYS_CHOICE };
 
 /* What a user wants. */
 struct keys_change {
@@ -47,13 +48,14 @@ struct keys_change {
 	unsigned n;         /* names that change: keys, or 1 */
 	enum timer_id timer;
 	enum keys_path path;
+	enum choice_id choice;
 	bool is_unset; /* "default": back to the level above */
 	char value[KEYS_VALUE_BYTES];
 };
 
 /*
- * The name of a key, a time limit or a path, and its values, separated by commas, both in any case.
- * False with a sentence that says what is wrong and what would be right.
+ * The name of a key, a time limit, a path or a choice, and its values, separated by commas, both in
+ * any case. False with a sentence that says what is wrong and what would be right.
  */
 bool keys_parse(
     const char *name, const char *values, struct keys_change *ret, char ret_why[KEYS_WHY_BYTES]);

@@ -66,6 +66,8 @@ struct mail_close {
 	struct question base;
 	bool is_last;            /* the host ends with it */
 	bool is_gone;            /* the answer: there was none any more */
+	bool is_logout_lost;     /* the answer, as session_view has it; */
+	struct fault last;       /* this, too */
 	struct conn_counts core; /* is_last: what it counted in its life */
 	struct ini_counts counts;
 	struct list link; /* the host's */

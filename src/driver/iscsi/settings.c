@@ -107,6 +107,17 @@ timer_key(enum timer_id id)
 	return keys[id];
 }
 
+static enum registry_key
+choice_key(enum choice_id id)
+{
+	static const enum registry_key keys[CHOICE_COUNT] = {
+#define CHOICE(id, ...) [CHOICE_##id] = REGISTRY_KEY_choice_##id,
+#include "ini/choices.def"
+	};
+
+	return keys[id];
+}
+
 enum registry_key
 settings_change_key(const struct keys_change *c, unsigned i)
 {
@@ -118,6 +129,8 @@ settings_change_key(const struct keys_change *c, unsigned i)
 						 : REGISTRY_KEY_source_address;
 	case KEYS_SHARE:
 		return REGISTRY_KEY_discovery_share;
+	case KEYS_CHOICE:
+		return choice_key(c->choice);
 	case KEYS_LOGIN:
 		break;
 	}
@@ -134,6 +147,18 @@ timer_of(const struct registry_values *v, enum timer_id id, enum registry_level 
 
 	*ret_is_default = value == NULL || !timers_parse(id, value, &ms);
 	return ms;
+}
+
+/* Likewise. */
+static unsigned
+choice_of(const struct registry_values *v, enum choice_id id, enum registry_level *ret_level,
+    bool *ret_is_default)
+{
+	const char *value = registry_values_get(v, choice_key(id), ret_level);
+	unsigned way = 0;
+
+	*ret_is_default = value == NULL || !choices_parse(id, value, &way);
+	return way;
 }
 
 /* "" where none is set; borrowed. */
@@ -172,6 +197,8 @@ set_keys(const struct registry_values *v, struct settings *to)
 	merge_keys(v, &keys);
 	for (int i = 0; i < TIMER_COUNT; i++)
 		to->timers.ms[i] = timer_of(v, (enum timer_id)i, &level, &is_default);
+	for (int i = 0; i < CHOICE_COUNT; i++)
+		to->choices.way[i] = choice_of(v, (enum choice_id)i, &level, &is_default);
 	to->offer = keys.offer;
 	for (size_t k = 0; k < neg_param_count(); k++)
 		if (keys.is_bad[k])
@@ -279,13 +306,32 @@ show_keys(const struct registry_scope *scope, const struct keys_effective *e, js
 	(void)json_object_set_new(to, "configured", configured);
 }
 
+static const char *const level_names[] = { [REGISTRY_GLOBAL] = "global",
+	[REGISTRY_DISCOVERY] = "address",
+	[REGISTRY_TARGET] = "target",
+	[REGISTRY_TARGET_ADDRESS] = "address" };
+
+static void
+show_choices(const struct registry_values *v, json_t *to)
+{
+	json_t *choices = json_object();
+
+	for (int i = 0; i < CHOICE_COUNT; i++) {
+		enum choice_id id = (enum choice_id)i;
+		enum registry_level level = REGISTRY_GLOBAL;
+		bool is_default;
+		unsigned way = choice_of(v, id, &level, &is_default);
+
+		(void)json_object_set_new(choices, choices_name(id),
+		    json_pack("{s:s, s:s}", "value", choices_word(id, way), "from",
+			is_default ? "default" : level_names[level])); /* no memory: one less */
+	}
+	(void)json_object_set_new(to, "choices", choices);
+}
+
 static void
 show_timers(const struct registry_values *v, json_t *to)
 {
-	static const char *const names[] = { [REGISTRY_GLOBAL] = "global",
-		[REGISTRY_DISCOVERY] = "address",
-		[REGISTRY_TARGET] = "target",
-		[REGISTRY_TARGET_ADDRESS] = "address" };
 	json_t *timers = json_object();
 
 	for (int i = 0; i < TIMER_COUNT; i++) {
@@ -296,7 +342,7 @@ show_timers(const struct registry_values *v, json_t *to)
 		(void)json_object_set_new(timers, timers_info((enum timer_id)i)->name,
 		    json_pack("{s:o, s:s}", "seconds",
 			ms % 1000 == 0 ? json_integer(ms / 1000) : json_real(ms / 1000.0), "from",
-			is_default ? "default" : names[level])); /* no memory: one less */
+			is_default ? "default" : level_names[level])); /* no memory: one less */
 	}
 	(void)json_object_set_new(to, "timers", timers);
 }
@@ -373,6 +419,7 @@ settings_show(struct registry *r, const struct registry_scope *scope, json_t *to
 	show_secret(&v, REGISTRY_KEY_target_chap_secret, "target_chap_secret_set", to);
 	show_keys(scope, &e, to);
 	show_timers(&v, to);
+	show_choices(&v, to);
 	show_text(&v, REGISTRY_KEY_source_address, "", to);
 	show_text(&v, REGISTRY_KEY_interface, "", to);
 	if (scope == NULL || scope->level == REGISTRY_DISCOVERY)

@@ -118,6 +118,10 @@ keys_and_values_are_read_in_any_case(void **state)
 	assert_int_equal(c.key[1], KEY_data_digest);
 	assert_true(keys_parse("maxburstlength", "Default", &c, why));
 	assert_true(c.is_unset);
+	assert_true(keys_parse("volatileloss", "Warn", &c, why));
+	assert_int_equal(c.kind, KEYS_CHOICE);
+	assert_string_equal(keys_change_name(&c, 0), "VolatileLoss");
+	assert_string_equal(c.value, "warn");
 }
 
 static void
@@ -142,6 +146,7 @@ wrong_keys_and_values_are_explained(void **state)
 		{ "maxconnections", "2", "only 1 here" },
 		{ "datapduinorder", "No", "only Yes here" },
 		{ "initialr2t", "maybe", "Yes or No" },
+		{ "lunaddressing", "flat", "all or primary" },
 	};
 	char why[KEYS_WHY_BYTES], longer[300];
 	struct keys_change c = { .n = 77 };

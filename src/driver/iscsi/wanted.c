@@ -105,6 +105,23 @@ wanted_open_tag(struct driver *d, const char *target, const struct registry_addr
 	tell_tag(w);
 }
 
+/* What somebody typed in is his: its tag stays what it is. */
+static bool
+is_typed(struct wanted *w)
+{
+	struct registry_target *list = NULL;
+	bool is = false;
+	size_t n = 0;
+
+	if (registry_target_list(w->d->reg, w->target, &list, &n) != 0)
+		return true;
+	for (size_t k = 0; n > 0 && k < list[0].n_addresses; k++)
+		is |= list[0].addresses[k].source == REGISTRY_STATIC &&
+		      registry_address_same(&list[0].addresses[k].a, &w->a);
+	registry_targets_free(list, n);
+	return is;
+}
+
 /* The tag that the target answers with is kept, so that the next start of the driver knows it. */
 static void
 keep_tag(struct wanted *w)
@@ -112,7 +129,7 @@ keep_tag(struct wanted *w)
 	struct registry_address a = w->a;
 
 	if (!w->is_tag_open || w->view.is_elsewhere || w->view.tpgt < 0 ||
-	    w->view.tpgt == w->a.tpgt)
+	    w->view.tpgt == w->a.tpgt || is_typed(w))
 		return;
 	a.tpgt = (uint16_t)w->view.tpgt;
 	if (registry_target_seen(w->d->reg, w->target, NULL, REGISTRY_SENDTARGETS, &a,
@@ -326,6 +343,11 @@ closed(void *arg)
 		if (c->question.is_last && w->is_hosted && !c->question.is_gone)
 			ended(w, &c->question);
 		is_dropped = w->is_dropped && w->closing == 0 && !w->is_hosted;
+	}
+	/* The note that says so may still be on its way. */
+	if (w != NULL && c->question.is_logout_lost) {
+		w->view.is_logout_lost = true;
+		w->view.last = c->question.last;
 	}
 	if (w != NULL && w->closing == 0) {
 		w->view.state = SESSION_CLOSED;

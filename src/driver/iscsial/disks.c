@@ -139,7 +139,8 @@ disks_take_hide(void *owner, struct mail *m)
 	int err;
 
 	free(m);
-	if (k == NULL)
+	/* Whoever has it open waits for the unit to come back. */
+	if (k == NULL || d->cfg->export->openers(d->export, lu_blk(k->lu)) > 0)
 		return;
 	err = d->cfg->export->remove(d->export, lu_blk(k->lu), true);
 	if (err != 0)

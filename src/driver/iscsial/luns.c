@@ -364,7 +364,7 @@ settle(struct driver *d, uint32_t instance)
 
 /*
  * What the probe did not find any more.  A LUN that merely did not answer
- * stays what it was; a disk that is installed keeps its files, for it may come
+ * stays what it was; a disk that is installed or in use keeps its files, for it may come
  * back (a target that is being restarted, say), and waits until then.
  */
 static void
@@ -382,7 +382,7 @@ drop_missing(struct visit *v, struct wanted *w, const struct probe_result *r)
 		if (n->kind != TREE_LUN || (n->lun < LIMIT_LUNS && is_there[n->lun]))
 			continue;
 		n->state = TREE_NO_HW;
-		if (!n->is_installed)
+		if (!n->is_installed && !n->is_in_use)
 			forget_disk(w, n);
 	}
 	free(is_there);

@@ -87,6 +87,36 @@ device_types_get_their_class_and_driver(void **state)
 }
 
 static void
+what_has_no_device_says_why(void **state)
+{
+	struct hwpath p = hwpath_lun(0, 0, 0, 1);
+	struct lu_info info = { .answer = LU_SOMEBODY, .inquiry.type = INQUIRY_TYPE_TAPE };
+	struct tree *t = tree_new();
+	struct node *n = tree_add(t, &p);
+	char why[TREE_WHY_BYTES];
+
+	(void)state;
+	tree_why_no_device(n, why);
+	assert_string_equal(why, "it is not there now");
+	tree_describe_lun(n, &info);
+	n->state = TREE_CLAIMED;
+	tree_why_no_device(n, why);
+	assert_non_null(strstr(why, "only disks get device files"));
+	info.is_disk = true;
+	fault_set(&info.fault, FAULT_OFFLINE, "look there", "it is reserved");
+	tree_describe_lun(n, &info);
+	tree_why_no_device(n, why);
+	assert_string_equal(why, "it is reserved; look there");
+	n->is_shown = true;
+	tree_why_no_device(n, why);
+	assert_string_equal(why, "");
+	n->is_replaced = true;
+	tree_why_no_device(n, why);
+	assert_non_null(strstr(why, "not the unit that it was"));
+	tree_free(t);
+}
+
+static void
 a_removed_range_leaves_the_rest(void **state)
 {
 	struct hwpath p[] = { hwpath_bus(0, 0), hwpath_bus(1, 0), hwpath_lun(1, 0, 0, 0),
@@ -114,6 +144,7 @@ main(void)
 		cmocka_unit_test(nodes_come_out_in_depth_first_order),
 		cmocka_unit_test(a_lun_knows_its_number_and_its_name),
 		cmocka_unit_test(device_types_get_their_class_and_driver),
+		cmocka_unit_test(what_has_no_device_says_why),
 		cmocka_unit_test(a_removed_range_leaves_the_rest),
 	};
 

@@ -165,7 +165,7 @@ tree_why_no_device(const struct node *n, char ret_text[TREE_WHY_BYTES])
 	const struct lu_info *i = n->info;
 
 	ret_text[0] = '\0';
-	if (n->is_shown)
+	if (n->is_shown && !n->is_replaced)
 		return;
 	if (n->note[0] != '\0')
 		cut_copy(ret_text, TREE_WHY_BYTES, n->note);
@@ -179,7 +179,7 @@ tree_why_no_device(const struct node *n, char ret_text[TREE_WHY_BYTES])
 		    i->fault.next); /* a long one is cut */
 	else if (i != NULL && !i->is_disk)
 		(void)snprintf(ret_text, TREE_WHY_BYTES,
-		    "there is no driver for a device of type %s",
+		    "only disks get device files, and this is a %s",
 		    inquiry_type_name(i->inquiry.type)); /* the room is for this */
 	else
 		cut_copy(ret_text, TREE_WHY_BYTES, "it cannot be used now; scan again");

@@ -72,7 +72,7 @@ size_t tree_lower(const struct tree *t, const struct hwpath *path);
 /* The nodes from index `from` up to `to` are gone for good. */
 void tree_remove(struct tree *t, size_t from, size_t to);
 /*
- * Why a LUN has no disk that is shown, and so gets no device files; "": it has one.
+ * Why a LUN has no disk that can be used, and so gets no device files; "": it has one.
  */
 #define TREE_WHY_BYTES 800
 void tree_why_no_device(const struct node *n, char ret_text[TREE_WHY_BYTES]);

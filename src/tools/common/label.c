@@ -121,7 +121,7 @@ put_pairs(FILE *out, const struct label *row, const json_t *object)
 	free(text);
 }
 
-/* Seconds, and the level they come from where it is not the default. */
+/* Seconds or a word, and the level they come from where it is not the default. */
 static void
 put_limits(FILE *out, const struct label *row, const json_t *object)
 {
@@ -135,8 +135,11 @@ put_limits(FILE *out, const struct label *row, const json_t *object)
 	{
 		const char *from = result_text(limit, "from");
 
-		fprintf(
-		    f, "%s%s=%g", gap, key, json_number_value(json_object_get(limit, "seconds")));
+		fprintf(f, "%s%s=", gap, key);
+		if (json_object_get(limit, "value") != NULL)
+			say_text(f, result_text(limit, "value"));
+		else
+			fprintf(f, "%g", json_number_value(json_object_get(limit, "seconds")));
 		if (strcmp(from, "default") != 0)
 			fprintf(f, " (%s)", from);
 		gap = " ";

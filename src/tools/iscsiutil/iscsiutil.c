@@ -359,7 +359,12 @@ run_logout(const struct cmdline *line)
 
 	if (status != STATUS_OK)
 		return status;
-	if (!ask_wants_json(line))
+	if (ask_wants_json(line))
+		;
+	else if (result_text(result, "last_error")[0] != '\0')
+		say_note("session %ld is closed, but the target did not confirm the logout: %s",
+		    line->values[OPT_S].number, result_text(result, "last_error"));
+	else
 		say_note("session %ld is logged out", line->values[OPT_S].number);
 	json_decref(result);
 	return STATUS_OK;

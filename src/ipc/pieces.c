@@ -7,6 +7,8 @@
 
 /* Elements' text in a line: more lines cost more calls, longer ones a client more memory. */
 #define PIECE_BYTES (64u << 10)
+/* A short answer is one line also on a machine that is busy. */
+#define PIECE_MIN_BYTES 4096
 /* What may wait for the client to read it before the next piece is made. */
 #define AHEAD_BYTES (256u << 10)
 /* A turn's work for one client. */
@@ -38,7 +40,7 @@ gather(struct ipc_call *call, bool *ret_all)
 			ipc_op_hide(element);
 		bytes += json_dumpb(element, NULL, 0, JSON_COMPACT) + 1;
 		(void)json_array_append_new(list, element); /* no memory: one less */
-	} while (bytes < PIECE_BYTES && clock_us() < until);
+	} while (bytes < PIECE_MIN_BYTES || (bytes < PIECE_BYTES && clock_us() < until));
 	*ret_all = element == NULL;
 	return list;
 }

@@ -65,9 +65,10 @@ control_due(struct driver *d, uint64_t at_us)
 {
 	uint64_t now = loop_now_update(d->loop);
 
-	if (at_us == 0 || at_us == UINT64_MAX || at_us <= now)
+	if (at_us == 0 || at_us == UINT64_MAX)
 		return json_null();
-	return control_time(time(NULL) + (time_t)((at_us - now + 999999) / 1000000));
+	return control_time(
+	    time(NULL) + (time_t)(at_us > now ? (at_us - now + 999999) / 1000000 : 0));
 }
 
 void

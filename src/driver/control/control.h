@@ -31,7 +31,7 @@ void control_busy(struct ipc_call *call, json_t *in_use, const char *what);
 bool control_address(struct ipc_call *call, struct registry_address *ret_a);
 /* "2026-01-01T00:00:00Z"; null for 0. */
 json_t *control_time(time_t t);
-/* The same for a time of the loop's clock, microseconds; null: nothing is due, or it was. */
+/* The same for a time of the loop's clock, microseconds; null: nothing is due. */
 json_t *control_due(struct driver *d, uint64_t at_us);
 /* Set a member; a NULL value means that memory is short and the member stays away. */
 void control_set(json_t *object, const char *key, json_t *value);

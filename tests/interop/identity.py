@@ -67,7 +67,7 @@ def main():
             assert not write.is_alive(), "the write hangs"
             assert write.error and write.error.errno in (errno.EIO, errno.ENXIO), write.error
             assert pattern.read_at(backing, 1 << 20, 1 << 16) == bytes(1 << 16), "a write went to another LUN"
-            assert any("is not the unit that it was" in line for line in initiator.tail()), initiator.tail()
+            proc.wait_for("the log to say so", lambda: any("is not the unit that it was" in line for line in initiator.tail()), limit=5)
         with t.case("when the LUN is itself again, so is the disk"):
             again(tgt, initiator, scsi_sn="FIRST", scsi_id="IET-FIRST")
             proc.wait_for("the session to be back", lambda: online(initiator), limit=60)

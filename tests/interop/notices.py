@@ -56,6 +56,11 @@ def gave_up(t):
             target.again()
 
 
+def wait_told(made, words):
+    """The log is written by a thread of its own, a moment later."""
+    proc.wait_for("the log to say: %s" % words, lambda: any(words in line for line in made.tail()), limit=5)
+
+
 def other_unit(t):
     with t.case("another unit in the place of one is told with both names and what to do"):
         with FieldTarget([Unit(0, "one")]) as target, field.world(t, target, ReplacementTimeout=2) as made:
@@ -63,8 +68,7 @@ def other_unit(t):
             target.targets[target.name] = [Unit(0, "two")]
             target.hang_up()
             field.write(path, 0, field.block("x")).bad(15)
-            told = "\n".join(made.tail())
-            assert "is not the unit that it was" in told, told
+            wait_told(made, "is not the unit that it was")
 
 
 def data_lost(t):
@@ -88,7 +92,7 @@ def data_lost(t):
                 flush = field.Io(path, "flush")
                 flush.bad(10, "EIO") if choice == "fail" else flush.good(10)
                 field.Io(path, "flush").good(10)
-                assert told in "\n".join(made.tail()), made.tail()
+                wait_told(made, told)
 
 
 def unmounted(t):

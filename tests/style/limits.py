@@ -80,6 +80,6 @@ def twice(texts, exempt):
         for number, run in windows(text):
             first = seen.setdefault(run, (path, number))
             if first != (path, number):
-                pairs.setdefault("%s=%s" % (first[0], path), (first, number))
-    return ["%s:%d: %d lines that stand in %s:%d, too" % (pair.split("=")[1], number, TWICE_LINES, *first)
-            for pair, (first, number) in pairs.items() if not exempt.has("twice", pair)]
+                pairs.setdefault("=".join(sorted((first[0], path))), (first, path, number))
+    return ["%s:%d: %d lines that stand in %s:%d, too" % (path, number, TWICE_LINES, *first)
+            for pair, (first, path, number) in pairs.items() if not exempt.has("twice", pair)]

@@ -66,7 +66,7 @@ WAYS = {
 
 def poison(t):
     for what, way in WAYS.items():
-        with t.case("a write that gets %s fails alone" % what, 90), FieldTarget([Unit(0), Unit(1)]) as target:
+        with t.case("a write that gets %s fails alone" % what, 90), FieldTarget([Unit(0, "A"), Unit(1, "B")]) as target:
             with field.world(t, target, ReplacementTimeout=60) as made:
                 paths, sent = [field.path(made, k) for k in (0, 1)], []
 
@@ -87,7 +87,7 @@ def poison(t):
 
 def flapping(t):
     with t.case("a link breaks three times while a flush takes its time: the neighbour goes on", 90):
-        with FieldTarget([Unit(0), Unit(1)]) as target, field.world(t, target, ReplacementTimeout=60) as made:
+        with FieldTarget([Unit(0, "A"), Unit(1, "B")]) as target, field.world(t, target, ReplacementTimeout=60) as made:
             paths, go_on = [field.path(made, k) for k in (0, 1)], threading.Event()
             field.write(paths[0], 0, field.block("x")).good(5)
             target.on_command = lambda c: Later(go_on) if c.opcode in FLUSHES else None
@@ -105,7 +105,7 @@ def flapping(t):
 
 def stalled(t):
     with t.case("a poisoned command while a neighbour's commands are stalled: a third unit goes on", 90):
-        with FieldTarget([Unit(k) for k in range(3)]) as target, field.world(t, target, ReplacementTimeout=60) as made:
+        with FieldTarget([Unit(k, "u%d" % k) for k in range(3)]) as target, field.world(t, target, ReplacementTimeout=60) as made:
             paths, go_on = [field.path(made, k) for k in range(3)], threading.Event()
 
             def answer(c):

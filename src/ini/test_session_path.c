@@ -134,6 +134,24 @@ the_first_notice_is_looked_at_at_once(void **state)
 	fake_owner_fini(&o);
 }
 
+static void
+a_notice_within_the_pace_is_told_when_it_is_over(void **state)
+{
+	(void)state;
+	fake_owner_init(&o, 1, 2);
+	fake_owner_online(&o);
+	session_path(o.s)->ops->notice(session_path(o.s), NULL, PATH_LUNS_CHANGED);
+	fake_world_run(&o.w, 1000);
+	session_path(o.s)->ops->notice(session_path(o.s), NULL, PATH_LUNS_CHANGED);
+	fake_world_run(&o.w, 1000);
+	assert_int_equal(o.luns_changes, 1);
+	fake_world_run(&o.w, SESSION_NOTICE_US);
+	assert_int_equal(o.luns_changes, 2);
+	fake_world_run(&o.w, 3 * SESSION_NOTICE_US);
+	assert_int_equal(o.luns_changes, 2);
+	fake_owner_fini(&o);
+}
+
 /* ---- redirections and fences ---- */
 
 static void
@@ -287,6 +305,7 @@ main(void)
 		cmocka_unit_test(a_probe_teaches_the_units_and_ends_with_the_connection),
 		cmocka_unit_test(notices_in_any_number_hold_the_units_and_cost_a_look_a_pace),
 		cmocka_unit_test(the_first_notice_is_looked_at_at_once),
+		cmocka_unit_test(a_notice_within_the_pace_is_told_when_it_is_over),
 		cmocka_unit_test(a_permanent_redirection_is_told_and_taken_first_the_next_time),
 		cmocka_unit_test(a_permanent_redirection_without_authentication_is_not_kept),
 		cmocka_unit_test(a_login_under_another_name_leaves_the_old_nexus_alive),

@@ -69,7 +69,8 @@ page(const struct fake_unit *u, struct fake_path *f, struct req *r)
 		data[4 + n++] = VPD_SUPPORTED;
 		if (u->serial != NULL)
 			data[4 + n++] = VPD_SERIAL;
-		data[4 + n++] = VPD_IDENTIFICATION;
+		if (!u->omits_name)
+			data[4 + n++] = VPD_IDENTIFICATION;
 		break;
 	case VPD_SERIAL:
 		n = strlen(u->serial);

@@ -30,6 +30,7 @@ struct fake_unit {
 	unsigned commands;   /* asked so far */
 	bool is_gone;        /* no such logical unit: 25/00 to everything */
 	bool has_no_pages;   /* it refuses vital product data */
+	bool omits_name;     /* its list of pages lacks the device identification page */
 	enum fake_bad bad;   /* what the next bad_times questions of this kind get */
 	uint8_t bad_opcode;
 	int bad_page; /* INQUIRY: the page, or -1: none */

@@ -417,6 +417,25 @@ a_unit_without_a_name_that_refuses_pages_is_the_same(void **state)
 }
 
 static void
+a_list_of_pages_without_the_one_that_names_the_unit_is_no_answer(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start_as(&w, NAA, "SERIAL");
+	w.units[1].omits_name = true;
+	relogin(&w);
+	write_block(&w);
+	pass(&w, 10 * SECOND);
+	assert_int_equal(lu_state(w.u), LU_ASKING);
+	assert_int_equal(writes_out(&w), 0);
+	w.units[1].omits_name = false;
+	pass(&w, 10 * SECOND);
+	expect_flows(&w);
+	end(&w);
+}
+
+static void
 a_unit_that_lost_its_name_is_not_the_same(void **state)
 {
 	struct world w;
@@ -792,6 +811,7 @@ main(void)
 		cmocka_unit_test(io_waits_for_an_answer_no_longer_than_the_promise),
 		cmocka_unit_test(a_unit_without_a_name_is_told_by_its_looks_and_that_is_said),
 		cmocka_unit_test(a_unit_without_a_name_that_refuses_pages_is_the_same),
+		cmocka_unit_test(a_list_of_pages_without_the_one_that_names_the_unit_is_no_answer),
 		cmocka_unit_test(a_unit_that_lost_its_name_is_not_the_same),
 		cmocka_unit_test(whatever_says_that_the_unit_may_be_another_has_all_units_asked),
 		cmocka_unit_test(where_one_unit_was_exchanged_the_others_are_asked),

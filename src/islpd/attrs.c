@@ -22,25 +22,20 @@ static const struct {
 #undef ATTR
 };
 
-#define TAGS_BYTES 128
-
 const char *
-attrs_tags(void)
+attrs_tags(char ret_tags[ATTRS_TAGS_BYTES])
 {
-	static char tags[TAGS_BYTES];
+	struct put w = put_over(ret_tags, ATTRS_TAGS_BYTES - 1);
 
-	if (tags[0] == '\0') {
-		struct put w = put_over(tags, sizeof tags - 1);
-
-		for (size_t i = 0; i < ATTR_NONE; i++) {
-			if (rows[i].use != ATTR_ASK)
-				continue;
-			if (put_len(&w) > 0)
-				put_u8(&w, ',');
-			put_str(&w, rows[i].tag);
-		}
+	memset(ret_tags, 0, ATTRS_TAGS_BYTES);
+	for (size_t i = 0; i < ATTR_NONE; i++) {
+		if (rows[i].use != ATTR_ASK)
+			continue;
+		if (put_len(&w) > 0)
+			put_u8(&w, ',');
+		put_str(&w, rows[i].tag);
 	}
-	return tags;
+	return ret_tags;
 }
 
 static enum attr

@@ -23,7 +23,8 @@ struct attrs {
  * and it never is.
  */
 bool attrs_get(struct slp_text list, bool truncated, struct attrs *ret);
-/* The tags to ask for, with commas; static text. */
-const char *attrs_tags(void);
+#define ATTRS_TAGS_BYTES 128
+/* The tags to ask for, with commas. */
+const char *attrs_tags(char ret_tags[ATTRS_TAGS_BYTES]);
 
 #endif

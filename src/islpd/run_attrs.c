@@ -49,13 +49,13 @@ ask_attrs(struct run *r, struct query *q, size_t target)
 {
 	struct found_target *t = &r->found.list[target];
 	struct agent *a = r->agents[t->agent];
-	char scopes[SCOPES_TEXT_BYTES];
+	char scopes[SCOPES_TEXT_BYTES], tags[ATTRS_TAGS_BYTES];
 	uint8_t request[RUN_REQUEST_BYTES];
 	struct put w = put_over(request, sizeof request);
 	struct slp_attr_rqst rqst = { .xid = run_xid(),
 		.url = { t->url, strlen(t->url) },
 		.scopes = scopes,
-		.tags = attrs_tags() };
+		.tags = attrs_tags(tags) };
 
 	scopes_text(&a->scopes, scopes);
 	slp_put_attr_rqst(&w, &rqst);

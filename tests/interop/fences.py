@@ -43,6 +43,7 @@ def redirected(t):
                 held.execute()  # the old portal group still can
             second.good(30)
             assert disk.read(0, 4) == b"2222", "the newest acknowledged write was 2; the disk says %r" % disk.read(0, 4)
+            assert [s["tpgt"] for s in made.request("session.list")["sessions"]] == [2]
             assert second.ended - start > 5 - 0.2, "the second write was acknowledged after %.1f s" % (second.ended - start)
 
 

@@ -81,6 +81,8 @@ show_session(struct driver *d, const struct wanted *w)
 {
 	struct registry_scope scope = { REGISTRY_TARGET_ADDRESS, w->target, &w->a };
 	bool is_online = w->view.state == SESSION_ONLINE;
+	/* A redirection may have led to another portal group than the address is of. */
+	int32_t tpgt = is_online && w->view.tpgt >= 0 ? w->view.tpgt : w->a.tpgt;
 	char isid[13];
 	json_t *o;
 
@@ -90,7 +92,7 @@ show_session(struct driver *d, const struct wanted *w)
 	    "s:o}",
 	    "instance", (int)w->instance, "type", "Normal", "state", wanted_word(w), "target_name",
 	    w->target, "target_alias", w->has_login ? w->login.target_alias : "", "address",
-	    w->a.address, "port", w->a.port, "tpgt", w->a.tpgt, "isid", isid, "tsih",
+	    w->a.address, "port", w->a.port, "tpgt", (int)tpgt, "isid", isid, "tsih",
 	    is_online ? (int)w->login.tsih : 0, "initiator_name",
 	    w->has_login ? w->login.initiator_name : "", "luns", count_luns(w), "queue_depth",
 	    SESSION_SLOTS, "opened", is_online ? control_time(w->opened) : json_null(),

@@ -98,6 +98,13 @@ lu_doubt(struct lu *u)
 }
 
 void
+lu_overheard(struct lu *u, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s)
+{
+	(void)s;
+	u->overheard += lun[1] == u->info.number;
+}
+
+void
 lu_learned(struct lu *u, const struct lu_info *info)
 {
 	assert(info->number == u->info.number);

@@ -149,6 +149,13 @@ path_notice(struct path *p, struct lu *from, enum path_notice what)
 	}
 }
 
+static void
+path_overheard(struct path *p, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s)
+{
+	LIST_EACH(node, tmp, &of_path(p)->units)
+	lu_overheard(lu_of_link(node), lun, s);
+}
+
 void
 session_path_async(struct session *s, const struct sess_event *ev)
 {
@@ -159,8 +166,10 @@ session_path_async(struct session *s, const struct sess_event *ev)
 		return;
 	s->counts.notices++;
 	units_changed(s, NULL);
-	if (sense_parse(ev->async.sense, ev->async.sense_len, &sense) && sense.asc == 0x3f &&
-	    sense.ascq == 0x0e)
+	if (!sense_parse(ev->async.sense, ev->async.sense_len, &sense))
+		return;
+	path_overheard(&s->path, ev->async.lun, &sense);
+	if (sense.asc == 0x3f && sense.ascq == 0x0e)
 		luns_changed(s);
 }
 
@@ -170,6 +179,7 @@ static const struct path_ops ops = {
 	.submit = path_submit,
 	.withdraw = path_withdraw,
 	.notice = path_notice,
+	.overheard = path_overheard,
 	.worked = path_worked,
 	.wanted = path_wanted,
 	.say = path_say,

@@ -119,6 +119,19 @@ notices_in_any_number_hold_the_units_and_cost_a_look_a_pace(void **state)
 }
 
 static void
+the_unit_of_an_event_hears_what_it_says(void **state)
+{
+	(void)state;
+	fake_owner_init(&o, 1, 2);
+	fake_owner_online(&o);
+	fake_world_async(&o.w, 0, 0, 0, 0, 0x2901);
+	fake_world_run(&o.w, SECOND);
+	assert_int_equal(o.unit[0].overheard, 1);
+	assert_int_equal(o.unit[1].overheard, 0);
+	fake_owner_fini(&o);
+}
+
+static void
 the_first_notice_is_looked_at_at_once(void **state)
 {
 	(void)state;
@@ -304,6 +317,7 @@ main(void)
 		cmocka_unit_test(a_ping_is_answered_also_by_a_close_a_loss_and_while_offline),
 		cmocka_unit_test(a_probe_teaches_the_units_and_ends_with_the_connection),
 		cmocka_unit_test(notices_in_any_number_hold_the_units_and_cost_a_look_a_pace),
+		cmocka_unit_test(the_unit_of_an_event_hears_what_it_says),
 		cmocka_unit_test(the_first_notice_is_looked_at_at_once),
 		cmocka_unit_test(a_notice_within_the_pace_is_told_when_it_is_over),
 		cmocka_unit_test(a_permanent_redirection_is_told_and_taken_first_the_next_time),

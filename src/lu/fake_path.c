@@ -53,6 +53,15 @@ notice(struct path *p, struct lu *from, enum path_notice what)
 }
 
 static void
+overheard(struct path *p, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s)
+{
+	struct fake_path *f = of(p);
+
+	for (size_t i = 0; i < f->n_units; i++)
+		lu_overheard(f->units[i], lun, s);
+}
+
+static void
 worked(struct path *p)
 {
 	of(p)->worked++;
@@ -68,9 +77,12 @@ say(struct path *p, enum say_level level, const char *sentence)
 	(void)snprintf(f->last, sizeof f->last, "%s", sentence);
 }
 
-static const struct path_ops ops = {
-	.submit = submit, .withdraw = withdraw, .notice = notice, .worked = worked, .say = say
-};
+static const struct path_ops ops = { .submit = submit,
+	.withdraw = withdraw,
+	.notice = notice,
+	.overheard = overheard,
+	.worked = worked,
+	.say = say };
 
 void
 fake_path_init(struct fake_path *f, unsigned slots)

@@ -98,6 +98,11 @@ void lu_path_fenced(struct lu *u);
 /* It may be another unit now, or have changed; harmless while it asks anyway. */
 void lu_doubt(struct lu *u);
 /*
+ * Sense data that the unit at this LUN gave to another command than its own, or by
+ * an asynchronous event; any unit may be told, and only the one that is meant minds.
+ */
+void lu_overheard(struct lu *u, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s);
+/*
  * A scan has asked it just now.  Where that says what is known, size and flags are
  * taken over; else the unit asks by itself, because a scan's answer may be older than
  * a doubt.

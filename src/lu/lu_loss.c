@@ -6,6 +6,7 @@
  * so, once.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "lu/lu_impl.h"
 
@@ -70,6 +71,24 @@ lost_power(struct lu *u, const char *what)
 	    "were "
 	    "not flushed may be lost%s",
 	    what, dirty_s(u), u->is_flush_bad ? "; the next flush fails" : "");
+}
+
+/* A LUN has several forms (SAM-5, section 4.7). */
+static bool
+is_at(const struct lu *u, const uint8_t lun[LUNS_WIRE_BYTES])
+{
+	enum luns_mode mode;
+	uint32_t number;
+
+	return memcmp(lun, u->info.wire, LUNS_WIRE_BYTES) == 0 ||
+	       (luns_decode(lun, &mode, &number) == LUNS_SINGLE && number == u->info.number);
+}
+
+void
+lu_overheard(struct lu *u, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s)
+{
+	if (u->state != LU_CLOSED && is_at(u, lun))
+		lu_loss_sense(u, s);
 }
 
 void

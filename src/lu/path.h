@@ -10,6 +10,8 @@
 #include "base/agenda.h"
 #include "base/say.h"
 #include "core/req.h"
+#include "scsi/luns.h"
+#include "scsi/sense.h"
 
 struct lu;
 struct path;
@@ -33,6 +35,12 @@ struct path_ops {
 	 * PATH_UNITS_CHANGED the others get lu_doubt() before it returns.
 	 */
 	void (*notice)(struct path *p, struct lu *from, enum path_notice what);
+	/*
+	 * Sense data of the unit at this LUN came to somebody else, a scan: the target says it
+	 * once.  The units get lu_overheard() before it returns.
+	 */
+	void (*overheard)(
+	    struct path *p, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s);
 	/* A command was answered with success: the nexus does work. */
 	void (*worked)(struct path *p);
 	/* A request came while there is no nexus: it wants one.  From anywhere; may be NULL. */

@@ -125,6 +125,7 @@ asked(struct ask *a)
 static void
 attention(struct ask *a, const struct sense *s)
 {
+	a->path->ops->overheard(a->path, a->req.lun, s);
 	if (lu_is_doubt(s))
 		lu_notify(a->path, NULL, s);
 }
@@ -287,6 +288,8 @@ handed_back(struct req *r)
 	p->is_out = false;
 	assert(path->in_flight > 0);
 	path->in_flight--;
+	if (v.has_sense)
+		path->ops->overheard(path, r->lun, &v.sense);
 	if (v.step == RETRY_ASK && v.has_sense && lu_is_doubt(&v.sense))
 		lu_notify(path, NULL, &v.sense);
 	if (p->is_ended)

@@ -10,6 +10,7 @@
 
 #include "lu/fake_world.h"
 #include "lu/lu_impl.h"
+#include "lu/probe.h"
 #include "scsi/sense.h"
 
 static void
@@ -145,6 +146,50 @@ a_loss_told_to_a_question_counts_too(void **state)
 }
 
 static void
+forget(void *user, struct probe_result *r)
+{
+	(void)user;
+	(void)r;
+}
+
+static void
+a_loss_told_to_a_scan_counts_for_the_unit_that_is_meant(void **state)
+{
+	struct world w;
+
+	(void)state;
+	for (unsigned at = 0; at < 2; at++) { /* only the first is ours */
+		start(&w, 2);
+		written(&w, 0);
+		w.units[at].attentions = 1;
+		w.units[at].ascq = 0x01;
+		assert_non_null(probe_start(&w.f.path, false, forget, NULL));
+		fake_target_run(&w.t, &w.f);
+		assert_int_equal(w.units[at].attentions, 0);
+		flushed(&w, 1, at == 0 ? -EIO : 0);
+		flushed(&w, 2, 0);
+		end(&w);
+	}
+}
+
+static void
+a_loss_that_was_overheard_counts_in_each_form_of_the_lun(void **state)
+{
+	static const uint8_t forms[][LUNS_WIRE_BYTES] = { { 0 }, { 0x40 }, { 0, 1 } };
+	struct sense s = { .key = SENSE_KEY_UNIT_ATTENTION, .asc = 0x29, .ascq = 0x01 };
+	struct world w;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+		start(&w, 1);
+		written(&w, 0);
+		lu_overheard(w.u[0], forms[i], &s);
+		flushed(&w, 1, i < 2 ? -EIO : 0);
+		end(&w);
+	}
+}
+
+static void
 a_deferred_error_fails_the_next_flush_not_the_command_at_hand(void **state)
 {
 	struct world w;
@@ -203,6 +248,8 @@ main(void)
 		cmocka_unit_test(what_was_flushed_or_had_no_cache_is_not_lost),
 		cmocka_unit_test(a_write_answered_after_the_flush_was_sent_is_still_in_the_cache),
 		cmocka_unit_test(a_loss_told_to_a_question_counts_too),
+		cmocka_unit_test(a_loss_told_to_a_scan_counts_for_the_unit_that_is_meant),
+		cmocka_unit_test(a_loss_that_was_overheard_counts_in_each_form_of_the_lun),
 		cmocka_unit_test(a_deferred_error_fails_the_next_flush_not_the_command_at_hand),
 		cmocka_unit_test(fua_by_a_flush_writes_again_when_the_cache_was_lost_in_between),
 	};

@@ -77,6 +77,13 @@ notice(struct path *p, struct lu *from, enum path_notice what)
 }
 
 static void
+overheard(struct path *p, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s)
+{
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		lu_overheard(sim_of(p)->u[i], lun, s);
+}
+
+static void
 worked(struct path *p)
 {
 	(void)p;
@@ -93,6 +100,7 @@ static const struct path_ops path_ops = {
 	.submit = sim_submit,
 	.withdraw = sim_withdraw,
 	.notice = notice,
+	.overheard = overheard,
 	.worked = worked,
 	.say = say,
 };

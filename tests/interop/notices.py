@@ -6,7 +6,7 @@ import field
 import proc
 import tap
 from fieldtgt import FieldTarget
-from fieldunit import BUSY, READS, WRITES, Unit, check
+from fieldunit import BUSY, INQUIRY, READS, WRITES, Unit, check, sense
 
 
 def outage(t):
@@ -93,6 +93,26 @@ def data_lost(t):
                 flush.bad(10, "EIO") if choice == "fail" else flush.good(10)
                 field.Io(path, "flush").good(10)
                 wait_told(made, told)
+    def by_a_scan(made, target):
+        left = [check(6, 0x29, 1)]
+        target.on_command = lambda c: left.pop() if left and c.opcode == INQUIRY else None
+        made.request("scan", 60)
+
+    ways = {
+        "a scan": by_a_scan,
+        "an asynchronous event": lambda made, target: target.online()[0].event(0, sense(6, 0x29, 1)),
+    }
+    for who, tell in ways.items():
+        with t.case("a unit that lost its power says so to %s: the next flush tells it" % who):
+            unit = Unit(0, "cached")
+            unit.has_write_cache = True
+            with FieldTarget([unit]) as target, field.world(t, target) as made:
+                path = field.path(made)
+                field.write(path, 0, field.block("d")).good(10)
+                tell(made, target)
+                wait_told(made, "the next flush fails")
+                field.Io(path, "flush").bad(10, "EIO")
+                field.Io(path, "flush").good(10)
 
 
 def unmounted(t):

@@ -14,6 +14,7 @@ struct worker {
 	pthread_t thread;
 	int cpu;
 	char name[16]; /* the kernel's limit, with the NUL */
+	bool is_stopped;
 };
 
 /* A call on its way to a worker. */
@@ -75,13 +76,24 @@ worker_new(const char *name, int cpu)
 }
 
 void
+worker_stop(struct worker *w)
+{
+	assert(!worker_is_self(w) && !w->is_stopped);
+	loop_stop(w->loop);
+	pthread_join(w->thread, NULL);
+	w->is_stopped = true;
+}
+
+void
 worker_free(struct worker *w)
 {
 	if (w == NULL)
 		return;
-	assert(!worker_is_self(w));
+	if (!w->is_stopped)
+		worker_stop(w);
+	/* What others posted since. */
 	loop_stop(w->loop);
-	pthread_join(w->thread, NULL);
+	(void)loop_run(w->loop);
 	loop_free(w->loop);
 	free(w);
 }

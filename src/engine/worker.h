@@ -20,6 +20,12 @@ struct worker *worker_new(const char *name, int cpu);
  * or armed on its loop any more.  Not from the worker itself.  NULL is fine.
  */
 void worker_free(struct worker *w);
+/*
+ * The first half of that: the thread ends, and others may still post to its loop
+ * until worker_free(), which runs it on the caller's thread.  For threads that post to each
+ * other: all of them end before the loop of any goes.
+ */
+void worker_stop(struct worker *w);
 
 struct loop *worker_loop(struct worker *w);
 /* Is the caller this worker? */

@@ -417,7 +417,8 @@ close_nexus(struct place *p)
 	free(q);
 	turn(p->loop);
 	close_other_end();
-	assert_true(iothread_free(p->iothread));
+	assert_true(iothread_stop(p->iothread));
+	iothread_free(p->iothread);
 	mailbox_close(&p->slot);
 	mailbox_free(p->box);
 	loop_free(p->loop);

@@ -175,16 +175,20 @@ end(void *arg)
 }
 
 bool
-iothread_free(struct iothread *o)
+iothread_stop(struct iothread *o)
 {
-	if (o == NULL)
-		return true;
 	worker_call(o->worker, end, o);
 	/* What it may still have to say is said in this turn. */
 	if (!list_empty(&o->nexuses))
 		return false;
+	worker_stop(o->worker);
+	return true;
+}
+
+void
+iothread_free(struct iothread *o)
+{
 	worker_free(o->worker);
 	mailbox_free(o->thread.box);
 	free(o);
-	return true;
 }

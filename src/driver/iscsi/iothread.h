@@ -36,10 +36,9 @@ struct iothread_cfg {
 
 /* NULL when memory is short: the worker stays the caller's. */
 struct iothread *iothread_new(const struct iothread_cfg *cfg);
-/*
- * Ends the thread.  False: a session is still there, which uses its thread; then
- * nothing is freed.  NULL is fine.
- */
-bool iothread_free(struct iothread *o);
+/* Ends the thread.  False: a session is still there, which uses it; then nothing is freed. */
+bool iothread_stop(struct iothread *o);
+/* After iothread_stop(), and when nobody sends to it any more. */
+void iothread_free(struct iothread *o);
 
 #endif

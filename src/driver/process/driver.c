@@ -268,12 +268,12 @@ driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fa
 
 /* False: one still has a session, and uses its thread. */
 static bool
-free_iothreads(struct driver *d)
+stop_iothreads(struct driver *d)
 {
 	bool is_clean = true;
 
 	for (unsigned i = 0; i < d->n_iothreads; i++)
-		is_clean &= iothread_free(d->iothreads[i]);
+		is_clean &= iothread_stop(d->iothreads[i]);
 	return is_clean;
 }
 
@@ -287,9 +287,11 @@ driver_fini(struct driver *d)
 	portal_forget_all(d);
 	registry_close(d->reg);
 	/* What hangs still uses its thread; the process ends, and all with it. */
-	if (!is_clean || !free_iothreads(d))
+	if (!is_clean || !stop_iothreads(d))
 		return;
-	isw_free(d->isw);
+	isw_free(d->isw); /* it may be about to wake one of them */
+	for (unsigned i = 0; i < d->n_iothreads; i++)
+		iothread_free(d->iothreads[i]);
 	tree_free(d->tree);
 	wanted_index_free(d->index);
 	usage_free(d->usage);

@@ -75,9 +75,8 @@ def given_up_or_online(t):
                 target.on_login = lambda _: Later(go_on)
                 threading.Timer(delay, go_on.set).start()
                 target.hang_up()
-                io = field.read(path)
+                field.read(path).wait(10) # served or given up: by then the loss is known everywhere
                 field.wait_online(made)
-                io.wait(10)
                 field.read(path).good(3)
                 field.write(path, 0, field.block("x")).good(3)
 

@@ -93,6 +93,9 @@
 
 /* What any value of the registry may have; each has a smaller limit of its own. */
 #define LIMIT_REGISTRY_BYTES (1u << 20)
+/* Changes of the registry that wait for its disk, and operations whose answers do. */
+#define LIMIT_KEEPER_BYTES (1 << 20)
+#define LIMIT_KEEPER_WAITS 32
 /* Configuration files, a person's: islpd's, and the initiator's name where other initiators have
  * it. */
 #define LIMIT_CONFIG_LINES      1000

@@ -22,6 +22,7 @@ struct export_ops;
 struct helper_server;
 struct ipc_server;
 struct isw;
+struct keeper;
 struct loopdev;
 struct iothread;
 struct stopping;
@@ -35,7 +36,8 @@ struct wanted_index;
 struct driver {
 	struct loop *loop;
 	struct paths paths;
-	struct registry *reg;
+	struct registry *reg; /* in memory: the keeper's copy */
+	struct keeper *keeper;
 	struct mailbox *box;
 	struct mail_slot slot; /* answers to questions of the main loop */
 	char host_name[HOST_NAME_MAX + 1];

@@ -207,8 +207,27 @@ finish(struct ipc_call *call, json_t *object)
 	} else {
 		json_decref(object);
 	}
+	json_decref(call->held);
 	json_decref(call->args);
 	free(call);
+}
+
+void
+ipc_call_hold(struct ipc_call *call, ipc_hold *hold, void *user)
+{
+	call->hold = hold;
+	call->hold_user = user;
+}
+
+void
+ipc_call_go(struct ipc_call *call)
+{
+	json_t *result = call->held;
+
+	call->held = NULL;
+	if (!call->may_inspect)
+		ipc_op_hide(result);
+	finish(call, json_pack("{s:I, s:b, s:o}", "id", call->id, "ok", 1, "result", result));
 }
 
 void
@@ -216,9 +235,9 @@ ipc_call_reply(struct ipc_call *call, json_t *result)
 {
 	if (result == NULL)
 		result = json_object();
-	if (!call->may_inspect)
-		ipc_op_hide(result);
-	finish(call, json_pack("{s:I, s:b, s:o}", "id", call->id, "ok", 1, "result", result));
+	call->held = result;
+	if (call->hold == NULL || !call->hold(call->hold_user, call))
+		ipc_call_go(call);
 }
 
 void

@@ -80,6 +80,18 @@ ipc_op_row(enum ipc_op op)
 	return &rows[op];
 }
 
+bool
+ipc_op_keeps(enum ipc_op op)
+{
+	static const bool keeps[IPC_OPS] = {
+#define KEEPS(id) [IPC_OP_##id] = true,
+#include "ipc/messages.def"
+	};
+
+	assert(op < IPC_OPS);
+	return keeps[op];
+}
+
 int
 ipc_op_find(const char *name, enum ipc_op *ret_op)
 {

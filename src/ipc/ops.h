@@ -6,6 +6,7 @@
 #define IPC_OPS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,6 +61,8 @@ const char *ipc_error_name(enum ipc_error_code code);
 int ipc_error_find(const char *name, enum ipc_error_code *ret_code);
 
 const struct ipc_op_row *ipc_op_row(enum ipc_op op);
+/* Does its answer say that something is remembered? */
+bool ipc_op_keeps(enum ipc_op op);
 /* -ENOENT */
 int ipc_op_find(const char *name, enum ipc_op *ret_op);
 /* The n-th argument of an operation, or NULL behind the last. */

@@ -57,6 +57,13 @@ bool ipc_call_arg_given(const struct ipc_call *call, const char *name);
 void ipc_call_progress(struct ipc_call *call, json_t *progress);
 /* result NULL: an empty object. */
 void ipc_call_reply(struct ipc_call *call, json_t *result);
+/*
+ * Have a good answer asked about before it goes out: where hold() says true it
+ * stays, until ipc_call_go() sends it or ipc_call_error() takes its place.
+ */
+typedef bool ipc_hold(void *user, struct ipc_call *call);
+void ipc_call_hold(struct ipc_call *call, ipc_hold *hold, void *user);
+void ipc_call_go(struct ipc_call *call);
 /* Where a result may be long: ipc/pieces.h. */
 /* message: what happened and why; next: what to do (may be ""); extra: more members of `error`, or
  * NULL. */

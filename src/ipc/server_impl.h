@@ -51,7 +51,10 @@ struct ipc_call {
 	bool may_inspect;
 	enum ipc_op op;
 	json_int_t id;
-	json_t *args;              /* or NULL */
+	json_t *args;   /* or NULL */
+	ipc_hold *hold; /* or NULL: its answer goes out at once */
+	void *hold_user;
+	json_t *held;              /* the answer that is held, or NULL */
 	struct ipc_pieces *pieces; /* its answer, which is being made; or NULL */
 	struct agenda_work pump;   /* valid while there are pieces: makes the next */
 };

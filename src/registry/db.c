@@ -79,24 +79,37 @@ db_begin(struct registry *r)
 {
 	/* A savepoint without its transaction would be one, and keep what the user wants all or
 	 * none of. */
+	int err;
+
 	if (r->lost < 0)
 		return r->lost;
-	return run(r, r->in_transaction ? "SAVEPOINT one_call" : "BEGIN IMMEDIATE");
+	if (r->in_transaction)
+		return run(r, "SAVEPOINT one_call");
+	err = copy_note(r);
+	if (err == 0)
+		err = run(r, "BEGIN IMMEDIATE");
+	if (err < 0)
+		copy_forget(r);
+	return err;
 }
 
 int
 db_end(struct registry *r, int err)
 {
+	struct registry_change *change = NULL;
 	struct registry_error why = r->error;
-	int kept;
 
 	if (err >= 0) {
-		kept = run(r, r->in_transaction ? "RELEASE one_call" : "COMMIT");
-		if (kept == 0)
+		err = r->in_transaction ? 0 : copy_take(r, &change);
+		if (err == 0)
+			err = run(r, r->in_transaction ? "RELEASE one_call" : "COMMIT");
+		if (err == 0) {
+			copy_tell(r, change);
 			return 0;
-		err = kept;
+		}
 		why = r->error;
 	}
+	registry_change_free(change);
 	/* The instances that were given out are free again; where the search begins is only a hint.
 	 */
 	r->session_hint = 0;
@@ -104,6 +117,7 @@ db_end(struct registry *r, int err)
 	/* SQLite rolls back by itself where it cannot go on (a full disk); what fails here was
 	 * done. */
 	if (!r->in_transaction) {
+		copy_forget(r);
 		(void)sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
 	} else if (sqlite3_get_autocommit(r->db) != 0) {
 		r->lost = err;

@@ -10,6 +10,7 @@
 
 #include <sqlite3.h>
 
+#include "registry/copy.h"
 #include "registry/registry.h"
 
 /* Statements are prepared once, and found again by their text's address: literals of this folder.
@@ -31,6 +32,11 @@ struct registry {
 	uint32_t io_hint[REGISTRY_CLASSES]; /* the same for each class */
 	struct db_statement *statements;
 	size_t n_statements;
+	/* Of a copy in memory; NULL: it is a file. */
+	registry_changed *changed;
+	void *user;
+	struct sqlite3_session
+	    *session; /* notes what its transaction changes, while there is one */
 };
 
 /* An address in both its forms. */
@@ -45,6 +51,10 @@ int db_refuse(struct registry *r, int err, const char *next, const char *fmt, ..
 /* The same for what SQLite returned (not SQLITE_OK, _ROW, _DONE). */
 int db_failed(struct registry *r, int rc);
 
+/* A connection as we use them.  `journal`: its mode. */
+int db_open(struct registry *r, const char *path, const char *journal);
+void db_close(struct registry *r);
+
 /*
  * A call that writes: all of it or nothing, alone or inside the user's
  * transaction.  db_end() takes the call's result and returns what the call
@@ -53,6 +63,16 @@ int db_failed(struct registry *r, int rc);
  */
 int db_begin(struct registry *r);
 int db_end(struct registry *r, int err);
+
+/*
+ * What a transaction of a copy changes: noted from its beginning; taken before it
+ * is committed (*ret NULL: nothing; a negative errno where there is no memory for
+ * it); told when it is.  Of a file nothing is noted.
+ */
+int copy_note(struct registry *r);
+int copy_take(struct registry *r, struct registry_change **ret);
+void copy_tell(struct registry *r, struct registry_change *change);
+void copy_forget(struct registry *r);
 
 /*
  * Bind the arguments: 's' const char *, 'i' int64_t, 'a' const struct

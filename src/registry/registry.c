@@ -21,8 +21,6 @@
 static int open_locked(struct registry *r);
 static int make_new(struct registry *r);
 static int check_file(struct registry *r);
-static int open_db(struct registry *r, const char *path, const char *journal);
-static void close_db(struct registry *r);
 static int check_integrity(struct registry *r);
 
 int
@@ -59,7 +57,7 @@ registry_close(struct registry *r)
 {
 	if (r == NULL)
 		return;
-	close_db(r);
+	db_close(r);
 	if (r->lock_fd >= 0)
 		daemon_pid_close(r->lock_path, r->lock_fd);
 	free(r->lock_path);
@@ -156,7 +154,7 @@ open_locked(struct registry *r)
 	if (err == 0)
 		err = check_file(r);
 	if (err == 0)
-		err = open_db(r, r->path, "WAL");
+		err = db_open(r, r->path, "WAL");
 	if (err == 0)
 		err = check_integrity(r);
 	return err < 0 ? err : migrate_run(r);
@@ -197,10 +195,10 @@ make_tables(struct registry *r, const char *path, const char *journal_path)
 	if (fd < 0)
 		return refuse_file(r, -errno);
 	(void)close(fd); /* nothing was written */
-	err = open_db(r, path, "DELETE");
+	err = db_open(r, path, "DELETE");
 	if (err == 0)
 		err = migrate_run(r);
-	close_db(r);
+	db_close(r);
 	return err;
 }
 
@@ -290,8 +288,8 @@ check_file(struct registry *r)
 	return err;
 }
 
-static int
-open_db(struct registry *r, const char *path, const char *journal)
+int
+db_open(struct registry *r, const char *path, const char *journal)
 {
 	/* secure_delete: a secret that was taken away is gone from the file, too. */
 	char text[256];
@@ -315,8 +313,8 @@ open_db(struct registry *r, const char *path, const char *journal)
 	return rc == SQLITE_OK ? 0 : db_failed(r, rc);
 }
 
-static void
-close_db(struct registry *r)
+void
+db_close(struct registry *r)
 {
 	for (size_t i = 0; i < r->n_statements; i++)
 		(void)sqlite3_finalize(r->statements[i].stmt); /* repeats an error that was told */

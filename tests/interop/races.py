@@ -1,54 +1,14 @@
 """Two things at the same time: a time limit and a login, a ping and a logout, a scan and a loss."""
-import os
-import shutil
-import subprocess
+import contextlib
 import threading
 
-import box
 import field
 import proc
 import tap
 from fieldtgt import SILENT, FieldTarget, Later
 from fieldunit import Unit
 from initiator import Refused
-
-SLOW_SYNC = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
-
-/* The next commit takes three seconds, as on a disk that sleeps. */
-static void
-nap(void)
-{
-	const char *flag = getenv("SLOW_SYNC");
-	struct timespec t = { 3, 0 };
-
-	if (flag != NULL && unlink(flag) == 0)
-		nanosleep(&t, NULL); /* no-sleep-ok: it is the disk that sleeps */
-}
-
-int
-fdatasync(int fd)
-{
-	int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
-
-	nap();
-	return real(fd);
-}
-
-int
-fsync(int fd)
-{
-	int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
-
-	nap();
-	return real(fd);
-}
-"""
-
+from slowdisk import SlowDisk
 
 def ask(made, op, **args):
     """In a thread of its own; .answer is the result or the error."""
@@ -84,29 +44,23 @@ def given_up_or_online(t):
 def slow_commit(t):
     """The registry's disk is slow while a login ends and the time for it is over."""
     with t.case("a commit takes seconds while a session comes back: online means that I/O flows"):
-        shim, flag = os.path.join(box.directory(), "slow.so"), os.path.join(box.directory(), "slow.flag")
-        if not shutil.which("cc"):
-            raise tap.Skip("no compiler here")
-        subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-o", shim, "-"], input=SLOW_SYNC.encode(), check=True)
-        if "sanitize" in os.environ.get("OPENISW_BUILD", "") or "clang" in os.environ.get("OPENISW_BUILD", ""):
-            raise tap.Skip("a preloaded library and a sanitizer do not go together")
-        with FieldTarget() as target:
-            os.environ["LD_PRELOAD"], os.environ["SLOW_SYNC"] = shim, flag
-            inside = field.world(t, target, ReplacementTimeout=4)
-            with inside as made:
-                del os.environ["LD_PRELOAD"]
-                path, go_on = field.path(made), threading.Event()
-                target.on_login = lambda _: Later(go_on)
-                target.hang_up()
-                field.pause(2.2)
-                with open(flag, "w", encoding="ascii") as f:
-                    f.write("now")
-                commit = ask(made, "keys.set", key="NOPInterval", values="20")
-                threading.Timer(1, go_on.set).start()
-                commit.join(30)
-                field.wait_online(made)
-                field.read(path).good(3)
-                field.write(path, 0, field.block("x")).good(3)
+        disk = SlowDisk()
+        with FieldTarget() as target, contextlib.ExitStack() as stack:
+            with disk.under():
+                made = stack.enter_context(field.world(t, target, ReplacementTimeout=4))
+            path, go_on = field.path(made), threading.Event()
+            target.on_login = lambda _: Later(go_on)
+            target.hang_up()
+            field.pause(2.2)
+            disk.hang()
+            commit = ask(made, "keys.set", key="NOPInterval", values="20")
+            threading.Timer(1, go_on.set).start()
+            threading.Timer(3, disk.go_on).start()
+            field.wait_online(made)
+            field.read(path).good(3)
+            field.write(path, 0, field.block("x")).good(3)
+            commit.join(30)
+            assert not isinstance(commit.answer, Exception), commit.answer
 
 
 def nop_and_logout(t):

@@ -2,22 +2,76 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cut.h"
 #include "base/fault.h"
 #include "core/addr.h"
 #include "driver/control/ops.h"
+#include "driver/iscsi/keeper.h"
+#include "driver/iscsi/radius.h"
+#include "driver/iscsi/settings.h"
+#include "driver/iscsi/wanted.h"
+#include "sys/log.h"
 
 static void (*const handlers[IPC_OPS])(struct driver *d, struct ipc_call *call) = {
 #define OP(id, ...) [IPC_OP_##id] = op_##id,
 #include "ipc/messages.def"
 };
 
+/* ---- what an answer says is remembered ---- */
+
+static void
+kept(void *user, const struct fault *why)
+{
+	struct ipc_call *call = user;
+
+	if (why == NULL)
+		ipc_call_go(call);
+	else
+		control_fail(call, why, NULL);
+}
+
+static bool
+hold(void *user, struct ipc_call *call)
+{
+	struct driver *d = user;
+
+	return keeper_wait(d->keeper, kept, call);
+}
+
+void
+control_undone(void *user)
+{
+	struct driver *d = user;
+	char *level = settings_value(d->reg, NULL, REGISTRY_KEY_debug_level);
+	enum log_level before;
+
+	wanted_push(d, NULL);
+	radius_push(d);
+	if (log_level_parse(level, &before))
+		log_set_level(before);
+	free(level);
+}
+
 static void
 handle(void *user, struct ipc_call *call)
 {
-	handlers[ipc_call_op(call)](user, call);
+	struct driver *d = user;
+	enum ipc_op op = ipc_call_op(call);
+	struct fault full;
+
+	if (!ipc_op_keeps(op)) {
+		handlers[op](d, call);
+	} else if (keeper_is_full(d->keeper, &full)) {
+		control_fail(call, &full, NULL);
+	} else {
+		ipc_call_hold(call, hold, d);
+		keeper_begin(d->keeper);
+		handlers[op](d, call);
+		keeper_end(d->keeper);
+	}
 }
 
 static bool

@@ -14,6 +14,9 @@
 /* False with *ret_fault. */
 bool control_open(struct driver *d, struct fault *ret_fault);
 void control_close(struct driver *d);
+/* Of the keeper: settings were taken back, and what follows from them is made anew.  `user`: the
+ * driver. */
+void control_undone(void *user);
 /* Whoever follows the event log is told that it ends. */
 void control_end_followers(struct driver *d);
 

@@ -4,6 +4,7 @@
 #include "driver/control/control.h"
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
+#include "driver/iscsi/keeper.h"
 #include "driver/iscsi/wanted.h"
 #include "driver/iscsial/luns.h"
 #include "driver/iscsial/shutdown.h"
@@ -76,6 +77,17 @@ show_sessions(const struct driver *d)
 	    "{s:i, s:i, s:i}", "online", online, "transient", transient, "offline", offline);
 }
 
+static json_t *
+show_registry(const struct driver *d)
+{
+	struct keeper_state k;
+
+	keeper_state(d->keeper, &k);
+	return json_pack("{s:b, s:o, s:I, s:I}", "kept", k.is_kept, "error",
+	    k.is_failing ? json_string(k.last.message) : json_null(), "writes",
+	    (json_int_t)k.writes, "failures", (json_int_t)k.failures);
+}
+
 struct looking {
 	struct isw_status question; /* first: freed as one */
 	struct driver *d;
@@ -89,12 +101,12 @@ daemons_told(struct question *q)
 	struct driver *d = l->d;
 	size_t in_use, total = luns_count(d, &in_use);
 
-	ipc_call_reply(
-	    l->call, json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:{s:I, s:I}}", "pid", (int)getpid(),
-			 "version", OPENISW_VERSION, "root", d->paths.root, "started",
-			 control_time(d->started), "daemons", show_daemons(d, &l->question),
-			 "sessions", show_sessions(d), "disks", "total", (json_int_t)total,
-			 "in_use", (json_int_t)in_use));
+	ipc_call_reply(l->call,
+	    json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "pid", (int)getpid(),
+		"version", OPENISW_VERSION, "root", d->paths.root, "started",
+		control_time(d->started), "daemons", show_daemons(d, &l->question), "sessions",
+		show_sessions(d), "registry", show_registry(d), "disks", "total", (json_int_t)total,
+		"in_use", (json_int_t)in_use));
 	free(l);
 }
 

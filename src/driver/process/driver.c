@@ -13,6 +13,7 @@
 #include "driver/control/control.h"
 #include "driver/diag/event_log.h"
 #include "driver/iscsi/iothread.h"
+#include "driver/iscsi/keeper.h"
 #include "driver/iscsi/portal.h"
 #include "driver/iscsi/radius.h"
 #include "driver/iscsi/settings.h"
@@ -106,7 +107,26 @@ open_registry(struct driver *d, struct fault *ret_fault)
 		fault_set(ret_fault, FAULT_INTERNAL, e.next, "%s", e.message);
 		return false;
 	}
-	return keep_isid(d, ret_fault) && keep_name(d, ret_fault) && luns_load(d, ret_fault);
+	return true;
+}
+
+/* Who we are is in the file before anybody hears of it; what comes later goes through a copy. */
+static bool
+open_keeper(struct driver *d, struct fault *ret_fault)
+{
+	const struct keeper_cfg cfg = {
+		.loop = d->loop, .asker = d->slot.at, .undone = control_undone, .user = d
+	};
+	struct registry *file = d->reg;
+
+	if (!keep_isid(d, ret_fault) || !keep_name(d, ret_fault))
+		return false;
+	d->reg = NULL;
+	d->keeper = keeper_new(file, &cfg, ret_fault);
+	if (d->keeper == NULL)
+		return false;
+	d->reg = keeper_copy(d->keeper);
+	return luns_load(d, ret_fault);
 }
 
 /* ---- workers and helpers ---- */
@@ -255,9 +275,9 @@ driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fa
 		return false;
 	d->usage = usage_new(d);
 	/* Nothing is served before what an earlier run left is out of the way. */
-	if (!open_registry(d, ret_fault) || !devfile_start(d, ret_fault) ||
-	    !start_daemons(d, ret_fault) || !start_workers(d, cfg->workers, ret_fault) ||
-	    !control_open(d, ret_fault))
+	if (!open_registry(d, ret_fault) || !open_keeper(d, ret_fault) ||
+	    !devfile_start(d, ret_fault) || !start_daemons(d, ret_fault) ||
+	    !start_workers(d, cfg->workers, ret_fault) || !control_open(d, ret_fault))
 		return false;
 	open_events(d, cfg->is_level_given);
 	open_known(d);
@@ -282,10 +302,13 @@ driver_fini(struct driver *d)
 {
 	bool is_clean = stop_end(d) && d->loop_jobs == 0;
 
+	keeper_flush(d->keeper); /* who waits for it is answered */
 	control_close(d);
 	helper_server_free(d->islpd);
 	portal_forget_all(d);
-	registry_close(d->reg);
+	if (d->keeper == NULL)
+		registry_close(d->reg);
+	keeper_free(d->keeper);
 	/* What hangs still uses its thread; the process ends, and all with it. */
 	if (!is_clean || !stop_iothreads(d))
 		return;

@@ -19,6 +19,7 @@
 #include "driver/process/driver.h"
 #include "ipc/client.h"
 #include "ipc/codec.h"
+#include "registry/copy.h"
 #include "sys/confine.h"
 #include "sys/daemon.h"
 #include "sys/fusermount.h"
@@ -357,6 +358,7 @@ main(int argc, char **argv)
 	int operand, ret;
 
 	ipc_wipe_json();
+	registry_wipe_memory();
 	switch (opt_parse(&program, argc, argv, &operand)) {
 	case OPT_DONE:
 		return INSTANCE_EXIT_OK;

@@ -339,7 +339,9 @@ a_call_that_changes_nothing_tells_nothing(void **state)
 static void
 a_file_that_others_changed_is_told_and_overwritten_whole(void **state)
 {
+	const struct registry_address a = address("host", 3260, 1);
 	struct registry_change *whole = NULL;
+	char *before, *after;
 	struct list one;
 
 	(void)state;
@@ -352,8 +354,15 @@ a_file_that_others_changed_is_told_and_overwritten_whole(void **state)
 	assert_int_equal(registry_copy(r, changed, &told, &copy), 0);
 	alter("UPDATE setting SET value = 'theirs again'");
 	assert_int_equal(registry_open(path, &r, &error), 0);
+	/* The first of them would fit. */
+	assert_int_equal(registry_discovery_add(copy, &a), 0);
 	assert_int_equal(registry_set(copy, NULL, REGISTRY_KEY_initiator_alias, "mine again"), 0);
+	before = dump_file();
 	assert_int_equal(registry_apply(r, &told), -ESTALE);
+	after = dump_file();
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
 	assert_string_equal(value_of(NULL, REGISTRY_KEY_initiator_alias), "theirs again");
 	assert_int_equal(registry_whole(copy, &whole), 0);
 	list_init(&one);

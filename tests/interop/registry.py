@@ -212,9 +212,52 @@ def another_program(t):
             made.request("keys.set", values="30", **KEY)
 
 
+def edit(made, sql, *values):
+    """While no driver runs."""
+    with sqlite3.connect(made.path("var", "lib", "openisw", "registry.db")) as db:
+        db.create_collation("INAME", lambda a, b: (a > b) - (a < b))
+        assert db.execute(sql, values).rowcount > 0, sql
+        rows = sorted(db.execute("SELECT * FROM unit")), sorted(db.execute("SELECT * FROM designator"))
+    db.close()
+    return rows
+
+
+def writes(target):
+    return sum(1 for entry in target.log if entry[1] == "command" and entry[3].is_write)
+
+
+def unreadable(t):
+    with t.case("an identity that cannot be read: the unit gets no I/O and nothing is written over it", 60):
+        with FieldTarget() as target, field.initiator(t) as made:
+            made.discover(target)
+            field.write(field.path(made), 0, field.block("mine")).good(AT_ONCE)
+            made.command("insf")
+            made.stop()
+            before = edit(made, "UPDATE unit SET serial = ?", "x" * 1000)
+            made.start()
+            written = writes(target)
+            scan = made.request("scan")
+            assert "damaged" in str(scan), scan
+            assert not made.disk("field", 0).get("file"), made.disk("field", 0)
+            made.stop()
+            assert edit(made, "UPDATE setting SET value = value") == before
+            assert writes(target) == written
+    with t.case("a secret that cannot be read: no login without it, and the reason is told", 60):
+        with FieldTarget() as target, field.initiator(t) as made:
+            made.command("iscsiutil", "-u", "-H", "CHAP_UNI", "-N", "me", "-W", "-", stdin="a secret of 16 b\n")
+            made.command("iscsiutil", "-t", "authmethod", "CHAP", "None")
+            made.command("iscsiutil", "-a", "-I", target.host, "-P", target.port)
+            made.stop()
+            edit(made, "UPDATE setting SET value = ? WHERE key = 'chap_secret'", "x" * 9000)
+            made.start()
+            scan = made.request("scan")
+            assert "damaged" in str(scan), scan
+            assert not target.count("login")
+
+
 def main():
     with tap.script() as t:
-        for part in (hanging, stopped, full, another_program):
+        for part in (hanging, stopped, full, another_program, unreadable):
             part(t)
 
 

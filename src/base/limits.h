@@ -93,6 +93,8 @@
 
 /* What any value of the registry may have; each has a smaller limit of its own. */
 #define LIMIT_REGISTRY_BYTES (1u << 20)
+/* All of a registry: it is held in memory.  4,096 targets of 64 addresses each fit. */
+#define LIMIT_REGISTRY_FILE_BYTES (96 << 20)
 /* Changes of the registry that wait for its disk, and operations whose answers do. */
 #define LIMIT_KEEPER_BYTES (1 << 20)
 #define LIMIT_KEEPER_WAITS 32

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,6 +153,19 @@ copy_all(sqlite3 *to, sqlite3 *from)
 	return sqlite3_backup_finish(b);
 }
 
+static int
+fill(struct registry *copy, sqlite3 *file)
+{
+	char limit[64];
+	int rc = copy_all(copy->db, file);
+
+	(void)snprintf(limit, sizeof limit, "PRAGMA max_page_count = %d",
+	    LIMIT_REGISTRY_FILE_BYTES / 4096); /* fits */
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(copy->db, limit, NULL, NULL, NULL);
+	return rc == SQLITE_OK ? 0 : db_failed(copy, rc);
+}
+
 int
 registry_copy(struct registry *file, registry_changed *changed, void *user, struct registry **ret)
 {
@@ -165,11 +179,8 @@ registry_copy(struct registry *file, registry_changed *changed, void *user, stru
 	copy->user = user;
 	err = copy->path != NULL ? db_open(copy, ":memory:", "MEMORY")
 				 : db_failed(copy, SQLITE_NOMEM);
-	if (err == 0) {
-		int rc = copy_all(copy->db, file->db);
-
-		err = rc == SQLITE_OK ? 0 : db_failed(copy, rc);
-	}
+	if (err == 0)
+		err = fill(copy, file->db);
 	if (err < 0) {
 		file->error = copy->error;
 		registry_close(copy);

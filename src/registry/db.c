@@ -36,6 +36,10 @@ db_failed(struct registry *r, int rc)
 
 	switch (rc & 0xff) {
 	case SQLITE_FULL:
+		if (r->changed != NULL)
+			return db_refuse(r, -ENOSPC, "Remove targets that are not needed any more.",
+			    "The registry %s is as large as it may be (%d MiB).", path,
+			    LIMIT_REGISTRY_FILE_BYTES >> 20);
 		return db_refuse(r, -ENOSPC,
 		    "Free some space on that file system; nothing is lost.",
 		    "The registry %s cannot be written: its disk is full.", path);

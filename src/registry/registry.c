@@ -21,6 +21,7 @@
 static int open_locked(struct registry *r);
 static int make_new(struct registry *r);
 static int check_file(struct registry *r);
+static int check_size(struct registry *r);
 static int check_integrity(struct registry *r);
 
 int
@@ -155,6 +156,8 @@ open_locked(struct registry *r)
 		err = check_file(r);
 	if (err == 0)
 		err = db_open(r, r->path, "WAL");
+	if (err == 0)
+		err = check_size(r);
 	if (err == 0)
 		err = check_integrity(r);
 	return err < 0 ? err : migrate_run(r);
@@ -323,6 +326,24 @@ db_close(struct registry *r)
 	r->n_statements = 0;
 	(void)sqlite3_close(r->db); /* no statement is left; an open transaction is rolled back */
 	r->db = NULL;
+}
+
+/* A copy of it is held in memory, as large as it is. */
+static int
+check_size(struct registry *r)
+{
+	int64_t pages = 0, page_bytes = 0;
+	int err = db_number(r, &pages, "PRAGMA page_count", "");
+
+	if (err == 0)
+		err = db_number(r, &page_bytes, "PRAGMA page_size", "");
+	if (err == 0 && pages * page_bytes > LIMIT_REGISTRY_FILE_BYTES)
+		err = db_refuse(r, -EUCLEAN,
+		    "Somebody else has put something in: restore it from a backup, or move it "
+		    "away; without it all configuration is to be made anew.",
+		    "The registry %s holds %lld MiB: no registry has more than %d.", r->path,
+		    (long long)(pages * page_bytes >> 20), LIMIT_REGISTRY_FILE_BYTES >> 20);
+	return err;
 }
 
 static int

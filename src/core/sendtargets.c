@@ -101,14 +101,15 @@ begin_target(
 {
 	enum sendtargets_kind kind = SENDTARGETS_END;
 	enum iname_result r = iname_check(pair->value, pair->value_len);
-	bool is_fine = r == INAME_OK || r == INAME_UPPER_CASE;
+	bool is_fine = r == INAME_OK || r == INAME_UPPER_CASE || r == INAME_NOT_NORMAL;
 
 	if (lacks_address(s))
 		kind = without_address(s, ret_record);
 	s->addresses = 0;
 	s->where = IN_NOTHING;
 	if (is_fine && s->targets < LIMIT_SENDTARGETS_TARGETS) {
-		/* Upper case is against RFC 3722, but the name works if it is used as it is. */
+		/* Another spelling is against RFC 3722, but the name works if it is used as it is.
+		 */
 		s->where = IN_TARGET;
 		s->targets++;
 		memcpy(s->name, pair->value, pair->value_len + 1);

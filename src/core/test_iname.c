@@ -2,7 +2,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -164,41 +163,6 @@ names_are_the_same_whatever_their_case(void **state)
 	}
 }
 
-/* What is made of random pieces: the order is one, and agrees with the folded text. */
-static void
-names_have_one_order(void **state)
-{
-	static const char *const pieces[] = { "a", "A", "z", "Z", "\xc3\x9f", "ss", "S", "\xc3\xa4",
-		"\xc3\x84", "\xff", "1", "\xcf\x82", "\xce\xa3" };
-	char name[3][16];
-
-	(void)state;
-	srandom(3722);
-	for (int world = 0; world < 200000; world++) {
-		int order[3];
-
-		for (int i = 0; i < 3; i++) {
-			const char *piece[3] = { "", "", "" };
-
-			for (long n = random() % 4; n-- > 0;)
-				piece[n] =
-				    pieces[(size_t)random() % (sizeof pieces / sizeof *pieces)];
-			(void)snprintf(
-			    name[i], sizeof name[i], "%s%s%s", piece[0], piece[1], piece[2]);
-		}
-		for (int i = 0; i < 3; i++) {
-			const char *a = name[i], *b = name[(i + 1) % 3];
-
-			order[i] = iname_compare(a, strlen(a), b, strlen(b));
-			assert_int_equal(order[i], -iname_compare(b, strlen(b), a, strlen(a)));
-			assert_int_equal(iname_compare(a, strlen(a), a, strlen(a)), 0);
-		}
-		/* a <= b and b <= c, so a <= c. */
-		if (order[0] <= 0 && order[1] <= 0)
-			assert_true(order[2] >= 0);
-	}
-}
-
 int
 main(void)
 {
@@ -208,7 +172,6 @@ main(void)
 		cmocka_unit_test(a_name_has_at_most_223_bytes),
 		cmocka_unit_test(what_a_user_types_is_folded_to_lower_case),
 		cmocka_unit_test(names_are_the_same_whatever_their_case),
-		cmocka_unit_test(names_have_one_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "registry/db.h"
 #include "registry/test_fixture.h"
 
 #define KILLS 60
@@ -21,6 +22,16 @@ static const struct {
 
 static const char wal[] = "PRAGMA journal_mode = WAL";
 
+/* The order of names until version 4, for the names here: the small letters of ASCII. */
+static int
+compare_small(void *user, int a_len, const void *a, int b_len, const void *b)
+{
+	int n = strncasecmp(a, b, (size_t)(a_len < b_len ? a_len : b_len));
+
+	(void)user;
+	return n != 0 ? n : a_len - b_len;
+}
+
 /* A file as `version` left it, with `rows` in it. */
 static void
 make_old(int version, const char *rows)
@@ -32,6 +43,8 @@ make_old(int version, const char *rows)
 	r = NULL;
 	(void)unlink(path);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_create_collation(db, "INAME", SQLITE_UTF8, NULL, compare_small), SQLITE_OK);
 	execute(db, wal);
 	for (int i = 0; i < version; i++)
 		execute(db, steps[i].sql);
@@ -110,6 +123,103 @@ rows_of_the_first_version_are_kept(void **state)
 	expect_old_rows();
 }
 
+/* Names that version 4 told apart, or found in another order. */
+#define E_ACUTE    "\xc3\xa9"  /* composed */
+#define E_ACUTE_KD "e\xcc\x81" /* decomposed: before the other */
+#define S_SHARP    "\xc3\x9f"  /* not among s any more */
+#define P          "iqn.2001-01.com.example:"
+static const char rows_of_4[] =
+    "INSERT INTO setting VALUES"
+    " (2, '" P "caf" E_ACUTE "', '', 0, 0, 'chap_method', 'CHAP_BI'),"
+    " (2, '" P "caf" E_ACUTE_KD "', '', 0, 0, 'chap_method', 'CHAP_UNI'),"
+    " (2, '" P "CAF" E_ACUTE_KD "', '', 0, 0, 'initiator_chap_name', 'joe'),"
+    " (2, '" P "stra" S_SHARP "e', '', 0, 0, 'initiator_chap_name', 'jim'),"
+    " (2, '" P "strate', '', 0, 0, 'initiator_chap_name', 'jon');"
+    "INSERT INTO target VALUES (3, '" P "caf" E_ACUTE "', 'a', 1),"
+    " (5, '" P "Caf" E_ACUTE_KD "', 'b', 0), (7, '" P "Stra" S_SHARP "e', '', 0),"
+    " (9, '" P "strb', '', 0), (11, '" P "strate', '', 0);"
+    "INSERT INTO target_address VALUES (1, 3, 'h', 'h', 3260, 1, 1, 10, 20),"
+    " (2, 5, 'h', 'h', 3260, 1, 0, 11, 21), (3, 5, 'i', 'i', 3260, 1, 0, 12, 22),"
+    " (4, 7, 'h', 'h', 3260, 1, 0, 13, 23), (5, 9, 'h', 'h', 3260, 1, 0, 14, 24),"
+    " (6, 11, 'h', 'h', 3260, 1, 0, 15, 25);"
+    "INSERT INTO found VALUES ('d', 3260, 1, 1), ('d', 3260, 1, 2), ('d', 3260, 1, 4),"
+    " ('e', 3260, 1, 2), ('e', 3260, 1, 3);"
+    "INSERT INTO session VALUES (0, '" P "caf" E_ACUTE "', 'h', 'h', 3260, 1),"
+    " (1, '" P "Caf" E_ACUTE_KD "', 'h', 'h', 3260, 1),"
+    " (4, '" P "Stra" S_SHARP "e', 'h', 'h', 3260, 1);"
+    "INSERT INTO redirect VALUES ('" P "caf" E_ACUTE "', 'h', 'h', 3260, 1, 'first', 3260, 1),"
+    " ('" P "caf" E_ACUTE_KD "', 'h', 'h', 3260, 1, 'second', 3260, 1),"
+    " ('" P "stra" S_SHARP "e', 'h', 'h', 3260, 1, 'elsewhere', 3260, 1),"
+    " ('" P "strate', 'h', 'h', 3260, 1, 'nowhere', 3260, 1);";
+
+static void
+make_fourth(void)
+{
+	make_old(4, rows_of_4);
+}
+
+static const char *
+value_for(const char *target, enum registry_key key)
+{
+	return value_of(&(struct registry_scope){ REGISTRY_TARGET, target, NULL }, key);
+}
+
+/* What rows_of_4 says, whichever way a name is spelled. */
+static void
+expect_rows_of_4(void)
+{
+	static const char *const spelled[] = { P "caf" E_ACUTE, P "CAF" E_ACUTE_KD,
+		P "\xef\xbd\x83\xef\xbd\x81\xef\xbd\x86" E_ACUTE };
+	struct registry_address to, from = address("h", 3260, 1);
+	struct registry_session *sessions;
+	struct registry_target *targets;
+	int64_t number;
+	size_t n;
+
+	for (size_t i = 0; i < sizeof spelled / sizeof *spelled; i++) {
+		assert_string_equal(value_for(spelled[i], REGISTRY_KEY_chap_method), "CHAP_BI");
+		assert_string_equal(value_for(spelled[i], REGISTRY_KEY_chap_name), "joe");
+		assert_int_equal(registry_target_list(r, spelled[i], &targets, &n), 0);
+		assert_int_equal(n, 1);
+		assert_string_equal(targets[0].name, P "caf" E_ACUTE);
+		assert_string_equal(targets[0].alias, "a");
+		assert_int_equal(targets[0].n_addresses, 2);
+		assert_string_equal(targets[0].addresses[1].a.address, "i");
+		registry_targets_free(targets, n);
+		assert_int_equal(registry_redirect_get(r, spelled[i], &from, &to), 0);
+		assert_string_equal(to.address, "first");
+	}
+	assert_string_equal(value_for(P "STRASSE", REGISTRY_KEY_chap_name), "jim");
+	assert_string_equal(value_for(P "strate", REGISTRY_KEY_chap_name), "jon");
+	assert_int_equal(registry_target_list(r, NULL, &targets, &n), 0);
+	assert_int_equal(n, 4);
+	registry_targets_free(targets, n);
+	assert_int_equal(registry_session_list(r, &sessions, &n), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(sessions[0].instance, 0);
+	assert_int_equal(sessions[1].instance, 4);
+	free(sessions);
+	assert_int_equal(registry_redirect_get(r, P "strasse", &from, &to), 0);
+	assert_string_equal(to.address, "elsewhere");
+	assert_int_equal(registry_redirect_get(r, P "strate", &from, &to), 0);
+	assert_string_equal(to.address, "nowhere");
+	/* Both addresses named the one that is left. */
+	assert_int_equal(
+	    db_number(r, &number, "SELECT count(*) FROM found WHERE address IN (1, 3)", ""), 0);
+	assert_int_equal(number, 3);
+	assert_int_equal(db_number(r, &number, "SELECT count(*) FROM found", ""), 0);
+	assert_int_equal(number, 4);
+	assert_int_equal(db_number(r, &number,
+			     "SELECT count(*) FROM pragma_integrity_check"
+			     " WHERE integrity_check <> 'ok'",
+			     ""),
+	    0);
+	assert_int_equal(number, 0);
+	assert_int_equal(
+	    db_number(r, &number, "SELECT count(*) FROM pragma_foreign_key_check", ""), 0);
+	assert_int_equal(number, 0);
+}
+
 static uint64_t
 now_ns(void)
 {
@@ -182,6 +292,17 @@ a_kill_while_tables_are_brought_up_loses_nothing(void **state)
 {
 	(void)state;
 	kill_at_any_moment(make_first, expect_old_rows);
+}
+
+static void
+names_that_are_the_same_by_rfc_3722_become_one(void **state)
+{
+	(void)state;
+	make_fourth();
+	assert_int_equal(registry_open(path, &r, &error), 0);
+	expect_rows_of_4();
+	reopen();
+	expect_rows_of_4();
 }
 
 static void
@@ -324,6 +445,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		OPENED(rows_of_the_first_version_are_kept),
 		OPENED(a_kill_while_tables_are_brought_up_loses_nothing),
+		OPENED(names_that_are_the_same_by_rfc_3722_become_one),
 		OPENED(a_kill_while_a_registry_is_made_does_no_harm),
 		OPENED(a_file_whose_tables_are_not_its_version_s_is_refused),
 		OPENED(a_file_that_was_cut_off_is_refused_at_every_length),

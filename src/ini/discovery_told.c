@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cut.h"
+#include "core/iname.h"
 #include "ini/discovery_impl.h"
 
 /* Addresses that are passed over: so many are said. */
@@ -71,7 +72,7 @@ find_again(const struct discovery *x, const char *name, const struct addr *a)
 	for (size_t i = 0; i < x->result.n && i < LIMIT_SENDTARGETS_ADDRESSES; i++) {
 		struct discovered *row = &x->result.found[x->result.n - 1 - i];
 
-		if (strcmp(row->name, name) != 0)
+		if (!iname_same(row->name, name))
 			break;
 		if (row->port == a->port && strcmp(row->host, a->host) == 0)
 			return row;
@@ -111,7 +112,7 @@ add(struct discovery *x, const char *name, struct addr *a)
 	row->port = a->port;
 	row->tpgt = a->tpgt;
 	row->is_tag_open = false;
-	if (strcmp(x->last_name, name) != 0) {
+	if (!iname_same(x->last_name, name)) {
 		cut_copy(x->last_name, sizeof x->last_name, name);
 		x->result.n_targets++;
 	}

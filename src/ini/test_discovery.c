@@ -114,6 +114,19 @@ a_portal_that_is_named_twice_is_one_row_and_the_login_tells_its_tag(void **state
 }
 
 static void
+a_target_that_is_told_in_two_spellings_is_one(void **state)
+{
+	(void)state;
+	w.targets = "TargetName=iqn.2026-11.a:caf\xc3\xa9\nTargetAddress=192.0.2.5:3260,1\n"
+		    "TargetName=iqn.2026-11.a:Cafe\xcc\x81\nTargetAddress=192.0.2.5:3260,1\n"
+		    "TargetAddress=192.0.2.6:3260,1\n";
+	finish_within(SECOND);
+	assert_int_equal(result.n_targets, 1);
+	assert_int_equal(result.n, 2);
+	assert_string_equal(result.found[0].name, "iqn.2026-11.a:caf\xc3\xa9");
+}
+
+static void
 a_portal_that_leaves_the_logout_unanswered_costs_two_seconds(void **state)
 {
 	(void)state;
@@ -245,6 +258,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RUN_TEST(targets_and_addresses_are_told),
+		RUN_TEST(a_target_that_is_told_in_two_spellings_is_one),
 		RUN_TEST(a_portal_that_is_named_twice_is_one_row_and_the_login_tells_its_tag),
 		RUN_TEST(a_portal_that_leaves_the_logout_unanswered_costs_two_seconds),
 		RUN_TEST(what_cannot_be_used_is_named_and_costs_no_other),

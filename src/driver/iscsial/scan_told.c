@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/cut.h"
+#include "core/iname.h"
 #include "driver/iscsial/luns.h"
 
 void
@@ -64,15 +66,18 @@ add(json_t *failures, const char *what, const struct fault *why)
 		(void)json_array_append_new(failures, row); /* no memory: one row less */
 }
 
-/* RFC 3722 folds more than ASCII; what is not folded here is merely not said to be gone. */
+/*
+ * Names that are the same have the same text here: the normal form, with small digits in those of
+ * eui. and naa., too.
+ */
 static void
-fold(const char *name, char ret[LIMIT_ISCSI_NAME_BYTES + 1])
+get_key(const char *name, char ret[LIMIT_ISCSI_NAME_BYTES + 1])
 {
-	size_t n = 0;
-
-	for (; name[n] != '\0' && n < LIMIT_ISCSI_NAME_BYTES; n++)
-		ret[n] = name[n] >= 'A' && name[n] <= 'Z' ? (char)(name[n] - 'A' + 'a') : name[n];
-	ret[n] = '\0';
+	if (iname_normalise(name, ret) != INAME_OK)
+		cut_copy(ret, LIMIT_ISCSI_NAME_BYTES + 1, name);
+	for (; *ret != '\0'; ret++)
+		if (*ret >= 'A' && *ret <= 'Z')
+			*ret |= 0x20;
 }
 
 void
@@ -84,7 +89,7 @@ scan_told_answer(
 
 	t->portals++;
 	for (size_t i = 0; i < r->n; i++) {
-		fold(r->found[i].name, name);
+		get_key(r->found[i].name, name);
 		(void)json_object_set_new(t->offered, name, json_true()); /* no memory: one less */
 	}
 	for (size_t i = 0; i < r->n_bad && i < DISCOVERY_BAD_MAX; i++) {
@@ -147,7 +152,7 @@ say_gone(const struct scan_told *t, const char *name, json_t *row)
 void
 scan_told_end(struct scan_told *t, struct driver *d, json_t *failures)
 {
-	char folded[LIMIT_ISCSI_NAME_BYTES + 1];
+	char key[LIMIT_ISCSI_NAME_BYTES + 1];
 	json_t *lost, *row;
 	size_t i;
 
@@ -159,8 +164,8 @@ scan_told_end(struct scan_told *t, struct driver *d, json_t *failures)
 		    failures, (size_t)json_integer_value(json_object_get(lost, "row")));
 		if (t->portals == 0 || t->is_not_all || name == NULL || row == NULL)
 			continue;
-		fold(name, folded);
-		if (json_object_get(t->offered, folded) != NULL || !was_found(d, name))
+		get_key(name, key);
+		if (json_object_get(t->offered, key) != NULL || !was_found(d, name))
 			continue;
 		say_gone(t, name, row);
 		luns_gone(d, (uint32_t)json_integer_value(json_object_get(lost, "instance")));

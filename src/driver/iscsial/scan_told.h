@@ -12,7 +12,7 @@
 #include "ini/discovery.h"
 
 struct scan_told {
-	json_t *offered;  /* names that a portal told, in small letters */
+	json_t *offered;  /* names that a portal told, in normal form */
 	json_t *lost;     /* sessions that were not opened, with their place in the failures */
 	bool is_not_all;  /* a portal told more than was kept */
 	unsigned portals; /* which answered */

@@ -15,7 +15,8 @@
 
 struct wanted {
 	struct list link;         /* driver.sessions */
-	struct wanted *same_hash; /* wanted_find.c's */
+	struct wanted *same_hash; /* wanted_find.c's, as is the name's hash */
+	uint64_t hash;
 	struct driver *d;
 	uint32_t instance;
 	char target[LIMIT_ISCSI_NAME_BYTES + 1];

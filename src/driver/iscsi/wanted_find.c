@@ -27,12 +27,23 @@ wanted_index_free(struct wanted_index *p)
 	free(p);
 }
 
-/* A target that chooses names of equal hashes slows only this look-up down, to what a list costs.
- */
-static size_t
-chain_of(const char *target)
+static struct wanted **
+chain_of(struct wanted_index *p, uint64_t hash)
 {
-	return (size_t)(iname_hash(target) >> 32) % CHAINS;
+	return &p->by_target[(hash >> 32) % CHAINS];
+}
+
+/*
+ * From w on.  Whoever chooses names of equal hashes slows only these look-ups down: a chain is
+ * walked by numbers, and names are compared (which costs more beyond ASCII) where all of the hash
+ * is equal.
+ */
+static struct wanted *
+of_target(struct wanted *w, const char *target, uint64_t hash)
+{
+	while (w != NULL && (w->hash != hash || !iname_same(w->target, target)))
+		w = w->same_hash;
+	return w;
 }
 
 struct wanted *
@@ -44,22 +55,24 @@ wanted_find(const struct driver *d, uint32_t instance)
 struct wanted *
 wanted_find_address(const struct driver *d, const char *target, const struct registry_address *a)
 {
-	struct wanted *w = d->index->by_target[chain_of(target)];
+	uint64_t hash = iname_hash(target);
+	struct wanted *w = of_target(*chain_of(d->index, hash), target, hash);
 
-	while (w != NULL && (!iname_same(w->target, target) || !registry_address_same(&w->a, a)))
-		w = w->same_hash;
+	while (w != NULL && !registry_address_same(&w->a, a))
+		w = of_target(w->same_hash, target, hash);
 	return w;
 }
 
 void
 wanted_choose_tag(const struct driver *d, const char *target, struct registry_address *a)
 {
-	const struct wanted *w = d->index->by_target[chain_of(target)];
+	uint64_t hash = iname_hash(target);
+	const struct wanted *w = of_target(*chain_of(d->index, hash), target, hash);
 	struct registry_address same = *a;
 
-	for (; w != NULL; w = w->same_hash) {
+	for (; w != NULL; w = of_target(w->same_hash, target, hash)) {
 		same.tpgt = w->a.tpgt;
-		if (!iname_same(w->target, target) || !registry_address_same(&w->a, &same))
+		if (!registry_address_same(&w->a, &same))
 			continue;
 		a->tpgt = w->a.tpgt;
 		return;
@@ -78,10 +91,12 @@ void
 wanted_insert(struct wanted *w)
 {
 	struct wanted_index *p = w->d->index;
-	struct wanted **chain = &p->by_target[chain_of(w->target)];
 	struct list *before = &w->d->sessions;
+	struct wanted **chain;
 	uint32_t i = w->instance;
 
+	w->hash = iname_hash(w->target);
+	chain = chain_of(p, w->hash);
 	while (i > 0 && p->by_instance[i - 1] == NULL)
 		i--;
 	if (i > 0)
@@ -96,7 +111,7 @@ void
 wanted_remove(struct wanted *w)
 {
 	struct wanted_index *p = w->d->index;
-	struct wanted **chain = &p->by_target[chain_of(w->target)];
+	struct wanted **chain = chain_of(p, w->hash);
 
 	while (*chain != w)
 		chain = &(*chain)->same_hash;

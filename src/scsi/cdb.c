@@ -169,14 +169,6 @@ cdb_mode_sense_10(uint8_t cdb[CDB_BYTES], uint8_t page, uint16_t alloc_bytes)
 	be_put16(cdb + 7, alloc_bytes);
 }
 
-void
-cdb_request_sense(uint8_t cdb[CDB_BYTES], bool descriptors, uint8_t alloc_bytes)
-{
-	start(cdb, CDB_REQUEST_SENSE);
-	cdb[1] = descriptors ? 0x01 : 0;
-	cdb[4] = alloc_bytes;
-}
-
 /* Both forms of a command on blocks; byte 1 means the same in both. */
 static void
 on_blocks(uint8_t cdb[CDB_BYTES], enum cdb_op op_10, enum cdb_op op_16, uint64_t lba,
@@ -214,25 +206,10 @@ cdb_sync_cache(uint8_t cdb[CDB_BYTES], uint64_t lba, uint32_t blocks, unsigned f
 }
 
 void
-cdb_verify_16(uint8_t cdb[CDB_BYTES], uint64_t lba, uint32_t blocks)
-{
-	on_blocks(cdb, CDB_VERIFY_10, CDB_VERIFY_16, lba, blocks, CDB_FORM_16);
-}
-
-void
 cdb_write_same_16(uint8_t cdb[CDB_BYTES], uint64_t lba, uint32_t blocks, bool unmap)
 {
 	on_blocks(cdb, CDB_WRITE_SAME_10, CDB_WRITE_SAME_16, lba, blocks, CDB_FORM_16);
 	cdb[1] = unmap ? 0x08 : 0;
-}
-
-void
-cdb_get_lba_status(uint8_t cdb[CDB_BYTES], uint64_t lba, uint32_t alloc_bytes)
-{
-	start(cdb, CDB_GET_LBA_STATUS);
-	cdb[1] = 0x12;
-	be_put64(cdb + 2, lba);
-	be_put32(cdb + 10, alloc_bytes);
 }
 
 void
@@ -268,12 +245,4 @@ cdb_start_stop(uint8_t cdb[CDB_BYTES], bool make_ready, bool load_eject, bool im
 	start(cdb, CDB_START_STOP_UNIT);
 	cdb[1] = immed ? 0x01 : 0;
 	cdb[4] = (uint8_t)((load_eject ? 0x02 : 0) | (make_ready ? 0x01 : 0));
-}
-
-void
-cdb_persistent_reserve_in(uint8_t cdb[CDB_BYTES], enum cdb_pr_in what, uint16_t alloc_bytes)
-{
-	start(cdb, CDB_PERSISTENT_RESERVE_IN);
-	cdb[1] = (uint8_t)what;
-	be_put16(cdb + 7, alloc_bytes);
 }

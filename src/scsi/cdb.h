@@ -47,8 +47,6 @@ void cdb_read_capacity_16(uint8_t cdb[CDB_BYTES], uint32_t alloc_bytes);
 /* Current values of a mode page (3Fh: all), without block descriptors. */
 void cdb_mode_sense_6(uint8_t cdb[CDB_BYTES], uint8_t page, uint8_t alloc_bytes);
 void cdb_mode_sense_10(uint8_t cdb[CDB_BYTES], uint8_t page, uint16_t alloc_bytes);
-/* Fixed format sense data, or descriptor format. */
-void cdb_request_sense(uint8_t cdb[CDB_BYTES], bool descriptors, uint8_t alloc_bytes);
 
 /*
  * The 10-byte form where the address and the length fit it, else the 16-byte
@@ -58,15 +56,12 @@ void cdb_read(uint8_t cdb[CDB_BYTES], uint64_t lba, uint32_t blocks, unsigned fl
 void cdb_write(uint8_t cdb[CDB_BYTES], uint64_t lba, uint32_t blocks, unsigned flags);
 /* blocks == 0: to the end of the medium.  Answers when it is done (IMMED is 0). */
 void cdb_sync_cache(uint8_t cdb[CDB_BYTES], uint64_t lba, uint32_t blocks, unsigned flags);
-/* Check the medium only; nothing is transferred (BYTCHK is 0). */
-void cdb_verify_16(uint8_t cdb[CDB_BYTES], uint64_t lba, uint32_t blocks);
 /*
  * One block of data for all blocks.  `unmap` lets the target deallocate them
  * when they then read as that data.  blocks == 0 means to the end of the
  * medium, so a caller whose length is 0 must not send it.
  */
 void cdb_write_same_16(uint8_t cdb[CDB_BYTES], uint64_t lba, uint32_t blocks, bool unmap);
-void cdb_get_lba_status(uint8_t cdb[CDB_BYTES], uint64_t lba, uint32_t alloc_bytes);
 
 /* A run of blocks for UNMAP. */
 struct cdb_extent {
@@ -83,13 +78,5 @@ size_t cdb_unmap_list(void *buf, size_t n, const struct cdb_extent *extents, siz
 
 /* START makes the unit ready, else it stops; `immed`: answer at once. */
 void cdb_start_stop(uint8_t cdb[CDB_BYTES], bool start, bool load_eject, bool immed);
-
-enum cdb_pr_in {
-	CDB_PR_READ_KEYS,
-	CDB_PR_READ_RESERVATION,
-	CDB_PR_REPORT_CAPABILITIES,
-	CDB_PR_READ_FULL_STATUS
-};
-void cdb_persistent_reserve_in(uint8_t cdb[CDB_BYTES], enum cdb_pr_in what, uint16_t alloc_bytes);
 
 #endif

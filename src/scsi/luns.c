@@ -70,22 +70,6 @@ luns_encode(enum luns_mode mode, uint32_t lun, uint8_t ret_wire[LUNS_WIRE_BYTES]
 	return true;
 }
 
-const char *
-luns_mode_name(enum luns_mode mode)
-{
-	switch (mode) {
-	case LUNS_PERIPHERAL:
-		return "peripheral device addressing";
-	case LUNS_FLAT:
-		return "flat space addressing";
-	case LUNS_LOGICAL_UNIT:
-		return "logical unit addressing";
-	case LUNS_EXTENDED:
-		return "extended logical unit addressing";
-	}
-	return "unknown addressing";
-}
-
 static enum luns_mode
 find_primary(const uint8_t *list, size_t count)
 {

@@ -33,8 +33,6 @@ enum luns_kind luns_decode(
     const uint8_t wire[LUNS_WIRE_BYTES], enum luns_mode *ret_mode, uint32_t *ret_lun);
 /* The reverse; false (and nothing written) when the mode cannot say that number. */
 bool luns_encode(enum luns_mode mode, uint32_t lun, uint8_t ret_wire[LUNS_WIRE_BYTES]);
-/* "peripheral device addressing" and so on; static text. */
-const char *luns_mode_name(enum luns_mode mode);
 
 /* A LUN that is claimed: its number, and the form in which the target wrote it. */
 struct luns_entry {

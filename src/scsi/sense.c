@@ -288,18 +288,6 @@ sense_asc_text(uint8_t asc, uint8_t ascq)
 	return row != NULL ? row->text : NULL;
 }
 
-const char *
-sense_action_name(enum sense_action action)
-{
-	switch (action) {
-#define SENSE_ACTION(id, text) \
-	case SENSE_##id:       \
-		return text;
-#include "scsi/action.def"
-	}
-	return "unknown";
-}
-
 static void
 describe_place(struct put *w, const struct sense *s)
 {

@@ -71,7 +71,6 @@ const char *sense_status_name(uint8_t status);
 const char *sense_key_name(uint8_t key);
 /* NULL when asc.def has no row and the code is no family with one text (40h/nn, 4Dh/nn, 70h/nn). */
 const char *sense_asc_text(uint8_t asc, uint8_t ascq);
-const char *sense_action_name(enum sense_action action);
 
 /* Room for any sentence of sense_describe(). */
 #define SENSE_TEXT_BYTES 320

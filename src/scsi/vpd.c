@@ -10,24 +10,6 @@ enum { CODE_BINARY = 1, CODE_ASCII = 2, CODE_UTF8 = 3 };
 enum { TYPE_T10 = 1, TYPE_EUI64 = 2, TYPE_NAA = 3, TYPE_NAME = 8 };
 #define ASSOCIATION_LUN 0
 
-const char *
-vpd_result_text(enum vpd_result r)
-{
-	switch (r) {
-	case VPD_OK:
-		return "the page is complete";
-	case VPD_SHORT:
-		return "the target sent less than a page header";
-	case VPD_WRONG_PAGE:
-		return "the target sent another page than asked for";
-	case VPD_TRUNCATED:
-		return "the target sent only a part of the page";
-	case VPD_NOTHING:
-		return "the page has no usable value";
-	}
-	return "unknown";
-}
-
 size_t
 vpd_page_bytes(const void *bytes, size_t n)
 {

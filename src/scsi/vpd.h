@@ -26,8 +26,6 @@ enum vpd_result {
 	VPD_NOTHING     /* the page has no usable value */
 };
 
-/* Static text. */
-const char *vpd_result_text(enum vpd_result r);
 /* The whole length of the page of which the first bytes are here, or 0 (VPD_SHORT). */
 size_t vpd_page_bytes(const void *bytes, size_t n);
 

@@ -183,8 +183,7 @@ static void
 keys(void)
 {
 	puts(".Bl -tag -width Ds");
-	for (size_t i = 0; i < neg_key_count(); i++) {
-		enum key_id key = (enum key_id)i;
+	for (enum key_id key = 0; key < KEY_COUNT; key++) {
 		const struct key_info *k = neg_key_info(key);
 
 		printf(".It Sy %s\nRFC 7143, section %s", k->name, k->section);

@@ -263,9 +263,3 @@ addr_is_literal(const struct addr *a)
 {
 	return a->kind != ADDR_NAME;
 }
-
-bool
-addr_equal(const struct addr *a, const struct addr *b)
-{
-	return a->kind == b->kind && a->port == b->port && strcmp(a->host, b->host) == 0;
-}

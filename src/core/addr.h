@@ -43,8 +43,6 @@ enum addr_result addr_parse_host(const char *text, struct addr *ret_addr);
 void addr_format(const struct addr *a, bool with_tpgt, char ret_text[LIMIT_ADDRESS_BYTES + 1]);
 /* A literal address, that needs no resolver. */
 bool addr_is_literal(const struct addr *a);
-/* The same portal: host and port (and the tag does not matter). */
-bool addr_equal(const struct addr *a, const struct addr *b);
 /* A sentence for each result; static text. */
 const char *addr_text(enum addr_result r);
 

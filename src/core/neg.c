@@ -143,12 +143,6 @@ static_assert(PARAM_COUNT == 0
 static_assert(PARAM_COUNT <= 32, "neg_offer.silent has a bit for each");
 
 size_t
-neg_key_count(void)
-{
-	return KEY_COUNT;
-}
-
-size_t
 neg_param_count(void)
 {
 	return PARAM_COUNT;

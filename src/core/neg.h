@@ -110,8 +110,7 @@ struct key_value {
 	bool can; /* we can do it, so it may be offered */
 };
 
-/* Keys in all; the first neg_param_count() of them have a value in neg_params. */
-size_t neg_key_count(void);
+/* The first so many of the KEY_COUNT keys have a value in neg_params. */
 size_t neg_param_count(void);
 const struct key_info *neg_key_info(enum key_id key);
 /* By its name on the wire, case and all; false when there is no such key. */

@@ -254,24 +254,3 @@ sendtargets_next(struct sendtargets *s, struct sendtargets_record *ret_record)
 	}
 	return kind;
 }
-
-unsigned
-sendtargets_message(enum sendtargets_kind kind)
-{
-	switch (kind) {
-	case SENDTARGETS_BAD_KEY:
-	case SENDTARGETS_STRAY_ADDRESS:
-	case SENDTARGETS_BAD_TEXT:
-		return 31;
-	case SENDTARGETS_BAD_ADDRESS:
-		return 32;
-	case SENDTARGETS_BAD_NAME:
-		return 35;
-	case SENDTARGETS_END:
-	case SENDTARGETS_ADDRESS:
-	case SENDTARGETS_NO_ADDRESS:
-	case SENDTARGETS_TOO_MANY:
-		break;
-	}
-	return 0;
-}

@@ -54,7 +54,5 @@ void sendtargets_feed(struct sendtargets *s, const uint8_t *bytes, size_t n);
 void sendtargets_finish(struct sendtargets *s);
 enum sendtargets_kind sendtargets_next(
     struct sendtargets *s, struct sendtargets_record *ret_record);
-/* Number of the guide's message (Appendix C) for a kind; 0: none. */
-unsigned sendtargets_message(enum sendtargets_kind kind);
 
 #endif

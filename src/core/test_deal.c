@@ -50,7 +50,7 @@ run_edited(struct login_cfg *cfg, const char *edit, enum login_step end,
 		step = script_respond(l, "13T", answers, &req);
 	if (step != end || login_violation(l) != violation)
 		print_error(
-		    "%s: %s: %s\n", edit, violation_name(login_violation(l)), login_reason(l));
+		    "%s: %s: %s\n", edit, script_violation(login_violation(l)), login_reason(l));
 	assert_int_equal(step, end);
 	assert_int_equal(login_violation(l), violation);
 	if (step == LOGIN_VIOLATION) {
@@ -272,7 +272,7 @@ every_key_must_be_answered(void **state)
 static void
 every_other_key_of_the_table_has_its_place(void **state)
 {
-	for (enum key_id key = (enum key_id)neg_param_count(); key < neg_key_count(); key++) {
+	for (enum key_id key = (enum key_id)neg_param_count(); key < KEY_COUNT; key++) {
 		const struct key_info *k = neg_key_info(key);
 		const char *value = key == KEY_target_address ? "10.0.0.1,1" : "1";
 		char in[100], out[100];

@@ -59,8 +59,8 @@ every_key_is_found_by_its_name(void **state)
 {
 	enum key_id key;
 
-	assert_int_equal(neg_key_count(), 45);
-	for (enum key_id i = 0; i < neg_key_count(); i++) {
+	assert_int_equal(KEY_COUNT, 45);
+	for (enum key_id i = 0; i < KEY_COUNT; i++) {
 		const struct key_info *k = neg_key_info(i);
 
 		assert_true(neg_key_find(k->name, &key));

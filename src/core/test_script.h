@@ -55,6 +55,8 @@ struct login_cfg script_cfg(void);
 /* The target's answer: flags as above, or "!0203" for a status. */
 enum login_step script_respond(
     struct login *l, const char *flags, const char *text, struct login_req *req);
+/* The name of a violation's row, e.g. "BAD_NSG". */
+const char *script_violation(enum login_violation v);
 /* Plays a script; `check`, if any, looks at the login in the end. */
 void script_run(
     const struct script *s, const struct login_cfg *cfg, void (*check)(struct login *l));

@@ -132,15 +132,6 @@ what_is_wrong_costs_nothing_that_is_right(void **state)
 	}
 }
 
-static void
-messages_have_the_guides_numbers(void **state)
-{
-	assert_int_equal(sendtargets_message(SENDTARGETS_BAD_KEY), 31);
-	assert_int_equal(sendtargets_message(SENDTARGETS_BAD_ADDRESS), 32);
-	assert_int_equal(sendtargets_message(SENDTARGETS_BAD_NAME), 35);
-	assert_int_equal(sendtargets_message(SENDTARGETS_ADDRESS), 0);
-}
-
 /* Counts the kinds that come out of `n` times the same piece of text. */
 static void
 count(const char *piece, size_t n, size_t seen[SENDTARGETS_TOO_MANY + 1])
@@ -205,7 +196,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(targets_and_addresses_come_out_in_order),
 		cmocka_unit_test(what_is_wrong_costs_nothing_that_is_right),
-		cmocka_unit_test(messages_have_the_guides_numbers),
 		cmocka_unit_test(nothing_grows_beyond_its_limit),
 	};
 

@@ -53,28 +53,6 @@ text_put_hex(struct put *w, const uint8_t *bytes, size_t n)
 	}
 }
 
-static const char base64_digit[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-void
-text_put_base64(struct put *w, const uint8_t *bytes, size_t n)
-{
-	put_str(w, "0b");
-	for (size_t i = 0; i < n; i += 3) {
-		size_t have = n - i < 3 ? n - i : 3;
-		uint32_t v = (uint32_t)bytes[i] << 16;
-
-		if (have > 1)
-			v |= (uint32_t)bytes[i + 1] << 8;
-		if (have > 2)
-			v |= bytes[i + 2];
-		put_u8(w, (uint8_t)base64_digit[v >> 18]);
-		put_u8(w, (uint8_t)base64_digit[v >> 12 & 63]);
-		put_u8(w, have > 1 ? (uint8_t)base64_digit[v >> 6 & 63] : '=');
-		put_u8(w, have > 2 ? (uint8_t)base64_digit[v & 63] : '=');
-	}
-}
-
 /* Reading. */
 
 void

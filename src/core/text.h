@@ -21,9 +21,8 @@ void text_put_number(struct put *w, const char *key, uint64_t value);
 void text_put_decimal(struct put *w, uint64_t value);
 /* As much of s as fits before the last byte of w, with '?' for what a terminal should not see. */
 void text_put_printable(struct put *w, const char *s);
-/* Only a value: "0x…" and "0b…". */
+/* Only a value, "0x…". */
 void text_put_hex(struct put *w, const uint8_t *bytes, size_t n);
-void text_put_base64(struct put *w, const uint8_t *bytes, size_t n);
 
 enum text_result {
 	TEXT_PAIR,          /* *ret_pair is the next pair */

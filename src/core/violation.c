@@ -3,10 +3,10 @@
 #include <stddef.h>
 
 static const struct {
-	const char *name, *text;
+	const char *text;
 	unsigned message;
 } violations[] = {
-#define VIOLATION(id, guide, text) { #id, text, guide },
+#define VIOLATION(id, guide, text) { text, guide },
 #include "core/violation.def"
 #undef VIOLATION
 };
@@ -15,12 +15,6 @@ const char *
 violation_text(enum login_violation v)
 {
 	return violations[v].text;
-}
-
-const char *
-violation_name(enum login_violation v)
-{
-	return violations[v].name;
 }
 
 unsigned

@@ -15,8 +15,6 @@ enum login_violation {
 
 /* A sentence; static text. */
 const char *violation_text(enum login_violation v);
-/* The row's name, e.g. "BAD_NSG"; static text. */
-const char *violation_name(enum login_violation v);
 /* Whether it is the target's doing. */
 bool violation_is_targets(enum login_violation v);
 /* Number of the guide's message, Appendix C, "ISCSI_LOG_…"; 0: none. */

@@ -8,13 +8,6 @@
 
 #include "core/text.h"
 
-/* The guide's number of the message for each violation, 0: none. */
-static const uint8_t guide_number[] = {
-#define VIOLATION(id, guide, text) [VIOLATION_##id] = guide,
-#include "core/violation.def"
-#undef VIOLATION
-};
-
 /* What stands behind the equal sign; all of it where there is none. */
 static const char *
 value_of(const char *pair)
@@ -141,7 +134,7 @@ report_keys(const struct diag_ctx *ctx, unsigned number, const char *pair, const
 static void
 report_violation(const struct diag_ctx *ctx, const struct sess_event *ev)
 {
-	unsigned number = guide_number[ev->login.violation];
+	unsigned number = violation_message(ev->login.violation);
 	char name[LIMIT_KEY_NAME_BYTES + 1];
 
 	switch (number) {

@@ -124,6 +124,32 @@ a_connection_that_was_not_made_is_counted_by_its_reason(void **state)
 	assert_int_equal(said[1], DIAG_ISCSI_LOG_SSN_ROUTE_FAIL);
 }
 
+static void
+faults_of_sendtargets_have_the_guides_messages(void **state)
+{
+	static const struct {
+		enum sendtargets_kind kind;
+		enum diag_id id;
+	} rows[] = { { SENDTARGETS_BAD_KEY, DIAG_ISCSI_LOG_INCOR_KEY },
+		{ SENDTARGETS_STRAY_ADDRESS, DIAG_ISCSI_LOG_INCOR_KEY },
+		{ SENDTARGETS_BAD_TEXT, DIAG_ISCSI_LOG_INCOR_KEY },
+		{ SENDTARGETS_BAD_ADDRESS, DIAG_ISCSI_LOG_INCOR_TGT_ADDR },
+		{ SENDTARGETS_BAD_NAME, DIAG_ISCSI_LOG_BAD_ISCSI_NAME } };
+	static const enum sendtargets_kind silent[] = { SENDTARGETS_END, SENDTARGETS_ADDRESS,
+		SENDTARGETS_NO_ADDRESS, SENDTARGETS_TOO_MANY };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		report_sendtargets(
+		    &a.about, &(struct sendtargets_record){ .kind = rows[i].kind, .culprit = "x" });
+		assert_int_equal(n_said, i + 1);
+		assert_int_equal(said[i], rows[i].id);
+	}
+	for (unsigned i = 0; i < sizeof silent / sizeof silent[0]; i++)
+		report_sendtargets(&a.about, &(struct sendtargets_record){ .kind = silent[i] });
+	assert_int_equal(n_said, sizeof rows / sizeof rows[0]);
+}
+
 int
 main(void)
 {
@@ -135,6 +161,8 @@ main(void)
 		    a_login_without_memory_is_said_and_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_connection_that_was_not_made_is_counted_by_its_reason, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    faults_of_sendtargets_have_the_guides_messages, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,7 +131,8 @@ submit(struct slot *s)
 	be_put32(s->req.cdb + 10, b.bs / 512);
 	started_ns[s - b.slot] = now_ns();
 	b.in_flight++;
-	link_submit(b.link, &s->req);
+	sess_submit(b.sess, &s->req, loop_now(b.loop));
+	agenda_defer(loop_agenda(b.loop), link_work(b.link));
 }
 
 static void
@@ -195,7 +196,8 @@ event(void *user, const struct sess_event *ev)
 		return;
 	tur.lun[1] = (uint8_t)b.lun;
 	tur.done = begin_load;
-	link_submit(b.link, &tur);
+	sess_submit(b.sess, &tur, loop_now(b.loop));
+	agenda_defer(loop_agenda(b.loop), link_work(b.link));
 }
 
 static void

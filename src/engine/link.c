@@ -195,20 +195,6 @@ link_is_attached(const struct link *k)
 	return k->attached;
 }
 
-void
-link_submit(struct link *k, struct req *r)
-{
-	sess_submit(k->sess, r, loop_now(k->loop));
-	agenda_defer(loop_agenda(k->loop), &k->flush);
-}
-
-void
-link_kick(struct link *k)
-{
-	if (k->attached)
-		agenda_defer(loop_agenda(k->loop), &k->flush);
-}
-
 struct agenda_work *
 link_work(struct link *k)
 {

@@ -43,15 +43,13 @@ void link_reset(struct link *k);
 bool link_is_attached(const struct link *k);
 
 /*
- * Submit a request and have it sent at the end of this turn; without a login it
- * comes back REQ_UNSENT, from the loop and not from here.  What came back so is
- * submitted again after SESS_EV_ONLINE: from done() it would come back for ever.
+ * Work that sends what was queued on the session (sess_submit(), a ping, a logout, a
+ * text) and hands out what it has to say: to be deferred on the loop's agenda
+ * after that; as long as the link.  Without a login a request comes back
+ * REQ_UNSENT by it.  What came back so is submitted again after SESS_EV_ONLINE:
+ * from done() it would come back for ever.
  */
-void link_submit(struct link *k, struct req *r);
-/* What link_kick() defers, for whoever has the agenda himself; as long as the link. */
 struct agenda_work *link_work(struct link *k);
-/* Something was queued on the session by other means (ping, logout, text). */
-void link_kick(struct link *k);
 
 /* System calls, bytes, and times the socket was ready, for benchmarks and statistics. */
 struct link_counts {

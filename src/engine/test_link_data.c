@@ -337,7 +337,8 @@ submit(struct end *e, struct req *r, enum req_dir dir, uint8_t *data, uint32_t a
 	r->cdb[0] = dir == REQ_WRITE ? 0x2a : 0x28;
 	put32(r->cdb + 2, at);
 	e->left++;
-	link_submit(e->link, r);
+	sess_submit(e->sess, r, loop_now(e->loop));
+	agenda_defer(loop_agenda(e->loop), link_work(e->link));
 }
 
 /* ---- the tests ---- */
@@ -413,7 +414,8 @@ a_deadline_that_comes_nearer_is_kept(void **state)
 		.user = &e,
 		.done = done };
 	e.left = 1;
-	link_submit(e.link, &r);
+	sess_submit(e.sess, &r, loop_now(e.loop));
+	agenda_defer(loop_agenda(e.loop), link_work(e.link));
 	assert_int_equal(loop_run(e.loop), 0);
 	assert_int_equal(r.result, REQ_TIMEOUT);
 	assert_int_equal(t->aborts, 1);

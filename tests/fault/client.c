@@ -68,7 +68,8 @@ ask(struct client *c)
 	c->req.user = c;
 	for (size_t i = 0; i < FAULT_BYTES; i++)
 		c->data[i] = c->run->dir == REQ_WRITE ? target_pattern(i) : 0;
-	link_submit(c->link, &c->req);
+	sess_submit(c->sess, &c->req, loop_now(c->loop));
+	agenda_defer(loop_agenda(c->loop), link_work(c->link));
 }
 
 static void
@@ -83,7 +84,7 @@ event(void *user, const struct sess_event *ev)
 		if (ev->close.why == CONN_LOGIN_TIMEOUT || ev->close.why == CONN_REQUEST_TIMEOUT)
 			c->result.expired++;
 	}
-	link_kick(c->link);
+	agenda_defer(loop_agenda(c->loop), link_work(c->link));
 }
 
 static void

@@ -120,7 +120,6 @@ ipc_call_begin(struct ipc_conn *c, const char *line, size_t len)
 		return;
 	}
 	*call = (struct ipc_call){ .client = c,
-		.peer = c->peer,
 		.may_inspect = c->may_inspect,
 		.op = op,
 		.id = id,
@@ -135,12 +134,6 @@ enum ipc_op
 ipc_call_op(const struct ipc_call *call)
 {
 	return call->op;
-}
-
-const struct sock_peer *
-ipc_call_peer(const struct ipc_call *call)
-{
-	return &call->peer;
 }
 
 bool

@@ -1,5 +1,3 @@
-#include "ipc/client.h"
-
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -11,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "ipc/client_impl.h"
 #include "ipc/codec.h"
 #include "ipc/pieces.h"
 #include "sys/sock.h"
@@ -21,14 +20,6 @@
 #define CONNECT_AGAIN_MS 20
 /* Names are cut where a path is absurdly long: the sentence must fit. */
 #define PATH_SHOWN 512
-
-struct ipc_client {
-	int fd;
-	char *path;
-	struct ipc_lines lines;
-	json_int_t last_id;
-	uint32_t deadline_ms; /* 0: messages.def's */
-};
 
 /* One request that waits. */
 struct wait {
@@ -142,12 +133,6 @@ ipc_client_free(struct ipc_client *c)
 	(void)close(c->fd); /* what was sent is the kernel's */
 	free(c->path);
 	free(c);
-}
-
-void
-ipc_client_deadline(struct ipc_client *c, uint32_t deadline_ms)
-{
-	c->deadline_ms = deadline_ms;
 }
 
 int

@@ -39,7 +39,5 @@ typedef void ipc_progress(void *user, const json_t *progress);
  */
 int ipc_request(struct ipc_client *c, enum ipc_op op, json_t *args, ipc_progress *progress,
     void *user, json_t **ret_result, struct ipc_error *ret_err);
-/* A deadline of one's own for the requests from now on, in ms; 0: messages.def's again. */
-void ipc_client_deadline(struct ipc_client *c, uint32_t deadline_ms);
 
 #endif

@@ -91,7 +91,6 @@ int helper_client_new(struct loop *loop, const char *path, const char *name, hel
     helper_link_state *state, void *user, struct helper_client **ret);
 /* NULL is fine.  Calls that are not answered yet may be answered later, to nobody. */
 void helper_client_free(struct helper_client *c);
-bool helper_client_is_connected(const struct helper_client *c);
 
 const char *helper_call_op(const struct helper_call *call);
 /* The arguments, an object; valid as long as the call. */

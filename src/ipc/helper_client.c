@@ -101,12 +101,6 @@ helper_client_free(struct helper_client *c)
 	free(c);
 }
 
-bool
-helper_client_is_connected(const struct helper_client *c)
-{
-	return c->fd.fd >= 0;
-}
-
 /* ---- the connection ---- */
 
 static void

@@ -190,12 +190,6 @@ ipc_server_free(struct ipc_server *s)
 	free(s);
 }
 
-size_t
-ipc_server_clients(const struct ipc_server *s)
-{
-	return s->n_clients;
-}
-
 /* ---- a client ---- */
 
 /* There may be room again for those whose requests had to wait. */

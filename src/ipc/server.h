@@ -14,7 +14,6 @@
 
 #include "engine/loop.h"
 #include "ipc/ops.h"
-#include "sys/sock.h"
 
 struct ipc_server;
 /*
@@ -39,11 +38,8 @@ int ipc_server_new(struct loop *loop, const char *path, mode_t mode, ipc_handler
  * handler.  NULL is fine.
  */
 void ipc_server_free(struct ipc_server *s);
-size_t ipc_server_clients(const struct ipc_server *s);
 
 enum ipc_op ipc_call_op(const struct ipc_call *call);
-/* Who asks. */
-const struct sock_peer *ipc_call_peer(const struct ipc_call *call);
 /* False once the client is gone: nobody will read the answer. */
 bool ipc_call_is_wanted(const struct ipc_call *call);
 

@@ -9,6 +9,7 @@
 #include "ipc/pieces.h"
 #include "ipc/quota.h"
 #include "ipc/server.h"
+#include "sys/sock.h"
 
 struct ipc_server {
 	struct loop *loop;
@@ -47,7 +48,6 @@ struct ipc_conn {
 struct ipc_call {
 	struct list link;        /* in its client's list */
 	struct ipc_conn *client; /* NULL once it is gone */
-	struct sock_peer peer;
 	bool may_inspect;
 	enum ipc_op op;
 	json_int_t id;

@@ -17,6 +17,7 @@
 #include "ipc/client.h"
 #include "ipc/pieces.h"
 #include "ipc/server.h"
+#include "sys/sock.h"
 
 #define TEXT_BYTES 1000
 /* More than a line may have, four times. */

@@ -38,12 +38,6 @@ verify_new(const struct exchange_cfg *cfg, unsigned open_max)
 	return v;
 }
 
-const struct counters *
-verify_counters(const struct verify *v)
-{
-	return &v->cfg.counters;
-}
-
 /* With what it knew. */
 static void
 question_free(struct question *q)

@@ -19,6 +19,5 @@ struct verify *verify_new(const struct exchange_cfg *cfg, unsigned open_max);
 void verify_free(struct verify *v);
 /* A helper_handler; user is the struct verify. */
 void verify_handle(void *user, struct helper_call *call);
-const struct counters *verify_counters(const struct verify *v);
 
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "sys/log.h"
 
 /* The largest datagram there is. */
 #define DATAGRAM_BYTES 65536
@@ -58,8 +59,11 @@ offer(struct exchange *x, const uint8_t *message, size_t n, bool truncated)
 {
 	struct slp_header h;
 	struct cursor body, look;
+	enum slp_result v = slp_get_header(message, n, &h, &body);
 
-	if (slp_get_header(message, n, &h, &body) != SLP_OK || h.xid != x->xid) {
+	if (v != SLP_OK || h.xid != x->xid) {
+		if (v != SLP_OK)
+			log_debug("an answer is ignored: %s", slp_result_text(v));
 		x->ignored++;
 		return false;
 	}

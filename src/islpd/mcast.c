@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "islpd/surl.h"
+#include "sys/log.h"
 
 #define DATAGRAM_BYTES     65536
 #define DATAGRAMS_PER_TURN 16
@@ -300,13 +301,20 @@ ready(struct mcast *m, const struct loop_fd *f)
 		ssize_t n = recvfrom(f->fd, buf, sizeof buf, 0, &from.any, &len);
 		struct slp_header h;
 		struct cursor body;
+		enum slp_result v;
 
 		if (n < 0)
 			return; /* nothing there, or an error about one of many receivers */
 		if (is_known(m, &from))
 			continue;
-		if (slp_get_header(buf, (size_t)n, &h, &body) != SLP_OK || h.xid != m->args.xid ||
-		    m->n_responders == LIMIT_SLP_AGENTS ||
+		v = slp_get_header(buf, (size_t)n, &h, &body);
+		if (v != SLP_OK) {
+			char address[ENDPOINT_BYTES];
+
+			endpoint_print(&from, address);
+			log_debug("an answer of %s is ignored: %s", address, slp_result_text(v));
+		}
+		if (v != SLP_OK || h.xid != m->args.xid || m->n_responders == LIMIT_SLP_AGENTS ||
 		    !m->reply(m, &from, &h, body, h.flags & SLP_OVERFLOW)) {
 			m->ignored++;
 			continue;

@@ -7,12 +7,6 @@ agenda_init(struct agenda *a, uint64_t now_us)
 	list_init(&a->works);
 }
 
-bool
-agenda_is_empty(const struct agenda *a)
-{
-	return a->timers == NULL && list_empty(&a->works);
-}
-
 /*
  * Deadlines are a pairing heap (Fredman et al., 1986) whose nodes are in their
  * owners: arming allocates nothing and so cannot fail, the next deadline is the

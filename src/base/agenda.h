@@ -37,8 +37,6 @@ struct agenda {
 };
 
 void agenda_init(struct agenda *a, uint64_t now_us);
-/* Nothing is armed and no work is deferred. */
-bool agenda_is_empty(const struct agenda *a);
 
 static inline uint64_t
 agenda_now(const struct agenda *a)

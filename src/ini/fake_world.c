@@ -348,7 +348,7 @@ fake_world_fini(struct fake_world *w)
 {
 	assert(list_empty(&w->lines));
 	assert(w->asks == NULL);
-	assert(agenda_is_empty(&w->agenda));
+	assert(agenda_next_us(&w->agenda) == UINT64_MAX);
 }
 
 void

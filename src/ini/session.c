@@ -29,35 +29,15 @@ session_open(struct session *s, bool keep, bool is_now)
 	agenda_defer(s->world->agenda, &s->progress);
 }
 
-static void
-unwant(struct session *s)
+void
+session_close(struct session *s)
 {
 	s->counts.closes++;
 	if (s->state == SESSION_CLOSED)
 		s->counts.reopen_closes_aborted++;
 	s->is_wanted = s->keep = false;
-	agenda_defer(s->world->agenda, &s->progress);
-}
-
-void
-session_close(struct session *s)
-{
-	unwant(s);
 	s->is_close_asked = true;
-}
-
-void
-session_abort(struct session *s)
-{
-	struct fault why = { 0 };
-
-	unwant(s);
-	s->is_abort_asked = true;
-	/* While it logs out already, there is no more waiting for the answer. */
-	if (s->state == SESSION_LOGOUT) {
-		fault_set(&why, FAULT_OFFLINE, "", "the session was ended");
-		login_run_stop(s->run, &why, true);
-	}
+	agenda_defer(s->world->agenda, &s->progress);
 }
 
 void

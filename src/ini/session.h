@@ -96,8 +96,6 @@ void session_open(struct session *s, bool keep, bool is_now);
  */
 #define SESSION_LOGOUT_US (LOGIN_RUN_LOGOUT_MS * 1000)
 void session_close(struct session *s);
-/* Its driver is being replaced or ends: reset the connection at once; closed() follows. */
-void session_abort(struct session *s);
 
 enum session_state session_state(const struct session *s);
 void session_view(const struct session *s, struct session_view *ret_view);

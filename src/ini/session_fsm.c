@@ -175,7 +175,6 @@ static bool
 decide(const struct session *s, enum session_event *ret_ev)
 {
 	uint64_t now = session_now(s);
-	bool is_unwanted = s->is_close_asked || s->is_abort_asked;
 
 	switch (s->state) {
 	case SESSION_CLOSED:
@@ -195,7 +194,7 @@ decide(const struct session *s, enum session_event *ret_ev)
 	}
 	if (s->has_down)
 		*ret_ev = SESSION_EV_LOST;
-	else if (is_unwanted || (is_pausing(s->state) && !s->keep))
+	else if (s->is_close_asked || (is_pausing(s->state) && !s->keep))
 		*ret_ev = SESSION_EV_CLOSE;
 	else if (is_trying(s->state) && login_run_is_online(s->run))
 		*ret_ev = SESSION_EV_ONLINE;
@@ -246,9 +245,9 @@ tell(struct session *s, bool may_be_freed)
 static void
 answer_closers(struct session *s)
 {
-	if (s->state != SESSION_CLOSED || !(s->is_close_asked || s->is_abort_asked))
+	if (s->state != SESSION_CLOSED || !s->is_close_asked)
 		return;
-	s->is_close_asked = s->is_abort_asked = false;
+	s->is_close_asked = false;
 	s->must_tell_closed = true;
 }
 

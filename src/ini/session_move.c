@@ -205,15 +205,14 @@ static void
 closing(struct session *s, enum session_state from)
 {
 	struct fault why = { 0 };
-	bool is_asked = s->is_close_asked || s->is_abort_asked;
+	bool is_asked = s->is_close_asked;
 
 	fault_set(&why, FAULT_OFFLINE, "scan to open it again", "the session was closed");
 	session_ask_end(s, &why);
 	session_path_given_up(s, true);
 	if (!is_asked)
 		s->is_wanted = false; /* the first try failed, and nobody keeps it */
-	if (from == SESSION_ONLINE && !s->is_abort_asked &&
-	    sess_logout(s->sess, session_now(s)) == 0) {
+	if (from == SESSION_ONLINE && sess_logout(s->sess, session_now(s)) == 0) {
 		login_run_kick(s->run);
 		return;
 	}

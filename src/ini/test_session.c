@@ -439,35 +439,17 @@ after_a_close_nothing_is_opened_behind_the_users_back(void **state)
 }
 
 static void
-an_abort_resets_the_connection_at_once(void **state)
-{
-	(void)state;
-	fake_owner_init(&o, 1, 1);
-	fake_owner_online(&o);
-	session_abort(o.s);
-	assert_true(fake_owner_until(&o, SESSION_CLOSED, 1000));
-	fake_world_run(&o.w, 1000);
-	assert_int_equal(o.w.resets, 1);
-	assert_int_equal(o.w.logouts, 0);
-	assert_int_equal(o.closes, 1);
-	fake_owner_fini(&o);
-}
-
-static void
 whoever_is_told_that_it_is_closed_may_free_it_there(void **state)
 {
 	(void)state;
-	for (int way = 0; way < 4; way++) {
+	for (int way = 0; way < 3; way++) {
 		fake_owner_init(&o, 1, 0);
 		o.frees = true;
 		if (way > 0)
 			fake_owner_online(&o);
-		if (way == 3)
-			o.w.logout = FAKE_LOGOUT_DROP;
 		if (way == 2)
-			session_abort(o.s);
-		else
-			session_close(o.s);
+			o.w.logout = FAKE_LOGOUT_DROP;
+		session_close(o.s);
 		assert_non_null(o.s);
 		fake_world_run(&o.w, SECOND);
 		assert_null(o.s);
@@ -520,7 +502,6 @@ main(void)
 		cmocka_unit_test(a_logout_that_is_not_answered_is_bounded_and_not_called_a_logout),
 		cmocka_unit_test(a_logout_that_the_target_could_not_do_is_not_called_a_logout),
 		cmocka_unit_test(after_a_close_nothing_is_opened_behind_the_users_back),
-		cmocka_unit_test(an_abort_resets_the_connection_at_once),
 		cmocka_unit_test(whoever_is_told_that_it_is_closed_may_free_it_there),
 		cmocka_unit_test(an_open_while_it_closes_follows_the_close),
 	};

@@ -171,14 +171,11 @@ probed(void *user, struct probe_result *r)
 }
 
 static void
-close_it(bool is_abort)
+close_it(void)
 {
 	/* A probe ends in the turn after its connection. */
 	t.closes[t.n_closes++] = ask("a close", SESSION_LOGOUT_US + 100000);
-	if (is_abort)
-		session_abort(t.o.s);
-	else
-		session_close(t.o.s);
+	session_close(t.o.s);
 }
 
 static struct settings *
@@ -221,7 +218,7 @@ owner_step(void)
 		break;
 	case 3:
 		if (chance(2) == 0)
-			close_it(chance(4) == 0);
+			close_it();
 		break;
 	case 4:
 		i = ask("a ping", SESSION_PING_US + 1000);
@@ -412,7 +409,7 @@ liveness(void)
 	assert_true(t.o.unit[0].done > done);
 	assert_int_equal(session_state(t.o.s), SESSION_ONLINE);
 	before = t.o.w.logouts;
-	close_it(false);
+	close_it();
 	run(SECOND);
 	assert_int_equal(session_state(t.o.s), SESSION_CLOSED);
 	assert_int_equal(t.o.w.logouts, before + 1);

@@ -106,7 +106,7 @@ void
 fake_path_fini(struct fake_path *f)
 {
 	assert(f->n == 0 && f->path.in_flight == 0 && f->path.on_trial == NULL);
-	assert(agenda_is_empty(&f->agenda));
+	assert(agenda_next_us(&f->agenda) == UINT64_MAX);
 	pool_free(f->path.pool);
 }
 

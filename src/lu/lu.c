@@ -31,12 +31,6 @@ static const struct row {
 #include "lu/lu_fsm.def"
 };
 
-const char *
-lu_state_name(enum lu_state s)
-{
-	return state_names[s];
-}
-
 /* ---- sentences ---- */
 
 void

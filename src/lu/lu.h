@@ -35,10 +35,6 @@ enum lu_state {
 #define LU_STATE(id, text) LU_##id,
 #include "lu/lu_fsm.def"
 };
-/* How many there are. */
-#define LU_STATES (LU_CLOSED + 1)
-/* For displays: "asking", … ; static text. */
-const char *lu_state_name(enum lu_state s);
 
 /* Called from the agenda, never from inside a call of the owner's. */
 struct lu_ops {

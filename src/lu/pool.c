@@ -1,28 +1,8 @@
-#include "lu/pool.h"
-
 #include <assert.h>
 #include <stdlib.h>
 
 #include "lu/lu_impl.h"
-
-/* Lines of those that wait, in the order in which they are served. */
-enum { LINE_IDLE, LINE_WITHIN, LINE_BORROWER, LINES };
-
-struct pool {
-	struct list free;
-	struct list units; /* pool_share.link */
-	struct list lines[LINES];
-	unsigned slots, window;
-	unsigned units_n;
-	/* Kept up to date by each get and put. */
-	unsigned usable; /* slots that requests may have together */
-	unsigned share;  /* of each unit, at least 1 */
-	unsigned used;
-	unsigned idle;    /* units without a slot */
-	unsigned waiting; /* units in the lines */
-	unsigned owed;    /* slots that units do not use of their shares, all together */
-	struct io io[];
-};
+#include "lu/pool_impl.h"
 
 static unsigned
 share_of(const struct pool *p)
@@ -230,22 +210,4 @@ unsigned
 pool_used(const struct pool *p)
 {
 	return p->used;
-}
-
-void
-pool_check(const struct pool *p)
-{
-	unsigned used = 0, idle = 0, owed = 0, waiting = 0;
-
-	LIST_EACH(node, tmp, (struct list *)&p->units)
-	{
-		const struct pool_share *s = LIST_ENTRY(node, struct pool_share, link);
-
-		used += s->busy;
-		idle += s->busy == 0;
-		owed += s->busy < p->share ? p->share - s->busy : 0;
-		waiting += !list_empty(&s->waiting);
-	}
-	assert(used == p->used && idle == p->idle && owed == p->owed && waiting == p->waiting);
-	assert(used <= p->slots);
 }

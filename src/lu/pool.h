@@ -69,7 +69,5 @@ void pool_wake(struct pool *p);
 struct io *pool_next(struct pool *p, const struct lu *u, struct io *io);
 /* Slots in use; for displays and tests. */
 unsigned pool_used(const struct pool *p);
-/* Assert that its sums are those of its units; a walk. */
-void pool_check(const struct pool *p);
 
 #endif

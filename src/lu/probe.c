@@ -61,8 +61,7 @@ finish(struct agenda_work *w)
 {
 	struct probe *p = LIST_ENTRY(w, struct probe, finish);
 
-	if (p->done != NULL)
-		p->done(p->user, &p->result);
+	p->done(p->user, &p->result);
 	probe_free(p);
 }
 
@@ -348,16 +347,4 @@ probe_end(struct probe *p, const struct fault *why)
 			one_less(p);
 		}
 	}
-}
-
-void
-probe_abandon(struct probe *p)
-{
-	struct fault why = { 0 };
-
-	if (p == NULL)
-		return;
-	p->done = NULL;
-	fault_set(&why, FAULT_OFFLINE, "", "nobody waits for it");
-	probe_end(p, &why);
 }

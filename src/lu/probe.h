@@ -40,10 +40,5 @@ typedef void probe_done(void *user, struct probe_result *r);
 struct probe *probe_start(struct path *path, bool only_primary, probe_done *done, void *user);
 /* The nexus is gone, or time is over: done() follows with this fault. */
 void probe_end(struct probe *p, const struct fault *why);
-/*
- * done() will not be called.  Memory that commands on their way still use lives
- * until they are handed back.  NULL is fine.
- */
-void probe_abandon(struct probe *p);
 
 #endif

@@ -103,6 +103,7 @@ struct sim {
 /* What happened must not: names the seed, and ends the test. */
 void sim_fail(struct sim *s, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
 void sim_trace(const struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+const char *sim_state_name(enum lu_state s);
 uint64_t sim_random(struct sim *s, uint64_t below);
 bool sim_chance(struct sim *s, unsigned of_thousand);
 

@@ -87,7 +87,7 @@ check_sent(struct sim *s, const struct sim_cmd *c)
 	if (c->q == NULL)
 		return;
 	if (lu_state(u) != LU_SAME)
-		sim_fail(s, "a command goes to a unit that is %s", lu_state_name(lu_state(u)));
+		sim_fail(s, "a command goes to a unit that is %s", sim_state_name(lu_state(u)));
 	check_order(s, c);
 }
 

@@ -491,10 +491,9 @@ every_row_of_the_machine_is_kept_to(void **state)
 	lu_go(w.u, LU_EV_IS_SAME, NULL);
 	assert_int_equal(lu_state(w.u), LU_UNKNOWN);
 	assert_int_equal(w.u->strays, 1);
-	assert_non_null(strstr(w.f.last, "it said that it is the same"));
+	assert_non_null(
+	    strstr(w.f.last, "\"it said that it is the same\" came while the way to it is gone"));
 	w.u->strays = 0;
-	for (enum lu_state s = 0; s < LU_STATES; s++)
-		assert_true(strlen(lu_state_name(s)) > 0);
 	pair_end(&w);
 }
 

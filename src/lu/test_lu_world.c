@@ -42,6 +42,17 @@ sim_trace(const struct sim *s, const char *fmt, ...)
 	(void)printf("\n");
 }
 
+const char *
+sim_state_name(enum lu_state s)
+{
+	static const char *const names[] = {
+#define LU_STATE(id, text) [LU_##id] = text,
+#include "lu/lu_fsm.def"
+	};
+
+	return names[s];
+}
+
 void
 sim_fail(struct sim *s, const char *fmt, ...)
 {
@@ -108,8 +119,8 @@ static const struct path_ops path_ops = {
 static void
 moved(void *user, struct lu *u, enum lu_state from, const struct fault *why)
 {
-	sim_trace(user, "unit %u: %s -> %s (%s)", lu_info(u)->number, lu_state_name(from),
-	    lu_state_name(lu_state(u)), why != NULL ? why->message : "");
+	sim_trace(user, "unit %u: %s -> %s (%s)", lu_info(u)->number, sim_state_name(from),
+	    sim_state_name(lu_state(u)), why != NULL ? why->message : "");
 }
 
 static const struct lu_ops lu_ops = { .moved = moved };
@@ -387,7 +398,7 @@ end(struct sim *s)
 		lu_free(s->u[i]);
 	}
 	pool_free(s->path.pool);
-	if (!agenda_is_empty(&s->agenda))
+	if (agenda_next_us(&s->agenda) != UINT64_MAX)
 		sim_fail(s, "something is left to be done");
 }
 

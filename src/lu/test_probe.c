@@ -191,23 +191,6 @@ a_lost_connection_says_so_and_nothing_else_is_believed(void **state)
 }
 
 static void
-an_abandoned_probe_is_silent_and_leaves_when_its_commands_are_back(void **state)
-{
-	struct fake_unit units[] = { { .blocks = 8 }, { .blocks = 8 } };
-	struct probe *p;
-	struct world w;
-
-	(void)state;
-	start(&w, units, 2);
-	p = probe_start(&w.f.path, false, probed, &w);
-	assert_true(fake_target_answer(&w.t, &w.f));
-	probe_abandon(p);
-	fake_target_run(&w.t, &w.f);
-	assert_int_equal(w.done, 0);
-	end(&w);
-}
-
-static void
 without_lun_0_the_well_known_unit_lists_the_luns(void **state)
 {
 	struct fake_unit units[] = { { .is_absent = true },
@@ -313,8 +296,6 @@ main(void)
 		cmocka_unit_test(unit_attentions_are_got_over),
 		cmocka_unit_test(what_a_scan_hears_of_changes_is_told_to_the_units),
 		cmocka_unit_test(a_lost_connection_says_so_and_nothing_else_is_believed),
-		cmocka_unit_test(
-		    an_abandoned_probe_is_silent_and_leaves_when_its_commands_are_back),
 		cmocka_unit_test(without_lun_0_the_well_known_unit_lists_the_luns),
 		cmocka_unit_test(
 		    a_lun_that_does_not_say_who_it_is_has_a_fault_and_others_have_none),

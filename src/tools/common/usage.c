@@ -1,27 +1,15 @@
-#include "tools/common/usage.h"
-
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tools/common/say.h"
-#include "tools/common/status.h"
+#include "tools/common/usage_impl.h"
 
-/* How the pieces of a form are written: for a terminal, or as mdoc macros. */
-enum style { PLAIN, MDOC };
-
-static void put_form(
-    FILE *out, const struct cmdline_tool *t, const struct cmdline_form *f, enum style style);
 static void put_options(FILE *out, const struct cmdline_tool *t);
-static void manual_synopsis(FILE *out, const struct cmdline_tool *t);
-static void manual_forms(FILE *out, const struct cmdline_tool *t);
-static void manual_options(FILE *out, const struct cmdline_tool *t);
-static void manual_exit(FILE *out);
 
 void
 usage_form(FILE *out, const struct cmdline_tool *tool, const struct cmdline_form *form)
 {
-	put_form(out, tool, form, PLAIN);
+	usage_put_form(out, tool, form, USAGE_PLAIN);
 }
 
 void
@@ -29,35 +17,11 @@ usage_print(FILE *out, const struct cmdline_tool *tool)
 {
 	for (size_t i = 0; i < tool->n_forms; i++) {
 		fputs(i == 0 ? "usage: " : "       ", out);
-		put_form(out, tool, &tool->forms[i], PLAIN);
+		usage_put_form(out, tool, &tool->forms[i], USAGE_PLAIN);
 		fprintf(out, "\n               %s\n", tool->forms[i].help);
 	}
 	fprintf(out, "       %s --help | --version\n\noptions:\n", tool->name);
 	put_options(out, tool);
-}
-
-int
-usage_manual(FILE *out, FILE *page, const struct cmdline_tool *tool)
-{
-	char line[4096];
-
-	while (fgets(line, sizeof(line), page) != NULL) {
-		if (strchr(line, '\n') == NULL && !feof(page))
-			return -1;
-		if (strcmp(line, "@SYNOPSIS@\n") == 0)
-			manual_synopsis(out, tool);
-		else if (strcmp(line, "@FORMS@\n") == 0)
-			manual_forms(out, tool);
-		else if (strcmp(line, "@OPTIONS@\n") == 0)
-			manual_options(out, tool);
-		else if (strcmp(line, "@EXIT@\n") == 0)
-			manual_exit(out);
-		else if (strcmp(line, "@EXTRA@\n") == 0 && tool->manual_extra != NULL)
-			tool->manual_extra(out);
-		else
-			fputs(line, out);
-	}
-	return ferror(page) || fflush(out) != 0 || ferror(out) ? -1 : 0;
 }
 
 /* An argument's name may be several words, one for each argument. */
@@ -72,9 +36,8 @@ put_words(FILE *out, const char *words)
 	}
 }
 
-/* "-S [ssn_inst]"; `needed`: the form needs what is optional elsewhere. */
-static void
-put_option(FILE *out, const struct cmdline_option *o, bool needed, enum style style)
+void
+usage_put_option(FILE *out, const struct cmdline_option *o, bool needed, enum usage_style style)
 {
 	char buf[32];
 	bool maybe = o->arg == CMDLINE_NUMBER_MAYBE && !needed;
@@ -82,7 +45,7 @@ put_option(FILE *out, const struct cmdline_option *o, bool needed, enum style st
 	const char *more = o->arg == CMDLINE_LIST && is_one ? " ..." : "";
 
 	cmdline_option_name(o, buf);
-	if (style == PLAIN) {
+	if (style == USAGE_PLAIN) {
 		fputs(buf, out);
 		if (!is_one)
 			put_words(out, o->arg_name);
@@ -98,27 +61,27 @@ put_option(FILE *out, const struct cmdline_option *o, bool needed, enum style st
 /* An option, or the alternatives it is one of, in brackets. */
 static void
 put_may(FILE *out, const struct cmdline_tool *t, const struct cmdline_form *f, size_t i,
-    uint64_t set, enum style style)
+    uint64_t set, enum usage_style style)
 {
 	const char *gap = "";
 
-	fputs(style == PLAIN ? " [" : ".Op ", out);
+	fputs(style == USAGE_PLAIN ? " [" : ".Op ", out);
 	for (; i < t->n_options; i++) {
 		if ((set & CMDLINE_BIT(i)) == 0)
 			continue;
 		fputs(gap, out);
-		put_option(out, &t->options[i], (f->with_arg & CMDLINE_BIT(i)) != 0, style);
+		usage_put_option(out, &t->options[i], (f->with_arg & CMDLINE_BIT(i)) != 0, style);
 		gap = " | ";
 	}
-	fputs(style == PLAIN ? "]" : "\n", out);
+	fputs(style == USAGE_PLAIN ? "]" : "\n", out);
 }
 
 static void
-put_operand(FILE *out, const struct cmdline_form *f, enum style style)
+put_operand(FILE *out, const struct cmdline_form *f, enum usage_style style)
 {
 	if (f->operand[0] == '\0')
 		return;
-	if (style == PLAIN)
+	if (style == USAGE_PLAIN)
 		fprintf(out, " %s", f->operand);
 	else if (f->operand[0] == '[')
 		fprintf(out, ".Op Pa %.*s\n", (int)strcspn(f->operand + 1, "]"), f->operand + 1);
@@ -126,19 +89,21 @@ put_operand(FILE *out, const struct cmdline_form *f, enum style style)
 		fprintf(out, ".Ar %s\n", f->operand);
 }
 
-static void
-put_form(FILE *out, const struct cmdline_tool *t, const struct cmdline_form *f, enum style style)
+void
+usage_put_form(
+    FILE *out, const struct cmdline_tool *t, const struct cmdline_form *f, enum usage_style style)
 {
 	uint64_t done = 0;
 
-	fprintf(out, style == PLAIN ? "%s" : ".Nm %s\n", t->name);
+	fprintf(out, style == USAGE_PLAIN ? "%s" : ".Nm %s\n", t->name);
 	if (t->operand_first)
 		put_operand(out, f, style);
 	for (size_t i = 0; i < t->n_options; i++)
 		if ((f->must & CMDLINE_BIT(i)) != 0) {
-			fputs(style == PLAIN ? " " : ".", out);
-			put_option(out, &t->options[i], (f->with_arg & CMDLINE_BIT(i)) != 0, style);
-			fputs(style == PLAIN ? "" : "\n", out);
+			fputs(style == USAGE_PLAIN ? " " : ".", out);
+			usage_put_option(
+			    out, &t->options[i], (f->with_arg & CMDLINE_BIT(i)) != 0, style);
+			fputs(style == USAGE_PLAIN ? "" : "\n", out);
 		}
 	for (size_t i = 0; i < t->n_options; i++) {
 		uint64_t set = CMDLINE_BIT(i);
@@ -163,7 +128,7 @@ put_options(FILE *out, const struct cmdline_tool *t)
 		size_t len;
 		FILE *f = say_need(open_memstream(&left, &len));
 
-		put_option(f, &t->options[i], false, PLAIN);
+		usage_put_option(f, &t->options[i], false, USAGE_PLAIN);
 		say_need(fclose(f) == 0 ? left : NULL);
 		/* What is longer than its column has the line for itself. */
 		if (len > 21)
@@ -172,52 +137,4 @@ put_options(FILE *out, const struct cmdline_tool *t)
 			fprintf(out, "  %-22s %s\n", left, t->options[i].help);
 		free(left);
 	}
-}
-
-static void
-manual_synopsis(FILE *out, const struct cmdline_tool *t)
-{
-	for (size_t i = 0; i < t->n_forms; i++)
-		put_form(out, t, &t->forms[i], MDOC);
-	fprintf(out, ".Nm %s\n.Fl -help | Fl -version\n", t->name);
-}
-
-static void
-manual_forms(FILE *out, const struct cmdline_tool *t)
-{
-	fputs(".Bl -tag -width Ds\n", out);
-	for (size_t i = 0; i < t->n_forms; i++) {
-		const struct cmdline_form *f = &t->forms[i];
-
-		if (f->must == 0 && f->may == 0 && f->operand[0] == '\0')
-			continue;
-		fputs(".It Xo\n", out);
-		put_form(out, t, f, MDOC);
-		fprintf(out, ".Xc\n%s.\n", f->help);
-	}
-	fputs(".El\n", out);
-}
-
-static void
-manual_options(FILE *out, const struct cmdline_tool *t)
-{
-	fputs(".Bl -tag -width Ds\n", out);
-	for (size_t i = 0; i < t->n_options; i++) {
-		const struct cmdline_option *o = &t->options[i];
-
-		fputs(".It ", out);
-		put_option(out, o, false, MDOC);
-		/* A sentence of its own here; a line of a list in the usage. */
-		fprintf(out, "\n%c%s.\n", toupper((unsigned char)o->help[0]), o->help + 1);
-	}
-	fputs(".El\n", out);
-}
-
-static void
-manual_exit(FILE *out)
-{
-	fputs(".Bl -tag -width Ds\n", out);
-#define STATUS(id, number, meaning) fprintf(out, ".It %d\n%s\n", number, meaning);
-#include "tools/common/status.def"
-	fputs(".El\n", out);
 }

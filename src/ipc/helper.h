@@ -46,9 +46,8 @@ int helper_server_new(struct loop *loop, const char *path, const char *pid_path,
  * fine. */
 void helper_server_free(struct helper_server *h);
 
-/* The daemon's pid, 0 when none is connected; its version ("" when none). */
+/* The daemon's pid, 0 when none is connected. */
 pid_t helper_server_pid(const struct helper_server *h);
-const char *helper_server_version(const struct helper_server *h);
 
 /*
  * Ask.  Takes the reference of `args` (an object).  Without a daemon the

@@ -26,7 +26,6 @@
 #define ACCEPT_PAUSE_US 500000
 /* Messages taken in one turn of the loop. */
 #define MESSAGES_PER_TURN 64
-#define VERSION_BYTES     64
 /* Answers to nothing that one connection may send; those to cancelled requests do not count. */
 #define STRAYS_MAX 16
 /* Sentences about refused connections: one in so long, with a count of the others. */
@@ -43,7 +42,6 @@ struct helper_server {
 	helper_state *state;
 	void *user;
 	pid_t pid; /* 0 until it announced itself */
-	char version[VERSION_BYTES];
 	struct list unsent, sent;
 	int64_t last_id;
 	unsigned n_owed;     /* cancelled requests that the daemon still answers */
@@ -144,12 +142,6 @@ pid_t
 helper_server_pid(const struct helper_server *h)
 {
 	return h->pid;
-}
-
-const char *
-helper_server_version(const struct helper_server *h)
-{
-	return h->version;
 }
 
 /* ---- requests ---- */
@@ -303,7 +295,6 @@ daemon_gone(struct helper_server *h)
 	h->fd.fd = -1;
 	h->pid = 0;
 	h->n_owed = h->n_strays = 0;
-	h->version[0] = '\0';
 	list_splice_front(&h->unsent, &h->sent);
 	if (was_there && h->state != NULL)
 		h->state(h->user, 0);
@@ -416,7 +407,11 @@ take_announcement(struct helper_server *h, const json_t *object)
 	    peer.pid > 0 ? peer.pid : (pid_t)json_integer_value(json_object_get(object, "pid"));
 	if (h->pid <= 0)
 		h->pid = 1;
-	(void)snprintf(h->version, sizeof h->version, "%s", version != NULL ? version : "");
+	if (version == NULL || strcmp(version, OPENISW_VERSION) != 0)
+		log_warn(
+		    "%s (pid %ld) is of version %.32s, this driver of %s: run 'iscsi stop' and "
+		    "'iscsi start'",
+		    h->name, (long)h->pid, version != NULL ? version : "unknown", OPENISW_VERSION);
 	if (h->state != NULL)
 		h->state(h->user, h->pid);
 	send_unsent(h);

@@ -186,7 +186,6 @@ a_request_is_answered_with_a_descriptor(void **state)
 	start_daemon();
 	turn_until(&daemon_came, 1);
 	assert_int_equal(helper_server_pid(server), getpid());
-	assert_string_equal(helper_server_version(server), OPENISW_VERSION);
 	ask(&tag, PATIENCE_US);
 	assert_int_equal(n_answers, 0);
 	turn_until(&n_calls, 1);
@@ -413,6 +412,40 @@ a_second_daemon_is_refused_while_the_first_lives(void **state)
 	expect_closed(fd);
 	assert_int_equal(daemon_went, 0);
 	assert_int_equal(helper_server_pid(server), getpid());
+}
+
+/* Of another release, as after an update that left it running: it is taken, and told. */
+static void
+a_daemon_of_another_version_is_told(void **state)
+{
+	char log[4096], name[] = "/tmp/oisw-log.XXXXXX";
+	int before = dup(STDERR_FILENO), file = mkstemp(name), fd;
+	ssize_t n;
+
+	(void)state;
+	assert_true(before >= 0 && file >= 0);
+	assert_int_equal(unlink(name), 0);
+	assert_true(dup2(file, STDERR_FILENO) >= 0);
+	log_set_level(LOG_LVL_WARN);
+	start_daemon();
+	turn_until(&daemon_came, 1);
+	helper_client_free(client);
+	client = NULL;
+	turn_until(&daemon_went, 1);
+	fd = by_hand("{\"daemon\":\"iswd\",\"version\":\"0.0\",\"pid\":7}");
+	turn_until(&daemon_came, 2);
+	log_flush(1000);
+	log_set_level(LOG_LVL_CRIT);
+	assert_true(dup2(before, STDERR_FILENO) >= 0);
+	n = pread(file, log, sizeof log - 1, 0);
+	assert_true(n >= 0);
+	log[n] = '\0';
+	assert_non_null(strstr(log, "is of version 0.0, this driver of " OPENISW_VERSION));
+	/* Not of the one of this release. */
+	assert_ptr_equal(strstr(log, "is of version"), strstr(log, "is of version 0.0"));
+	close(fd);
+	close(before);
+	close(file);
 }
 
 /*
@@ -676,6 +709,7 @@ main(void)
 		WITH_SERVER(the_daemon_finds_a_restarted_driver_by_itself),
 		WITH_SERVER(a_daemon_started_first_waits_for_the_driver),
 		WITH_SERVER(a_second_daemon_is_refused_while_the_first_lives),
+		WITH_SERVER(a_daemon_of_another_version_is_told),
 		WITH_SERVER(only_the_daemon_s_own_user_with_the_lock_of_the_pid_file_is_the_daemon),
 		WITH_SERVER(socket_is_closed_to_others_by_its_mode_and_its_directory_s),
 		WITH_SERVER(a_daemon_that_answers_nothing_over_and_over_is_cut_off),

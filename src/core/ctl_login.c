@@ -30,15 +30,37 @@ login_done(struct conn *c)
 	s->time2retain_s = (uint16_t)s->params.time2retain;
 	s->exp_cmd_sn = pdu.exp_cmd_sn;
 	s->max_cmd_sn = pdu.max_cmd_sn;
-	copy_text(s->unknown_keys, sizeof s->unknown_keys, login_unknown_keys(c->login.machine));
-	copy_text(s->rejected_keys, sizeof s->rejected_keys, login_rejected_keys(c->login.machine));
 	login_free(c->login.machine);
 	c->login.machine = NULL;
 	exchange_move(&c->login.x, EXCHANGE_IDLE);
 	conn_fire(c, CONN_E_LOGIN_DONE);
-	sess_post(s,
-	    &(struct sess_event){ .kind = SESS_EV_ONLINE,
-		.online = { .unknown_keys = s->unknown_keys, .rejected_keys = s->rejected_keys } });
+	sess_post(s, &(struct sess_event){ .kind = SESS_EV_ONLINE });
+}
+
+/* What is new behind the first *told bytes of "a,b,c". */
+static const char *
+news(const char *names, size_t *told)
+{
+	const char *rest = names + *told;
+
+	*told += strlen(rest);
+	return *rest == ',' ? rest + 1 : rest;
+}
+
+/* Told when it happens: however the login ends, and where nobody is told that it does. */
+static void
+tell_keys(struct conn *c)
+{
+	struct sess *s = c->sess;
+	const char *unknown = news(login_unknown_keys(c->login.machine), &c->login.unknown_told),
+		   *rejected = news(login_rejected_keys(c->login.machine), &c->login.rejected_told);
+
+	if (*unknown == '\0' && *rejected == '\0')
+		return;
+	copy_text(s->unknown_keys, sizeof s->unknown_keys, unknown);
+	copy_text(s->rejected_keys, sizeof s->rejected_keys, rejected);
+	sess_post(s, &(struct sess_event){ .kind = SESS_EV_KEYS,
+			 .keys = { .unknown = s->unknown_keys, .rejected = s->rejected_keys } });
 }
 
 /* What the guide counts by name; where it has no message for one, it is the header's fault. */
@@ -160,6 +182,7 @@ enum conn_result
 ctl_login_in(struct conn *c)
 {
 	struct pdu_login_response pdu;
+	enum login_step step;
 	enum conn_result res;
 	bool has_next_stat_sn;
 
@@ -176,20 +199,21 @@ ctl_login_in(struct conn *c)
 	/* Section 11.13.4: the first response sets the number to start from. */
 	has_next_stat_sn = c->login.responses++ == 0 || pdu.stat_sn == c->exp_stat_sn;
 	c->exp_stat_sn = pdu.stat_sn + 1;
-	return login_step(
-	    c, login_rx(c->login.machine,
-		   &(struct login_rsp){
-		       .transit = pdu.transit,
-		       .cont = pdu.cont,
-		       .csg = pdu.csg,
-		       .nsg = pdu.nsg,
-		       .status_class = pdu.status_class,
-		       .status_detail = pdu.status_detail,
-		       .tsih = pdu.tsih,
-		       .has_our_isid = memcmp(pdu.isid, c->sess->cfg.isid, sizeof pdu.isid) == 0,
-		       .has_next_stat_sn = has_next_stat_sn,
-		       .text = c->control,
-		       .text_len = c->control_len,
-		   },
-		   &c->login.req));
+	step = login_rx(c->login.machine,
+	    &(struct login_rsp){
+		.transit = pdu.transit,
+		.cont = pdu.cont,
+		.csg = pdu.csg,
+		.nsg = pdu.nsg,
+		.status_class = pdu.status_class,
+		.status_detail = pdu.status_detail,
+		.tsih = pdu.tsih,
+		.has_our_isid = memcmp(pdu.isid, c->sess->cfg.isid, sizeof pdu.isid) == 0,
+		.has_next_stat_sn = has_next_stat_sn,
+		.text = c->control,
+		.text_len = c->control_len,
+	    },
+	    &c->login.req);
+	tell_keys(c);
+	return login_step(c, step);
 }

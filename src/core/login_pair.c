@@ -107,7 +107,8 @@ login_pair_receive(struct login *l, const struct text_pair *pair)
 	case KEY_TYPE_LIST:
 		bad = deal_receive(&l->deal, key, pair->value, &l->out, &needed);
 		l->answer_needed |= needed;
-		if (deal_rejected(&l->deal, key))
+		/* Where it ends the login, it is told as that. */
+		if (bad == VIOLATION_NONE && deal_rejected(&l->deal, key))
 			note_name(l->rejected_names, pair->key);
 		return bad;
 	case KEY_TYPE_DECL:

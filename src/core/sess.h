@@ -78,6 +78,7 @@ struct sess_ending {
 };
 
 enum sess_event_kind {
+	SESS_EV_KEYS,         /* .keys: a login response had keys that the guide has messages for */
 	SESS_EV_ONLINE,       /* login done */
 	SESS_EV_LOGIN_FAILED, /* .login; followed by SESS_EV_CLOSE */
 	SESS_EV_VERIFY,       /* .verify: ask who knows the target's secret, then sess_verified() */
@@ -96,11 +97,11 @@ struct sess_event {
 	enum sess_event_kind kind;
 	union {
 		struct {
-			/* Answered NotUnderstood: "a,b", shortened, or ""; until the next
-			 * sess_connected(). */
-			const char *unknown_keys;
-			const char *rejected_keys; /* by the target; their defaults hold */
-		} online;
+			/* Answered NotUnderstood: "a,b", shortened, or ""; valid until the next
+			 * call. */
+			const char *unknown;
+			const char *rejected; /* by the target; their defaults hold */
+		} keys;
 		struct {
 			enum login_step
 			    step; /* LOGIN_REFUSED, LOGIN_REDIRECTED or LOGIN_VIOLATION */

@@ -131,7 +131,8 @@ struct conn {
 		struct exchange x;
 		struct login *machine; /* NULL once logged in */
 		struct login_req req;
-		unsigned responses; /* so far */
+		unsigned responses;                 /* so far */
+		size_t unknown_told, rejected_told; /* bytes of the names that were told */
 	} login;
 	struct {
 		struct exchange x;

@@ -222,6 +222,7 @@ link_hand_out(struct link *k)
 			k->why = ev.close.why;
 			k->ops->event(k->user, &ev);
 			break;
+		case SESS_EV_KEYS:
 		case SESS_EV_ONLINE:
 		case SESS_EV_LOGIN_FAILED:
 		case SESS_EV_VERIFY:

@@ -199,7 +199,8 @@ login_run_event(struct login_run *r, const struct sess_event *ev)
 		if (i->ops->event != NULL)
 			i->ops->event(i->user, ev);
 		break;
-	case SESS_EV_REQ:   /* the world's */
+	case SESS_EV_KEYS: /* the world's, as is */
+	case SESS_EV_REQ:
 	case SESS_EV_CLOSE: /* comes as closed() */
 		break;
 	}

@@ -1,15 +1,17 @@
 """What the statistics count and what is said when a target leaves the protocol: each event once, by its own name."""
+import contextlib
 import json
 import threading
 
 import field
 import proc
 import tap
-from fieldtgt import DROP, RESET, SILENT, TEXT, Connection, FieldTarget, Refused, moved_to
+from fieldtgt import DROP, RESET, SILENT, TEXT, Chap, Connection, FieldTarget, Refused, moved_to
 from fieldunit import BUSY, INQUIRY, REPORT_LUNS, Unit, check
 from initiator import Refused as Denied
 
 PREFIX = "iqn.2026-11.org.example:"
+SECRET = "targetsecret12"
 
 
 def told(made, *words):
@@ -94,6 +96,74 @@ def logins(t):
                 made.command("iscsiutil", "-a", "-I", target.host, "-P", target.port)
                 text, code = told(made, "ioscan", "-fnH", "255")
                 assert words in text and code == 4, text
+
+
+@contextlib.contextmanager
+def other(name, act):
+    """Connection's method of this name is act(the usual one, self, ...)."""
+    usual = getattr(Connection, name)
+    setattr(Connection, name, lambda self, *words: act(usual, self, *words))
+    try:
+        yield
+    finally:
+        setattr(Connection, name, usual)
+
+
+def attempts(target):
+    return target.count("login")
+
+
+def keys(t):
+    """Messages 11 and 13: once for each login, whatever becomes of it."""
+    ends = {
+        "is refused": lambda self: self.refuse(Refused(3, 2)),
+        "is hung up on": lambda self: self.obey(DROP),
+        "goes on": lambda self: None,
+    }
+    for what, end in ends.items():
+        def operational(usual, self, asked, end=end):
+            if self.is_discovery:
+                return usual(self, asked)
+            answer = [(k, "Reject" if k == "HeaderDigest" else v) for k, v in usual(self, asked)]
+            self.login_answer(answer + [("X-vendor", "1")], 0x04)
+            _, data = self.receive()
+            assert data == b"X-vendor=NotUnderstood\0", data
+            end(self)
+            return []
+        with t.case("a key that nobody knows, and one of ours that is rejected, are said where the login %s" % what):
+            with FieldTarget() as target, field.initiator(t) as made, other("operational", operational):
+                made.command("iscsiutil", "-b", "7")
+                made.command("iscsiutil", "-a", "-I", target.host, "-P", target.port)
+                text, code = told(made, "ioscan", "-fnH", "255")
+                tries = attempts(target)
+                for message, key in (("ISCSI_LOG_PROTOCOL_TGT_KEY_NOTUNDERSTD", "X-vendor"),
+                                     ("ISCSI_LOG_PROTOCOL_INIT_KEY_REJECTED", "HeaderDigest")):
+                    texts = [e["text"] for e in said(made, message)]
+                    assert len(texts) == tries and all(key in text for text in texts), (texts, tries, text)
+                assert (code == 0) == (what == "goes on"), (code, text)
+                expect(made, login_failures=0 if code == 0 else tries, to_online=1 if code == 0 else 0)
+
+
+def unproven(t):
+    """Message 28, and the counter of targets that do not prove who they are."""
+    for what, answer, key in (("nothing", [], ""), ("another key", [("SRP_s", "0x01")], "SRP_s"),
+                              ("a name alone", [("CHAP_N", "disk")], "")):
+        def security(usual, self, asked, answer=answer):
+            out, may_end = usual(self, asked)
+            return (answer, True) if "CHAP_R" in asked else (out, may_end)
+        with t.case("a target that is asked who it is and answers %s is C28, once a login" % what):
+            with FieldTarget() as target, field.initiator(t) as made, other("security", security):
+                target.chap = Chap("u", SECRET)
+                made.command("iscsiutil", "-u", "-H", "CHAP_BI", "-N", "u", "-W", SECRET, "--target-secret", "-",
+                             stdin="of-the-target\n")
+                made.command("iscsiutil", "-t", "authmethod", "CHAP", "None")
+                made.command("iscsiutil", "-a", "-I", target.host, "-P", target.port)
+                text, code = told(made, "ioscan", "-fnH", "255")
+                tries, texts = attempts(target), [e["text"] for e in said(made, "ISCSI_LOG_PROTOCOL_BAD_CHAP_NR")]
+                assert code == 4 and tries, text
+                assert len(texts) == tries and all("(%s)" % key in t for t in texts), (texts, tries, text)
+                expect(made, auth_failures=tries, login_failures=tries, protocol_errors=0, to_online=0)
+                assert not said(made, "ISW_LOG_BAD_PROTO_HDR")
 
 
 def probes(t):
@@ -193,7 +263,7 @@ def cleared(t):
 
 def main():
     with tap.script() as t:
-        for part in (logins, probes, discoveries, logouts, cleared):
+        for part in (logins, keys, unproven, probes, discoveries, logouts, cleared):
             part(t)
 
 

@@ -202,6 +202,8 @@ drain(struct world *w)
 			continue;
 		}
 		report_event(&ctx, &ev);
+		if (ev.kind == SESS_EV_KEYS)
+			continue; /* the messages are what is looked at */
 		if (ev.kind == SESS_EV_TEXT || ev.kind == SESS_EV_TEXT_DONE)
 			take_text(w, &ev);
 		if (ev.kind == SESS_EV_TEXT)

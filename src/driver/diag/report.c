@@ -57,7 +57,9 @@ static void
 report_chap(const struct diag_ctx *ctx, unsigned number, const char *pair)
 {
 	const char *value = value_of(pair);
+	char name[LIMIT_KEY_NAME_BYTES + 1];
 
+	name_of(pair, name, sizeof name);
 	switch (number) {
 	case 22:
 		diag_ISCSI_LOG_PROTOCOL_BAD_CHAP_A_VAL(ctx, value);
@@ -75,10 +77,10 @@ report_chap(const struct diag_ctx *ctx, unsigned number, const char *pair)
 		diag_ISCSI_LOG_PROTOCOL_BAD_CHAP_R_VAL(ctx, value);
 		break;
 	case 27:
-		diag_ISCSI_LOG_PROTOCOL_BAD_CHAP_AIC(ctx, pair);
+		diag_ISCSI_LOG_PROTOCOL_BAD_CHAP_AIC(ctx, name);
 		break;
 	default:
-		diag_ISCSI_LOG_PROTOCOL_BAD_CHAP_NR(ctx, pair);
+		diag_ISCSI_LOG_PROTOCOL_BAD_CHAP_NR(ctx, name);
 	}
 }
 
@@ -230,12 +232,11 @@ report_event(const struct diag_ctx *ctx, const struct sess_event *ev)
 			diag_ISW_LOG_BAD_DATA_DIGEST(
 			    ctx, ev->close.digest_expected, ev->close.digest_received);
 		break;
-	case SESS_EV_ONLINE:
-		report_keys_of(
-		    ctx, ev->online.unknown_keys, diag_ISCSI_LOG_PROTOCOL_TGT_KEY_NOTUNDERSTD);
-		report_keys_of(
-		    ctx, ev->online.rejected_keys, diag_ISCSI_LOG_PROTOCOL_INIT_KEY_REJECTED);
+	case SESS_EV_KEYS:
+		report_keys_of(ctx, ev->keys.unknown, diag_ISCSI_LOG_PROTOCOL_TGT_KEY_NOTUNDERSTD);
+		report_keys_of(ctx, ev->keys.rejected, diag_ISCSI_LOG_PROTOCOL_INIT_KEY_REJECTED);
 		break;
+	case SESS_EV_ONLINE:
 	case SESS_EV_VERIFY:
 	case SESS_EV_REQ:
 	case SESS_EV_TEXT:

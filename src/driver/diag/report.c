@@ -206,7 +206,8 @@ report_login(const struct diag_ctx *ctx, const struct sess_event *ev)
 		    ctx, ev->login.status_class, ev->login.status_detail, from);
 		break;
 	case LOGIN_VIOLATION:
-		/* Without one the login took too long; report_closed() says that. */
+		/* Of no violation report_closed() says that the login took too long; where nobody
+		 * gave a verdict the target is not to blame. */
 		if (violation_is_targets(ev->login.violation))
 			report_violation(ctx, ev);
 		break;

@@ -64,6 +64,9 @@ violations_are_said(void **state)
 	assert_int_equal(said[1], DIAG_ISCSI_LOG_PROTOCOL_BAD_TGT_NSG);
 	violate(VIOLATION_CHAP_WRONG);
 	assert_int_equal(said[2], DIAG_ISCSI_LOG_PROTOCOL_BAD_CHAP_R_VAL);
+	/* Where nobody gave a verdict the target is not to blame. */
+	violate(VIOLATION_CHAP_UNVERIFIED);
+	assert_int_equal(n_said, 3);
 }
 
 static void

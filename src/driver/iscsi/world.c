@@ -26,7 +26,6 @@ struct line {
 	/* Of the connection that is there. */
 	bool has_logged_out; /* a logout was answered */
 	bool is_ours;        /* we end it */
-	bool is_unasked;     /* nobody gave a verdict on the target */
 };
 
 /* How far the connection had come that has just ended. */
@@ -56,9 +55,7 @@ link_event(void *user, const struct sess_event *ev)
 {
 	struct line *l = user;
 
-	/* Where nobody gave a verdict the target is not to blame. */
-	if (ev->kind != SESS_EV_LOGIN_FAILED || !l->is_unasked)
-		account_event(&l->w->account, ev);
+	account_event(&l->w->account, ev);
 	l->has_logged_out |= ev->kind == SESS_EV_LOGOUT;
 	login_run_event(l->run, ev);
 }
@@ -130,7 +127,7 @@ attach(struct line *l, int fd, const char *local, const char *peer)
 		l->link = link_new(loop, s, &link_ops, l);
 		l->sess = s;
 	}
-	l->has_logged_out = l->is_ours = l->is_unasked = false;
+	l->has_logged_out = l->is_ours = false;
 	if (l->link != NULL) {
 		l->run->send = link_work(l->link);
 		err = link_attach(l->link, fd);
@@ -214,7 +211,6 @@ world_verified(void *owner, struct mail *m)
 
 	if (l->verify == v) {
 		l->verify = NULL;
-		l->is_unasked = v->result.fault.is_set;
 		(void)loop_now_update(l->w->thread->loop);
 		login_run_verified(
 		    l->run, v->query.stamp, v->result.ok, v->result.timed_out, &v->result.fault);

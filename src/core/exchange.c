@@ -175,7 +175,7 @@ void
 exchange_lost(struct conn *c)
 {
 	static void (*const lost[EXCHANGES])(
-	    struct conn *) = { login_lost, logout_lost, ping_lost, text_lost, tmf_lost };
+	    struct conn *) = { login_lost, logout_lost, ping_lost, text_lost, NULL };
 	struct exchange *const x[EXCHANGES] = EXCHANGES_OF(c);
 
 	for (size_t i = 0; i < EXCHANGES; i++) {
@@ -186,7 +186,8 @@ exchange_lost(struct conn *c)
 		x[i]->ending.why = c->result;
 		if (x[i]->ending.how == SESS_END_LOST && conn_result_is_violation(c->result))
 			x[i]->ending.how = SESS_END_VIOLATION;
-		lost[i](c);
+		if (lost[i] != NULL) /* a function for a late command: the command is lost itself */
+			lost[i](c);
 		exchange_move(x[i], EXCHANGE_IDLE);
 	}
 }

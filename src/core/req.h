@@ -33,8 +33,8 @@ enum req_result {
 			  target may have executed it, or may still */
 	REQ_TIMEOUT,   /* no answer within timeout_ms, and the target said by task management that
 			  it has it no more */
-	REQ_ABORTED,   /* ended by a task management function, its own or one for its LUN or the
-			  target, without being late: the target has it no more */
+	REQ_ABORTED,   /* ended by the LOGICAL UNIT RESET that another one needed, without being
+			  late: the target has it no more */
 	REQ_VIOLATION, /* the target says success in a way that contradicts itself or the bytes that
 			  moved: O and U together, a residual count that cannot be, data that is
 			  missing.  The fields are as they came */

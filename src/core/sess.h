@@ -38,15 +38,10 @@ enum sess_state {
 	SESS_LOGOUT,  /* a logout was sent */
 };
 
-/* Task management functions, RFC 7143, section 11.5.1. */
+/* Task management functions that a session asks for, RFC 7143, section 11.5.1. */
 enum sess_tmf_function {
 	SESS_TMF_ABORT_TASK = 1,
-	SESS_TMF_ABORT_TASK_SET = 2,
-	SESS_TMF_CLEAR_ACA = 3,
-	SESS_TMF_CLEAR_TASK_SET = 4,
 	SESS_TMF_LOGICAL_UNIT_RESET = 5,
-	SESS_TMF_TARGET_WARM_RESET = 6,
-	SESS_TMF_TARGET_COLD_RESET = 7,
 };
 
 struct sess_cfg {
@@ -86,7 +81,7 @@ enum sess_event_kind {
 	SESS_EV_TEXT,         /* .text: a part of a Text Response's data (SendTargets) */
 	SESS_EV_TEXT_DONE,    /* .text.ending: SESS_END_ANSWERED, or not all of it came */
 	SESS_EV_PING,         /* .ping: a NOP-Out was answered, or not */
-	SESS_EV_TMF,          /* .tmf: a task management function ended */
+	SESS_EV_TMF,          /* .tmf: a function for a late command was answered, or not in time */
 	SESS_EV_LOGOUT,       /* .logout_response: the Logout Response, 11.15.1 */
 	SESS_EV_ASYNC,        /* .async: an Asynchronous Message, 11.9 */
 	SESS_EV_REJECT,       /* .reject_reason, 11.17.1 */
@@ -133,9 +128,7 @@ struct sess_event {
 		struct {
 			enum sess_tmf_function function;
 			uint8_t response; /* 11.6.1; with SESS_END_ANSWERED */
-			bool is_ours;     /* the session's own recovery asked for it */
 			struct sess_ending ending;
-			void *user;
 		} tmf;
 		uint8_t logout_response;
 		struct {
@@ -241,18 +234,6 @@ int sess_send_targets(struct sess *s, const char *what, uint64_t now);
 /* Ask for a logout that closes the session (11.14). -ENOTCONN when not online. */
 int sess_logout(struct sess *s, uint64_t now);
 
-/*
- * Send a Task Management Function Request (11.5).  `r` is the request to abort
- * (SESS_TMF_ABORT_TASK; it must be the session's) and is ignored otherwise;
- * lun is not used with target resets.  Ends in SESS_EV_TMF; where the response
- * is "function complete" the affected requests are handed back REQ_ABORTED
- * before that.  A request that was not sent yet is handed back at once, and
- * the event says so with response 0; one that the target has answered already
- * keeps its answer, and the event says response 1.  Errors as sess_ping();
- * -EBUSY also while many events wait for sess_next().
- */
-int sess_tmf(struct sess *s, enum sess_tmf_function function, const uint8_t lun[8], struct req *r,
-    void *user, uint64_t now);
 /* The answer to SESS_EV_VERIFY; harmless when that login is over. */
 void sess_verified(struct sess *s, enum chap_verdict verdict, uint64_t now);
 

@@ -186,7 +186,6 @@ struct sess {
 	} text;
 	struct {
 		struct exchange x;
-		bool is_ours; /* the session's own recovery asked for it */
 		enum sess_tmf_function function;
 		uint32_t task_itt, task_cmd_sn; /* SESS_TMF_ABORT_TASK */
 		uint8_t lun[8];
@@ -262,8 +261,6 @@ void task_check_deadlines(struct sess *s, uint64_t now);
 void tmf_recover(struct conn *c);
 /* Its function was not answered in time. */
 void tmf_late(struct conn *c, uint64_t now);
-/* The connection ended before it was answered. */
-void tmf_lost(struct conn *c);
 enum conn_result tmf_in(struct conn *c);
 /* One was put on the wire: with FastAbort its tasks send no more data (4.2.3.4). */
 void tmf_sent(struct conn *c);

@@ -32,16 +32,7 @@ struct item {
 };
 
 /* Who is acting: what ends now must end because of it. */
-enum act {
-	ACT_SUBMIT,
-	ACT_PULL,
-	ACT_ANSWER,
-	ACT_LOSE,
-	ACT_WITHDRAW,
-	ACT_TMF,
-	ACT_TMF_IN,
-	ACT_TICK
-};
+enum act { ACT_SUBMIT, ACT_PULL, ACT_ANSWER, ACT_LOSE, ACT_WITHDRAW, ACT_TMF_IN, ACT_TICK };
 
 struct world {
 	struct peer *p;
@@ -49,7 +40,7 @@ struct world {
 	struct item item[ITEMS];
 	unsigned ids, last_on_wire, seen, out;
 	enum act act;
-	struct item *about; /* ACT_WITHDRAW, ACT_TMF, ACT_ANSWER */
+	struct item *about; /* ACT_WITHDRAW, ACT_ANSWER */
 	bool is_closed;     /* the session wants the connection closed */
 	/* The wire, from the initiator: what the socket took, as far as it is no whole PDU. */
 	uint8_t wire[1 << 20];
@@ -108,10 +99,8 @@ check_end(struct world *w, const struct item *i)
 		assert_true(is_late);
 		break;
 	case REQ_ABORTED:
-		if (w->act == ACT_TMF)
-			assert_true(w->about == i && !i->has_left);
-		else
-			assert_true(w->act == ACT_TMF_IN && w->is_complete && tmf_concerns(w, i));
+		assert_true(w->act == ACT_TMF_IN && w->is_complete && tmf_concerns(w, i));
+		assert_int_equal(w->tmf_function, SESS_TMF_LOGICAL_UNIT_RESET);
 		break;
 	}
 }
@@ -394,23 +383,6 @@ withdraw(struct world *w)
 }
 
 static void
-ask_tmf(struct world *w)
-{
-	static const enum sess_tmf_function functions[] = { SESS_TMF_ABORT_TASK,
-		SESS_TMF_ABORT_TASK, SESS_TMF_LOGICAL_UNIT_RESET, SESS_TMF_ABORT_TASK_SET };
-	struct item *i = pick(w, is_out);
-	uint8_t lun[8] = { 0, (uint8_t)chance(w, 3) };
-
-	if (i == NULL)
-		return;
-	w->act = ACT_TMF;
-	w->about = i;
-	(void)sess_tmf(w->p->sess, functions[chance(w, 4)], lun, &i->r, NULL,
-	    w->p->now); /* refused while one is under way */
-	collect(w);
-}
-
-static void
 answer_tmf(struct world *w)
 {
 	static const uint8_t responses[] = { 0, 0, 0, 1, 5, 255 };
@@ -456,9 +428,7 @@ step(struct world *w)
 		answer(w);
 	else if (what < 78)
 		withdraw(w);
-	else if (what < 82)
-		ask_tmf(w);
-	else if (what < 90)
+	else if (what < 88)
 		answer_tmf(w);
 	else if (what < 98)
 		tick(w);

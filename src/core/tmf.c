@@ -1,6 +1,6 @@
 /*
- * Task management, RFC 7143, sections 4.2.3, 11.5 and 11.6, and what the
- * session does by itself about a command that is not answered in time:
+ * Task management, RFC 7143, sections 4.2.3, 11.5 and 11.6: what the session
+ * does about a command that is not answered in time.  Nobody else asks for it.
  *
  *   ABORT TASK -> LOGICAL UNIT RESET -> the connection is ended
  *
@@ -9,8 +9,6 @@
  * task is still active when "function complete" arrives is gone at the target,
  * and can be handed back without fear of an echo.
  */
-#include <errno.h>
-
 #include "core/sess_impl.h"
 
 enum { RESPONSE_COMPLETE = 0, RESPONSE_NO_TASK = 1 };
@@ -22,17 +20,14 @@ tmf_busy(const struct conn *c)
 }
 
 static void
-tmf_begin(struct conn *c, enum sess_tmf_function function, const uint8_t *lun)
+tmf_begin(struct conn *c, enum sess_tmf_function function, const uint8_t lun[8])
 {
 	const struct sess_cfg *cfg = &c->sess->cfg;
 	uint32_t ms =
 	    function == SESS_TMF_ABORT_TASK ? cfg->abort_timeout_ms : cfg->reset_timeout_ms;
 
 	c->sess->tmf.function = function;
-	c->sess->tmf.is_ours = true;
-	memset(c->sess->tmf.lun, 0, sizeof c->sess->tmf.lun);
-	if (lun != NULL)
-		memcpy(c->sess->tmf.lun, lun, sizeof c->sess->tmf.lun);
+	memcpy(c->sess->tmf.lun, lun, sizeof c->sess->tmf.lun);
 	exchange_queue(&c->sess->tmf.x, c->sess->now_us + ms * 1000ull, NULL);
 }
 
@@ -65,58 +60,6 @@ tmf_recover(struct conn *c)
 	}
 }
 
-static struct task *
-task_of(struct sess *s, const struct req *r)
-{
-	struct task *t = r->slot < s->cfg.slots ? &s->task[r->slot] : NULL;
-
-	return t != NULL && t->req == r && !t->answered ? t : NULL;
-}
-
-/* It waits to be sent; or it was answered, and its end is on its way to the caller. */
-static int
-abort_unsent(struct sess *s, struct req *r, void *user)
-{
-	bool is_waiting = r->slot == SLOT_WAITING;
-
-	/* The caller has not looked at what happened for a while. */
-	if (s->events >= SESS_EVENTS / 2)
-		return -EBUSY;
-	if (is_waiting) {
-		list_remove(&r->link);
-		task_give_back(s, r, REQ_ABORTED);
-	}
-	sess_post(s, &(struct sess_event){ .kind = SESS_EV_TMF,
-			 .tmf = { .function = SESS_TMF_ABORT_TASK,
-			     .response = is_waiting ? RESPONSE_COMPLETE : RESPONSE_NO_TASK,
-			     .user = user } });
-	return 0;
-}
-
-int
-sess_tmf(struct sess *s, enum sess_tmf_function function, const uint8_t lun[8], struct req *r,
-    void *user, uint64_t now)
-{
-	struct conn *c = s->conn;
-	struct task *t = NULL;
-
-	s->now_us = now;
-	if (!sess_can_ask(s))
-		return -ENOTCONN;
-	if (tmf_busy(c))
-		return -EBUSY;
-	if (function == SESS_TMF_ABORT_TASK) {
-		t = task_of(s, r);
-		if (t == NULL)
-			return abort_unsent(s, r, user);
-		tmf_begin_abort(c, t);
-	} else
-		tmf_begin(c, function, function < SESS_TMF_TARGET_WARM_RESET ? lun : NULL);
-	c->sess->tmf.is_ours = false;
-	s->tmf.x.user = user;
-	return 0;
-}
-
 /* Whether the function under way concerns this task. */
 static bool
 tmf_affects(const struct conn *c, const struct task *t)
@@ -124,17 +67,10 @@ tmf_affects(const struct conn *c, const struct task *t)
 	switch (c->sess->tmf.function) {
 	case SESS_TMF_ABORT_TASK:
 		return t->itt == c->sess->tmf.task_itt;
-	case SESS_TMF_ABORT_TASK_SET:
-	case SESS_TMF_CLEAR_TASK_SET:
 	case SESS_TMF_LOGICAL_UNIT_RESET:
-		return memcmp(t->req->lun, c->sess->tmf.lun, sizeof c->sess->tmf.lun) == 0;
-	case SESS_TMF_TARGET_WARM_RESET:
-	case SESS_TMF_TARGET_COLD_RESET:
-		return true;
-	case SESS_TMF_CLEAR_ACA:
 		break;
 	}
-	return false;
+	return memcmp(t->req->lun, c->sess->tmf.lun, sizeof c->sess->tmf.lun) == 0;
 }
 
 static void
@@ -204,13 +140,11 @@ tmf_end(struct conn *c, uint8_t response, struct sess_ending ending)
 			       .tmf = {
 				   .function = c->sess->tmf.function,
 				   .response = response,
-				   .is_ours = c->sess->tmf.is_ours,
 				   .ending = ending,
-				   .user = c->sess->tmf.x.user,
 			       } });
 }
 
-/* Our own function did not help: the next step. */
+/* It did not help: the next step. */
 static void
 tmf_escalate(struct conn *c)
 {
@@ -227,28 +161,11 @@ tmf_escalate(struct conn *c)
 void
 tmf_late(struct conn *c, uint64_t now)
 {
-	bool is_ours = c->sess->tmf.is_ours;
-
 	(void)now;
 	c->counts.exchange_timeouts++;
 	c->counts.tmfs_failed++;
 	tmf_end(c, 0, (struct sess_ending){ .how = SESS_END_TIMEOUT });
-	if (is_ours)
-		tmf_escalate(c);
-	else
-		(void)conn_break(c, CONN_REQUEST_TIMEOUT); /* the result is for receivers */
-}
-
-void
-tmf_lost(struct conn *c)
-{
-	const struct sess *s = c->sess;
-
-	if (!s->tmf.is_ours)
-		sess_post(c->sess, &(struct sess_event){ .kind = SESS_EV_TMF,
-				       .tmf = { .function = s->tmf.function,
-					   .ending = s->tmf.x.ending,
-					   .user = s->tmf.x.user } });
+	tmf_escalate(c);
 }
 
 enum conn_result
@@ -280,10 +197,6 @@ tmf_in(struct conn *c)
 	}
 	c->counts.tmfs_failed++;
 	tmf_end(c, pdu.response, (struct sess_ending){ 0 });
-	/* A command may have become late while somebody else's function was under way. */
-	if (c->sess->tmf.is_ours)
-		tmf_escalate(c);
-	else
-		tmf_recover(c);
+	tmf_escalate(c);
 	return CONN_OK;
 }

@@ -300,29 +300,6 @@ command_send_targets(struct world *w, const struct word *word, size_t n)
 	check_error(w, &word[n - 1], sess_send_targets(w->sess, word[1].text, w->now));
 }
 
-/* tmf abort_task a | tmf logical_unit_reset lun=3 */
-void
-command_tmf(struct world *w, const struct word *word, size_t n)
-{
-	static const char *const names[] = { "", "abort_task", "abort_task_set", "clear_aca",
-		"clear_task_set", "logical_unit_reset", "target_warm_reset", "target_cold_reset",
-		NULL };
-	int function = words_choice(w, "function", word[1].text, names);
-	uint8_t lun[8] = { 0, 3 };
-	struct world_req *q = NULL;
-
-	if (function == SESS_TMF_ABORT_TASK && n > 2)
-		q = world_req(w, word[2].text);
-	for (size_t i = 2; i < n; i++)
-		if (word_value(&word[i], "lun") != NULL)
-			lun[1] = (uint8_t)words_number(w, word_value(&word[i], "lun"), 0);
-	if (w->failed)
-		return;
-	check_error(w, &word[n - 1],
-	    sess_tmf(w->sess, (enum sess_tmf_function)function, lun, q != NULL ? &q->req : NULL, w,
-		w->now));
-}
-
 void
 command_logout(struct world *w, const struct word *word, size_t n)
 {

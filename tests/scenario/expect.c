@@ -355,24 +355,20 @@ command_pong(struct world *w, const struct word *word, size_t n)
 		check_ending(w, &e->ev.ping.ending, &ending);
 }
 
-/* tmf_done logical_unit_reset response=0 ours | … timed_out */
+/* tmf_done logical_unit_reset response=0 | … timed_out */
 void
 command_tmf_done(struct world *w, const struct word *word, size_t n)
 {
-	static const char *const names[] = { "", "abort_task", "abort_task_set", "clear_aca",
-		"clear_task_set", "logical_unit_reset", "target_warm_reset", "target_cold_reset",
+	static const char *const names[] = { "", "abort_task", "", "", "", "logical_unit_reset",
 		NULL };
 	int want = words_choice(w, "function", word[1].text, names);
 	const struct world_event *e = next_event(w, SESS_EV_TMF);
 	struct sess_ending ending = { .how = SESS_END_ANSWERED };
-	bool ours = false;
 
 	if (e == NULL || want < 0)
 		return;
 	for (size_t i = 2; i < n; i++) {
-		if (strcmp(word[i].text, "ours") == 0)
-			ours = true;
-		else if (is_ending(w, &word[i], &ending))
+		if (is_ending(w, &word[i], &ending))
 			continue;
 		else if (check_number(w, &word[i], "response", e->ev.tmf.response))
 			cover_note(COVER_TMF, e->ev.tmf.response);
@@ -382,9 +378,6 @@ command_tmf_done(struct world *w, const struct word *word, size_t n)
 	if ((int)e->ev.tmf.function != want)
 		world_fail(w, "expected %s, got %s", names[want], names[e->ev.tmf.function]);
 	check_ending(w, &e->ev.tmf.ending, &ending);
-	if (e->ev.tmf.is_ours != ours)
-		world_fail(w, "expected a function that is %s",
-		    ours ? "the session's own" : "the caller's");
 }
 
 void

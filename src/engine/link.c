@@ -5,8 +5,8 @@
  *
  * Large payloads are received straight into the request's memory: recvmsg gets
  * that memory first and the staging buffer behind it, so the same call also
- * brings what follows.  The staging buffer belongs to the thread, not to the
- * link; between two calls no byte stays in it.
+ * brings what follows.  The staging buffer is the loop's (loop_scratch_get()), not
+ * the link's; between two calls no byte stays in it.
  */
 #include "engine/link.h"
 
@@ -19,8 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Large enough for a turn's answers at queue depth 128 with 4 KiB reads. */
-#define STAGING_BYTES (640u << 10)
 /*
  * What one link may do in a turn, so that a target that talks and talks takes
  * no time from others: so many stops for events, and no more than the NOP-Ins
@@ -36,6 +34,7 @@ struct link {
 	struct loop_fd fd;
 	struct agenda_timer timer;
 	struct agenda_work flush;
+	uint8_t *staging; /* the loop's */
 	bool attached, closing;
 	bool blocked; /* the socket takes nothing */
 	/*
@@ -50,9 +49,6 @@ struct link {
 	uint64_t armed_us;    /* when the timer will expire; UINT64_MAX: not armed */
 	struct link_counts counts;
 };
-
-static _Thread_local uint8_t *staging;
-static _Thread_local unsigned staging_users;
 
 static void link_turn(struct link *k);
 static void link_take_kept(struct link *k);
@@ -87,14 +83,11 @@ link_new(struct loop *loop, struct sess *s, const struct link_ops *ops, void *us
 
 	if (k == NULL)
 		return NULL;
-	if (staging_users == 0) {
-		staging = malloc(STAGING_BYTES);
-		if (staging == NULL) {
-			free(k);
-			return NULL;
-		}
+	k->staging = loop_scratch_get(loop);
+	if (k->staging == NULL) {
+		free(k);
+		return NULL;
 	}
-	staging_users++;
 	k->loop = loop;
 	k->sess = s;
 	k->ops = ops;
@@ -131,10 +124,7 @@ link_free(struct link *k)
 		return;
 	link_shut(k);
 	sess_disconnected(k->sess, loop_now(k->loop));
-	if (--staging_users == 0) {
-		free(staging);
-		staging = NULL;
-	}
+	loop_scratch_put(k->loop);
 	free(k);
 }
 
@@ -353,13 +343,14 @@ link_receive(struct link *k)
 	size_t want = conn_rx_want(c, &direct), hint = conn_rx_hint(c), got, used;
 	struct iovec iov[2] = {
 		{ .iov_base = direct, .iov_len = want },
-		{ .iov_base = staging, .iov_len = hint < STAGING_BYTES ? hint : STAGING_BYTES },
+		{ .iov_base = k->staging,
+		    .iov_len = hint < LOOP_SCRATCH_BYTES ? hint : LOOP_SCRATCH_BYTES },
 	};
 	struct msghdr msg = { .msg_iov = want > 0 ? iov : iov + 1, .msg_iovlen = want > 0 ? 2 : 1 };
 	ssize_t n;
 
 	if (want == 0)
-		n = recv(k->fd.fd, staging, iov[1].iov_len, MSG_DONTWAIT);
+		n = recv(k->fd.fd, k->staging, iov[1].iov_len, MSG_DONTWAIT);
 	else
 		n = recvmsg(k->fd.fd, &msg, MSG_DONTWAIT);
 	k->counts.recvs++;
@@ -383,9 +374,9 @@ link_receive(struct link *k)
 	}
 	if (got == 0)
 		return;
-	used = link_feed(k, staging, got);
+	used = link_feed(k, k->staging, got);
 	if (used < got && !k->closing)
-		link_keep(k, staging + used, got - used);
+		link_keep(k, k->staging + used, got - used);
 }
 
 /* A good end after which the other side has reset the connection instead of closing it. */

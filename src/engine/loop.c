@@ -24,6 +24,8 @@ struct loop {
 	unsigned watched_count;
 	int batch_at, batch_count;
 	struct epoll_event batch[BATCH];
+	void *scratch;
+	unsigned scratch_users;
 };
 
 static uint64_t
@@ -64,6 +66,26 @@ run_posted(struct loop *l)
 		l->taken = m->next;
 		m->run(m);
 	}
+}
+
+void *
+loop_scratch_get(struct loop *l)
+{
+	if (l->scratch_users == 0)
+		l->scratch = malloc(LOOP_SCRATCH_BYTES);
+	if (l->scratch != NULL)
+		l->scratch_users++;
+	return l->scratch;
+}
+
+void
+loop_scratch_put(struct loop *l)
+{
+	assert(l->scratch_users > 0);
+	if (--l->scratch_users > 0)
+		return;
+	free(l->scratch);
+	l->scratch = NULL;
 }
 
 void
@@ -134,7 +156,7 @@ loop_free(struct loop *l)
 	if (l == NULL)
 		return;
 	loop_unwatch(l, &l->wake);
-	assert(l->watched_count == 0 && l->agenda.timers == NULL);
+	assert(l->watched_count == 0 && l->agenda.timers == NULL && l->scratch_users == 0);
 	close(l->wake.fd);
 	close(l->epfd);
 	free(l);

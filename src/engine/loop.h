@@ -62,6 +62,15 @@ int loop_rewatch(struct loop *l, struct loop_fd *f, uint32_t events);
 /* Before the descriptor is closed.  Harmless when not watched. */
 void loop_unwatch(struct loop *l, struct loop_fd *f);
 
+/*
+ * Memory for the moment, one for all who ask for it: between two callbacks nothing
+ * stays in it.  The first one makes it, the last one frees it.  NULL when memory is
+ * short.  Large enough for a turn's answers at queue depth 128 with 4 KiB reads.
+ */
+#define LOOP_SCRATCH_BYTES (640u << 10)
+void *loop_scratch_get(struct loop *l);
+void loop_scratch_put(struct loop *l);
+
 /* Any thread.  m->run(m) is called on the loop's thread, in order of posting. */
 void loop_post(struct loop *l, struct loop_msg *m);
 /* The loop's thread; nobody posts m any more.  It does not run, if it has not yet. */

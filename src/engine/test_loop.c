@@ -466,6 +466,27 @@ stop_works_from_a_signal_handler_and_another_thread_and_the_loop_runs_again(void
 	thing_free(t);
 }
 
+static void
+memory_for_the_moment_is_one_for_all_of_a_loop(void **state)
+{
+	struct loop *other = loop_new();
+	uint8_t *p = loop_scratch_get(l), *q = loop_scratch_get(other);
+
+	(void)state;
+	assert_non_null(p);
+	assert_non_null(q);
+	assert_ptr_not_equal(p, q);
+	assert_ptr_equal(loop_scratch_get(l), p);
+	loop_scratch_put(l);
+	/* Still there for the other one. */
+	p[0] = p[LOOP_SCRATCH_BYTES - 1] = 1;
+	assert_ptr_equal(loop_scratch_get(l), p);
+	loop_scratch_put(l);
+	loop_scratch_put(l);
+	loop_scratch_put(other);
+	loop_free(other);
+}
+
 int
 main(void)
 {
@@ -485,6 +506,7 @@ main(void)
 		T(hundreds_of_descriptors_are_all_served),
 		T(watching_what_epoll_cannot_watch_is_an_error_that_is_passed_up),
 		T(stop_works_from_a_signal_handler_and_another_thread_and_the_loop_runs_again),
+		T(memory_for_the_moment_is_one_for_all_of_a_loop),
 	};
 
 	(void)setrlimit(RLIMIT_NOFILE, &many_fds);

@@ -79,17 +79,32 @@ count(void *arg)
 	++*(int *)arg;
 }
 
+/* A message that adds to a count. */
+struct one_more {
+	struct loop_msg msg;
+	int *n;
+};
+
+static void
+count_one(struct loop_msg *m)
+{
+	count(LIST_ENTRY(m, struct one_more, msg)->n);
+}
+
 static void
 free_runs_all_that_was_posted(void **state)
 {
+	struct one_more more[50];
 	int n = 0;
 
 	(void)state;
 	for (int round = 1; round <= 100; round++) {
 		struct worker *w = worker_new("test", -1);
 
-		for (int i = 0; i < 50; i++)
-			assert_int_equal(worker_post(w, count, &n), 0);
+		for (int i = 0; i < 50; i++) {
+			more[i] = (struct one_more){ .msg.run = count_one, .n = &n };
+			loop_post(worker_loop(w), &more[i].msg);
+		}
 		worker_free(w);
 		assert_int_equal(n, round * 50);
 	}

@@ -22,7 +22,7 @@ struct call {
 	struct loop_msg msg;
 	void (*fn)(void *arg);
 	void *arg;
-	sem_t *done; /* the caller's who waits, or NULL: the call is on the heap */
+	sem_t *done; /* the caller's, who waits */
 };
 
 static void *
@@ -114,25 +114,9 @@ static void
 run_call(struct loop_msg *m)
 {
 	struct call *c = LIST_ENTRY(m, struct call, msg);
-	sem_t *done = c->done;
 
 	c->fn(c->arg);
-	if (done != NULL)
-		sem_post(done);
-	else
-		free(c);
-}
-
-int
-worker_post(struct worker *w, void (*fn)(void *arg), void *arg)
-{
-	struct call *c = malloc(sizeof *c);
-
-	if (c == NULL)
-		return -ENOMEM;
-	*c = (struct call){ .msg.run = run_call, .fn = fn, .arg = arg };
-	loop_post(w->loop, &c->msg);
-	return 0;
+	sem_post(c->done);
 }
 
 void

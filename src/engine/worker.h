@@ -32,12 +32,6 @@ struct loop *worker_loop(struct worker *w);
 bool worker_is_self(const struct worker *w);
 
 /*
- * Have fn(arg) called on the worker's thread, in order with all posts of this
- * thread.  Allocates, so not for the data path: embed a loop_msg there.
- * 0 or -ENOMEM.
- */
-int worker_post(struct worker *w, void (*fn)(void *arg), void *arg);
-/*
  * Call fn(arg) on the worker's thread and wait until it has returned; on the
  * worker itself it is simply called.  Only to start and to end things: two
  * workers that wait for each other wait for ever.

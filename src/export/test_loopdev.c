@@ -698,10 +698,16 @@ slow_done(struct loopdev_job *job)
 	loop_stop(f->loop);
 }
 
+/* Whoever runs it waits. */
+struct obstacle {
+	struct loop_msg msg;
+	sem_t go_on;
+};
+
 static void
-wait_there(void *arg)
+wait_there(struct loop_msg *m)
 {
-	while (sem_wait(arg) < 0)
+	while (sem_wait(&LIST_ENTRY(m, struct obstacle, msg)->go_on) < 0)
 		continue;
 }
 
@@ -710,15 +716,15 @@ a_job_that_hangs_does_not_hold_up_another(void **state)
 {
 	struct loopdev_job slow = { .what = LOOPDEV_ATTACH, .block_bytes = 512, .done = slow_done };
 	struct fixture f;
-	sem_t go_on;
+	struct obstacle o = { .msg.run = wait_there };
 	int fd;
 
 	(void)state;
 	setup(&f);
 	fusetest_add(&f.t, "slow", 8 * MIB, 512);
 	/* The thread that serves the file of one job waits. */
-	sem_init(&go_on, 0, 0);
-	assert_int_equal(worker_post(f.t.worker, wait_there, &go_on), 0);
+	sem_init(&o.go_on, 0, 0);
+	loop_post(worker_loop(f.t.worker), &o.msg);
 	snprintf(slow.file, sizeof slow.file, "%s/slow", f.t.dir);
 	slow.user = &f;
 	loopdev_run(f.ld, &slow);
@@ -733,7 +739,7 @@ a_job_that_hangs_does_not_hold_up_another(void **state)
 	assert_int_equal(f.slow_count, 0);
 	unlink(f.job.file);
 
-	sem_post(&go_on);
+	sem_post(&o.go_on);
 	assert_int_equal(loop_run(f.loop), 0);
 	assert_int_equal(f.slow_count, 1);
 	assert_int_equal(slow.result, 0);
@@ -741,7 +747,7 @@ a_job_that_hangs_does_not_hold_up_another(void **state)
 	f.job.done = job_done;
 	f.job.user = f.loop;
 	assert_int_equal(run(&f, LOOPDEV_DETACH), 0);
-	sem_destroy(&go_on);
+	sem_destroy(&o.go_on);
 	teardown(&f);
 }
 

@@ -302,24 +302,3 @@ registry_io_list(struct registry *r, struct registry_io **ret, size_t *ret_n)
 	*ret_n = n;
 	return 0;
 }
-
-int
-registry_io_remove(struct registry *r, const char *hw_path)
-{
-	int err = db_check_text(r, hw_path, REGISTRY_HW_PATH_BYTES, "hardware path");
-
-	if (err == 0)
-		err = db_begin(r);
-	if (err < 0)
-		return err;
-	err = db_run(r, "DELETE FROM unit WHERE hw_path = ?", "s", hw_path);
-	if (err >= 0)
-		err = db_run(r, "DELETE FROM io WHERE hw_path = ?", "s", hw_path);
-	if (err == 0)
-		err = db_refuse(r, -ENOENT, "Nothing is to be done.",
-		    "No instance is known for the hardware path %s.", hw_path);
-	err = db_end(r, err);
-	if (err == 0)
-		memset(r->io_hint, 0, sizeof r->io_hint);
-	return err;
-}

@@ -275,38 +275,3 @@ registry_redirect_remove(
 		   " AND from_tpgt = ?",
 		   "sn", target, &f));
 }
-
-int
-registry_redirect_list(struct registry *r, struct registry_redirect **ret, size_t *ret_n)
-{
-	struct registry_redirect *d;
-	sqlite3_stmt *stmt;
-	void *list = NULL;
-	size_t n = 0;
-	int err = db_query(r, &stmt,
-	    "SELECT target, from_address, from_port, from_tpgt, to_address, to_port, to_tpgt"
-	    " FROM redirect ORDER BY target, from_normal, from_port, from_tpgt",
-	    "");
-
-	if (err < 0)
-		return err;
-	while ((err = db_row(r, stmt)) > 0) {
-		d = db_grow(r, &list, n, sizeof *d);
-		err = d == NULL ? -ENOMEM : db_column_text(r, stmt, 0, d->target, sizeof d->target);
-		if (err == 0)
-			err = db_column_address(r, stmt, 1, &d->from);
-		if (err == 0)
-			err = db_column_address(r, stmt, 4, &d->to);
-		if (err < 0)
-			break;
-		n++;
-	}
-	db_done(stmt);
-	if (err < 0) {
-		free(list);
-		return err;
-	}
-	*ret = list;
-	*ret_n = n;
-	return 0;
-}

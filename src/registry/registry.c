@@ -112,18 +112,6 @@ registry_rollback(struct registry *r)
 	(void)db_end(r, -ECANCELED); /* that is what it was told */
 }
 
-int
-registry_address_normal(const char *address, char ret[LIMIT_ADDRESS_BYTES + 1])
-{
-	struct addr parsed;
-	enum addr_result result = addr_parse_host(address, &parsed);
-
-	if (result != ADDR_OK)
-		return result == ADDR_TOO_LONG ? -ENAMETOOLONG : -EINVAL;
-	memcpy(ret, parsed.host, strlen(parsed.host) + 1);
-	return 0;
-}
-
 bool
 registry_address_same(const struct registry_address *a, const struct registry_address *b)
 {

@@ -69,8 +69,6 @@ struct registry_address {
 	uint16_t tpgt;
 };
 
-/* The form that is compared: lower case, IPv6 as RFC 5952.  -EINVAL, -ENAMETOOLONG. */
-int registry_address_normal(const char *address, char ret[LIMIT_ADDRESS_BYTES + 1]);
 bool registry_address_same(const struct registry_address *a, const struct registry_address *b);
 
 /* ---- settings: keys.def ---- */
@@ -97,8 +95,6 @@ struct registry_scope {
 };
 
 const char *registry_key_name(enum registry_key key);
-bool registry_key_is_secret(enum registry_key key);
-bool registry_key_has_level(enum registry_key key, enum registry_level level);
 
 /* scope NULL: global.  *ret_value is for free(); wipe it first where it is a secret.  -ENOENT: not
  * set. */
@@ -266,8 +262,6 @@ int registry_io_instance(
     struct registry *r, enum registry_class c, const char *hw_path, uint32_t *ret_instance);
 /* All classes, in order of class and instance; *ret is for free(). */
 int registry_io_list(struct registry *r, struct registry_io **ret, size_t *ret_n);
-/* In every class.  Also what is known of the LUN there.  -ENOENT */
-int registry_io_remove(struct registry *r, const char *hw_path);
 
 /* ---- which LUN it was ---- */
 
@@ -299,11 +293,6 @@ int registry_device_list(struct registry *r, struct registry_device **ret, size_
 
 /* ---- permanent redirections (RFC 7143, section 11.13.5, status 0x0102) ---- */
 
-struct registry_redirect {
-	char target[LIMIT_ISCSI_NAME_BYTES + 1];
-	struct registry_address from, to;
-};
-
 /* A later one replaces an earlier one of the same target and `from`. */
 int registry_redirect_set(struct registry *r, const char *target,
     const struct registry_address *from, const struct registry_address *to);
@@ -313,6 +302,5 @@ int registry_redirect_get(struct registry *r, const char *target,
 /* No error when there is none. */
 int registry_redirect_remove(
     struct registry *r, const char *target, const struct registry_address *from);
-int registry_redirect_list(struct registry *r, struct registry_redirect **ret, size_t *ret_n);
 
 #endif

@@ -41,20 +41,6 @@ registry_key_name(enum registry_key key)
 	return rows[key].name;
 }
 
-bool
-registry_key_is_secret(enum registry_key key)
-{
-	assert(key < REGISTRY_KEYS);
-	return rows[key].secrecy == SECRET;
-}
-
-bool
-registry_key_has_level(enum registry_key key, enum registry_level level)
-{
-	assert(key < REGISTRY_KEYS);
-	return (rows[key].levels & 1u << level) != 0;
-}
-
 static int
 find_place(struct registry *r, const struct registry_scope *scope, struct place *ret)
 {

@@ -59,8 +59,6 @@ bad_settings_are_refused_and_secrets_never_shown(void **state)
 	assert_null(strstr(registry_error(r)->message, "sss"));
 	assert_int_equal(registry_set(r, NULL, REGISTRY_KEY_initiator_alias, "\xff"), -EINVAL);
 	assert_int_equal(registry_set(r, &target, REGISTRY_KEY_nas_hostname, "x"), -ENOTSUP);
-	assert_true(registry_key_is_secret(REGISTRY_KEY_nas_secret));
-	assert_false(registry_key_is_secret(REGISTRY_KEY_chap_name));
 	assert_string_equal(registry_key_name(REGISTRY_KEY_chap_secret), "chap_secret");
 }
 
@@ -90,11 +88,12 @@ all_values_at_once_are_those_of_each_key(void **state)
 		enum registry_key key = (enum registry_key)(random() % REGISTRY_KEYS);
 		struct registry_scope asked;
 		char text[8];
+		int err;
 
 		(void)snprintf(text, sizeof text, "%d", world);
-		if (registry_key_has_level(key, s->level))
-			assert_int_equal(
-			    registry_set(r, s, key, random() % 4 > 0 ? text : NULL), 0);
+		/* Or there is no such key at this level. */
+		err = registry_set(r, s, key, random() % 4 > 0 ? text : NULL);
+		assert_true(err == 0 || err == -ENOTSUP);
 		asked = scopes[(size_t)random() % n];
 		if (asked.target != NULL)
 			asked.target = again[asked.target == names[1]];
@@ -104,8 +103,8 @@ all_values_at_once_are_those_of_each_key(void **state)
 			const char *got =
 			    registry_values_get(&all, (enum registry_key)k, &level_all);
 			char *value;
-			int err =
-			    registry_effective(r, &asked, (enum registry_key)k, &value, &level);
+
+			err = registry_effective(r, &asked, (enum registry_key)k, &value, &level);
 
 			assert_int_equal(err, got != NULL ? 0 : -ENOENT);
 			if (got == NULL)

@@ -281,14 +281,13 @@ hardware_paths_have_an_instance_per_class_that_stays(void **state)
 	assert_int_equal(io(REGISTRY_CLASS_ext_bus, "255/0/0.0"), 0);
 	reopen();
 	assert_int_equal(io(REGISTRY_CLASS_disk, "255/0/0.0.0.1"), 1);
-	assert_int_equal(registry_io_remove(r, "255/0/0.0.0.0"), 0);
-	assert_int_equal(registry_io_remove(r, "255/0/0.0.0.0"), -ENOENT);
-	assert_int_equal(io(REGISTRY_CLASS_disk, "255/0/0.0.0.7"), 0);
+	assert_int_equal(io(REGISTRY_CLASS_disk, "255/0/0.0.0.7"), 2);
 	assert_int_equal(registry_io_list(r, &list, &n), 0);
-	assert_int_equal(n, 3);
+	assert_int_equal(n, 4);
 	assert_int_equal(list[0].class, REGISTRY_CLASS_ext_bus);
-	assert_string_equal(list[1].hw_path, "255/0/0.0.0.7");
+	assert_string_equal(list[1].hw_path, "255/0/0.0.0.0");
 	assert_int_equal(list[2].instance, 1);
+	assert_string_equal(list[3].hw_path, "255/0/0.0.0.7");
 	free(list);
 }
 
@@ -459,8 +458,6 @@ every_session_may_have_a_bus(void **state)
 	}
 	assert_int_equal(io(REGISTRY_CLASS_ext_bus, "255/0/7.0"), 7);
 	assert_int_equal(registry_commit(r), 0);
-	assert_int_equal(registry_io_remove(r, "255/0/9.0"), 0);
-	assert_int_equal(io(REGISTRY_CLASS_ext_bus, "255/0/4095.1"), 9);
 }
 
 static void
@@ -506,8 +503,6 @@ a_redirection_is_kept_and_replaced(void **state)
 	struct registry_address from = address("Array.example.com", 3260, 1);
 	struct registry_address same = address("array.example.com", 3260, 1);
 	struct registry_address to = address("192.0.2.1", 3260, 1), got;
-	struct registry_redirect *list;
-	size_t n;
 
 	(void)state;
 	assert_int_equal(registry_redirect_get(r, "iqn.t", &from, &got), -ENOENT);
@@ -516,10 +511,6 @@ a_redirection_is_kept_and_replaced(void **state)
 	assert_int_equal(registry_redirect_set(r, "iqn.t", &same, &to), 0);
 	assert_int_equal(registry_redirect_get(r, "iqn.t", &from, &got), 0);
 	assert_int_equal(got.port, 3261);
-	assert_int_equal(registry_redirect_list(r, &list, &n), 0);
-	assert_int_equal(n, 1);
-	assert_string_equal(list[0].from.address, "Array.example.com");
-	free(list);
 	assert_int_equal(registry_redirect_remove(r, "iqn.t", &same), 0);
 	assert_int_equal(registry_redirect_get(r, "iqn.t", &from, &got), -ENOENT);
 }

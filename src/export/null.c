@@ -1,29 +1,16 @@
-#include "export/null.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct entry {
-	struct list link;
-	struct blk_dev *dev;
-	unsigned openers, changes;
-};
+#include "export/null_impl.h"
 
-struct export
-{
-	struct list entries;
-	const struct export_events *events;
-	void *user;
-};
-
-static struct entry *
+static struct null_entry *
 find_dev(const struct export *ex, const struct blk_dev *dev)
 {
 	LIST_EACH(n, tmp, &ex->entries)
 	{
-		struct entry *e = LIST_ENTRY(n, struct entry, link);
+		struct null_entry *e = LIST_ENTRY(n, struct null_entry, link);
 
 		if (e->dev == dev)
 			return e;
@@ -31,17 +18,13 @@ find_dev(const struct export *ex, const struct blk_dev *dev)
 	return NULL;
 }
 
-struct blk_dev *
-null_dev(const struct export *ex, const char *name)
+static bool
+has_name(const struct export *ex, const char *name)
 {
 	LIST_EACH(n, tmp, &ex->entries)
-	{
-		struct entry *e = LIST_ENTRY(n, struct entry, link);
-
-		if (strcmp(e->dev->name, name) == 0)
-			return e->dev;
-	}
-	return NULL;
+	if (strcmp(LIST_ENTRY(n, struct null_entry, link)->dev->name, name) == 0)
+		return true;
+	return false;
 }
 
 static int
@@ -65,12 +48,12 @@ start(struct loop *loop, const char *dir, const struct export_events *events, vo
 static int
 add(struct export *ex, struct blk_dev *dev)
 {
-	struct entry *e;
+	struct null_entry *e;
 	int err = export_check_dev(dev);
 
 	if (err < 0)
 		return err;
-	if (null_dev(ex, dev->name) != NULL)
+	if (has_name(ex, dev->name))
 		return -EEXIST;
 	e = calloc(1, sizeof *e);
 	if (e == NULL)
@@ -83,14 +66,14 @@ add(struct export *ex, struct blk_dev *dev)
 static void
 changed(struct export *ex, struct blk_dev *dev)
 {
-	struct entry *e = find_dev(ex, dev);
+	struct null_entry *e = find_dev(ex, dev);
 
 	assert(e != NULL);
 	e->changes++;
 }
 
 static void
-drop(struct entry *e)
+drop(struct null_entry *e)
 {
 	list_remove(&e->link);
 	free(e);
@@ -99,7 +82,7 @@ drop(struct entry *e)
 static int
 remove_dev(struct export *ex, struct blk_dev *dev, bool force)
 {
-	struct entry *e = find_dev(ex, dev);
+	struct null_entry *e = find_dev(ex, dev);
 
 	assert(e != NULL);
 	if (e->openers > 0 && !force)
@@ -119,7 +102,7 @@ seal(struct export *ex, struct blk_dev *dev, bool is_sealed)
 static unsigned
 openers(const struct export *ex, const struct blk_dev *dev)
 {
-	const struct entry *e = find_dev(ex, dev);
+	const struct null_entry *e = find_dev(ex, dev);
 
 	return e != NULL ? e->openers : 0;
 }
@@ -131,36 +114,9 @@ stop(struct export *ex)
 	void *user = ex->user;
 
 	LIST_EACH(n, tmp, &ex->entries)
-	drop(LIST_ENTRY(n, struct entry, link));
+	drop(LIST_ENTRY(n, struct null_entry, link));
 	events->stopped(user);
 	free(ex);
-}
-
-unsigned
-null_count(const struct export *ex)
-{
-	unsigned count = 0;
-
-	LIST_EACH(n, tmp, &ex->entries)
-	count++;
-	return count;
-}
-
-unsigned
-null_changes(const struct export *ex, const struct blk_dev *dev)
-{
-	const struct entry *e = find_dev(ex, dev);
-
-	return e != NULL ? e->changes : 0;
-}
-
-void
-null_set_openers(struct export *ex, const struct blk_dev *dev, unsigned count)
-{
-	struct entry *e = find_dev(ex, dev);
-
-	assert(e != NULL);
-	e->openers = count;
 }
 
 const struct export_ops null_export = {

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "export/null.h"
+#include "export/null_impl.h"
 
 static struct blk_dev
 a_dev(const char *name)
@@ -45,6 +45,20 @@ on_stopped(void *user)
 
 static const struct export_events events = { .started = on_started, .stopped = on_stopped };
 
+/* By name; NULL: the exporter has no such device. */
+static struct null_entry *
+entry(const struct export *ex, const char *name)
+{
+	LIST_EACH(n, tmp, &ex->entries)
+	{
+		struct null_entry *e = LIST_ENTRY(n, struct null_entry, link);
+
+		if (strcmp(e->dev->name, name) == 0)
+			return e;
+	}
+	return NULL;
+}
+
 static void
 devices_come_and_go(void **state)
 {
@@ -59,15 +73,15 @@ devices_come_and_go(void **state)
 	assert_int_equal(ops->add(ex, &a), 0);
 	assert_int_equal(ops->add(ex, &b), 0);
 	assert_int_equal(ops->add(ex, &again), -EEXIST);
-	assert_int_equal(null_count(ex), 2);
-	assert_ptr_equal(null_dev(ex, "b"), &b);
+	assert_ptr_equal(entry(ex, "a")->dev, &a);
+	assert_ptr_equal(entry(ex, "b")->dev, &b);
 	ops->changed(ex, &b);
-	assert_int_equal(null_changes(ex, &b), 1);
-	null_set_openers(ex, &a, 2);
+	assert_int_equal(entry(ex, "b")->changes, 1);
+	entry(ex, "a")->openers = 2;
 	assert_int_equal(ops->openers(ex, &a), 2);
 	assert_int_equal(ops->remove(ex, &a, false), -EBUSY);
 	assert_int_equal(ops->remove(ex, &a, true), 0);
-	assert_null(null_dev(ex, "a"));
+	assert_null(entry(ex, "a"));
 	assert_int_equal(ops->add(ex, &again), 0);
 	ops->stop(ex);
 	assert_true(told.is_stopped);

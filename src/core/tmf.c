@@ -144,12 +144,28 @@ tmf_end(struct conn *c, uint8_t response, struct sess_ending ending)
 			       } });
 }
 
-/* It did not help: the next step. */
+/* Is there anything left that the function under way is about? */
+static bool
+tmf_is_wanted(const struct conn *c)
+{
+	LIST_EACH(node, tmp, &c->sess->active)
+	{
+		if (tmf_affects(c, LIST_ENTRY(node, struct task, link)))
+			return true;
+	}
+	return false;
+}
+
+/* It did not help: the next step, unless the task was answered meanwhile. */
 static void
 tmf_escalate(struct conn *c)
 {
 	uint8_t lun[8];
 
+	if (!tmf_is_wanted(c)) {
+		tmf_recover(c);
+		return;
+	}
 	if (c->sess->tmf.function == SESS_TMF_ABORT_TASK) {
 		memcpy(lun, c->sess->tmf.lun, sizeof lun);
 		tmf_begin(c, SESS_TMF_LOGICAL_UNIT_RESET, lun);

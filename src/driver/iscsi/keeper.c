@@ -216,7 +216,8 @@ failed(struct keeper *k, const struct mail_keep *m)
 	k->state.is_failing = true;
 	k->state.failures++;
 	fold(k);
-	is_undone = take_back(k, &m->undoable) | take_back(k, &m->changes);
+	is_undone = take_back(k, &m->undoable);
+	is_undone |= take_back(k, &m->changes);
 	rest(k);
 	if (is_undone)
 		k->cfg.undone(k->cfg.user);

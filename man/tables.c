@@ -13,6 +13,8 @@
 #include "core/neg.h"
 #include "driver/diag/diag_limit.h"
 #include "driver/diag/event_log.h"
+#include "export/loopdev.h"
+#include "export/porter_serve.h"
 #include "ini/discovery.h"
 #include "ini/session.h"
 #include "sys/log_limit.h"
@@ -318,6 +320,7 @@ limits(void)
 		{ "CLIENT", "A client of a control socket" },
 		{ "DAEMON", "A daemon of ours" },
 		{ "KERNEL", "Who uses a disk" },
+		{ "DRIVER", "The driver itself, were it conquered, its porter" },
 		{ "REGISTRY", "The registry's file" },
 		{ "CONFIGURATION", "Configuration files" },
 	};

@@ -141,4 +141,8 @@
 /* Memory that buffers nobody uses may keep, of one thread. */
 #define LIMIT_FUSE_IDLE_BYTES (16u << 20)
 
+/* Mounts and loop devices that the driver's porter makes: one a session, and many a session. */
+#define LIMIT_PORTER_MOUNTS LIMIT_SESSIONS
+#define LIMIT_PORTER_LOOPS  65536
+
 #endif

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "export/fuseint.h"
+#include "export/porter.h"
 
 /* Linux 6.2: writes of one file at a time otherwise. */
 #ifndef FOPEN_PARALLEL_DIRECT_WRITES
@@ -182,13 +183,15 @@ do_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *want, int to_set, struct
 		fuse_reply_attr(req, &st, 0);
 }
 
-/* The kernel tells which thread opens; one that we can signal within this process is ours. */
+/* The kernel tells which thread opens; one that we can signal within this process is ours, as are
+ * the porter's. */
 static bool
 is_own(fuse_req_t req)
 {
 	pid_t thread = fuse_req_ctx(req)->pid;
 
-	return thread > 0 && syscall(SYS_tgkill, getpid(), thread, 0) == 0;
+	return thread > 0 &&
+	       (porter_is_own(thread) || syscall(SYS_tgkill, getpid(), thread, 0) == 0);
 }
 
 /* Our own opener is the loop device's, whose protection is its own flag; writes fail all the same.

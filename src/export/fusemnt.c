@@ -24,6 +24,7 @@
 
 #include "export/fuseint.h"
 #include "export/mounts.h"
+#include "export/porter.h"
 #include "sys/fusermount.h"
 
 /* A process that lives answers a stat at once; a busy machine gets some more. */
@@ -97,11 +98,11 @@ fusemnt_mount(struct fuse_session *se, const char *path, const char *max_read)
 	char options[256], device[32];
 	int fd;
 
-	if (!fusermount_is_there())
+	if (!porter_is_there() && !fusermount_is_there())
 		return fuse_session_mount(se, path);
 	(void)snprintf(
 	    options, sizeof options, "rw,nosuid,nodev," FUSEMNT_OPTIONS ",%s", max_read); /* fits */
-	fd = fusermount_mount(path, options);
+	fd = porter_is_there() ? porter_mount(path) : fusermount_mount(path, options);
 	if (fd < 0) {
 		errno = -fd;
 		return -1;
@@ -151,6 +152,8 @@ look(const struct mounts_row *row, void *user)
 static int
 detach(const char *path)
 {
+	if (porter_is_there())
+		return porter_unmount(path);
 	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
 		return 0;
 	return errno == EPERM ? unmount_as_user(path) : -errno;

@@ -11,6 +11,8 @@
 /* The kernel checks modes; only the user who mounts has access at all. */
 #define FUSEMNT_OPTIONS \
 	"fsname=" FUSEMNT_NAME ",subtype=" FUSEMNT_NAME ",default_permissions,noatime,noexec"
+/* The same, for mount(2). */
+#define FUSEMNT_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME)
 
 /*
  * Make `dir` if it is missing (its parent must be there) and take away stale
@@ -24,8 +26,8 @@ void fusemnt_take_away(const char *path);
 
 struct fuse_session;
 /*
- * fuse_session_mount(), or where this process may not start fusermount3, the same by its child
- * (sys/fusermount.h), with `max_read` ("max_read=N") and the options of all our mounts.  Its mounts
+ * fuse_session_mount(), or where this process has a child for it (porter.h, sys/fusermount.h), the
+ * same by that, with `max_read` ("max_read=N") and the options of all our mounts.  Its mounts
  * fusemnt_take_away() takes away, after fuse_session_unmount().
  */
 int fusemnt_mount(struct fuse_session *se, const char *path, const char *max_read);

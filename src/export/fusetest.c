@@ -207,7 +207,7 @@ fusetest_start(struct fusetest *t)
 	snprintf(t->base, sizeof t->base, "/tmp/openisw-fuse-XXXXXX");
 	assert_non_null(mkdtemp(t->base));
 	guard_begin(&t->guard, t->base, 60);
-	snprintf(t->dir, sizeof t->dir, "%s/disk", t->base);
+	snprintf(t->dir, sizeof t->dir, "%s/0", t->base);
 	t->worker = worker_new("export", -1);
 	assert_non_null(t->worker);
 	assert_true(fusetest_try(t));

@@ -33,7 +33,7 @@ struct fusetest {
 	struct worker *worker;
 	struct export *ex;
 	char base[64]; /* a directory of its own */
-	char dir[80];  /* in it: the mount */
+	char dir[80];  /* in it: the mount, named as a session's */
 	struct fusetest_dev devs[FUSETEST_DEVS];
 	unsigned dev_count;
 	struct guard guard;

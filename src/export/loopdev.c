@@ -22,9 +22,7 @@
 #include <unistd.h>
 
 #include "export/loopjob.h"
-
-/* As many jobs may hang before others have to wait for them. */
-#define THREADS_MAX 4
+#include "export/porter.h"
 
 /* <linux/close_range.h> came later than the headers some compile with. */
 #define UNSHARE_FILES (1u << 1)
@@ -39,14 +37,17 @@ struct loopdev {
 	unsigned queued, idle;
 	bool is_ending;
 	unsigned thread_count; /* the caller's thread only */
-	pthread_t threads[THREADS_MAX];
+	pthread_t threads[LOOPDEV_THREADS];
 };
 
 int
 loopdev_check(char *ret_why, size_t size)
 {
-	int fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC), err;
+	int fd, err;
 
+	if (porter_is_there())
+		return porter_loops(ret_why, size);
+	fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	if (fd >= 0) {
 		close(fd);
 		return 0;
@@ -99,7 +100,10 @@ thread_run(void *arg)
 	struct loopdev *ld = arg;
 	struct list *node;
 
-	leave_files(ld->done_fd.fd);
+	/* The porter's jobs are processes of their own: a thread that waits for one can be killed.
+	 */
+	if (!porter_is_there())
+		leave_files(ld->done_fd.fd);
 	pthread_mutex_lock(&ld->lock);
 	for (;;) {
 		while ((node = list_pop(&ld->todo)) == NULL && !ld->is_ending) {
@@ -111,7 +115,10 @@ thread_run(void *arg)
 			break;
 		ld->queued--;
 		pthread_mutex_unlock(&ld->lock);
-		loopjob_run(LIST_ENTRY(node, struct loopdev_job, link));
+		if (porter_is_there())
+			porter_run(LIST_ENTRY(node, struct loopdev_job, link));
+		else
+			loopjob_run(LIST_ENTRY(node, struct loopdev_job, link));
 		pthread_mutex_lock(&ld->lock);
 		list_push_back(&ld->done, node);
 		tell(ld);
@@ -217,6 +224,6 @@ loopdev_run(struct loopdev *ld, struct loopdev_job *job)
 	pthread_cond_signal(&ld->changed);
 	pthread_mutex_unlock(&ld->lock);
 	/* If there is no thread to be had, the job waits for one that is busy. */
-	if (is_short && ld->thread_count < THREADS_MAX)
+	if (is_short && ld->thread_count < LOOPDEV_THREADS)
 		(void)start_thread(ld);
 }

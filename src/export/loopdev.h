@@ -6,6 +6,7 @@
  * a mount that this process itself serves, the thread that serves it must be
  * free to answer.  So jobs run on threads of their own; a job that hangs, for
  * its session has no connection, delays only those behind it on its thread.
+ * Where there is a porter (porter.h), the threads ask it, and nothing of this is done here.
  */
 #ifndef EXPORT_LOOPDEV_H
 #define EXPORT_LOOPDEV_H
@@ -16,6 +17,9 @@
 #include "export/loopuse.h"
 
 struct loopdev;
+
+/* As many jobs may hang before others have to wait for them. */
+#define LOOPDEV_THREADS 4
 
 /*
  * What a loop device is tied to, beside its file's name: device and inode of
@@ -77,6 +81,11 @@ struct loopdev_job {
 	 * counts, a flush of what the disk has long acknowledged does not.
 	 */
 	bool is_lost;
+	/* ATTACH, CHANGE: the file is open, or fd is a negative errno; else it is found by its
+	 * name. */
+	bool has_fd;
+	int fd;
+	pid_t group; /* processes of this group are none of a device's users; 0: no group */
 	/* Called on the loop of loopdev_new(). */
 	void (*done)(struct loopdev_job *job);
 	void *user;

@@ -173,13 +173,14 @@ attach(struct loopdev_job *job)
 	control = open_control(job);
 	if (control < 0)
 		return;
-	file = open(job->file, O_RDWR | O_CLOEXEC);
-	if (file < 0) {
-		fail(job, -errno, "cannot open %s: %s", job->file, strerror(errno));
-	} else {
+	file = job->has_fd ? job->fd : open(job->file, O_RDWR | O_CLOEXEC);
+	if (file < 0)
+		fail(job, job->has_fd ? file : -errno, "cannot open %s: %s", job->file,
+		    strerror(job->has_fd ? -file : errno));
+	else
 		attach_file(job, control, file);
+	if (file >= 0 && !job->has_fd)
 		close(file);
-	}
 	close(control);
 	if (job->result < 0)
 		job->path[0] = '\0';
@@ -206,18 +207,32 @@ open_tied(struct loopdev_job *job, int flags)
 	return -1;
 }
 
+/* 0 or a negative errno. */
+static int
+take_size(const struct loopdev_job *job, int fd)
+{
+	struct stat st;
+
+	if (job->has_fd && job->fd < 0)
+		return job->fd;
+	/* Older kernels take the size they know, so let them ask for it. */
+	if ((job->has_fd ? fstat(job->fd, &st) : stat(job->file, &st)) < 0)
+		return -errno;
+	return ioctl(fd, LOOP_SET_CAPACITY, 0) < 0 ? -errno : 0;
+}
+
 static void
 change(struct loopdev_job *job)
 {
-	struct stat st;
-	int fd = open_tied(job, O_RDONLY), err = 0;
+	int fd = open_tied(job, O_RDONLY), err;
 
 	if (fd < 0)
 		return;
-	/* Older kernels take the size they know, so let them ask for it. */
-	if (stat(job->file, &st) < 0 || ioctl(fd, LOOP_SET_CAPACITY, 0) < 0)
-		fail(job, -errno, "cannot change the size of %s: %s", job->path, strerror(errno));
-	else
+	err = take_size(job, fd);
+	if (err < 0) {
+		fail(job, err, "cannot change the size of %s: %s", job->path, strerror(-err));
+		err = 0;
+	} else
 		err = protect(fd, job->is_read_only);
 	if (err < 0)
 		fail(job, err, "cannot change the write protection of %s: %s", job->path,
@@ -269,7 +284,7 @@ report_use(struct loopdev_job *job)
 {
 	struct loopuse use = { .number = job->number };
 
-	loopuse_find(&use, 1);
+	loopuse_find(&use, 1, job->group);
 	if (use.is_used)
 		fail(job, -EBUSY, "%s is %s; end that first", job->path, use.who);
 	else
@@ -365,7 +380,7 @@ loopjob_run(struct loopdev_job *job)
 		loopsweep_tidy(job);
 		break;
 	case LOOPDEV_USERS:
-		loopuse_find(job->users, job->n_numbers);
+		loopuse_find(job->users, job->n_numbers, job->group);
 		break;
 	}
 }

@@ -180,8 +180,14 @@ find_in_process(const struct search *s, const char *pid)
 	closedir(d);
 }
 
+static bool
+is_own(pid_t pid, pid_t group)
+{
+	return pid == getpid() || (group != 0 && getpgid(pid) == group);
+}
+
 static void
-find_processes(const struct search *s)
+find_processes(const struct search *s, pid_t group)
 {
 	DIR *d = opendir("/proc");
 	struct dirent *e;
@@ -189,7 +195,8 @@ find_processes(const struct search *s)
 	if (d == NULL)
 		return;
 	while ((e = readdir(d)) != NULL)
-		if (isdigit((unsigned char)e->d_name[0]) && strtol(e->d_name, NULL, 10) != getpid())
+		if (isdigit((unsigned char)e->d_name[0]) &&
+		    !is_own((pid_t)strtol(e->d_name, NULL, 10), group))
 			find_in_process(s, e->d_name);
 	closedir(d);
 }
@@ -210,7 +217,7 @@ find_claim(struct loopuse *u)
 }
 
 void
-loopuse_find(struct loopuse *devices, size_t n)
+loopuse_find(struct loopuse *devices, size_t n, pid_t group)
 {
 	struct search s = { devices, n };
 
@@ -223,7 +230,7 @@ loopuse_find(struct loopuse *devices, size_t n)
 	qsort(devices, n, sizeof *devices, by_number);
 	(void)mounts_each(see_mount, &s); /* it sees all of them */
 	find_swaps(&s);
-	find_processes(&s);
+	find_processes(&s, group);
 	for (size_t i = 0; i < n; i++) {
 		if (!devices[i].is_used)
 			find_holders(&devices[i]);

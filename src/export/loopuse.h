@@ -7,6 +7,8 @@
 #ifndef EXPORT_LOOPUSE_H
 #define EXPORT_LOOPUSE_H
 
+#include <sys/types.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -18,8 +20,9 @@ struct loopuse {
 
 /*
  * Find the users of n different devices, and leave them in order of their
- * numbers.  This process itself does not count.  May wait for a device.
+ * numbers.  This process itself does not count, nor those of this group of
+ * processes (0: none).  May wait for a device.
  */
-void loopuse_find(struct loopuse *devices, size_t n);
+void loopuse_find(struct loopuse *devices, size_t n, pid_t group);
 
 #endif

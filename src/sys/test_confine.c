@@ -3,6 +3,7 @@
  * own each, for every profile.
  */
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -351,7 +352,7 @@ static const struct attempt {
 	{                                               \
 #name, name, permitted, otherwise, true \
 	}
-	A(unix_stream, ALL_DAEMONS | BIT(DRIVER), 0),
+	A(unix_stream, ALL_DAEMONS | BIT(DRIVER), EPERM),
 	A(inet_stream, BIT(ISWD) | BIT(RESOLVD) | BIT(ISLPD), EPERM),
 	A(inet6_stream, BIT(ISWD) | BIT(RESOLVD) | BIT(ISLPD), EPERM),
 	A(inet_dgram, RESOLVERS, EPERM),
@@ -362,12 +363,12 @@ static const struct attempt {
 	A(netlink_audit, 0, EPERM),
 	A(packet, 0, EPERM),
 	A(read_file, ALL_DAEMONS | BIT(DRIVER), 0),
-	A(write_file, BIT(DRIVER), EPERM),
-	A(read_and_write_file, BIT(DRIVER), EPERM),
-	A(truncate_by_opening, BIT(DRIVER), EPERM),
-	A(create_file, BIT(DRIVER), EPERM),
-	A(create_nameless_file, BIT(DRIVER), EPERM),
-	A(write_file_by_openat2, BIT(DRIVER), ENOSYS),
+	A(write_file, BIT(DRIVER) | BIT(PORTER), EPERM),
+	A(read_and_write_file, BIT(DRIVER) | BIT(PORTER), EPERM),
+	A(truncate_by_opening, BIT(DRIVER) | BIT(PORTER), EPERM),
+	A(create_file, BIT(DRIVER) | BIT(PORTER), EPERM),
+	A(create_nameless_file, BIT(DRIVER) | BIT(PORTER), EPERM),
+	A(write_file_by_openat2, BIT(DRIVER) | BIT(PORTER), ENOSYS),
 	A(rename_file, BIT(DRIVER), EPERM),
 	A(change_mode, BIT(DRIVER), EPERM),
 	A(unlink_file, BIT(DRIVER), EPERM),
@@ -376,7 +377,7 @@ static const struct attempt {
 	A(make_memory, ALL_DAEMONS | BIT(DRIVER), 0),
 	A(make_code, RESOLVERS | BIT(DRIVER), EPERM),
 	A(look_up_name, ALL_DAEMONS | BIT(DRIVER), 0),
-	A(interface_number, ALL_DAEMONS | BIT(DRIVER), 0),
+	A(interface_number, ALL_DAEMONS | BIT(DRIVER), ENOENT),
 	A(listen_to_all, BIT(DRIVER), EPERM),
 	A(say_something, ALL_DAEMONS | BIT(DRIVER), 0),
 	A(load_module, 0, SIGNALLED + SIGSYS),
@@ -390,7 +391,7 @@ static const struct attempt {
 	A(leave_no_core_file, ALL_DAEMONS | BIT(DRIVER), 0),
 	A(abort_process, 0, SIGNALLED + SIGABRT),
 	U(start_thread, RESOLVERS | BIT(DRIVER), EPERM),
-	U(start_process, BIT(DRIVER), EPERM),
+	U(start_process, BIT(DRIVER) | BIT(PORTER), EPERM),
 	U(signal_others, 0, EPERM),
 	U(trace, 0, SIGNALLED + SIGSYS),
 	U(run_program, 0, SIGNALLED + SIGSYS),
@@ -515,6 +516,58 @@ threads_that_were_there_before_are_filtered_too(void **state)
 	assert_int_equal(waitpid(pid, &st, 0), pid);
 	assert_true(WIFEXITED(st));
 	assert_int_equal(WEXITSTATUS(st), EPERM);
+}
+
+/* ---- mounts ---- */
+
+static int
+mount_something(void)
+{
+	return mount("none", dir, "tmpfs", 0, "size=64k") == 0 ? 0 : errno;
+}
+
+static int
+mount_for_all(void)
+{
+	return mount("none", dir, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME,
+		   "size=64k") == 0
+		   ? 0
+		   : errno;
+}
+
+static int
+bind_elsewhere(void)
+{
+	return mount("/etc", dir, NULL, MS_BIND, NULL) == 0 ? 0 : errno;
+}
+
+static int
+unmount_something(void)
+{
+	return umount2(dir, MNT_DETACH) == 0 ? 0 : errno;
+}
+
+/* Also with every capability: the driver mounts nothing, its porter nothing of another kind. */
+static void
+nothing_is_mounted_but_as_the_porter_mounts(void **state)
+{
+	const struct confine_cfg cfg = { .keep_caps = UINT64_MAX };
+
+	(void)state;
+	if (!has_seccomp() || mount_for_all() != 0)
+		skip();
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, unmount_something), EPERM);
+	assert_int_equal(outcome(CONFINE_PORTER, &cfg, unmount_something), EPERM);
+	assert_int_equal(umount2(dir, MNT_DETACH | UMOUNT_NOFOLLOW), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		int (*try)(void) =
+		    (int (*[])(void)){ mount_something, mount_for_all, bind_elsewhere }[i];
+
+		assert_int_equal(outcome(CONFINE_DRIVER, &cfg, try), EPERM);
+		assert_int_equal(
+		    outcome(CONFINE_PORTER, &cfg, try), try == mount_for_all ? 0 : EPERM);
+	}
+	assert_int_equal(umount2(dir, MNT_DETACH | UMOUNT_NOFOLLOW), 0);
 }
 
 /* ---- files ---- */
@@ -691,6 +744,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_profile_can_do_its_work_and_nothing_else),
 		cmocka_unit_test(threads_that_were_there_before_are_filtered_too),
+		cmocka_unit_test(nothing_is_mounted_but_as_the_porter_mounts),
 		cmocka_unit_test(nothing_is_written_but_below_one_directory),
 		cmocka_unit_test(root_becomes_the_daemon_s_user_without_capabilities),
 		cmocka_unit_test(capability_that_is_needed_survives_the_change_of_the_user),

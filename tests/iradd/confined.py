@@ -1,4 +1,5 @@
 """Every program of a running initiator has given up what it does not need; what that means each profile's unit test tries."""
+import glob
 import os
 import pwd
 
@@ -8,8 +9,8 @@ from initiator import Initiator
 
 DAEMONS = ("iswd", "iscsi_resolvd", "islpd", "iradd")
 CAP_NET_RAW = 1 << 13
-# CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHOWN
-DRIVER_CAPS = 1 << 21 | 1 << 19 | 1 << 2 | 1 << 0
+DRIVER_CAPS = 1 << 0  # CAP_CHOWN
+PORTER_CAPS = 1 << 21 | 1 << 19 | 1 << 2  # CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH
 
 
 def status(pid):
@@ -42,11 +43,20 @@ with tap.script() as t:
                 allowed = CAP_NET_RAW if name == "iswd" else 0
                 for key in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"):
                     assert int(s[key], 16) & ~allowed == 0, "%s %s" % (key, s[key])
-        with t.case("iscsi_driverd keeps the rights to mount and to see who uses a disk, and no others"):
-            s = status(pids["iscsi_driverd"])
-            for key in ("CapEff", "CapPrm", "CapBnd"):
-                assert int(s[key], 16) & ~DRIVER_CAPS == 0, "%s %s" % (key, s[key])
-            assert int(s["CapInh"], 16) == int(s["CapAmb"], 16) == 0, s
+        with open("/proc/%d/task/%d/children" % (initiator.driver.pid, initiator.driver.pid)) as f:
+            porter, = [int(word) for word in f.read().split()]
+        with t.case("iscsi_driverd keeps the right to give its daemons their sockets, its porter those to mount and to see who uses a disk"):
+            for pid, allowed in ((pids["iscsi_driverd"], DRIVER_CAPS), (porter, PORTER_CAPS)):
+                s = status(pid)
+                for key in ("CapEff", "CapPrm", "CapBnd"):
+                    assert int(s[key], 16) & ~allowed == 0, "%s %s" % (key, s[key])
+                assert int(s["CapInh"], 16) == int(s["CapAmb"], 16) == 0, s
+                assert s["Seccomp"].strip() == "2" and s["NoNewPrivs"].strip() == "1", s
+        with t.case("no thread of iscsi_driverd has more than its main thread"):
+            for path in glob.glob("/proc/%d/task/*/status" % initiator.driver.pid):
+                with open(path) as f:
+                    s = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+                assert int(s["CapEff"], 16) & ~DRIVER_CAPS == 0 and s["Seccomp"].strip() == "2", (path, s)
         with t.case("no process leaves a core file, and none is out of the reach of the kernel that needs memory"):
             for name, pid in pids.items():
                 with open("/proc/%d/limits" % pid) as f:

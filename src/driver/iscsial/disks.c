@@ -158,6 +158,12 @@ set_start_fault(const struct disks *d, int err, struct fault *ret_fault)
 {
 	if (err == -ENOMEM)
 		stat_add(nexus_cfg(d->x)->stats, STAT_SWD_CONNECTION_io_streams);
+	if (err == -EPIPE) {
+		fault_set(ret_fault, FAULT_INTERNAL,
+		    "start iscsi_driverd anew when its disks are not in use",
+		    "disks cannot be shown at %s: the process that mounts them has ended", d->dir);
+		return;
+	}
 	fault_set(ret_fault, FAULT_INTERNAL,
 	    err == -ENOENT || err == -ENODEV || err == -EPERM || err == -EACCES
 		? "make /dev/fuse available and usable for the driver's user (fusermount3)"

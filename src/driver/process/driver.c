@@ -24,6 +24,7 @@
 #include "driver/iscsial/stop.h"
 #include "driver/iscsial/usage.h"
 #include "export/loopdev.h"
+#include "export/porter.h"
 #include "ipc/helper.h"
 #include "sys/log.h"
 
@@ -236,6 +237,8 @@ open_known(struct driver *d)
 static bool
 start_loop(struct driver *d, const char *export, struct fault *ret_fault)
 {
+	int err;
+
 	d->disks_cfg.export = export_find(export);
 	d->disks_cfg.dir = d->paths.disks;
 	if (d->disks_cfg.export == NULL) {
@@ -256,6 +259,10 @@ start_loop(struct driver *d, const char *export, struct fault *ret_fault)
 		return false;
 	}
 	mailbox_open(d->box, &d->slot, MAIL_ID_IOTHREAD, 1, d);
+	err = porter_watch(d->loop);
+	if (err < 0)
+		log_warn(
+		    "it will not be told when the process for mounts ends: %s", strerror(-err));
 	return true;
 }
 
@@ -325,5 +332,6 @@ driver_fini(struct driver *d)
 	if (!event_log_close(d->events))
 		return;
 	loopdev_free(d->loopdev);
+	porter_end();
 	loop_free(d->loop);
 }

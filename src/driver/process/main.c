@@ -17,6 +17,7 @@
 #include "driver/iscsial/stop.h"
 #include "driver/iscsial/usage.h"
 #include "driver/process/driver.h"
+#include "export/porter.h"
 #include "ipc/client.h"
 #include "ipc/codec.h"
 #include "registry/copy.h"
@@ -98,16 +99,11 @@ prepare(void)
 	write_oom_score();
 }
 
-/*
- * What is left to root, by the rows of work: mounts (SYS_ADMIN), who uses a disk
- * (SYS_PTRACE, DAC_READ_SEARCH), the daemons' directories (CHOWN).
- */
-#define KEEP_CAPS                                                             \
-	(1ull << CAP_SYS_ADMIN | 1ull << CAP_SYS_PTRACE | 1ull << CAP_CHOWN | \
-	    1ull << CAP_DAC_READ_SEARCH)
+/* What is left to root: the daemons' sockets.  Mounts and loop devices are the porter's. */
+#define KEEP_CAPS (1ull << CAP_CHOWN)
 
 /*
- * What targets send is taken apart here.  Root stays root, to mount and to make devices.
+ * What targets send is taken apart here.  Root stays root, who owns what is below the root.
  * An ordinary user's disks are mounted by fusermount3, which is set-user-ID; a child that
  * was started before has it, so that here nothing can be gained, and nothing be written
  * but below the root.
@@ -128,6 +124,22 @@ confine(struct process *p)
 	else if (note[0] != '\0')
 		log_info("not everything could be given up: %s", note);
 	return err;
+}
+
+/* With what it inherits of prepare(), and as long as nothing is parsed.  False: it was said why
+ * not. */
+static bool
+start_porter(struct process *p)
+{
+	char note[CONFINE_NOTE_BYTES];
+	int err = geteuid() == 0 ? porter_start(p->driver.paths.disks, note, sizeof note) : 0;
+
+	if (err < 0)
+		daemon_failed(&p->daemon, PROGRAM,
+		    "cannot start a process for mounts and block devices: %s", strerror(-err));
+	else if (geteuid() == 0 && note[0] != '\0')
+		log_info("not everything could be given up by the process for mounts: %s", note);
+	return err == 0;
 }
 
 /* ---- running ---- */
@@ -177,7 +189,7 @@ serve(struct process *p, const struct options *o)
 		return INSTANCE_EXIT_FAILED;
 	}
 	prepare();
-	if (confine(p) < 0)
+	if (!start_porter(p) || confine(p) < 0)
 		return INSTANCE_EXIT_FAILED;
 	/* Before the first worker: none of them may ever wait for who reads the log. */
 	err = log_start_thread();

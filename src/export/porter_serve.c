@@ -1,0 +1,424 @@
+#include "export/porter_serve.h"
+
+#include <sys/prctl.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cut.h"
+#include "base/limits.h"
+#include "export/loopdev.h"
+#include "export/porter_job.h"
+#include "sys/confine.h"
+#include "sys/sock.h"
+
+/* As in a job, where the way back stands in its place. */
+#define CHANNEL_FD PORTER_BACK_FD
+#define JOBS       (PORTER_MOUNT_JOBS + PORTER_LOOP_JOBS)
+
+/*
+ * SYS_ADMIN: mount(2), umount2(2), BLKROSET.  SYS_PTRACE and DAC_READ_SEARCH: whose open files a
+ * loop device is.  Loop devices themselves want none: they are root's.
+ */
+#define KEEP_CAPS (1ull << CAP_SYS_ADMIN | 1ull << CAP_SYS_PTRACE | 1ull << CAP_DAC_READ_SEARCH)
+
+/* A job that runs. */
+struct job {
+	int fd; /* its end; -1: there is none */
+	struct porter_question q;
+};
+
+/* A loop device that an ATTACH has made. */
+struct made {
+	int number;
+	uint32_t session;
+	struct loopdev_id id;
+	char name[PORTER_NAME_BYTES];
+};
+
+struct porter {
+	const char *base;
+	char real[PATH_MAX];
+	pid_t pid;
+	struct job jobs[JOBS];
+	unsigned mount_jobs, loop_jobs;
+	struct made *made;
+	size_t n_made, made_room;
+	int *free; /* what SWEEP found */
+	size_t n_free, free_room;
+	double tokens; /* questions that may be read now */
+	struct timespec since;
+};
+
+/* ---- answers ---- */
+
+static void
+answer(const struct porter_answer *a, int fd)
+{
+	if (sock_send(CHANNEL_FD, a, sizeof *a, fd) < 0)
+		_exit(0); /* the driver is gone */
+}
+
+static void
+refuse(const struct porter_question *q, int err, const char *why)
+{
+	struct porter_answer a = { .id = q->id, .kind = PORTER_LAST, .result = err, .number = -1 };
+
+	cut_copy(a.text, sizeof a.text, why);
+	answer(&a, -1);
+}
+
+/* ---- what was made ---- */
+
+static struct made *
+find_made(const struct porter *p, int number)
+{
+	for (size_t i = 0; i < p->n_made; i++)
+		if (p->made[i].number == number)
+			return &p->made[i];
+	return NULL;
+}
+
+/* Room for one more, of any of the lists.  False: it is not to be had. */
+static bool
+make_room(void *list, size_t size, size_t n, size_t *room)
+{
+	size_t more = *room > 0 ? 2 * *room : 256;
+	void *p;
+
+	if (n < *room)
+		return true;
+	p = n < LIMIT_PORTER_LOOPS ? reallocarray(*(void **)list, more, size) : NULL;
+	if (p == NULL)
+		return false;
+	*(void **)list = p;
+	*room = more;
+	return true;
+}
+
+/* Before it attaches, so that nothing can be made that is not known. */
+static bool
+can_make(struct porter *p)
+{
+	return make_room(&p->made, sizeof *p->made, p->n_made + p->loop_jobs, &p->made_room);
+}
+
+static void
+note_made(struct porter *p, const struct porter_question *q, const struct porter_answer *a)
+{
+	struct made *m = find_made(p, a->number);
+
+	if (m == NULL)
+		m = &p->made[p->n_made++];
+	*m = (struct made){
+		.number = a->number, .session = q->session, .id = { a->device, a->inode }
+	};
+	memcpy(m->name, q->name, sizeof m->name);
+}
+
+/* What a job has done to a device. */
+static void
+note_result(struct porter *p, const struct porter_question *q, const struct porter_answer *a)
+{
+	bool is_gone = a->result == -ENXIO || (q->op == PORTER_DETACH && a->result == 0);
+	struct made *m;
+
+	switch ((enum porter_op)q->op) {
+	case PORTER_ATTACH:
+		if (a->result == 0)
+			note_made(p, q, a);
+		break;
+	case PORTER_CHANGE:
+	case PORTER_CHECK:
+	case PORTER_DETACH:
+		m = is_gone ? find_made(p, q->number) : NULL;
+		/* It may be another one's by now, which was made meanwhile. */
+		if (m != NULL && m->id.device == q->device && m->id.inode == q->inode)
+			*m = p->made[--p->n_made];
+		break;
+	case PORTER_SWEEP:
+	case PORTER_TIDY:
+		if (a->left < p->n_free)
+			p->n_free = a->left;
+		break;
+	case PORTER_MOUNT:
+	case PORTER_AGAIN:
+	case PORTER_UNMOUNT:
+	case PORTER_LOOPS:
+	case PORTER_USERS:
+	case PORTER_OPS:
+		break;
+	}
+}
+
+static void
+note_free(struct porter *p, const struct porter_answer *a)
+{
+	for (uint32_t i = 0; i < a->count && i < PORTER_NUMBERS; i++)
+		if (make_room(&p->free, sizeof *p->free, p->n_free, &p->free_room))
+			p->free[p->n_free++] = a->numbers[i];
+}
+
+/* ---- questions ---- */
+
+static bool
+is_mount_job(uint32_t op)
+{
+	return op == PORTER_MOUNT || op == PORTER_AGAIN || op == PORTER_UNMOUNT;
+}
+
+/* A device that is asked for: one that we have made, for this disk. */
+static bool
+is_made(const struct porter *p, const struct porter_question *q)
+{
+	const struct made *m = find_made(p, q->number);
+
+	return m != NULL && m->session == q->session && strcmp(m->name, q->name) == 0 &&
+	       m->id.device == q->device && m->id.inode == q->inode;
+}
+
+/* Is it a question that may be asked?  0, or a negative errno and a sentence. */
+static int
+check(struct porter *p, const struct porter_question *q, int fd, const char **ret_why)
+{
+	bool has_disk = q->op >= PORTER_ATTACH && q->op <= PORTER_DETACH;
+
+	*ret_why = "no such question may be asked";
+	if (q->op >= PORTER_OPS || (q->op == PORTER_AGAIN) != (fd >= 0) ||
+	    (has_disk && !porter_is_disk(q->name)) || q->is_read_only > 1 || q->is_forced > 1 ||
+	    q->is_lost > 1)
+		return -EINVAL;
+	*ret_why = "too much is asked for at once";
+	if (is_mount_job(q->op) ? p->mount_jobs >= PORTER_MOUNT_JOBS
+				: p->loop_jobs >= PORTER_LOOP_JOBS)
+		return -EAGAIN;
+	*ret_why = "there are too many block devices";
+	if (q->op == PORTER_ATTACH && !can_make(p))
+		return -ENOSPC;
+	*ret_why = "it is not, or no more, a block device of this disk";
+	if (has_disk && q->op != PORTER_ATTACH && !is_made(p, q))
+		return -ENXIO;
+	return 0;
+}
+
+/* In a process of its own, from the fork on. */
+static _Noreturn void
+run_job(const struct porter *p, const struct porter_question *q, int back, int fuse)
+{
+	struct porter_place place = { p->base, p->real, p->pid, p->free, p->n_free };
+	int *numbers = NULL;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != p->pid)
+		_exit(1);
+	if (fuse >= 0 && dup2(fuse, PORTER_FUSE_FD) < 0)
+		_exit(1);
+	if (dup2(back, PORTER_BACK_FD) < 0)
+		_exit(1);
+	(void)close_range(PORTER_FUSE_FD + (fuse >= 0), ~0u, 0); /* other jobs' ways */
+	if (q->op == PORTER_USERS) {
+		numbers = calloc(p->n_made + 1, sizeof *numbers);
+		for (size_t i = 0; i < p->n_made && numbers != NULL; i++)
+			numbers[i] = p->made[i].number;
+		place.numbers = numbers;
+		place.n_numbers = numbers != NULL ? p->n_made : 0;
+	}
+	porter_job_run(&place, q);
+	_exit(0);
+}
+
+/* 0 or a negative errno. */
+static int
+start_job(struct porter *p, const struct porter_question *q, int fuse)
+{
+	struct job *j = p->jobs;
+	int pair[2];
+	pid_t pid;
+
+	while (j->fd >= 0)
+		j++; /* there is one: check() has seen to it */
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0)
+		run_job(p, q, pair[1], fuse);
+	close(pair[1]);
+	if (pid < 0) {
+		close(pair[0]);
+		return -EAGAIN;
+	}
+	j->fd = pair[0];
+	j->q = *q;
+	if (is_mount_job(q->op))
+		p->mount_jobs++;
+	else
+		p->loop_jobs++;
+	if (q->op == PORTER_SWEEP)
+		p->n_free = 0;
+	return 0;
+}
+
+static void
+take_question(struct porter *p)
+{
+	struct porter_question q;
+	const char *why;
+	int fd, err;
+	ssize_t n = sock_recv(CHANNEL_FD, &q, sizeof q, &fd);
+
+	if (n == 0 || (n < 0 && n != -EMSGSIZE))
+		_exit(0); /* the driver is gone: jobs go with their parent */
+	p->tokens--;
+	if (n == sizeof q) {
+		err = check(p, &q, fd, &why);
+		if (err == 0) {
+			why = "no process could be started for it";
+			err = start_job(p, &q, fd);
+		}
+		if (err < 0)
+			refuse(&q, err, why);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* ---- jobs ---- */
+
+static void
+end_job(struct porter *p, struct job *j)
+{
+	close(j->fd);
+	j->fd = -1;
+	if (is_mount_job(j->q.op))
+		p->mount_jobs--;
+	else
+		p->loop_jobs--;
+}
+
+static void
+take_answer(struct porter *p, struct job *j)
+{
+	struct porter_answer a;
+	int fd;
+	ssize_t n = sock_recv(j->fd, &a, sizeof a, &fd);
+
+	if (n != sizeof a) {
+		refuse(&j->q, -EIO, "the process that was to do it has ended before it was done");
+		end_job(p, j);
+	} else if (a.kind == PORTER_FREE) {
+		note_free(p, &a);
+	} else {
+		a.id = j->q.id;
+		if (a.kind == PORTER_LAST)
+			note_result(p, &j->q, &a);
+		answer(&a, fd);
+		if (a.kind == PORTER_LAST)
+			end_job(p, j);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* ---- the process ---- */
+
+static void
+refill(struct porter *p)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	p->tokens += PORTER_PACE * ((double)(now.tv_sec - p->since.tv_sec) +
+				       (double)(now.tv_nsec - p->since.tv_nsec) * 1e-9);
+	if (p->tokens > PORTER_BURST)
+		p->tokens = PORTER_BURST;
+	p->since = now;
+}
+
+static _Noreturn void
+run(struct porter *p)
+{
+	for (;;) {
+		struct pollfd polls[JOBS + 1] = { { .fd = CHANNEL_FD, .events = POLLIN } };
+		bool is_late;
+
+		refill(p);
+		is_late = p->tokens < 1;
+		if (is_late)
+			polls[0].events = 0; /* its end is told all the same */
+		for (unsigned i = 0; i < JOBS; i++)
+			polls[i + 1] = (struct pollfd){ .fd = p->jobs[i].fd, .events = POLLIN };
+		if (poll(polls, JOBS + 1, is_late ? 10 : -1) < 0)
+			continue;
+		/* First what is done: it makes room. */
+		for (unsigned i = 0; i < JOBS; i++)
+			if (polls[i + 1].fd >= 0 && polls[i + 1].revents != 0)
+				take_answer(p, &p->jobs[i]);
+		if (polls[0].revents & (POLLIN | POLLHUP | POLLERR))
+			take_question(p);
+	}
+}
+
+/* Only the channel and the directory; what the driver writes its log to is not held. */
+static int
+keep_files(int channel, const char *base)
+{
+	int dir = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* Out of the way first. */
+	int a = fcntl(channel, F_DUPFD_CLOEXEC, 10), b = fcntl(dir, F_DUPFD_CLOEXEC, 10);
+
+	if (dir < 0 || a < 0 || b < 0 || dup3(a, CHANNEL_FD, O_CLOEXEC) < 0 ||
+	    dup3(b, PORTER_BASE_FD, O_CLOEXEC) < 0 || close_range(PORTER_BASE_FD + 1, ~0u, 0) < 0)
+		return -errno;
+	/* In the background this is /dev/null: whoever waits for the end of our words does not
+	 * wait. */
+	return dup2(STDOUT_FILENO, STDERR_FILENO) < 0 && errno != EBADF ? -errno : 0;
+}
+
+static int
+prepare(struct porter *p, int channel, char *note)
+{
+	const struct confine_cfg cfg = { .keep_caps = KEEP_CAPS };
+	int err;
+
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGCHLD, SIG_IGN); /* nobody waits for jobs */
+	(void)prctl(PR_SET_NAME, "iscsi-porter");
+	/* The group is how a job is known. */
+	if (setsid() < 0 || realpath(p->base, p->real) == NULL)
+		return -errno;
+	p->pid = getpid();
+	err = keep_files(channel, p->base);
+	return err < 0 ? err : confine_enter(CONFINE_PORTER, &cfg, note);
+}
+
+_Noreturn void
+porter_serve(int channel, const char *base)
+{
+	struct porter *p = calloc(1, sizeof *p);
+	struct porter_answer hello = { .kind = PORTER_LAST };
+
+	if (p == NULL)
+		_exit(1);
+	p->base = base;
+	p->tokens = PORTER_BURST;
+	clock_gettime(CLOCK_MONOTONIC, &p->since);
+	for (unsigned i = 0; i < JOBS; i++)
+		p->jobs[i].fd = -1;
+	hello.result = prepare(p, channel, hello.text);
+	answer(&hello, -1);
+	if (hello.result < 0)
+		_exit(1);
+	run(p);
+}

@@ -211,6 +211,18 @@ process(pid_t pid)
 	return p;
 }
 
+/* What mounts for the driver is a child of it. */
+static void
+put_child(json_t *data, pid_t driver)
+{
+	char *children = slurpf("/proc/%d/task/%d/children", (int)driver, (int)driver);
+	long pid = children != NULL ? strtol(children, NULL, 10) : 0;
+
+	if (pid > 0)
+		step_put(data, "iscsi_driverd, its process for mounts", process((pid_t)pid));
+	free(children);
+}
+
 void
 gather_processes(const struct paths *paths, json_t *data, json_t *missing)
 {
@@ -221,6 +233,8 @@ gather_processes(const struct paths *paths, json_t *data, json_t *missing)
 			step_put(data, daemons[i].name, process(pid));
 		else
 			step_put(data, daemons[i].name, json_pack("{s:b}", "running", 0));
+		if (pid > 0 && i == 0)
+			put_child(data, pid);
 		if (pid < 0 && pid != -ENOENT)
 			step_missing(missing, "whether %s runs cannot be told: %s", daemons[i].name,
 			    strerror(-pid));

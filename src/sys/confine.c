@@ -102,6 +102,8 @@ confine_enter(
 	if (err < 0)
 		return note_failure(note, err, "cannot give up capabilities");
 	err = cfg->write_below != NULL ? confine_files_below(cfg->write_below) : 0;
+	if (err == 0 && cfg->n_places > 0 && confine_has_places())
+		err = confine_files_places(cfg->places, cfg->n_places);
 	if (err < 0)
 		note_add(note, "files elsewhere are not out of reach: %s", strerror(-err));
 	err = confine_calls_filter(profile);
@@ -110,6 +112,18 @@ confine_enter(
 	if (err < 0)
 		note_add(note, "system calls are not filtered: %s", strerror(-err));
 	return 0;
+}
+
+bool
+confine_has_places(void)
+{
+	return confine_files_abi() > 0;
+}
+
+int
+confine_settle(void)
+{
+	return confine_calls_filter(CONFINE_SETTLED);
 }
 
 static int

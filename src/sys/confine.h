@@ -19,6 +19,17 @@ enum confine_profile {
 #include "sys/confine.def"
 };
 
+/* What may be done below a directory, or with a file. */
+enum confine_access {
+	CONFINE_READ,  /* open for reading, list */
+	CONFINE_WRITE, /* and make, change, remove */
+	CONFINE_NAMES  /* list, make and remove sockets and links, but open nothing */
+};
+struct confine_place {
+	const char *path;
+	enum confine_access access;
+};
+
 /* Strings are borrowed for the call only. */
 struct confine_cfg {
 	/* Whom to become where root started us; NULL: stay root (iscsi_driverd, which mounts). */
@@ -28,6 +39,12 @@ struct confine_cfg {
 	 * mounts, which Landlock forbids.  NULL: wherever the user may.
 	 */
 	const char *write_below;
+	/*
+	 * Instead: open, make and remove nothing but in these places, where the kernel has Landlock
+	 * (confine_has_places()).  A place that is not there is passed over.  n_places 0: not so.
+	 */
+	const struct confine_place *places;
+	size_t n_places;
 	/* Capabilities to keep where we have them (1 << CAP_…). */
 	uint64_t keep_caps;
 	/* Fail where the kernel has no seccomp; otherwise that is noted only. */
@@ -41,6 +58,9 @@ struct confine_cfg {
  */
 void confine_private(void);
 
+/* Can this kernel keep us to places? */
+bool confine_has_places(void);
+
 /* The profile of a program of ours, which must have one. */
 enum confine_profile confine_find(const char *program);
 /*
@@ -51,5 +71,10 @@ enum confine_profile confine_find(const char *program);
  */
 int confine_enter(
     enum confine_profile profile, const struct confine_cfg *cfg, char note[CONFINE_NOTE_BYTES]);
+/*
+ * A driver has started: from now on no thread of it changes owners and modes of files.  0 or a
+ * negative errno: -ENOSYS where the kernel has no seccomp.
+ */
+int confine_settle(void);
 
 #endif

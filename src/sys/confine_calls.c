@@ -5,6 +5,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <errno.h>
@@ -19,8 +20,9 @@
 
 #define CONDITIONS_MAX 3
 /* Flags of open() that can change something, also those that make a file without a name. */
-#define OPEN_WRITES (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
-#define OWN_PID     ((unsigned)getpid())
+#define OPEN_NAMELESS (O_TMPFILE & ~O_DIRECTORY)
+#define OPEN_WRITES   (O_ACCMODE | O_CREAT | O_TRUNC | OPEN_NAMELESS)
+#define OWN_PID       ((unsigned)getpid())
 /* Flags of clone() that make one. */
 #define CLONE_NAMESPACES                                                                           \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | \
@@ -63,9 +65,10 @@ static const struct {
 	{                                            \
 		arg, SCMP_CMP_MASKED_EQ, mask, value \
 	}
-#define ALLOW(who, ...)       RULE(who, SCMP_ACT_ALLOW, __VA_ARGS__)
-#define REFUSE(who, err, ...) RULE(who, SCMP_ACT_ERRNO(err), __VA_ARGS__)
-#define KILL(who, ...)        RULE(who, SCMP_ACT_KILL_PROCESS, __VA_ARGS__)
+#define ALLOW(who, ...)                 RULE(who, SCMP_ACT_ALLOW, __VA_ARGS__)
+#define REFUSE(who, err, ...)           RULE(who, SCMP_ACT_ERRNO(err), __VA_ARGS__)
+#define REFUSE_NUMBER(who, err, number) { who, SCMP_ACT_ERRNO(err), number, { { 0 } } },
+#define KILL(who, ...)                  RULE(who, SCMP_ACT_KILL_PROCESS, __VA_ARGS__)
 
 static int
 add_rules(scmp_filter_ctx ctx, unsigned profile)

@@ -9,8 +9,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -43,14 +45,15 @@
 #define ALL_DAEMONS (BIT(ISWD) | BIT(RESOLVD) | BIT(ISLPD) | BIT(IRADD))
 #define RESOLVERS   (BIT(RESOLVD) | BIT(ISLPD) | BIT(IRADD))
 
-static const enum confine_profile all[] = {
-#define PROFILE(id, ...) CONFINE_##id,
-#include "sys/confine.def"
-};
+/* But for what is entered after another one. */
+static const enum confine_profile all[] = { CONFINE_ISWD, CONFINE_RESOLVD, CONFINE_ISLPD,
+	CONFINE_IRADD, CONFINE_PORTER, CONFINE_DRIVER };
+static_assert(sizeof all / sizeof all[0] == CONFINE_SETTLED, "all of them, in order");
 #define PROFILES (sizeof all / sizeof all[0])
 
 static char dir[] = "/tmp/test-confine-XXXXXX";
 static char path[64];
+static char names[] = "/tmp/test-confine-names-XXXXXX";
 static char elsewhere[] = "/tmp/test-confine-file-XXXXXX";
 
 /* ---- what is tried: 0 or an errno ---- */
@@ -636,6 +639,169 @@ nothing_is_written_but_below_one_directory(void **state)
 	assert_int_equal(unlink(elsewhere), 0);
 }
 
+static int
+list_elsewhere(void)
+{
+	return made(open("/tmp", O_RDONLY | O_DIRECTORY));
+}
+
+static int
+read_listed(void)
+{
+	return made(open("/etc/passwd", O_RDONLY));
+}
+
+static int
+write_listed(void)
+{
+	return made(open("/etc/passwd", O_WRONLY));
+}
+
+static int
+make_socket_file(void)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(un.sun_path, sizeof un.sun_path, "%s/socket", names);
+	return bind(fd, (struct sockaddr *)&un, sizeof un) == 0 && unlink(un.sun_path) == 0 ? 0
+											    : errno;
+}
+
+static int
+make_named_file(void)
+{
+	char file[80];
+
+	snprintf(file, sizeof file, "%s/file", names);
+	return made(open(file, O_RDWR | O_CREAT, 0600));
+}
+
+static int
+look_at_open_files(void)
+{
+	char file[64], link[64];
+
+	/* Of a process that is outside. */
+	snprintf(file, sizeof file, "/proc/%d/fd/0", (int)getppid());
+	return readlink(file, link, sizeof link) >= 0 ? 0 : errno;
+}
+
+static void
+nothing_is_opened_but_in_the_places_that_are_listed(void **state)
+{
+	const struct confine_place places[] = { { dir, CONFINE_WRITE }, { names, CONFINE_NAMES },
+		{ "/etc", CONFINE_READ }, { "/dev/null", CONFINE_WRITE }, { "/proc", CONFINE_READ },
+		{ "/nonexistent", CONFINE_READ } };
+	const struct confine_cfg cfg = { .places = places,
+		.n_places = sizeof places / sizeof places[0],
+		.keep_caps = UINT64_MAX };
+	int fd;
+
+	(void)state;
+	if (!confine_has_places())
+		skip();
+	assert_non_null(mkdtemp(names));
+	fd = open(elsewhere, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, write_below), 0);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, use_null), 0);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, read_listed), 0);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, write_listed), EACCES);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, read_elsewhere), EACCES);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, list_elsewhere), EACCES);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, write_elsewhere), EACCES);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, make_elsewhere), EACCES);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, remove_elsewhere), EACCES);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, make_socket_file), 0);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, make_named_file), EACCES);
+	assert_int_equal(outcome(CONFINE_DRIVER, &cfg, look_at_open_files), EACCES);
+	assert_int_equal(unlink(elsewhere), 0);
+	assert_int_equal(rmdir(names), 0);
+}
+
+/* ---- a driver that has started ---- */
+
+static int
+make_set_user_id(void)
+{
+	return made(open(path, O_RDWR | O_CREAT | O_TRUNC, 04755));
+}
+
+static int
+make_nameless_set_group_id(void)
+{
+	return made(open(dir, O_RDWR | O_TMPFILE, 02755));
+}
+
+/* Without such a flag nobody looks at the mode, which may be anything. */
+static int
+open_with_stray_mode(void)
+{
+	return made((int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY, 06777));
+}
+
+static int
+make_set_user_id_by_openat2(void)
+{
+	uint64_t how[3] = { O_RDWR | O_CREAT, 04755 };
+
+	return made((int)syscall(SYS_openat2, AT_FDCWD, path, how, sizeof how));
+}
+
+static int
+change_mode_by_number(void)
+{
+	return made((int)syscall(452, AT_FDCWD, path, 04755, 0));
+}
+
+static int
+change_owner(void)
+{
+	return made(chown(path, geteuid(), getegid()));
+}
+
+static int
+settled(int (*try)(void))
+{
+	pid_t pid = fork();
+	int st;
+
+	if (pid == 0) {
+		const struct confine_cfg cfg = { .keep_caps = UINT64_MAX };
+		char note[CONFINE_NOTE_BYTES];
+
+		if (confine_enter(CONFINE_DRIVER, &cfg, note) < 0 || confine_settle() < 0)
+			_exit(NOT_CONFINED);
+		_exit(try());
+	}
+	assert_int_equal(waitpid(pid, &st, 0), pid);
+	return WIFEXITED(st) ? WEXITSTATUS(st) : SIGNALLED + WTERMSIG(st);
+}
+
+static void
+a_driver_that_has_started_changes_no_owners_and_modes(void **state)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	if (!has_seccomp())
+		skip();
+	assert_int_equal(settled(change_mode), EPERM);
+	assert_int_equal(settled(change_mode_by_number), ENOSYS);
+	assert_int_equal(settled(change_owner), EPERM);
+	assert_int_equal(settled(make_set_user_id), EPERM);
+	assert_int_equal(settled(make_nameless_set_group_id), EPERM);
+	assert_int_equal(settled(open_with_stray_mode), 0);
+	assert_int_equal(settled(make_set_user_id_by_openat2), ENOSYS);
+	assert_int_equal(settled(write_below), 0);
+	assert_int_equal(settled(inet_stream), EPERM);
+	assert_int_equal(settled(set_clock), SIGNALLED + SIGSYS);
+}
+
 /* ---- user and capabilities ---- */
 
 static uint64_t
@@ -746,6 +912,8 @@ main(void)
 		cmocka_unit_test(threads_that_were_there_before_are_filtered_too),
 		cmocka_unit_test(nothing_is_mounted_but_as_the_porter_mounts),
 		cmocka_unit_test(nothing_is_written_but_below_one_directory),
+		cmocka_unit_test(nothing_is_opened_but_in_the_places_that_are_listed),
+		cmocka_unit_test(a_driver_that_has_started_changes_no_owners_and_modes),
 		cmocka_unit_test(root_becomes_the_daemon_s_user_without_capabilities),
 		cmocka_unit_test(capability_that_is_needed_survives_the_change_of_the_user),
 		cmocka_unit_test(ordinary_user_is_confined_as_well),

@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -100,7 +101,39 @@ prepare(void)
 }
 
 /* What is left to root: the daemons' sockets.  Mounts and loop devices are the porter's. */
-#define KEEP_CAPS (1ull << CAP_CHOWN)
+#define KEEP_CAPS  (1ull << CAP_CHOWN)
+#define PLACES_MAX 16
+
+/*
+ * Where root's driver has anything to do.  /etc is read for accounts, which may be replaced while
+ * it runs: a rule for a file alone would not hold for the next one of its name.
+ */
+static size_t
+list_places(const struct paths *p, struct confine_place places[PLACES_MAX])
+{
+	const struct confine_place list[] = {
+		{ p->run, CONFINE_WRITE },
+		{ p->registry_dir, CONFINE_WRITE },
+		{ p->log_dir, CONFINE_WRITE },
+		{ p->dev, CONFINE_NAMES },
+		{ p->initiatorname, CONFINE_READ },
+		{ "/dev/null", CONFINE_WRITE },
+		{ "/dev/urandom", CONFINE_READ },
+		{ "/dev/random", CONFINE_READ },
+		{ "/etc", CONFINE_READ },
+		{ "/usr", CONFINE_READ },
+		{ "/lib", CONFINE_READ },
+		{ "/lib64", CONFINE_READ },
+		{ "/proc", CONFINE_READ },
+		{ "/sys/devices", CONFINE_READ },
+		{ "/var/lib/sss", CONFINE_READ },
+		{ "/run/systemd/userdb", CONFINE_READ },
+	};
+
+	static_assert(sizeof list / sizeof list[0] <= PLACES_MAX, "they fit");
+	memcpy(places, list, sizeof list);
+	return sizeof list / sizeof list[0];
+}
 
 /*
  * What targets send is taken apart here.  Root stays root, who owns what is below the root.
@@ -111,12 +144,19 @@ prepare(void)
 static int
 confine(struct process *p)
 {
+	struct confine_place places[PLACES_MAX];
 	const struct confine_cfg cfg = {
 		.keep_caps = KEEP_CAPS,
 		.write_below = geteuid() != 0 ? p->driver.paths.root : NULL,
+		.places = places,
+		.n_places = geteuid() == 0 ? list_places(&p->driver.paths, places) : 0,
 	};
 	char note[CONFINE_NOTE_BYTES];
-	int err = confine_enter(confine_find(PROGRAM), &cfg, note);
+	int err;
+
+	if (cfg.n_places > 0 && !confine_has_places())
+		log_debug("this kernel has no Landlock: root's files are in reach");
+	err = confine_enter(confine_find(PROGRAM), &cfg, note);
 
 	if (err < 0)
 		daemon_failed(
@@ -202,6 +242,9 @@ serve(struct process *p, const struct options *o)
 		daemon_failed(&p->daemon, PROGRAM, "%s; %s", why.message, why.next);
 		return INSTANCE_EXIT_FAILED;
 	}
+	err = confine_settle();
+	if (err < 0)
+		log_debug("owners and modes of files could be changed: %s", strerror(-err));
 	err = loop_watch(p->driver.loop, &p->signals, EPOLLIN);
 	if (err == 0) {
 		log_note(PROGRAM " " OPENISW_VERSION " started, root %s", p->driver.paths.root);

@@ -203,10 +203,20 @@ exchange_ping(struct conn *c, uint32_t len, bool is_ours, void *user, uint64_t n
 	exchange_queue(&c->ping.x, now + c->sess->cfg.nop_timeout_ms * 1000ull, user);
 }
 
+uint32_t
+sess_ping_bytes_max(const struct sess *s)
+{
+	uint32_t target = s->params.peer_max_recv_dsl;
+
+	/* RFC 7143, section 13.12: of any PDU in full feature phase. */
+	return sess_state(s) == SESS_ONLINE && target < LIMIT_PING_BYTES ? target
+									 : LIMIT_PING_BYTES;
+}
+
 int
 sess_ping(struct sess *s, uint32_t len, void *user, uint64_t now)
 {
-	if (len > LIMIT_PING_BYTES)
+	if (len > sess_ping_bytes_max(s))
 		return -EINVAL;
 	if (!sess_can_ask(s))
 		return -ENOTCONN;

@@ -226,9 +226,12 @@ bool sess_withdraw(struct sess *s, struct req *r, uint64_t now);
 uint32_t sess_window(const struct sess *s);
 /*
  * Send a NOP-Out with len bytes of ping data (RFC 7143, section 11.18).
- * -ENOTCONN when not online, -EBUSY while another one is unanswered, -EINVAL.
+ * -ENOTCONN when not online, -EBUSY while another one is unanswered, -EINVAL
+ * beyond sess_ping_bytes_max().
  */
 int sess_ping(struct sess *s, uint32_t len, void *user, uint64_t now);
+/* What the target takes in one PDU, LIMIT_PING_BYTES at most. */
+uint32_t sess_ping_bytes_max(const struct sess *s);
 /* Send a Text Request "SendTargets=<what>"; errors as sess_ping(). */
 int sess_send_targets(struct sess *s, const char *what, uint64_t now);
 /* Ask for a logout that closes the session (11.14). -ENOTCONN when not online. */

@@ -57,6 +57,24 @@ our_ping_measures_and_compares(void **state)
 	peer_free(p);
 }
 
+/* RFC 7143, section 13.12; found by tests/sim, seed 5. */
+static void
+ping_is_no_longer_than_the_target_takes(void **state)
+{
+	struct peer *p = peer_online(
+	    "HeaderDigest=None\nDataDigest=None\nMaxConnections=1\nDefaultTime2Wait=2\n"
+	    "DefaultTime2Retain=0\nDataPDUInOrder=Yes\nDataSequenceInOrder=Yes\n"
+	    "ErrorRecoveryLevel=0\nMaxRecvDataSegmentLength=512\nMaxOutstandingR2T=1\n"
+	    "TaskReporting=RFC3720\n" PEER_KEYS_BURSTS "InitialR2T=No\nImmediateData=Yes\n");
+
+	(void)state;
+	assert_int_equal(sess_ping_bytes_max(p->sess), 512);
+	assert_int_equal(sess_ping(p->sess, 513, NULL, p->now), -EINVAL);
+	assert_int_equal(sess_ping(p->sess, 512, p, p->now), 0);
+	assert_int_equal(peer_expect(p, 0x00).len, 512);
+	peer_free(p);
+}
+
 static void
 silence_is_pinged_and_then_ended(void **state)
 {
@@ -241,6 +259,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(target_pings_are_answered_with_their_tag),
 		cmocka_unit_test(our_ping_measures_and_compares),
+		cmocka_unit_test(ping_is_no_longer_than_the_target_takes),
 		cmocka_unit_test(silence_is_pinged_and_then_ended),
 		cmocka_unit_test(send_targets_collects_all_parts),
 		cmocka_unit_test(a_text_without_end_is_ended),

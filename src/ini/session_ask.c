@@ -107,7 +107,7 @@ send_ping(struct session *s)
 		}
 		if (err == -EINVAL)
 			fault_set(&why, FAULT_INVALID, "ask for fewer bytes",
-			    "a ping has at most %u bytes", LIMIT_PING_BYTES);
+			    "a ping has at most %u bytes here", sess_ping_bytes_max(s->sess));
 		else
 			fault_set(
 			    &why, FAULT_OFFLINE, "try again", "the session is not online any more");

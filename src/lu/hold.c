@@ -172,6 +172,17 @@ is_barred(struct lu *u, const struct blk_req *r)
 	       shadow_covers(&u->shadow, r->hold.order, r->offset, r->len);
 }
 
+/* When it is to be looked at again, if time alone bars it; UINT64_MAX: it is not time. */
+static uint64_t
+barred_until_us(const struct lu *u, const struct blk_req *r)
+{
+	uint64_t now = agenda_now(u->path->agenda), trial = hold_trial_from_us(u, r);
+
+	if (r->hold.not_before_us > now)
+		return r->hold.not_before_us;
+	return trial > now ? trial : UINT64_MAX;
+}
+
 void
 hold_review(struct lu *u)
 {
@@ -329,8 +340,7 @@ hold_pump(struct lu *u)
 			list_remove(&r->link);
 			list_push_back(&u->aside, &r->link);
 			hold_clock(u, r);
-			if (is_suspect(r))
-				hold_alarm(u, hold_trial_from_us(u, r));
+			hold_alarm(u, barred_until_us(u, r));
 			continue;
 		}
 		if (is_blocked(u, r))

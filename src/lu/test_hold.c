@@ -440,6 +440,36 @@ a_pause_of_one_request_does_not_hold_others(void **state)
 	end(&w);
 }
 
+/*
+ * It comes back with a pause while the unit is being asked, and is barred by it when the unit is
+ * the same again; nothing else happens that would look at it.  Found by tests/sim, seed 1479.
+ */
+static void
+a_pause_that_began_while_the_unit_was_asked_ends_in_time(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	w.f.path.replacement_us = UINT64_MAX;
+	submit(&w, 0, 0, BLK_WRITE);
+	submit(&w, 0, 1, BLK_WRITE);
+	fake_path_check(&w.f, 0, SENSE_KEY_UNIT_ATTENTION, 0x3f, 0x0e);
+	assert_int_equal(lu_state(w.u[0]), LU_ASKING);
+	fake_path_status(&w.f, 0, SENSE_STATUS_BUSY);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(lu_state(w.u[0]), LU_SAME);
+	assert_int_equal(w.f.n, 1);
+	assert_int_equal(lba(&w, 0), 0);
+	fake_path_good(&w.f, 0);
+	expect_end(&w, 0, 0);
+	fake_path_pass(&w.f, 100000);
+	assert_int_equal(w.f.n, 1);
+	fake_path_good(&w.f, 0);
+	expect_end(&w, 1, 0);
+	end(&w);
+}
+
 static void
 a_full_queue_is_cut_and_grows_back(void **state)
 {
@@ -487,6 +517,7 @@ main(void)
 		cmocka_unit_test(a_late_command_that_has_not_left_is_taken_back),
 		cmocka_unit_test(what_has_not_left_is_taken_back_when_the_unit_is_doubted),
 		cmocka_unit_test(a_pause_of_one_request_does_not_hold_others),
+		cmocka_unit_test(a_pause_that_began_while_the_unit_was_asked_ends_in_time),
 		cmocka_unit_test(a_full_queue_is_cut_and_grows_back),
 	};
 

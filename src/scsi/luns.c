@@ -180,23 +180,34 @@ name_left_out(struct walk *w, bool only_primary)
 }
 
 static void
-claim(struct walk *w, struct luns_entry *ret_luns)
+claim_one(struct walk *w, struct luns_entry *ret_luns, uint32_t lun)
 {
 	uint8_t wire[LUNS_WIRE_BYTES];
 
-	for (uint32_t lun = 0; lun < MAP_LUNS; lun++)
-		for (enum luns_mode m = LUNS_PERIPHERAL; m <= LUNS_EXTENDED; m++) {
-			/* The mode has just said this number, so it can say it again. */
-			if (!has(w->seen[m], lun) || !luns_encode(m, lun, wire))
-				continue;
-			if (w->r.claimed < LIMIT_LUNS) {
-				ret_luns[w->r.claimed].number = lun;
-				memcpy(ret_luns[w->r.claimed++].wire, wire, LUNS_WIRE_BYTES);
-			} else {
-				leave_out(w, wire, LUNS_OUT_TOO_MANY);
-			}
-			break;
+	for (enum luns_mode m = LUNS_PERIPHERAL; m <= LUNS_EXTENDED; m++) {
+		/* The mode has just said this number, so it can say it again. */
+		if (!has(w->seen[m], lun) || !luns_encode(m, lun, wire))
+			continue;
+		if (w->r.claimed < LIMIT_LUNS) {
+			ret_luns[w->r.claimed].number = lun;
+			memcpy(ret_luns[w->r.claimed++].wire, wire, LUNS_WIRE_BYTES);
+		} else {
+			leave_out(w, wire, LUNS_OUT_TOO_MANY);
 		}
+		return;
+	}
+}
+
+/* In ascending order; most words are empty. */
+static void
+claim(struct walk *w, struct luns_entry *ret_luns)
+{
+	for (uint32_t i = 0; i < MAP_LUNS / 64; i++) {
+		uint64_t any = w->seen[0][i] | w->seen[1][i] | w->seen[2][i] | w->seen[3][i];
+
+		for (; any != 0; any &= any - 1)
+			claim_one(w, ret_luns, i * 64 + (uint32_t)__builtin_ctzll(any));
+	}
 }
 
 bool

@@ -46,7 +46,9 @@ session_settings(struct session *s, struct settings *settings)
 	login_run_limits(s->run, &settings->timers);
 	if (login_run_is_down(s->run)) {
 		settings_free(s->settings);
+		settings_free(s->next_settings); /* it is older */
 		s->settings = settings;
+		s->next_settings = NULL;
 	} else {
 		settings_free(s->next_settings);
 		s->next_settings = settings;

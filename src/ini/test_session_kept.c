@@ -81,6 +81,30 @@ a_redirection_for_a_while_is_not_kept(void **state)
 	fake_owner_fini(&o);
 }
 
+/* Settings that wait for the next login give way to newer ones.  Found by tests/sim, seed 7522. */
+static void
+the_newest_settings_count(void **state)
+{
+	struct settings *first = fake_settings(), *second = fake_settings();
+
+	(void)state;
+	first->timers.ms[TIMER_command] = 11000;
+	second->timers.ms[TIMER_command] = 12000;
+	fake_owner_init(&o, 1, 1);
+	fake_owner_online(&o);
+	session_settings(o.s, first);
+	o.w.dial = FAKE_REFUSES;
+	fake_world_drop(&o.w, 0);
+	assert_true(fake_owner_until(&o, SESSION_WAIT, SECOND));
+	session_settings(o.s, second);
+	assert_int_equal(session_path(o.s)->command_ms, 12000);
+	o.w.dial = FAKE_CONNECTS;
+	assert_true(fake_owner_until(&o, SESSION_ONLINE, 60 * SECOND));
+	assert_int_equal(session_path(o.s)->command_ms, 12000);
+	session_settings(o.s, fake_settings());
+	fake_owner_fini(&o);
+}
+
 int
 main(void)
 {
@@ -88,6 +112,7 @@ main(void)
 		cmocka_unit_test(a_promise_without_end_is_never_given_up),
 		cmocka_unit_test(a_logout_that_was_answered_ends_the_nexus),
 		cmocka_unit_test(a_redirection_for_a_while_is_not_kept),
+		cmocka_unit_test(the_newest_settings_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

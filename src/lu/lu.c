@@ -205,6 +205,20 @@ submit(struct blk_dev *b, struct blk_req *r)
 
 /* ---- beginning and end ---- */
 
+/*
+ * Another object may have stood for this unit before and was closed, its requests failed: what they
+ * had sent may still be executed, as long as its nexus lives.
+ */
+static void
+mind_the_past(struct lu *u)
+{
+	const struct path *p = u->path;
+	uint64_t last = p->nexus - (p->is_up && p->nexus > 0);
+
+	if (last > p->dead_nexus)
+		shadow_cast_all(&u->shadow, last);
+}
+
 struct lu *
 lu_new(struct path *path, const struct lu_info *info, const char *name, const struct lu_ops *ops,
     void *user)
@@ -226,6 +240,7 @@ lu_new(struct path *path, const struct lu_info *info, const char *name, const st
 	hold_init(u);
 	lu_ask_init(u);
 	pool_join(path->pool, &u->share);
+	mind_the_past(u);
 	lu_describe(u, info);
 	u->is_changed = false; /* nobody has seen it yet */
 	agenda_cancel(&u->tell);

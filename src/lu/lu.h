@@ -59,7 +59,9 @@ struct lu_latency {
  * `info` is copied: LU_SOMEBODY, is_disk and is_sized; it is the unit that the
  * block device stands for from now on.  Where it was learned under the nexus of
  * now, and nothing cast a doubt since (path.doubts), the unit begins in SAME, else it asks first.
- * `name` as in blk_dev.  NULL when memory is short.
+ * While an older nexus may live (path.dead_nexus) its writes wait: another object may have stood
+ * for the unit, and what that had sent may still be executed. `name` as in blk_dev.  NULL when
+ * memory is short.
  */
 struct lu *lu_new(struct path *path, const struct lu_info *info, const char *name,
     const struct lu_ops *ops, void *user);

@@ -3,6 +3,13 @@
 #include <assert.h>
 
 void
+shadow_cast_all(struct shadow *s, uint64_t nexus)
+{
+	s->is_all = true;
+	s->all_nexus = nexus;
+}
+
+void
 shadow_cast(struct shadow *s, uint64_t order, uint64_t first, uint64_t len, uint64_t nexus)
 {
 	assert(len > 0 && first + len > first);
@@ -12,8 +19,7 @@ shadow_cast(struct shadow *s, uint64_t order, uint64_t first, uint64_t len, uint
 			return;
 		}
 	if (s->n == SHADOW_MAX) {
-		s->is_all = true;
-		s->all_nexus = nexus;
+		shadow_cast_all(s, nexus);
 		return;
 	}
 	s->at[s->n].first = first;

@@ -32,6 +32,8 @@ shadow_is_any(const struct shadow *s)
 
 /* The write `order` of len > 0 bytes was lost under this nexus. */
 void shadow_cast(struct shadow *s, uint64_t order, uint64_t first, uint64_t len, uint64_t nexus);
+/* Unknown writes of nexuses up to this one. */
+void shadow_cast_all(struct shadow *s, uint64_t nexus);
 /* Must this write wait? */
 bool shadow_covers(const struct shadow *s, uint64_t order, uint64_t first, uint64_t len);
 /* All nexus up to this one are dead.  True: there is less shadow than before. */

@@ -470,6 +470,40 @@ a_pause_that_began_while_the_unit_was_asked_ends_in_time(void **state)
 	end(&w);
 }
 
+/*
+ * What an object that was closed had sent for the same unit may be executed late, and would land on
+ * what the new one writes.  Found by tests/sim, seed 1558.
+ */
+static void
+a_new_unit_writes_nothing_while_an_older_nexus_may_live(void **state)
+{
+	struct lu_info info = fake_info(1, 0x5000000000000002);
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	fake_path_down(&w.f, false);
+	fake_path_up(&w.f, false);
+	fake_target_run(&w.t, &w.f);
+	info.nexus = w.f.path.nexus;
+	w.u[1] = lu_new(&w.f.path, &info, "c0t0d1", &(const struct lu_ops){ 0 }, NULL);
+	fake_path_add(&w.f, w.u[1]);
+	w.units[1] = w.units[0];
+	w.t.n = 2;
+	submit(&w, 1, 0, BLK_WRITE);
+	assert_int_equal(w.f.n, 0);
+	submit(&w, 1, 1, BLK_READ);
+	assert_int_equal(w.f.n, 1);
+	fake_path_good(&w.f, 0);
+	expect_end(&w, 1, 0);
+	w.f.path.dead_nexus = 1;
+	lu_path_fenced(w.u[1]);
+	assert_int_equal(w.f.n, 1);
+	fake_path_good(&w.f, 0);
+	expect_end(&w, 0, 0);
+	end(&w);
+}
+
 static void
 a_full_queue_is_cut_and_grows_back(void **state)
 {
@@ -518,6 +552,7 @@ main(void)
 		cmocka_unit_test(what_has_not_left_is_taken_back_when_the_unit_is_doubted),
 		cmocka_unit_test(a_pause_of_one_request_does_not_hold_others),
 		cmocka_unit_test(a_pause_that_began_while_the_unit_was_asked_ends_in_time),
+		cmocka_unit_test(a_new_unit_writes_nothing_while_an_older_nexus_may_live),
 		cmocka_unit_test(a_full_queue_is_cut_and_grows_back),
 	};
 

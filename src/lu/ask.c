@@ -56,7 +56,7 @@ no_answer(struct ask *a)
 	char why[400];
 
 	if (a->is_known) {
-		a->is_incomplete = true;
+		a->info.is_incomplete = true;
 		end(a);
 		return;
 	}
@@ -99,7 +99,7 @@ begin(struct ask *a)
 	a->step = 0;
 	a->tries = 0;
 	a->is_stale = a->is_known = false;
-	a->is_incomplete = a->is_started = a->is_starting = a->has_size = a->has_mode = false;
+	a->info.is_incomplete = a->is_started = a->is_starting = a->has_size = a->has_mode = false;
 	a->alloc = ASK_PAGE_BYTES;
 	memset(&a->pages, 0, sizeof a->pages);
 	memset(&a->info.id, 0, sizeof a->info.id);
@@ -202,10 +202,10 @@ failed(struct ask *a, const struct retry_verdict *v)
 		if (!is_refused || s->need == ASK_SIZE)
 			fault_set(&a->info.fault, FAULT_OFFLINE, "look at the target's log",
 			    "LUN %u: %s", a->info.number, retry_describe(why, sizeof why, &a->req));
-		a->is_incomplete = a->is_incomplete || !is_refused;
+		a->info.is_incomplete = a->info.is_incomplete || !is_refused;
 		break;
 	case ASK_DETAIL:
-		a->is_incomplete = a->is_incomplete || !is_refused;
+		a->info.is_incomplete = a->info.is_incomplete || !is_refused;
 		break;
 	}
 	a->step++;

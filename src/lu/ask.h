@@ -47,7 +47,6 @@ struct ask {
 
 	/* What was learned; info.number and info.wire are set before ask_start(). */
 	struct lu_info info;
-	bool is_incomplete; /* a question about what it is like had no answer for now */
 	unsigned inquiries, inquiries_failed;
 	struct {
 		uint8_t status, response;

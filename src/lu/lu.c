@@ -245,7 +245,8 @@ lu_new(struct path *path, const struct lu_info *info, const char *name, const st
 	u->is_changed = false; /* nobody has seen it yet */
 	agenda_cancel(&u->tell);
 	u->state = u->told = LU_UNKNOWN;
-	if (path->is_up && info->nexus == path->nexus && info->doubts == path->doubts)
+	if (path->is_up && info->nexus == path->nexus && info->doubts == path->doubts &&
+	    !info->is_incomplete)
 		u->state = u->told = LU_SAME;
 	else if (path->is_up)
 		lu_go(u, LU_EV_UP, NULL);

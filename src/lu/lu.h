@@ -58,7 +58,8 @@ struct lu_latency {
 /*
  * `info` is copied: LU_SOMEBODY, is_disk and is_sized; it is the unit that the
  * block device stands for from now on.  Where it was learned under the nexus of
- * now, and nothing cast a doubt since (path.doubts), the unit begins in SAME, else it asks first.
+ * now, completely, and nothing cast a doubt since (path.doubts), the unit begins in SAME, else it
+ * asks first.
  * While an older nexus may live (path.dead_nexus) its writes wait: another object may have stood
  * for the unit, and what that had sent may still be executed. `name` as in blk_dev.  NULL when
  * memory is short.
@@ -101,7 +102,7 @@ void lu_doubt(struct lu *u);
  */
 void lu_overheard(struct lu *u, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s);
 /*
- * A scan has asked it just now.  Where that says what is known, size and flags are
+ * A scan has asked it just now.  Where that says what is known, and all of it, size and flags are
  * taken over; else the unit asks by itself, because a scan's answer may be older than
  * a doubt.
  */

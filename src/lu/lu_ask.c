@@ -241,7 +241,7 @@ done(struct ask *a)
 	case LU_SAME:
 		if (u->is_answered)
 			take_details(u);
-		if (a->is_incomplete && u->ask_n < DETAIL_TIMES)
+		if (a->info.is_incomplete && u->ask_n < DETAIL_TIMES)
 			again_in(u, growing(DETAIL_US, u->ask_n, AWAY_MAX_US));
 		break;
 	case LU_OTHER:
@@ -327,8 +327,8 @@ learn(struct lu *u, const struct lu_info *info)
 }
 
 /*
- * A scan's answer may be older than a doubt, so it is believed only where it says what is known;
- * else the unit asks by itself.
+ * A scan's answer may be older than a doubt, so it is believed only where it says what is known,
+ * and all of it: what it had no answer to must not be forgotten.  Else the unit asks by itself.
  */
 void
 lu_learned(struct lu *u, const struct lu_info *info)
@@ -346,7 +346,8 @@ lu_learned(struct lu *u, const struct lu_info *info)
 		return;
 	match = info->answer == LU_SOMEBODY ? identity_compare(&u->info.id, &info->id)
 					    : IDENTITY_UNCERTAIN;
-	if (u->state != LU_SAME || (match != IDENTITY_SAME && match != IDENTITY_ALIKE))
+	if (u->state != LU_SAME || info->is_incomplete ||
+	    (match != IDENTITY_SAME && match != IDENTITY_ALIKE))
 		lu_go(u, LU_EV_DOUBT, NULL);
 	else if (info->is_disk && info->is_sized)
 		learn(u, info);
@@ -355,7 +356,8 @@ lu_learned(struct lu *u, const struct lu_info *info)
 void
 lu_adopt(struct lu *u, const struct lu_info *info)
 {
-	bool is_of_now = info->nexus == u->path->nexus && info->doubts == u->path->doubts;
+	bool is_of_now = info->nexus == u->path->nexus && info->doubts == u->path->doubts &&
+			 !info->is_incomplete;
 
 	assert(info->answer == LU_SOMEBODY && info->is_disk && info->is_sized);
 	if (u->state == LU_CLOSED)

@@ -27,6 +27,9 @@ struct lu_info {
 	bool is_disk;           /* a disk by its type: what follows counts */
 	bool is_sized;          /* capacity is valid; else `fault` says why not */
 	struct capacity capacity;
+	/* A question about what it is like had no answer for now: its fields are of before, or
+	 * empty. */
+	bool is_incomplete;
 	bool has_mode; /* mode is valid */
 	struct mode mode;
 	struct vpd_limits limits;          /* zeros: none are named */

@@ -180,6 +180,49 @@ a_scan_that_finds_it_changed_has_it_asked(void **state)
 	end(&w);
 }
 
+/* Else a unit would forget that its write cache is on.  Found by tests/sim, seed 7307. */
+static void
+what_a_scan_had_no_answer_to_is_not_forgotten(void **state)
+{
+	struct lu_info info = fake_info(0, NAA);
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	assert_true(lu_info(w.u[0])->has_mode);
+	info.is_incomplete = true;
+	info.has_mode = false;
+	lu_learned(w.u[0], &info);
+	assert_true(lu_info(w.u[0])->has_mode);
+	assert_int_equal(lu_state(w.u[0]), LU_ASKING);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(lu_state(w.u[0]), LU_SAME);
+	assert_true(lu_info(w.u[0])->has_mode);
+	end(&w);
+}
+
+static void
+a_unit_that_was_not_learned_completely_asks_first(void **state)
+{
+	struct lu_info info = fake_info(1, 0x5000000000000002);
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	info.is_incomplete = true;
+	info.has_mode = false;
+	w.units[1] = w.units[0];
+	w.units[1].naa = 0x5000000000000002;
+	w.t.n = 2;
+	w.u[1] = lu_new(&w.f.path, &info, "c0t0d1", &(const struct lu_ops){ 0 }, NULL);
+	fake_path_add(&w.f, w.u[1]);
+	assert_int_equal(lu_state(w.u[1]), LU_ASKING);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(lu_state(w.u[1]), LU_SAME);
+	assert_true(lu_info(w.u[1])->has_mode);
+	end(&w);
+}
+
 static void
 an_adopted_unit_is_the_right_one_from_then_on(void **state)
 {
@@ -237,6 +280,8 @@ main(void)
 		cmocka_unit_test(a_scan_that_finds_it_changed_has_it_asked),
 		cmocka_unit_test(an_adopted_unit_is_the_right_one_from_then_on),
 		cmocka_unit_test(a_unit_learned_under_an_older_nexus_asks_first),
+		cmocka_unit_test(what_a_scan_had_no_answer_to_is_not_forgotten),
+		cmocka_unit_test(a_unit_that_was_not_learned_completely_asks_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,8 @@ struct blk_hold {
 	uint64_t not_before_us; /* it pauses */
 	uint64_t at;            /* bytes of it that are done */
 	uint64_t nexus;         /* under which it was sent last */
-	uint64_t mark;          /* flush: writes answered before it was sent; FUA: see lu_io.c */
+	uint64_t mark;          /* flush: writes answered before it was sent; else losses of the
+				   cache, see lu_end.c */
 	uint8_t tries;          /* times that a connection ended with it under way */
 	uint8_t bounces;        /* times that it was not executed, since it last got on */
 	bool was_lost;          /* in the loss that is being told now */

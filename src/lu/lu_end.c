@@ -131,6 +131,15 @@ is_all(struct lu *u, struct blk_req *b, uint32_t chunk)
 		h->at = 0;
 		return false;
 	}
+	/*
+	 * The cache was lost since its first command was sent, so what commands of it wrote may be
+	 * gone, and no flush would tell: that minds writes that were answered.  All of it again.
+	 */
+	if (h->mark != u->losses && (b->op == BLK_WRITE || b->op == BLK_WRITE_ZEROES) &&
+	    lu_io_must_sync(u)) {
+		h->at = 0;
+		return false;
+	}
 	h->at += chunk;
 	if (h->at < b->len)
 		return false;

@@ -244,6 +244,8 @@ lu_io_send(struct lu *u, struct io *io, struct blk_req *r)
 	r->hold.nexus = p->nexus;
 	if (r->op == BLK_FLUSH)
 		r->hold.mark = u->acked;
+	else if (r->hold.at == 0 && !r->hold.is_sync)
+		r->hold.mark = u->losses;
 	io->req.attr = REQ_SIMPLE;
 	io->req.done = lu_end;
 	__builtin_memcpy(io->req.lun, u->info.wire, sizeof io->req.lun);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/be.h"
 #include "lu/fake_world.h"
 #include "lu/lu_impl.h"
 #include "lu/probe.h"
@@ -239,12 +240,66 @@ fua_by_a_flush_writes_again_when_the_cache_was_lost_in_between(void **state)
 	end(&w);
 }
 
+/* Nobody was told yet that it is written, so no flush would tell.  Found by tests/sim, seed 26172.
+ */
+static void
+zeros_that_were_half_written_when_the_cache_was_lost_are_written_again(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	w.u[0]->info.limits.write_same_max = 1;
+	fake_submit(w.u[0], &w.q[0], BLK_WRITE_ZEROES, 0, 1024, false);
+	fake_path_good(&w.f, 0);
+	assert_int_equal(be_get64(fake_path_req(&w.f, 0)->cdb + 2), 1);
+	fake_path_check(&w.f, 0, SENSE_KEY_UNIT_ATTENTION, 0x29, 0x01);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(be_get64(fake_path_req(&w.f, 0)->cdb + 2), 1);
+	fake_path_good(&w.f, 0);
+	for (uint64_t lba = 0; lba < 2; lba++) {
+		assert_int_equal(w.q[0].done, 0);
+		assert_int_equal(be_get64(fake_path_req(&w.f, 0)->cdb + 2), lba);
+		fake_path_good(&w.f, 0);
+	}
+	expect_end(&w, 0, 0);
+	flushed(&w, 1, 0);
+	end(&w);
+}
+
+static void
+a_write_that_was_under_way_when_the_cache_was_lost_is_written_again(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	submit(&w, 0, 0, BLK_WRITE);
+	submit(&w, 0, 1, BLK_READ);
+	fake_path_check(&w.f, 1, SENSE_KEY_UNIT_ATTENTION, 0x29, 0x04);
+	fake_path_good(&w.f, 0);
+	fake_path_turn(&w.f);
+	assert_int_equal(w.q[0].done, 0);
+	fake_target_run(&w.t, &w.f);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(w.f.n, 2 - i);
+		fake_path_good(&w.f, 0);
+	}
+	expect_end(&w, 0, 0);
+	expect_end(&w, 1, 0);
+	end(&w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_cache_lost_with_unflushed_writes_fails_the_next_flush_once),
 		cmocka_unit_test(a_reset_that_need_not_be_a_power_loss_is_only_said),
+		cmocka_unit_test(
+		    zeros_that_were_half_written_when_the_cache_was_lost_are_written_again),
+		cmocka_unit_test(
+		    a_write_that_was_under_way_when_the_cache_was_lost_is_written_again),
 		cmocka_unit_test(what_was_flushed_or_had_no_cache_is_not_lost),
 		cmocka_unit_test(a_write_answered_after_the_flush_was_sent_is_still_in_the_cache),
 		cmocka_unit_test(a_loss_told_to_a_question_counts_too),

@@ -143,7 +143,8 @@ is_all(struct lu *u, struct blk_req *b, uint32_t chunk)
 	h->at += chunk;
 	if (h->at < b->len)
 		return false;
-	if (b->op != BLK_WRITE || !b->fua || u->info.mode.has_fua || !lu_io_must_sync(u))
+	/* What the unit says of FUA now may not be what it said when this was sent. */
+	if (b->op != BLK_WRITE || !b->fua || h->is_through || !lu_io_must_sync(u))
 		return true;
 	h->is_sync = true;
 	h->mark = u->losses;

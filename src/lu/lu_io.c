@@ -124,7 +124,8 @@ build_rw(struct io *io)
 		cdb_read(io->req.cdb, lba, n, 0);
 	} else {
 		io->req.dir = REQ_WRITE;
-		cdb_write(io->req.cdb, lba, n, b->fua && u->info.mode.has_fua ? CDB_FUA : 0);
+		b->hold.is_through = b->fua && u->info.mode.has_fua;
+		cdb_write(io->req.cdb, lba, n, b->hold.is_through ? CDB_FUA : 0);
 	}
 }
 

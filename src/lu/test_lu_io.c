@@ -179,6 +179,27 @@ fua_is_a_flush_behind_where_the_target_has_no_bit(void **state)
 	end(&w);
 }
 
+/* Found by tests/sim, seed 1281. */
+static void
+fua_that_was_sent_without_the_bit_has_its_flush_although_the_bit_is_known_now(void **state)
+{
+	struct lu_info info = plain_info();
+	struct world w;
+	struct fake_req a;
+
+	(void)state;
+	info.mode.has_fua = false;
+	start(&w, info);
+	ask(&w, &a, BLK_WRITE, 0, 512, true);
+	info.mode.has_fua = true;
+	lu_learned(w.u, &info);
+	expect_good(&w, CDB_WRITE_10);
+	assert_int_equal(a.done, 0);
+	expect_good(&w, CDB_SYNC_CACHE_10);
+	expect_end(&w, &a, 0);
+	end(&w);
+}
+
 static void
 fua_fails_when_its_flush_fails(void **state)
 {
@@ -421,6 +442,8 @@ main(void)
 		cmocka_unit_test(a_large_disk_needs_sixteen_byte_commands),
 		cmocka_unit_test(fua_is_the_bit_where_the_target_has_it),
 		cmocka_unit_test(fua_is_a_flush_behind_where_the_target_has_no_bit),
+		cmocka_unit_test(
+		    fua_that_was_sent_without_the_bit_has_its_flush_although_the_bit_is_known_now),
 		cmocka_unit_test(fua_fails_when_its_flush_fails),
 		cmocka_unit_test(a_flush_needs_no_command_only_when_the_cache_is_known_to_be_off),
 		cmocka_unit_test(a_cache_that_is_on_and_cannot_be_flushed_is_an_error),

@@ -366,6 +366,10 @@ lu_adopt(struct lu *u, const struct lu_info *info)
 	u->clean = u->acked;
 	u->is_flush_bad = false;
 	lu_describe(u, info);
+	/* A round under way began with what the unit before was like. */
+	u->ask.info = u->info;
+	if (u->ask.is_busy)
+		ask_restart(&u->ask);
 	if (u->state == LU_UNKNOWN || is_of_now)
 		lu_go(u, LU_EV_ADOPT, NULL);
 	if (u->state != LU_UNKNOWN && !is_of_now)

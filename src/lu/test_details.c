@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "lu/fake_world.h"
+#include "lu/lu_impl.h"
 #include "scsi/cdb.h"
 #include "scsi/sense.h"
 
@@ -180,6 +181,37 @@ a_scan_that_finds_it_changed_has_it_asked(void **state)
 	end(&w);
 }
 
+/*
+ * It was being asked when it was adopted, and one question had no answer.  Found by tests/sim, seed
+ * 123210 (of an earlier simulator).
+ */
+static void
+an_adopted_unit_has_nothing_of_the_one_before(void **state)
+{
+	struct lu_info info = fake_info(0, ELSE);
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	w.u[0]->info.mode.is_write_cache_enabled = false;
+	w.units[0].naa = ELSE;
+	relogin(&w, true);
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(lu_state(w.u[0]), LU_OTHER);
+	fake_path_pass(&w.f, 10 * SECOND);
+	assert_int_equal(w.f.n, 1);
+	info.nexus = w.f.path.nexus;
+	info.doubts = w.f.path.doubts;
+	lu_adopt(w.u[0], &info);
+	w.units[0].bad = FAKE_BUSY;
+	w.units[0].bad_opcode = CDB_MODE_SENSE_10;
+	w.units[0].bad_times = 1;
+	w.units[0].has_mode = false;
+	fake_target_run(&w.t, &w.f);
+	assert_true(lu_info(w.u[0])->mode.is_write_cache_enabled);
+	end(&w);
+}
+
 /* Else a unit would forget that its write cache is on.  Found by tests/sim, seed 7307. */
 static void
 what_a_scan_had_no_answer_to_is_not_forgotten(void **state)
@@ -280,6 +312,7 @@ main(void)
 		cmocka_unit_test(a_scan_that_finds_it_changed_has_it_asked),
 		cmocka_unit_test(an_adopted_unit_is_the_right_one_from_then_on),
 		cmocka_unit_test(a_unit_learned_under_an_older_nexus_asks_first),
+		cmocka_unit_test(an_adopted_unit_has_nothing_of_the_one_before),
 		cmocka_unit_test(what_a_scan_had_no_answer_to_is_not_forgotten),
 		cmocka_unit_test(a_unit_that_was_not_learned_completely_asks_first),
 	};

@@ -190,8 +190,10 @@ hold_review(struct lu *u)
 	{
 		struct blk_req *r = req_of(node);
 
-		if (is_barred(u, r))
+		if (is_barred(u, r)) {
+			hold_alarm(u, barred_until_us(u, r));
 			continue;
+		}
 		list_remove(node);
 		insert(u, r);
 	}

@@ -471,6 +471,40 @@ a_pause_that_began_while_the_unit_was_asked_ends_in_time(void **state)
 }
 
 /*
+ * What stood aside in a shadow waits for its trial when that is lifted; nothing else happens that
+ * would look at it then.  Found by tests/sim, seed 1010.
+ */
+static void
+a_suspect_that_stood_in_a_shadow_flies_in_time(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	w.f.path.replacement_us = UINT64_MAX;
+	submit(&w, 0, 0, BLK_WRITE);
+	fake_submit(w.u[0], &w.q[1], BLK_WRITE, 0, 512, false);
+	relogin(&w, false);
+	assert_int_equal(w.f.n, 2);
+	fake_path_down(&w.f, false);
+	fake_path_up(&w.f, false);
+	fake_target_run(&w.t, &w.f);
+	fake_path_pass(&w.f, SECOND);
+	assert_int_equal(w.f.n, 0);
+	fake_path_down(&w.f, false);
+	w.f.path.no_trial_before_us = w.f.agenda.now_us + 100000;
+	fake_path_up(&w.f, true);
+	fake_target_run(&w.t, &w.f);
+	for (size_t i = 0; i < 2; i++) {
+		fake_path_pass(&w.f, 200000);
+		assert_int_equal(w.f.n, 1);
+		fake_path_good(&w.f, 0);
+		expect_end(&w, i, 0);
+	}
+	end(&w);
+}
+
+/*
  * What an object that was closed had sent for the same unit may be executed late, and would land on
  * what the new one writes.  Found by tests/sim, seed 1558.
  */
@@ -552,6 +586,7 @@ main(void)
 		cmocka_unit_test(what_has_not_left_is_taken_back_when_the_unit_is_doubted),
 		cmocka_unit_test(a_pause_of_one_request_does_not_hold_others),
 		cmocka_unit_test(a_pause_that_began_while_the_unit_was_asked_ends_in_time),
+		cmocka_unit_test(a_suspect_that_stood_in_a_shadow_flies_in_time),
 		cmocka_unit_test(a_new_unit_writes_nothing_while_an_older_nexus_may_live),
 		cmocka_unit_test(a_full_queue_is_cut_and_grows_back),
 	};

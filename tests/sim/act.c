@@ -1,0 +1,356 @@
+#include "act.h"
+
+#include "book.h"
+#include "net.h"
+#include "owner.h"
+#include "target.h"
+
+/* ---- networks ---- */
+
+static void
+net_reset(const struct act *a)
+{
+	if (a->net == NULL)
+		return;
+	a->net->down.is_lost = a->net->up.is_lost = false;
+	if (a->net->t != NULL)
+		tconn_close(a->net->t, true);
+}
+
+static void
+net_freeze_up(const struct act *a)
+{
+	sim_until(&a->o->weather.up_frozen_us, a->w, a->us);
+}
+
+static void
+net_freeze_down(const struct act *a)
+{
+	sim_until(&a->o->weather.down_frozen_us, a->w, a->us);
+}
+
+static void
+net_freeze(const struct act *a)
+{
+	net_freeze_up(a);
+	net_freeze_down(a);
+}
+
+static void
+net_lose_up(const struct act *a)
+{
+	if (a->net != NULL)
+		net_lose(&a->net->up);
+}
+
+static void
+net_lose_down(const struct act *a)
+{
+	if (a->net != NULL)
+		net_lose(&a->net->down);
+}
+
+static void
+net_refuse(const struct act *a)
+{
+	sim_until(&a->o->weather.refuse_until_us, a->w, a->us);
+}
+
+static void
+net_black(const struct act *a)
+{
+	sim_until(&a->o->weather.black_until_us, a->w, a->us);
+}
+
+static void
+net_corrupt(const struct act *a)
+{
+	sim_until(&a->o->weather.corrupt_until_us, a->w, a->us);
+}
+
+static void
+net_split(const struct act *a)
+{
+	sim_until(&a->o->weather.split_until_us, a->w, a->us);
+}
+
+static void
+net_slow(const struct act *a)
+{
+	a->o->weather.latency_us = 20 + a->arg % 20000;
+}
+
+/* ---- targets ---- */
+
+static void
+t_close(const struct act *a)
+{
+	if (a->c != NULL)
+		tconn_close(a->c, (a->arg & 1) != 0);
+}
+
+static void
+t_crash(const struct act *a)
+{
+	target_crash(a->t, a->us);
+}
+
+static void
+t_reset(const struct act *a)
+{
+	for (unsigned i = 0; i < SIM_DISKS; i++)
+		book_lose(a->w, &a->t->disks[i]);
+	for (unsigned i = 0; i < SIM_PLACES; i++) {
+		ttask_clear_place(a->t, i);
+		tscsi_attention(&a->t->places[i], (a->arg & 1) != 0 ? 0x2901 : 0x2904);
+	}
+}
+
+static void
+t_busy(const struct act *a)
+{
+	sim_until(&a->p->busy_until_us, a->w, a->us);
+}
+
+static void
+t_full(const struct act *a)
+{
+	sim_until(&a->p->full_until_us, a->w, a->us);
+}
+
+static void
+t_check(const struct act *a)
+{
+	a->p->check = a->arg;
+	sim_until(&a->p->check_until_us, a->w, a->us);
+}
+
+static void
+t_stall(const struct act *a)
+{
+	sim_until(&a->p->stall_until_us, a->w, a->us);
+}
+
+static void
+t_swallow(const struct act *a)
+{
+	sim_until(&a->p->swallow_until_us, a->w, a->us);
+}
+
+static void
+t_late(const struct act *a)
+{
+	sim_until(&a->p->late_until_us, a->w, a->us);
+}
+
+void
+act_change(struct target *t, unsigned place, struct disk *d, unsigned code)
+{
+	struct place *p = &t->places[place];
+
+	TRACE(
+	    t->w, "target %u: at place %u stands disk %u now", t->i, place, d != NULL ? d->uid : 0);
+	p->disk = d;
+	p->changed_us = sim_now(t->w);
+	ttask_clear_place(t, place);
+	tscsi_attention(p, code);
+}
+
+static void
+t_vanish(const struct act *a)
+{
+	if (a->p->disk == NULL || a->p->back_us != 0)
+		return;
+	a->p->back_us = sim_now(a->w) + a->us;
+	act_change(a->t, a->place, NULL, 0x3f0e);
+}
+
+static bool
+is_placed(const struct target *t, const struct disk *d)
+{
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		if (t->places[i].disk == d)
+			return true;
+	return false;
+}
+
+static void
+t_replace(const struct act *a)
+{
+	struct disk *d = &a->t->disks[SIM_PLACES + a->arg % (SIM_DISKS - SIM_PLACES)];
+
+	if (a->p->disk == NULL || a->p->back_us != 0 || is_placed(a->t, d))
+		return;
+	a->p->back_us = sim_now(a->w) + a->us;
+	act_change(a->t, a->place, d, (a->arg & 4) != 0 ? 0x3f0e : 0x3f03);
+}
+
+static void
+t_swap(const struct act *a)
+{
+	unsigned other = (a->place + 1) % a->w->places;
+	struct disk *d = a->t->places[other].disk;
+
+	if (other == a->place || d == NULL || a->p->disk == NULL)
+		return;
+	a->p->back_us = a->t->places[other].back_us = sim_now(a->w) + a->us;
+	act_change(a->t, other, a->p->disk, 0x3f0e);
+	act_change(a->t, a->place, d, 0x3f0e);
+}
+
+static void
+t_resize(const struct act *a)
+{
+	if (a->p->disk == NULL)
+		return;
+	a->p->disk->blocks = SIM_BLOCKS + a->arg % (SIM_BLOCKS_MAX - SIM_BLOCKS);
+	tscsi_attention(a->p, 0x2a09);
+}
+
+static void
+t_redirect(const struct act *a)
+{
+	a->t->redirect_from = a->arg & 1;
+	a->t->is_redirect_permanent = (a->arg & 2) != 0;
+	sim_until(&a->t->redirect_until_us, a->w, a->us);
+}
+
+static void
+t_move(const struct act *a)
+{
+	if (a->c == NULL)
+		return;
+	a->t->redirect_from = a->c->portal;
+	a->t->is_redirect_permanent = (a->arg & 2) != 0;
+	sim_until(&a->t->redirect_until_us, a->w, a->us);
+	tctl_async(a->c, 1, 0, 0);
+}
+
+static void
+t_async(const struct act *a)
+{
+	static const uint8_t events[] = { 0, 0, 1, 2, 3, 4, 5, 255 };
+	static const unsigned codes[] = { 0x3f0e, 0x3f03, 0x2a09, 0x2a01 };
+
+	if (a->c != NULL)
+		tctl_async(a->c, events[a->arg % 8], a->place, codes[a->arg / 8 % 4]);
+}
+
+static void
+t_reject(const struct act *a)
+{
+	a->t->rejects = 1;
+}
+
+static void
+t_window(const struct act *a)
+{
+	sim_until(&a->t->window_closed_until_us, a->w, a->us);
+}
+
+static void
+t_login_refuse(const struct act *a)
+{
+	static const uint16_t statuses[] = { 0x0200, 0x0201, 0x0203, 0x0206, 0x0300, 0x0301,
+		0x0302 };
+
+	a->t->status_class = (uint8_t)(statuses[a->arg % 7] >> 8);
+	a->t->status_detail = (uint8_t)statuses[a->arg % 7];
+	sim_until(&a->t->login_refuse_until_us, a->w, a->us);
+}
+
+static void
+t_login_silent(const struct act *a)
+{
+	sim_until(&a->t->login_silent_until_us, a->w, a->us);
+}
+
+static void
+t_ping(const struct act *a)
+{
+	for (unsigned i = 0; i < 1 + a->arg % 30 && a->c != NULL; i++)
+		tctl_ping(a->c, (a->arg & 32) != 0);
+}
+
+static void
+t_tmf(const struct act *a)
+{
+	/* 6: no answer at all; 0 would be a lie. */
+	static const uint8_t responses[] = { 2, 3, 4, 5, 255, 6 };
+
+	a->t->tmf_response = responses[a->arg % 6];
+	a->t->is_reset_fine = (a->arg & 0x40) != 0;
+	sim_until(&a->t->tmf_until_us, a->w, a->us);
+}
+
+/* ---- administrators ---- */
+
+static void
+admin_scan(const struct act *a)
+{
+	owner_probe(a->o);
+}
+
+static void
+admin_close(const struct act *a)
+{
+	owner_close(a->o, false);
+}
+
+static void
+admin_cut(const struct act *a)
+{
+	owner_close(a->o, true);
+}
+
+static void
+admin_settings(const struct act *a)
+{
+	owner_settings(a->o, false);
+}
+
+static void
+admin_clear(const struct act *a)
+{
+	owner_settings(a->o, true);
+}
+
+static void
+admin_hide(const struct act *a)
+{
+	owner_hide(a->o, a->place);
+}
+
+static void
+admin_ping(const struct act *a)
+{
+	owner_ping(a->o);
+}
+
+/* ---- all of them ---- */
+
+static const struct {
+	const char *name, *text;
+	void (*act)(const struct act *a);
+} kinds[] = {
+#define PLAN(id, function, text) { #id, text, function },
+#include "plan.def"
+};
+
+void
+act_do(unsigned kind, const struct act *a)
+{
+	kinds[kind].act(a);
+}
+
+const char *
+act_name(unsigned kind)
+{
+	return kinds[kind].name;
+}
+
+const char *
+act_text(unsigned kind)
+{
+	return kinds[kind].text;
+}

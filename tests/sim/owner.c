@@ -1,0 +1,522 @@
+#include "owner.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cut.h"
+#include "check.h"
+#include "host.h"
+#include "ini/isid.h"
+#include "ini/session_impl.h"
+#include "lu/lu_impl.h"
+#include "net.h"
+#include "user.h"
+
+/* Scans that come by themselves. */
+#define PROBE_PACE_US 20000
+
+/* ---- settings ---- */
+
+/* Limits that fit each other, as timers_check() wants them. */
+static void
+choose_timers(struct owner *o, struct timers *t)
+{
+	static const uint32_t promises[] = { 10000, 20000, 40000, 120000 };
+	struct rng *r = &o->rng;
+	struct fault why;
+
+	t->ms[TIMER_replacement] = rng_chance(r, 50) ? 0 : promises[rng_below(r, 4)];
+	t->ms[TIMER_login] = 2000 + rng_below(r, 4000);
+	t->ms[TIMER_command] = 2000 + rng_below(r, 3000);
+	t->ms[TIMER_abort] = 500 + rng_below(r, 2000);
+	t->ms[TIMER_reset] = 500 + rng_below(r, 2000);
+	t->ms[TIMER_nop_interval] = rng_chance(r, 100) ? 0 : 500 + rng_below(r, 500);
+	t->ms[TIMER_nop] = 300 + rng_below(r, 700);
+	t->ms[TIMER_time2wait_max] = rng_below(r, 4) * 2000;
+	if (!timers_check(t, &why))
+		sim_fail(o->w, "simulator", "timers: %s", why.message);
+}
+
+/* What takes its time by design may take so long: a promise without an end counts ten minutes. */
+static uint32_t
+longer_ms(uint32_t longest, uint32_t promise)
+{
+	if (promise == 0)
+		promise = 600000;
+	promise = promise < 60000 ? 60000 : promise;
+	return promise > longest ? promise : longest;
+}
+
+static struct settings *
+choose_settings(struct owner *o)
+{
+	struct settings *s = settings_new();
+	struct neg_offer *f = &s->offer;
+	struct rng *r = &o->rng;
+
+	(void)snprintf(s->initiator_name, sizeof s->initiator_name,
+	    "iqn.2026-11.org.openisw:host%u", o->renames);
+	choose_timers(o, &s->timers);
+	o->timers = s->timers;
+	o->longest_ms = longer_ms(o->longest_ms, s->timers.ms[TIMER_replacement]);
+	f->initial_r2t = rng_chance(r, 300);
+	f->immediate_data = !rng_chance(r, 300);
+	f->max_recv_dsl = (uint32_t)rng_span(r, 512, 65536);
+	f->max_burst = (uint32_t)rng_span(r, 512, 32768);
+	f->first_burst = (uint32_t)rng_span(r, 512, 16384);
+	if (f->first_burst > f->max_burst)
+		f->first_burst = f->max_burst;
+	f->max_outstanding_r2t = 1 + rng_below(r, LIMIT_R2T);
+	f->time2wait = rng_chance(r, 300) ? rng_below(r, 4) : 0;
+	f->time2retain = rng_below(r, 20);
+	if (rng_chance(r, 500)) {
+		f->header_digest = (struct neg_list){ 2, { NEG_DIGEST_CRC32C, NEG_DIGEST_NONE } };
+		f->data_digest = f->header_digest;
+	}
+	s->choices.way[CHOICE_volatile_loss] =
+	    rng_chance(r, 200) ? CHOICE_volatile_loss_warn : CHOICE_volatile_loss_fail;
+	return s;
+}
+
+bool
+owner_fails_loss(const struct owner *o)
+{
+	return session_path(o->s)->volatile_loss_fails;
+}
+
+void
+owner_settings(struct owner *o, bool clear_redirect)
+{
+	struct settings *s;
+
+	if (o->s == NULL)
+		return;
+	o->renames += rng_chance(&o->rng, 100);
+	s = choose_settings(o);
+	if (!clear_redirect)
+		s->redirect = o->s->redirect;
+	session_settings(o->s, s);
+	/* What was lost before was, or is, told by the choice of then. */
+	for (unsigned i = 0; i < SIM_DISKS; i++)
+		o->t->disks[i].is_loss_due = false;
+	owner_excuse(o); /* what waited may be late by the new limits */
+}
+
+/* ---- units ---- */
+
+static const char *const state_names[] = {
+#define LU_STATE(id, text) [LU_##id] = text,
+#include "lu/lu_fsm.def"
+};
+
+static void
+unit_changed(void *user, struct lu *u)
+{
+	struct unit *n = user;
+
+	/* What is on its way goes by what was true before. */
+	n->o->t->places[n->place].changed_us = n->excused_us = sim_now(n->o->w);
+	TRACE(n->o->w, "unit %x: %u blocks now", n->o->i << 4 | n->place,
+	    lu_blk(u)->size_bytes / SIM_BLOCK);
+}
+
+static void
+unit_moved(void *user, struct lu *u, enum lu_state from, const struct fault *why)
+{
+	struct unit *n = user;
+
+	(void)from;
+	(void)why;
+	n->moved_us = sim_now(n->o->w);
+	TRACE(
+	    n->o->w, "unit %x: %s", n->o->i << 4 | n->place, TRACE_TEXT(state_names[lu_state(u)]));
+}
+
+static const struct lu_ops unit_ops = { .moved = unit_moved, .changed = unit_changed };
+
+/* Which disk it says it is. */
+static struct disk *
+disk_of(struct owner *o, const struct lu_info *info)
+{
+	const char *name = identity_first(&info->id);
+
+	for (unsigned i = 0; i < SIM_DISKS && name != NULL; i++) {
+		char want[32];
+
+		(void)snprintf(
+		    want, sizeof want, "naa.%016llx", (unsigned long long)o->t->disks[i].naa);
+		if (strcmp(name, want) == 0)
+			return &o->t->disks[i];
+	}
+	sim_fail(o->w, "simulator", "LUN %u calls itself \"%s\"", info->number,
+	    name != NULL ? name : "");
+}
+
+/* Two ways to one disk get no device. */
+static bool
+is_taken(const struct owner *o, const struct disk *d)
+{
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		if (o->units[i].lu != NULL && o->units[i].disk == d)
+			return true;
+	return false;
+}
+
+static void
+unit_begin(struct owner *o, struct unit *u, const struct lu_info *info, struct disk *d)
+{
+	u->lu = lu_new(session_path(o->s), info, "c0t0d0", &unit_ops, u);
+	u->disk = d;
+	u->moved_us = sim_now(o->w);
+	u->is_closing = false;
+	u->excused_us = sim_now(o->w);
+	d->is_loss_due = false;
+	d->begin_tick = o->w->tick;
+	session_add_unit(o->s, u->lu);
+	TRACE(o->w, "unit %x: disk %u", o->i << 4 | u->place, d->uid);
+	user_start(u);
+}
+
+static void
+unit_adopt(struct owner *o, struct unit *u, const struct lu_info *info, struct disk *d)
+{
+	if (u->out > 0 || u->is_closing || d == u->disk || !rng_chance(&o->rng, 300))
+		return;
+	TRACE(o->w, "unit %x: adopts disk %u", o->i << 4 | u->place, d->uid);
+	u->disk = d;
+	d->is_loss_due = false;
+	d->begin_tick = o->w->tick;
+	lu_adopt(u->lu, info);
+}
+
+static void
+probe_again(struct owner *o)
+{
+	o->is_probe_due = true;
+	agenda_set(&o->w->agenda, &o->wake, o->probe_us);
+}
+
+static void
+probed(void *user, struct probe_result *r)
+{
+	struct owner *o = user;
+
+	o->is_probing = false;
+	o->is_probe_due |= r->fault.is_set;
+	o->probe_us = sim_now(o->w) + PROBE_PACE_US;
+	if (o->is_probe_due)
+		agenda_set(&o->w->agenda, &o->wake, o->probe_us);
+	if (r->fault.is_set)
+		sim_say(o->w, r->fault.message);
+	TRACE(o->w, "host %u: a scan finds %u LUNs%s", o->i, r->n,
+	    TRACE_TEXT(r->fault.is_set ? ", and failed" : ""));
+	for (size_t i = 0; i < r->n && !r->fault.is_set && o->is_open && !o->is_closing; i++) {
+		const struct lu_info *info = &r->luns[i];
+		struct unit *u = &o->units[info->number % SIM_PLACES];
+		struct disk *d;
+
+		if (info->answer != LU_SOMEBODY || !info->is_disk || !info->is_sized) {
+			probe_again(o);
+			continue;
+		}
+		d = disk_of(o, info);
+		if (o->w->is_healed && o->t->places[u->place].disk != d) {
+			probe_again(o); /* it is older than the change */
+			continue;
+		}
+		if (is_taken(o, d))
+			continue;
+		if (u->lu == NULL)
+			unit_begin(o, u, info, d);
+		else
+			unit_adopt(o, u, info, d);
+	}
+	free(r->luns);
+	r->luns = NULL;
+}
+
+void
+owner_probe(struct owner *o)
+{
+	if (o->s == NULL || o->is_probing || o->is_closing)
+		return;
+	o->is_probe_due = false;
+	o->is_probing = session_probe(o->s, probed, o);
+}
+
+/* Units that are closed and idle go. */
+static void
+sweep(struct owner *o)
+{
+	for (unsigned i = 0; i < SIM_PLACES; i++) {
+		struct unit *u = &o->units[i];
+
+		if (u->lu == NULL || !u->is_closing || !lu_is_idle(u->lu))
+			continue;
+		if (u->out > 0)
+			sim_fail(o->w, "once", "unit %u.%u is idle, and %u requests are out", o->i,
+			    i, u->out);
+		session_remove_unit(o->s, u->lu);
+		lu_free(u->lu);
+		u->lu = NULL;
+		u->is_closing = false;
+		if (!o->is_closing)
+			probe_again(o);
+	}
+}
+
+/* ---- the session ---- */
+
+static void
+moved(void *user, const struct session_view *v)
+{
+	struct owner *o = user;
+
+	if (v->state == o->state)
+		return;
+	TRACE(o->w, "session %u: %u -> %u", o->i, o->state, v->state);
+	o->state = v->state;
+	if (v->state == SESSION_ONLINE) {
+		o->online_us = sim_now(o->w);
+		o->is_probe_due = true;
+	}
+}
+
+static void
+redirected(void *user, const struct settings_redirect *r)
+{
+	struct owner *o = user;
+
+	TRACE(o->w, "session %u: a redirection is %s", o->i,
+	    TRACE_TEXT(r->is_set ? "remembered" : "forgotten"));
+}
+
+static void
+luns_changed(void *user)
+{
+	struct owner *o = user;
+
+	o->is_probe_due = true;
+}
+
+static void
+closed(void *user)
+{
+	struct owner *o = user;
+
+	TRACE(o->w, "session %u: closed", o->i);
+	o->is_open = false;
+	if (!o->w->is_ending)
+		agenda_set(
+		    &o->w->agenda, &o->later, sim_now(o->w) + rng_span(&o->rng, 1000, 10 * SECOND));
+}
+
+static const struct session_ops session_ops = { moved, redirected, luns_changed, closed };
+
+static void
+ponged(void *user, const struct session_ping *ping)
+{
+	struct owner *o = user;
+
+	o->is_pinging = false;
+	if (!ping->fault.is_set && ping->bytes_same != ping->bytes && !o->w->is_healed)
+		TRACE(o->w, "session %u: %u of %u bytes came back", o->i, ping->bytes_same,
+		    ping->bytes);
+}
+
+void
+owner_ping(struct owner *o)
+{
+	if (o->s == NULL || o->is_pinging)
+		return;
+	o->is_pinging = session_ping(o->s, rng_below(&o->rng, 1024), ponged, o);
+}
+
+void
+owner_open(struct owner *o)
+{
+	o->is_open = true;
+	o->is_closing = false;
+	session_open(o->s, true, rng_chance(&o->rng, 200));
+}
+
+static void
+unit_close(struct unit *u)
+{
+	if (u->lu == NULL || u->is_closing)
+		return;
+	user_stop(u);
+	u->is_closing = true;
+	lu_close(u->lu, -ENXIO);
+}
+
+void
+owner_hide(struct owner *o, unsigned place)
+{
+	unit_close(&o->units[place]);
+}
+
+void
+owner_close(struct owner *o, bool is_cut)
+{
+	if (!o->is_open || o->is_closing)
+		return;
+	TRACE(o->w, "session %u: it is to be %s", o->i,
+	    TRACE_TEXT(is_cut ? "closed without an answer" : "closed"));
+	o->is_closing = true;
+	o->is_probe_due = false;
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		unit_close(&o->units[i]);
+	/* The logout finds nobody, and no answer. */
+	if (is_cut && o->line.net != NULL) {
+		net_lose(&o->line.net->up);
+		net_lose(&o->line.net->down);
+	}
+	session_close(o->s);
+}
+
+/* Open it again, as soon as nothing of the old units is left. */
+static void
+later(struct agenda_timer *t)
+{
+	struct owner *o = LIST_ENTRY(t, struct owner, later);
+
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		if (o->units[i].lu != NULL) {
+			agenda_set(&o->w->agenda, t, sim_now(o->w) + 1000);
+			return;
+		}
+	if (!o->w->is_ending)
+		owner_open(o);
+}
+
+/* owner_check() looks after every turn what is due. */
+static void
+woken(struct agenda_timer *t)
+{
+	(void)t;
+}
+
+void
+owner_excuse(struct owner *o)
+{
+	o->excused_us = sim_now(o->w);
+}
+
+void
+owner_init(struct owner *o, struct sim *w, unsigned i)
+{
+	struct session_cfg cfg = { .instance = i + 1, .ops = &session_ops, .user = o };
+
+	o->w = w;
+	o->i = i;
+	o->t = &w->targets[i];
+	rng_init(&o->rng, w->seed, 0x100 + i);
+	rng_init(&o->weather.rng, w->seed, 0x200 + i);
+	o->weather.latency_us = rng_span(&o->rng, 20, 5000);
+	host_init(o);
+	o->later.expired = later;
+	o->wake.expired = woken;
+	isid_normal(o->isid, 0x123456, i);
+	memcpy(cfg.isid, o->isid, sizeof cfg.isid);
+	cfg.world = &o->world;
+	cfg.target = o->t->name;
+	(void)snprintf(cfg.at.host, sizeof cfg.at.host, "10.0.%u.0", i);
+	cfg.at.port = 3260;
+	cfg.at.tpgt = rng_chance(&o->rng, 500) ? -1 : (int32_t)o->t->groups[0];
+	for (unsigned k = 0; k < SIM_PLACES; k++) {
+		o->units[k].o = o;
+		o->units[k].place = k;
+		rng_init(&o->units[k].rng, w->seed, 0x300 + i * SIM_PLACES + k);
+	}
+	o->s = session_new(&cfg, choose_settings(o));
+	o->state = session_state(o->s);
+	owner_open(o);
+}
+
+void
+owner_fini(struct owner *o)
+{
+	agenda_clear(&o->w->agenda, &o->later);
+	agenda_clear(&o->w->agenda, &o->wake);
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		user_stop(&o->units[i]);
+	if (o->s->path.in_flight != 0 || pool_used(o->s->path.pool) != 0)
+		sim_fail(o->w, "at rest", "session %u: %u commands in flight, %u slots in use",
+		    o->i, o->s->path.in_flight, pool_used(o->s->path.pool));
+	session_free(o->s);
+	o->s = NULL;
+}
+
+/* ---- after each turn ---- */
+
+void
+owner_check(struct owner *o)
+{
+	enum session_state s = session_state(o->s);
+
+	if (s == SESSION_DOWN || s == SESSION_DOWN_TRY || s == SESSION_LOGOUT ||
+	    s == SESSION_CLOSED)
+		owner_excuse(o);
+	check_owner(o);
+	sweep(o);
+	if (o->is_probe_due && sim_now(o->w) >= o->probe_us && s == SESSION_ONLINE &&
+	    !o->is_probing && !o->is_closing)
+		owner_probe(o);
+}
+
+bool
+owner_is_idle(const struct owner *o)
+{
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		if (o->units[i].lu != NULL && o->units[i].out > 0)
+			return false;
+	return true;
+}
+
+bool
+owner_is_well(struct owner *o)
+{
+	if (session_state(o->s) != SESSION_ONLINE || o->is_probing || o->is_probe_due)
+		return false;
+	for (unsigned i = 0; i < o->w->places; i++) {
+		const struct unit *u = &o->units[i];
+
+		if (u->lu == NULL || lu_state(u->lu) != LU_SAME || u->out > 0 ||
+		    lu_blk(u->lu)->size_bytes != (uint64_t)u->disk->blocks * SIM_BLOCK)
+			return false;
+	}
+	return true;
+}
+
+void
+owner_describe(const struct owner *o, char *buf, size_t n)
+{
+	int at = snprintf(buf, n, "state %d%s%s", (int)session_state(o->s),
+	    o->is_probing ? ", a scan is under way" : "", o->is_probe_due ? ", a scan is due" : "");
+
+	for (unsigned i = 0; i < o->w->places && at > 0 && (size_t)at < n; i++) {
+		const struct unit *u = &o->units[i];
+
+		if (u->lu == NULL)
+			at += snprintf(buf + at, n - (size_t)at, "; no unit %u", i);
+		else
+			at += snprintf(buf + at, n - (size_t)at,
+			    "; unit %u: state %d, %u requests out, %llu of %u blocks", i,
+			    (int)lu_state(u->lu), u->out,
+			    (unsigned long long)(lu_blk(u->lu)->size_bytes / SIM_BLOCK),
+			    u->disk->blocks);
+	}
+}
+
+bool
+owner_is_gone(const struct owner *o)
+{
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		if (o->units[i].lu != NULL)
+			return false;
+	return session_state(o->s) == SESSION_CLOSED && !o->is_open && !o->is_probing &&
+	       !o->is_pinging;
+}

@@ -1,0 +1,32 @@
+/* Who has a session: its units and their users, scans, logouts, settings; and what must be true of
+ * it always. */
+#ifndef SIM_OWNER_H
+#define SIM_OWNER_H
+
+#include "sim.h"
+
+void owner_init(struct owner *o, struct sim *w, unsigned i);
+void owner_fini(struct owner *o);
+/* An administrator's acts. */
+void owner_open(struct owner *o);
+/* is_cut: nothing gets through any more. */
+void owner_close(struct owner *o, bool is_cut);
+void owner_probe(struct owner *o);
+/* The unit at this place is closed; a scan finds it again. */
+void owner_hide(struct owner *o, unsigned place);
+void owner_ping(struct owner *o);
+void owner_settings(struct owner *o, bool clear_redirect);
+/* A flush says that data was lost. */
+bool owner_fails_loss(const struct owner *o);
+/* Its I/O may fail, or wait, for so long from now on. */
+void owner_excuse(struct owner *o);
+/* After each turn: what must be true, and what is due. */
+void owner_check(struct owner *o);
+/* Online, all units are there and the same, nothing is under way. */
+bool owner_is_well(struct owner *o);
+bool owner_is_idle(const struct owner *o);
+/* How it stands, in words. */
+void owner_describe(const struct owner *o, char *buf, size_t n);
+bool owner_is_gone(const struct owner *o);
+
+#endif

@@ -1,0 +1,272 @@
+#include "plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "act.h"
+#include "net.h"
+#include "target.h"
+#include "user.h"
+#include "visits.h"
+
+/* What ends connections does its worst while a write is under way: half of it waits for one. */
+static bool
+is_trap(const struct plan_row *r)
+{
+	switch (r->kind) {
+	case PLAN_NET_RESET:
+	case PLAN_NET_LOSE_UP:
+	case PLAN_NET_LOSE_DOWN:
+	case PLAN_NET_FREEZE_DOWN:
+	case PLAN_CLOSE:
+	case PLAN_CRASH:
+	case PLAN_MOVE:
+	case PLAN_ADMIN_CUT:
+		return (r->arg & 0x100) != 0;
+	default:
+		return false;
+	}
+}
+
+static void
+apply(struct sim *w, const struct plan_row *r)
+{
+	struct act a = { .w = w,
+		.o = &w->owners[r->session],
+		.t = &w->targets[r->session],
+		.p = &w->targets[r->session].places[r->place],
+		.place = r->place,
+		.arg = r->arg,
+		.us = r->for_us };
+
+	a.c = target_nexus(a.t);
+	a.net = a.o->line.net;
+	TRACE(w, "plan %u: %s (session %u, %t)", r - w->plan, TRACE_TEXT(act_text(r->kind)),
+	    r->session, r->for_us);
+	visits_fault(r->kind);
+	act_do(r->kind, &a);
+	net_thaw(w);
+}
+
+/* The disk that should stand there: its unit's, or one that stands nowhere. */
+static struct disk *
+home_of(struct target *t, unsigned place)
+{
+	const struct unit *u = &t->w->owners[t->i].units[place];
+	struct disk *d = u->lu != NULL ? u->disk : &t->disks[place];
+
+	for (unsigned i = 0; u->lu == NULL && i < t->w->places; i++) {
+		const struct unit *o = &t->w->owners[t->i].units[i];
+
+		if ((i != place && o->lu != NULL && o->disk == d) ||
+		    (i < place && t->places[i].disk == d)) {
+			d = &t->disks[(d - t->disks + 1) % SIM_DISKS];
+			i = UINT32_MAX; /* look again */
+		}
+	}
+	return d;
+}
+
+static void
+go_home(struct target *t, unsigned place)
+{
+	struct place *p = &t->places[place];
+	struct disk *d = home_of(t, place);
+
+	p->back_us = 0;
+	if (p->disk == d)
+		return;
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		if (i != place && t->places[i].disk == d)
+			act_change(t, i, NULL, 0x3f0e);
+	act_change(t, place, d, 0x3f0e);
+}
+
+static uint64_t
+next_us(const struct sim *w)
+{
+	uint64_t at = w->next_plan < w->plans ? w->plan[w->next_plan].at_us : UINT64_MAX;
+
+	for (unsigned i = 0; i < w->sessions; i++)
+		for (unsigned k = 0; k < w->places; k++) {
+			uint64_t back = w->targets[i].places[k].back_us;
+
+			at = back != 0 && back < at ? back : at;
+		}
+	return at;
+}
+
+static void
+due(struct agenda_timer *t)
+{
+	struct sim *w = LIST_ENTRY(t, struct sim, plan_timer);
+	uint64_t now = sim_now(w);
+
+	for (unsigned i = 0; i < w->sessions; i++)
+		for (unsigned k = 0; k < w->places; k++)
+			if (w->targets[i].places[k].back_us != 0 &&
+			    w->targets[i].places[k].back_us <= now)
+				go_home(&w->targets[i], k);
+	while (w->next_plan < w->plans && w->plan[w->next_plan].at_us <= now) {
+		const struct plan_row *r = &w->plan[w->next_plan++];
+
+		if (!r->is_dropped && is_trap(r))
+			w->targets[r->session].trap = r;
+		else if (!r->is_dropped)
+			apply(w, r);
+	}
+	if (next_us(w) != UINT64_MAX)
+		agenda_set(&w->agenda, t, next_us(w));
+}
+
+void
+plan_spring(struct target *t)
+{
+	const struct plan_row *r = t->trap;
+	const struct tconn *c = target_nexus(t);
+
+	t->trap = NULL;
+	if (r == NULL || t->w->is_healed)
+		return;
+	/* What it held may be executed while the next login is elsewhere. */
+	if (t->w->theme == SIM_FENCES && c != NULL && (r->arg & 0x600) != 0) {
+		t->redirect_from = c->portal;
+		t->is_redirect_permanent = (r->arg & 0x800) != 0;
+		sim_until(&t->redirect_until_us, t->w, 5 * SECOND);
+	}
+	apply(t->w, r);
+}
+
+static int
+by_time(const void *a, const void *b)
+{
+	const struct plan_row *x = a, *y = b;
+
+	return x->at_us < y->at_us ? -1 : x->at_us > y->at_us;
+}
+
+/*
+ * Few kinds a world, many of each: so they meet in all combinations.  Some worlds have a theme:
+ * nexuses that are lost and live on, caches that are lost, units that change.
+ */
+static bool
+likes(const struct sim *w, struct rng *r, unsigned kind)
+{
+	static const unsigned long long themes[SIM_THEMES] = {
+#define BIT(id) (1ull << PLAN_##id)
+		[SIM_FENCES] = BIT(NET_RESET) | BIT(CLOSE) | BIT(NET_LOSE_UP) | BIT(NET_LOSE_DOWN) |
+			       BIT(REDIRECT) | BIT(MOVE) | BIT(LATE) | BIT(NET_FREEZE_DOWN) |
+			       BIT(ASYNC) | BIT(LOGIN_REFUSE),
+		[SIM_CACHES] = BIT(CRASH) | BIT(RESET) | BIT(NET_RESET) | BIT(LATE) |
+			       BIT(ADMIN_SCAN) | BIT(STALL) | BIT(CLOSE),
+		[SIM_CHANGES] = BIT(VANISH) | BIT(REPLACE) | BIT(SWAP) | BIT(RESIZE) | BIT(ASYNC) |
+				BIT(ADMIN_SCAN) | BIT(NET_RESET) | BIT(LATE),
+#undef BIT
+	};
+
+	if (w->theme == SIM_ANYTHING)
+		return rng_chance(r, 250);
+	return rng_chance(r, 700) && (themes[w->theme] >> kind & 1) != 0;
+}
+
+void
+plan_make(struct sim *w)
+{
+	struct rng r, one;
+	bool is_liked[PLAN_KINDS];
+	unsigned liked = 0;
+
+	rng_init(&r, w->seed, 1);
+	for (unsigned i = 0; i < PLAN_KINDS; i++)
+		liked += is_liked[i] = likes(w, &r, i);
+	w->plans = liked == 0 ? 0 : rng_below(&r, SIM_PLAN);
+	for (unsigned i = 0; i < w->plans; i++) {
+		struct plan_row *p = &w->plan[i];
+
+		rng_init(&one, w->seed, 0x1000 + i);
+		do
+			p->kind = rng_below(&one, PLAN_KINDS);
+		while (!is_liked[p->kind]);
+		p->at_us = w->begin_us + rng_between(&one, 1000, w->horizon_us);
+		p->for_us = rng_between(&one, 1000, 1000ull << rng_below(&one, 16));
+		p->session = rng_below(&one, w->sessions);
+		p->place = rng_below(&one, w->places);
+		p->arg = rng_below(&one, 1u << 20);
+		p->is_dropped = false;
+	}
+	qsort(w->plan, w->plans, sizeof w->plan[0], by_time);
+}
+
+void
+plan_drop(struct sim *w, const char *list)
+{
+	while (list != NULL && *list != '\0') {
+		char *end;
+		unsigned long i = strtoul(list, &end, 10);
+
+		if (end == list)
+			break;
+		if (i < w->plans)
+			w->plan[i].is_dropped = true;
+		list = *end == ',' ? end + 1 : end;
+	}
+}
+
+void
+plan_print(const struct sim *w)
+{
+	for (unsigned i = 0; i < w->plans; i++)
+		if (!w->plan[i].is_dropped)
+			(void)printf("plan %u %.6f %s session %u place %u for %.6f\n", i,
+			    (double)(w->plan[i].at_us - w->begin_us) / 1e6,
+			    act_name(w->plan[i].kind), w->plan[i].session, w->plan[i].place,
+			    (double)w->plan[i].for_us / 1e6);
+}
+
+void
+plan_start(struct sim *w)
+{
+	w->plan_timer.expired = due;
+	w->next_plan = 0;
+	if (next_us(w) != UINT64_MAX)
+		agenda_set(&w->agenda, &w->plan_timer, next_us(w));
+}
+
+static void
+heal_target(struct target *t)
+{
+	t->down_until_us = t->login_silent_until_us = t->login_refuse_until_us = 0;
+	t->redirect_until_us = t->window_closed_until_us = t->tmf_until_us = 0;
+	t->rejects = 0;
+	t->slow_us = 1000;
+	t->trap = NULL;
+	for (unsigned i = 0; i < t->w->places; i++) {
+		struct place *p = &t->places[i];
+
+		p->busy_until_us = p->full_until_us = p->check_until_us = p->stall_until_us = 0;
+		p->swallow_until_us = p->late_until_us = 0;
+		go_home(t, i);
+	}
+	if (target_nexus(t) != NULL)
+		tctl_ping(target_nexus(t), false); /* the window, if it was closed */
+}
+
+void
+plan_heal(struct sim *w)
+{
+	agenda_clear(&w->agenda, &w->plan_timer);
+	w->is_healed = true;
+	TRACE(w, "all is well from now on");
+	for (unsigned i = 0; i < w->sessions; i++) {
+		struct weather *x = &w->owners[i].weather;
+
+		x->up_frozen_us = x->down_frozen_us = x->split_until_us = x->corrupt_until_us = 0;
+		x->refuse_until_us = x->black_until_us = 0;
+		x->latency_us = 100;
+		w->owners[i].is_probe_due = true;
+		for (unsigned k = 0; k < SIM_PLACES; k++)
+			user_stop(&w->owners[i].units[k]);
+		heal_target(&w->targets[i]);
+	}
+	net_thaw(w);
+}

@@ -1,0 +1,299 @@
+/*
+ * A whole world in one process, on a virtual clock, from one seed: the real sessions,
+ * units and protocol of the initiator; targets with a codec of their own; the networks
+ * between them; users; an administrator; and a plan of what goes wrong.  What must never
+ * be is found where it happens and told with the seed.  Nothing here is shared with src/core:
+ * a bug that both sides of a wire have alike is not seen by either.
+ */
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
+
+#include "base/agenda.h"
+#include "base/list.h"
+#include "ini/session.h"
+#include "rng.h"
+
+#define SECOND 1000000ull
+
+/* Sizes of a world at most. */
+#define SIM_SESSIONS   3
+#define SIM_PLACES     3  /* LUNs of a target */
+#define SIM_DISKS      5  /* of a target: those at its places, and strangers */
+#define SIM_BLOCKS     24 /* that users write */
+#define SIM_BLOCKS_MAX 40
+#define SIM_BLOCK      512u
+#define SIM_IO_BLOCKS  16
+#define SIM_REQS       5 /* of a unit's user, at once */
+#define SIM_WRITES     4000
+#define SIM_NODES      (SIM_WRITES * 8)
+#define SIM_CONNS      96
+#define SIM_TASKS      768
+#define SIM_TASK_BYTES (SIM_IO_BLOCKS * SIM_BLOCK)
+#define SIM_PLAN       48
+
+struct sim;
+struct owner;
+struct target;
+struct tconn;
+struct net;
+
+/* ---- data (book.c, disk.c) ---- */
+
+/* A write as its user sees it: its number is what it leaves in each block. */
+struct wr {
+	uint32_t node0; /* the node of its first block; the others follow */
+	uint8_t uid, first, n;
+	bool is_zero, is_discard, is_ended, is_acked;
+	uint64_t start, end; /* ticks */
+};
+/* A write in one block. */
+struct node {
+	uint32_t wr, older; /* older: the node of the write before it in this block, 0: none */
+	bool is_lost;       /* it was executed, and the cache was lost */
+	uint64_t exec;      /* tick of the last execution; 0: none */
+};
+
+struct disk {
+	uint8_t uid; /* 1… */
+	uint64_t naa;
+	uint32_t blocks;
+	bool has_cache, has_fua, has_write_same, reads_zeros, has_unmap;
+	uint32_t write_same_max, transfer_max, unmap_max;
+	uint32_t cache[SIM_BLOCKS_MAX], stable[SIM_BLOCKS_MAX]; /* numbers of writes */
+	uint32_t newest[SIM_BLOCKS_MAX];                        /* nodes */
+	bool is_loss_due; /* answered writes are lost, and no flush said so */
+	uint64_t loss_tick;
+	uint64_t begin_tick; /* of the unit that stands for it: what was written before it does not
+				owe */
+	bool is_other;       /* a unit of the initiator stands for another disk */
+};
+
+/* ---- users (user.c) ---- */
+
+struct unit;
+
+struct user_req {
+	struct blk_req r;
+	struct unit *u;
+	bool is_out;
+	uint8_t first, n;
+	uint32_t wr;       /* 0: it writes nothing */
+	uint64_t start;    /* tick */
+	uint64_t since_us; /* when it was submitted */
+	uint64_t losses;   /* of the session, then */
+	uint8_t *buf;
+};
+
+/* A unit of the initiator, and its user. */
+struct unit {
+	struct owner *o;
+	struct lu *lu; /* NULL: none */
+	unsigned place;
+	struct disk *disk; /* that it stands for */
+	bool is_closing;
+	unsigned out; /* requests */
+	struct agenda_timer think;
+	struct rng rng;
+	struct user_req req[SIM_REQS];
+	uint64_t calm_us;     /* since then nothing is in its way */
+	uint64_t moved_us;    /* when its state was another one */
+	uint64_t excused_us;  /* until then requests may fail, or wait */
+	uint64_t bad_flushes; /* so many flushes may fail: the unit's cache was lost */
+	uint64_t served_us;   /* when it last had an answer, or had no reason for one */
+	bool was_foreign;     /* another disk stood at its place since it was the same */
+};
+
+/* ---- network (net.c) ---- */
+
+#define NET_SEGS  64
+#define NET_BYTES (512u << 10)
+
+struct pipe {
+	struct net *c;
+	bool is_up; /* from the initiator to the target */
+	uint8_t *mem;
+	uint32_t put, got, room;
+	struct {
+		uint32_t end;
+		uint64_t at_us;
+	} seg[NET_SEGS];
+	unsigned seg_first, segs;
+	struct agenda_timer due;
+	uint64_t last_us;
+	bool is_lost;   /* nothing arrives any more */
+	bool is_spoilt; /* a bit was wrong */
+	bool has_end;   /* the sender is gone, and the receiver has not heard of it */
+	bool is_reset;  /* with has_end */
+	uint64_t end_us;
+};
+struct net {
+	struct sim *w;
+	struct owner *o; /* NULL: its end is closed */
+	struct tconn *t; /* likewise */
+	unsigned owner;  /* whose network it is */
+	struct pipe up, down;
+	bool is_used;
+};
+
+/* ---- initiator (host.c, owner.c) ---- */
+
+/* What joins a core session to a connection, as engine/link.c does. */
+struct line {
+	struct login_run *run;
+	struct sess *sess; /* NULL: not connected */
+	struct net *net;
+	struct agenda_timer dial, tick;
+	struct agenda_work flush;
+	bool is_closing;
+	bool is_reset; /* the other side is told to drop what it holds of it */
+	int err;
+	enum conn_result why;
+	int portal; /* that is dialled; -1: nowhere */
+};
+
+/* What the network of a session is like now. */
+struct weather {
+	uint64_t latency_us, up_frozen_us, down_frozen_us, split_until_us, corrupt_until_us;
+	uint64_t refuse_until_us, black_until_us;
+	struct rng rng;
+};
+
+struct owner {
+	struct world world;
+	struct sim *w;
+	unsigned i;
+	struct session *s;
+	struct target *t;
+	struct line line;
+	struct unit units[SIM_PLACES];
+	struct weather weather;
+	struct rng rng;
+	uint8_t isid[6];
+	enum session_state state;
+	bool is_open, is_closing, is_probing, is_probe_due, is_pinging;
+	struct agenda_timer later; /* open again, or probe again */
+	struct agenda_timer wake;  /* a scan is due */
+	uint64_t losses;           /* connections that ended while online */
+	uint64_t excused_us;       /* until then I/O of it may fail */
+	uint64_t online_us, probe_us;
+	unsigned renames, dialled_name; /* of the settings; and when it dialled last */
+	struct timers timers;
+	uint32_t longest_ms; /* promise so far */
+	bool is_loss_told;   /* a flush says that written data was lost */
+};
+
+/* ---- targets (t*.c) ---- */
+
+/* What is wrong with one LUN now. */
+struct place {
+	struct disk *disk; /* NULL: nobody there */
+	unsigned ua[8], uas;
+	struct tconn *told; /* to whom the first of them was told, not known to be read */
+	uint32_t told_sn;
+	uint64_t busy_until_us, full_until_us, check_until_us, stall_until_us, swallow_until_us,
+	    late_until_us;
+	unsigned check; /* which of the odd answers */
+	uint64_t changed_us;
+	uint64_t back_us; /* when its own disk is back; 0: it is there */
+};
+
+struct target {
+	struct sim *w;
+	unsigned i;
+	char name[64];
+	struct rng rng;
+	unsigned groups[2]; /* portal group tags of its portals */
+	struct disk disks[SIM_DISKS];
+	struct place places[SIM_PLACES];
+	struct list conns; /* tconn.link: connections, and nexuses that are gone but live */
+	uint16_t tsih;
+	/* Its habits. */
+	uint64_t slow_us; /* a command takes so long at most, as a rule */
+	unsigned window, p_split_status, p_short_r2t, p_extra_round;
+	/* What is wrong now. */
+	uint64_t down_until_us, login_silent_until_us, login_refuse_until_us, redirect_until_us,
+	    window_closed_until_us, tmf_until_us;
+	uint8_t status_class, status_detail, tmf_response;
+	const struct plan_row *trap; /* it happens when a write is under way */
+	struct agenda_timer spring;
+	unsigned redirect_from, rejects;
+	bool is_redirect_permanent, is_reset_fine;
+};
+
+/* ---- the plan (plan.c) ---- */
+
+struct plan_row {
+	unsigned kind;
+	uint64_t at_us, for_us;
+	unsigned session, place, arg;
+	bool is_dropped;
+};
+
+/* ---- the world ---- */
+
+enum sim_theme { SIM_ANYTHING, SIM_FENCES, SIM_CACHES, SIM_CHANGES, SIM_THEMES };
+
+struct trace_row {
+	uint64_t us, step, v[4];
+	const char *fmt;
+};
+#define TRACE_ROWS 256
+
+struct sim {
+	uint64_t seed, step, tick;
+	struct agenda agenda;
+	bool is_traced, is_healed, is_ending;
+	enum sim_theme theme;
+	unsigned sessions, places;
+	uint64_t begin_us, horizon_us;
+	struct rng rng;
+	struct owner owners[SIM_SESSIONS];
+	struct target targets[SIM_SESSIONS];
+	struct plan_row plan[SIM_PLAN];
+	unsigned plans, next_plan;
+	struct agenda_timer plan_timer;
+	uint64_t think_us;
+	unsigned blocks; /* that users write */
+	unsigned op_weight[5];
+	/* The book. */
+	uint32_t wrs, nodes;
+	/* Pools; what is behind the counters was never used. */
+	struct list free_nets, free_conns, free_tasks;
+	unsigned n_nets, n_conns, n_tasks;
+	struct trace_row trace[TRACE_ROWS];
+	uint64_t traces;
+	/* What happened. */
+	uint64_t requests, failed, commands, pdus, logins, ghosts, killed;
+};
+
+/* Memory that need not be zeroed for each world. */
+extern struct wr sim_wr[SIM_WRITES];
+extern struct node sim_node[SIM_NODES];
+
+static inline uint64_t
+sim_now(const struct sim *w)
+{
+	return w->agenda.now_us;
+}
+
+static inline void
+sim_until(uint64_t *until, const struct sim *w, uint64_t us)
+{
+	if (*until < sim_now(w) + us)
+		*until = sim_now(w) + us;
+}
+
+/* trace.c: something happened; %u, %x, %s (static text), %t (a time), up to four. */
+void sim_trace(struct sim *w, const char *fmt, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+#define TRACE4(w, fmt, a, b, c, d, ...) \
+	sim_trace(w, fmt, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d))
+#define TRACE(w, ...) TRACE4(w, __VA_ARGS__, 0, 0, 0, 0, 0)
+#define TRACE_TEXT(s) ((uint64_t)(uintptr_t)(s))
+void sim_say(struct sim *w, const char *text);
+/* The last rows, to the standard error. */
+void sim_dump(const struct sim *w, unsigned rows);
+/* An oracle has seen what must not be. */
+void sim_fail(struct sim *w, const char *oracle, const char *fmt, ...)
+    __attribute__((noreturn, format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,203 @@
+#include "user.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "book.h"
+#include "core/sess_impl.h"
+#include "lu/pool.h"
+#include "owner.h"
+#include "visits.h"
+
+static uint8_t buffers[SIM_SESSIONS][SIM_PLACES][SIM_REQS][SIM_TASK_BYTES];
+
+void
+user_init(void)
+{
+	memset(buffers, 0, sizeof buffers);
+}
+
+/*
+ * A failure has a reason: it waited for as long as is promised, the session ended, the unit is
+ * closed or another one, connections ended again and again, or a flush that tells of a loss.
+ */
+bool
+user_is_excused(const struct user_req *q)
+{
+	const struct unit *u = q->u;
+	const struct owner *o = u->o;
+	struct sim *w = o->w;
+
+	switch (session_state(o->s)) {
+	case SESSION_DOWN:
+	case SESSION_DOWN_TRY:
+	case SESSION_LOGOUT:
+	case SESSION_CLOSED:
+		return true;
+	case SESSION_TRY:
+	case SESSION_ONLINE:
+	case SESSION_WAIT:
+	case SESSION_STATES:
+		break;
+	}
+	if (u->is_closing || lu_state(u->lu) == LU_OTHER || o->is_closing ||
+	    u->excused_us >= q->since_us || o->excused_us >= q->since_us)
+		return true;
+	if (o->timers.ms[TIMER_replacement] != 0 &&
+	    sim_now(w) - q->since_us >= o->timers.ms[TIMER_replacement] * 1000ull)
+		return true;
+	return o->losses - q->losses >= 5;
+}
+
+static void
+ended(struct blk_req *r)
+{
+	struct user_req *q = LIST_ENTRY(r, struct user_req, r);
+	struct unit *u = q->u;
+	struct sim *w = u->o->w;
+
+	if (!q->is_out)
+		sim_fail(w, "once", "a request of unit %u.%u ends twice", u->o->i, u->place);
+	q->is_out = false;
+	u->out--;
+	w->failed += r->result != 0;
+	TRACE(w, "user %x: write %u, op %u ends with %d", u->o->i << 4 | u->place, q->wr, r->op,
+	    (int64_t)r->result);
+	visits_result(r->op, r->result);
+	if (r->result != 0 && !user_is_excused(q)) {
+		if (r->op == BLK_FLUSH && u->bad_flushes > 0)
+			u->bad_flushes--;
+		else
+			sim_fail(w, "no reason",
+			    "a request of unit %u.%u (op %d, result %d) fails after %.3f s for no "
+			    "reason",
+			    u->o->i, u->place, r->op, r->result,
+			    (double)(sim_now(w) - q->since_us) / 1e6);
+	}
+	if (r->result == 0)
+		u->served_us = sim_now(w);
+	book_end(w, q);
+}
+
+static void
+submit(struct unit *u, struct user_req *q, enum blk_op op, unsigned first, unsigned n)
+{
+	struct sim *w = u->o->w;
+	bool is_data = op == BLK_READ || op == BLK_WRITE;
+
+	q->is_out = true;
+	q->first = (uint8_t)first;
+	q->n = (uint8_t)n;
+	q->wr = 0;
+	q->since_us = sim_now(w);
+	q->losses = u->o->losses;
+	q->r = (struct blk_req){ .op = op,
+		.fua = op == BLK_WRITE && rng_chance(&u->rng, 150),
+		.offset = op == BLK_FLUSH ? 0 : (uint64_t)first * SIM_BLOCK,
+		.len = op == BLK_FLUSH ? 0 : (uint64_t)n * SIM_BLOCK,
+		.buf = is_data ? q->buf : NULL,
+		.done = ended };
+	if (op != BLK_READ && op != BLK_FLUSH)
+		q->wr = book_write(w, u->disk, op, first, n);
+	q->start = ++w->tick;
+	for (unsigned i = 0; i < n && op == BLK_WRITE; i++)
+		book_fill(q->buf + SIM_BLOCK * i, q->wr, u->disk->uid, first + i);
+	for (unsigned i = 0; i < n && op == BLK_READ; i++)
+		memset(q->buf + SIM_BLOCK * i, 0xaa, 16);
+	if (user_is_excused(q))
+		u->excused_us = sim_now(w); /* it may fail at once, whatever comes next */
+	if (u->out++ == 0)
+		u->served_us = sim_now(w);
+	w->requests++;
+	TRACE(w, "user %x: op %u, blocks %x, write %u", u->o->i << 4 | u->place, op, first << 8 | n,
+	    q->wr);
+	lu_blk(u->lu)->submit(lu_blk(u->lu), &q->r);
+}
+
+/*
+ * Zeros do not say who wrote them: which write a command belongs to is looked up at its sender,
+ * while that still has it.
+ */
+uint32_t
+user_write_of(const struct owner *o, uint32_t itt)
+{
+	const struct sess *s = o->line.sess;
+	uint32_t slot = itt & 0xffff;
+	const struct req *r;
+
+	if (s == NULL || slot >= s->cfg.slots || s->task[slot].itt != itt ||
+	    s->task[slot].req == NULL)
+		return 0;
+	r = s->task[slot].req;
+	return LIST_ENTRY(LIST_ENTRY(r, struct io, req)->blk, struct user_req, r)->wr;
+}
+
+static enum blk_op
+choose(struct sim *w, struct rng *r)
+{
+	unsigned all = 0, at, op = 0;
+
+	for (unsigned i = 0; i < 5; i++)
+		all += w->op_weight[i];
+	at = rng_below(r, all);
+	while (at >= w->op_weight[op])
+		at -= w->op_weight[op++];
+	return (enum blk_op)op;
+}
+
+static void
+act(struct agenda_timer *t)
+{
+	struct unit *u = LIST_ENTRY(t, struct unit, think);
+	struct sim *w = u->o->w;
+	struct user_req *q = &u->req[rng_below(&u->rng, SIM_REQS)];
+	unsigned max = lu_blk(u->lu)->max_io_bytes / SIM_BLOCK, n, first;
+	enum blk_op op = choose(w, &u->rng);
+
+	n = rng_chance(&u->rng, 500) ? 1 + rng_below(&u->rng, 3)
+				     : 1 + rng_below(&u->rng, SIM_IO_BLOCKS);
+	if ((op == BLK_READ || op == BLK_WRITE) && n > max)
+		n = max;
+	n = n < w->blocks ? n : w->blocks;
+	first = rng_below(&u->rng, w->blocks - n + 1);
+	if (op == BLK_DISCARD && !lu_blk(u->lu)->can_discard)
+		op = BLK_READ;
+	if (!q->is_out && w->wrs < SIM_WRITES - 200 && w->nodes < SIM_NODES - 2000)
+		submit(u, q, op, first, n);
+	agenda_set(&w->agenda, &u->think,
+	    sim_now(w) + (rng_chance(&u->rng, 750) ? rng_below(&u->rng, 1000)
+						   : rng_between(&u->rng, 1, w->think_us * 4)));
+}
+
+void
+user_start(struct unit *u)
+{
+	struct sim *w = u->o->w;
+
+	u->think.expired = act;
+	for (unsigned i = 0; i < SIM_REQS; i++) {
+		u->req[i].u = u;
+		u->req[i].buf = buffers[u->o->i][u->place][i];
+	}
+	if (!w->is_healed)
+		agenda_set(&w->agenda, &u->think, sim_now(w) + rng_below(&u->rng, 1000));
+}
+
+void
+user_stop(struct unit *u)
+{
+	agenda_clear(&u->o->w->agenda, &u->think);
+}
+
+void
+user_read_all(struct unit *u)
+{
+	unsigned max = lu_blk(u->lu)->max_io_bytes / SIM_BLOCK, first = 0;
+
+	max = max < SIM_IO_BLOCKS ? max : SIM_IO_BLOCKS;
+	if (max * SIM_REQS < SIM_BLOCKS)
+		max = (SIM_BLOCKS + SIM_REQS - 1) / SIM_REQS;
+	for (unsigned i = 0; i < SIM_REQS && first < SIM_BLOCKS; i++, first += max)
+		submit(u, &u->req[i], BLK_READ, first,
+		    max < SIM_BLOCKS - first ? max : SIM_BLOCKS - first);
+}

@@ -42,11 +42,10 @@ struct rule {
 };
 
 static const struct {
-	const char *program, *summary;
 	uint32_t action;
 } profiles[] = {
 #define REFUSED                               SCMP_ACT_ERRNO(EPERM)
-#define PROFILE(id, program, action, summary) { program, summary, PROFILE_##action },
+#define PROFILE(id, program, action, summary) { PROFILE_##action },
 #define PROFILE_REFUSE                        REFUSED
 #define PROFILE_ALLOW                         SCMP_ACT_ALLOW
 #include "sys/confine.def"
@@ -119,16 +118,4 @@ confine_calls_filter(enum confine_profile profile)
 		err = seccomp_load(ctx);
 	seccomp_release(ctx);
 	return err;
-}
-
-const char *
-confine_calls_program(enum confine_profile profile)
-{
-	return profiles[profile].program;
-}
-
-const char *
-confine_calls_summary(enum confine_profile profile)
-{
-	return profiles[profile].summary;
 }

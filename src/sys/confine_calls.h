@@ -11,8 +11,4 @@
  */
 int confine_calls_filter(enum confine_profile profile);
 
-/* "iswd", and what the profile may do. */
-const char *confine_calls_program(enum confine_profile profile);
-const char *confine_calls_summary(enum confine_profile profile);
-
 #endif

@@ -49,15 +49,6 @@ log_ring_new(void)
 	return r;
 }
 
-void
-log_ring_free(struct log_ring *r)
-{
-	if (r == NULL)
-		return;
-	(void)sem_destroy(&r->ready); /* it is one */
-	free(r);
-}
-
 /* NULL: all cells are full. */
 static struct cell *
 claim(struct log_ring *r, uint64_t *ret_position)

@@ -33,9 +33,8 @@ struct log_line {
 
 struct log_ring;
 
-/* NULL: no memory. */
+/* As long as the process lives.  NULL: no memory. */
 struct log_ring *log_ring_new(void);
-void log_ring_free(struct log_ring *r);
 
 /* Any thread.  False: dropped and counted. */
 bool log_ring_put(struct log_ring *r, const struct log_line *line);

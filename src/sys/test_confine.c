@@ -34,7 +34,6 @@
 #include <cmocka.h>
 
 #include "sys/confine.h"
-#include "sys/confine_calls.h"
 
 /* Exit statuses of a child besides errno values; SIGNALLED + number: a signal ended it. */
 #define NOT_CONFINED 250
@@ -50,6 +49,10 @@ static const enum confine_profile all[] = { CONFINE_ISWD, CONFINE_RESOLVD, CONFI
 	CONFINE_IRADD, CONFINE_PORTER, CONFINE_DRIVER };
 static_assert(sizeof all / sizeof all[0] == CONFINE_SETTLED, "all of them, in order");
 #define PROFILES (sizeof all / sizeof all[0])
+static const char *const programs[] = {
+#define PROFILE(id, program, ...) program,
+#include "sys/confine.def"
+};
 
 static char dir[] = "/tmp/test-confine-XXXXXX";
 static char path[64];
@@ -463,8 +466,8 @@ every_profile_can_do_its_work_and_nothing_else(void **state)
 			if (may && got == EAFNOSUPPORT)
 				got = 0;
 			if (got != want) {
-				print_error("%s: %s: %d instead of %d\n",
-				    confine_calls_program(all[p]), a->what, got, want);
+				print_error("%s: %s: %d instead of %d\n", programs[all[p]], a->what,
+				    got, want);
 				wrong++;
 			}
 		}

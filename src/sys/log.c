@@ -88,8 +88,7 @@ log_start_thread(void)
 	(void)pthread_sigmask(SIG_SETMASK, &was, NULL); /* as above */
 	if (err != 0)
 		return -err;
-	(void)pthread_setname_np(self.thread, "log"); /* only a help for people */
-	(void)pthread_detach(self.thread);            /* it is one, and nobody joins it */
+	(void)pthread_detach(self.thread); /* it is one, and nobody joins it */
 	atomic_store(&self.has_thread, true);
 	/* Without these the last words may be missing, and nothing else. */
 	(void)pthread_atfork(NULL, NULL, in_child);
@@ -282,6 +281,8 @@ run(void *arg)
 	const struct log_line *line;
 	unsigned dropped;
 
+	/* A thread names itself without a file.  It is only a help for people. */
+	(void)pthread_setname_np(pthread_self(), "log");
 	for (;;) {
 		log_ring_wait(r);
 		while ((line = log_ring_peek(r)) != NULL) {

@@ -50,6 +50,8 @@ work(void *arg)
 	struct event_queue *q = arg;
 	bool is_last;
 
+	/* A thread names itself without a file.  It is only a help for people. */
+	(void)pthread_setname_np(pthread_self(), "events");
 	do {
 		while (sem_wait(&q->ready) != 0)
 			; /* a signal */
@@ -88,7 +90,6 @@ event_queue_new(unsigned limit, struct event_queue **ret)
 		free(q);
 		return -err;
 	}
-	(void)pthread_setname_np(q->thread, "events"); /* only a help for people */
 	*ret = q;
 	return 0;
 }

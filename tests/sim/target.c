@@ -61,11 +61,11 @@ leave_behind(struct tconn *c)
 		struct ttask *k = LIST_ENTRY(node, struct ttask, link);
 
 		if (k->state != TTASK_QUEUED || !k->is_write || k->is_old ||
-		    rng_chance(&c->t->rng, 200)) {
+		    rng_chance(&c->t->rng, 100)) {
 			ttask_drop(k);
 			continue;
 		}
-		if (rng_chance(&c->t->rng, 600))
+		if (rng_chance(&c->t->rng, 850))
 			agenda_set(&w->agenda, &k->due,
 			    sim_now(w) + rng_between(&c->t->rng, 0, life_us(c) + SECOND / 2));
 		k->is_swallowed = false;
@@ -213,12 +213,12 @@ disk_init(struct target *t, struct disk *d, unsigned n)
 	d->uid = (uint8_t)(1 + t->i * SIM_DISKS + n);
 	d->naa = UINT64_C(0x5001405000000000) + d->uid;
 	d->blocks = SIM_BLOCKS + rng_below(r, 8);
-	d->has_cache = rng_chance(r, 700);
+	d->has_cache = rng_chance(r, t->w->theme == SIM_CACHES ? 950 : 700);
 	d->has_fua = rng_chance(r, 500);
 	d->has_write_same = rng_chance(r, 700);
 	d->has_unmap = rng_chance(r, 500);
 	d->reads_zeros = !d->has_unmap || rng_chance(r, 500);
-	d->write_same_max = rng_chance(r, 500) ? 0 : 4 << rng_below(r, 3);
+	d->write_same_max = rng_chance(r, 400) ? 0 : 2 << rng_below(r, 4);
 	d->transfer_max = rng_chance(r, 500) ? 0 : 8 << rng_below(r, 2);
 	d->unmap_max = 4 << rng_below(r, 4);
 }
@@ -243,7 +243,7 @@ target_init(struct target *t, struct sim *w, unsigned i)
 	t->groups[1] = rng_chance(r, w->theme == SIM_FENCES ? 200 : 500) ? 1 : 2;
 	list_init(&t->conns);
 	t->window = 1 + (uint32_t)rng_span(r, 1, 40);
-	t->slow_us = rng_between(r, 200, 1000ull << rng_below(r, w->theme == SIM_FENCES ? 13 : 9));
+	t->slow_us = rng_between(r, 200, 1000ull << rng_below(r, w->theme == SIM_FENCES ? 6 : 9));
 	t->p_split_status = rng_below(r, 1000);
 	t->p_short_r2t = rng_chance(r, 500) ? 0 : rng_below(r, 500);
 	t->p_extra_round = rng_below(r, 400);

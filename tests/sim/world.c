@@ -46,6 +46,10 @@ world_make(struct sim *w, uint64_t seed, const char *drop, bool is_traced)
 	w->think_us = w->horizon_us * w->sessions * w->places / (20 + rng_below(r, 150));
 	for (unsigned i = 0; i < 5; i++)
 		w->op_weight[i] = i < 2 ? 20 + rng_below(r, 60) : rng_below(r, 20);
+	if (w->theme == SIM_CACHES) {
+		w->op_weight[BLK_FLUSH] += 15;
+		w->op_weight[BLK_WRITE_ZEROES] += 40;
+	}
 	list_init(&w->free_conns);
 	list_init(&w->free_tasks);
 	plan_make(w);

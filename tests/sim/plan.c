@@ -247,6 +247,7 @@ heal_target(struct target *t)
 		p->swallow_until_us = p->late_until_us = 0;
 		go_home(t, i);
 	}
+	ttask_hurry(t);
 	if (target_nexus(t) != NULL)
 		tctl_ping(target_nexus(t), false); /* the window, if it was closed */
 }

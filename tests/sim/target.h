@@ -137,6 +137,8 @@ void ttask_data_out(struct tconn *c, const uint8_t *bhs, const uint8_t *data, ui
 struct ttask *ttask_find(struct tconn *c, uint32_t itt);
 /* It is forgotten. */
 void ttask_drop(struct ttask *k);
+/* What was to be executed much later is executed soon. */
+void ttask_hurry(struct target *t);
 /* Those that wait at this place are not executed: what is connected is told. */
 void ttask_clear_place(struct target *t, unsigned place);
 /* Answer: status and sense of *k, and data_n bytes of k->buf. */

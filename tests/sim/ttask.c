@@ -240,6 +240,23 @@ task_due(struct agenda_timer *timer)
 }
 
 void
+ttask_hurry(struct target *t)
+{
+	LIST_EACH(node, tmp, &t->conns)
+	{
+		struct tconn *c = LIST_ENTRY(node, struct tconn, link);
+
+		LIST_EACH(item, other, &c->tasks)
+		{
+			struct ttask *k = LIST_ENTRY(item, struct ttask, link);
+
+			if (k->due.armed && k->due.at_us > sim_now(t->w) + SECOND)
+				agenda_set(&t->w->agenda, &k->due, sim_now(t->w) + SECOND);
+		}
+	}
+}
+
+void
 ttask_clear_place(struct target *t, unsigned place)
 {
 	LIST_EACH(node, tmp, &t->conns)

@@ -353,6 +353,23 @@ lu_learned(struct lu *u, const struct lu_info *info)
 		learn(u, info);
 }
 
+/*
+ * A round under way began with what the unit before was like.  Only that: names of this one would
+ * be joined by those that are answered.
+ */
+static void
+forget_details(struct lu *u)
+{
+	struct lu_info *i = &u->ask.info;
+
+	i->is_sized = u->info.is_sized;
+	i->capacity = u->info.capacity;
+	i->has_mode = u->info.has_mode;
+	i->mode = u->info.mode;
+	i->limits = u->info.limits;
+	i->provision = u->info.provision;
+}
+
 void
 lu_adopt(struct lu *u, const struct lu_info *info)
 {
@@ -366,8 +383,7 @@ lu_adopt(struct lu *u, const struct lu_info *info)
 	u->clean = u->acked;
 	u->is_flush_bad = false;
 	lu_describe(u, info);
-	/* A round under way began with what the unit before was like. */
-	u->ask.info = u->info;
+	forget_details(u);
 	if (u->ask.is_busy)
 		ask_restart(&u->ask);
 	if (u->state == LU_UNKNOWN || is_of_now)

@@ -212,6 +212,30 @@ an_adopted_unit_has_nothing_of_the_one_before(void **state)
 	end(&w);
 }
 
+/* The same, and the one before is back before it is asked for its name.  Found by tests/sim, seed
+ * 77385. */
+static void
+an_adopted_unit_is_not_the_one_before(void **state)
+{
+	struct lu_info info = fake_info(0, ELSE);
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	w.units[0].naa = ELSE;
+	relogin(&w, true);
+	fake_target_run(&w.t, &w.f);
+	fake_path_pass(&w.f, 10 * SECOND);
+	assert_int_equal(w.f.n, 1);
+	info.nexus = w.f.path.nexus;
+	info.doubts = w.f.path.doubts;
+	lu_adopt(w.u[0], &info);
+	w.units[0].naa = NAA;
+	fake_target_run(&w.t, &w.f);
+	assert_int_equal(lu_state(w.u[0]), LU_OTHER);
+	end(&w);
+}
+
 /* Else a unit would forget that its write cache is on.  Found by tests/sim, seed 7307. */
 static void
 what_a_scan_had_no_answer_to_is_not_forgotten(void **state)
@@ -313,6 +337,7 @@ main(void)
 		cmocka_unit_test(an_adopted_unit_is_the_right_one_from_then_on),
 		cmocka_unit_test(a_unit_learned_under_an_older_nexus_asks_first),
 		cmocka_unit_test(an_adopted_unit_has_nothing_of_the_one_before),
+		cmocka_unit_test(an_adopted_unit_is_not_the_one_before),
 		cmocka_unit_test(what_a_scan_had_no_answer_to_is_not_forgotten),
 		cmocka_unit_test(a_unit_that_was_not_learned_completely_asks_first),
 	};

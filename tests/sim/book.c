@@ -113,12 +113,14 @@ overwriter(const struct disk *d, unsigned b, uint32_t wr, uint64_t s)
 void
 book_exec(struct sim *w, struct disk *d, unsigned b, uint32_t wr, bool is_through)
 {
-	struct node *k = node_of(wr, b);
-	uint32_t newer = overwriter(d, b, wr, UINT64_MAX);
+	struct node *k;
+	uint32_t newer;
 
 	if (!covers(wr, d->uid, b))
 		sim_fail(
 		    w, "right unit", "write %u is executed in block %u of disk %u", wr, b, d->uid);
+	k = node_of(wr, b);
+	newer = overwriter(d, b, wr, UINT64_MAX);
 	if (newer != 0)
 		sim_fail(w, "no old write",
 		    "write %u, which had ended, lands on the newer answered write %u in block %u "

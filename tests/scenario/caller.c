@@ -256,7 +256,7 @@ command_submit(struct world *w, const struct word *word, size_t n)
 		.data_len = (uint32_t)words_number(w, word[2].text, 0),
 		.lun = { 0, 3 } };
 	q->req.cdb[0] = dir == 2 ? 0x2a : dir == 1 ? 0x28 : 0x00;
-	q->req.data = calloc(1, q->req.data_len + 1);
+	q->req.data = fault_spare_calloc(1, q->req.data_len + 1);
 	if (q->req.data == NULL)
 		abort();
 	if (dir == 2)

@@ -5,6 +5,7 @@
  *
  *   --only TEXT   only scenarios whose name has this in it; no comparison
  *   --trace       say what goes over the wire
+ *   --starve      instead: each allocation of each scenario fails once
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,8 @@ commands_run(struct world *w, const struct line *line)
 			continue;
 		if (table[i].needs_session)
 			world_start(w);
+		if (w->failed)
+			return;
 		if (line->words < table[i].words_min)
 			world_fail(w, "'%s' wants more words", table[i].word);
 		else
@@ -58,24 +61,51 @@ static const struct world_cut cuts[] = {
 	{ .name = "in pieces of 13 bytes", .bytes = 13, .direct = true },
 };
 
+static void
+play_lines(struct world *w, const struct scenario *sc)
+{
+	for (size_t l = 0; l < sc->lines && !w->failed; l++) {
+		w->line = NULL;
+		commands_run(w, &sc->line[l]);
+		w->line = &sc->line[l];
+	}
+	if (!w->failed)
+		commands_end(w);
+}
+
+/*
+ * Once for each allocation that the play makes, which fails.  What the script says need not be
+ * true then; but nothing may be used that is not there, and nothing stays.  How often it was.
+ */
+static unsigned
+starve(const struct scenario *sc)
+{
+	struct world *w = fault_spare_calloc(1, sizeof *w);
+	unsigned n = 0;
+	bool has_failed;
+
+	do {
+		world_init(w, sc, &cuts[n % (sizeof cuts / sizeof cuts[0])]);
+		fault_alloc_at(++n);
+		play_lines(w, sc);
+		has_failed = fault_has_failed();
+		fault_alloc_at(0);
+		world_fini(w);
+	} while (has_failed);
+	free(w);
+	return n - 1;
+}
+
 static bool
 play(const struct scenario *sc, bool trace, char *why, size_t size)
 {
-	struct world *w = calloc(1, sizeof *w);
+	struct world *w = fault_spare_calloc(1, sizeof *w);
 	bool ok = true;
 
-	if (w == NULL)
-		abort();
 	for (size_t i = 0; ok && i < sizeof cuts / sizeof cuts[0]; i++) {
 		world_init(w, sc, &cuts[i]);
 		w->trace = trace && i == 0;
-		for (size_t l = 0; l < sc->lines && !w->failed; l++) {
-			w->line = NULL;
-			commands_run(w, &sc->line[l]);
-			w->line = &sc->line[l];
-		}
-		if (!w->failed)
-			commands_end(w);
+		play_lines(w, sc);
 		ok = !w->failed;
 		snprintf(why, size, "%s (%s)", w->why, cuts[i].name);
 		fault_alloc_at(0);
@@ -90,8 +120,8 @@ main(int argc, char **argv)
 {
 	static struct script script;
 	const char *only = NULL;
-	bool trace = false;
-	unsigned number = 0, failed = 0;
+	bool trace = false, is_starved = false;
+	unsigned number = 0, failed = 0, starved = 0;
 	char why[2200];
 
 	/* What was said so far is seen also when an assertion of the core ends the program. */
@@ -100,6 +130,8 @@ main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--trace") == 0)
 			trace = true;
+		else if (strcmp(argv[i], "--starve") == 0)
+			is_starved = true;
 		else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
 			only = argv[++i];
 		else if (!script_read(&script, argv[i]))
@@ -111,6 +143,12 @@ main(int argc, char **argv)
 
 		if (only != NULL && strstr(sc->name, only) == NULL)
 			continue;
+		if (is_starved) {
+			if (trace)
+				printf("# %s\n", sc->name);
+			starved += starve(sc);
+			continue;
+		}
 		ok = play(sc, trace, why, sizeof why);
 		printf("%sok %u - %s\n", ok ? "" : "not ", ++number, sc->name);
 		if (!ok) {
@@ -118,7 +156,10 @@ main(int argc, char **argv)
 			failed++;
 		}
 	}
-	if (only == NULL)
+	if (is_starved)
+		printf("%sok %u - each of %u allocations failed once\n", starved > 0 ? "" : "not ",
+		    ++number, starved);
+	else if (only == NULL)
 		failed += cover_report(&number);
 	printf("1..%u\n", number);
 	return failed > 0;

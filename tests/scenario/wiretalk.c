@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "fault.h"
 #include "words.h"
 
 static bool
@@ -351,7 +352,7 @@ wiretalk_send(struct world *w, const struct word *word, size_t n)
 	for (i = 1; i < n && strcmp(word[i].text, "|") != 0; i++)
 		set_word(w, &b, &word[i]);
 	if (i < n) {
-		b.data = malloc((size_t)WORLD_TEXT * 8);
+		b.data = fault_spare_malloc((size_t)WORLD_TEXT * 8);
 		if (b.data == NULL)
 			abort();
 		b.len = words_keys(w, word + i + 1, n - i - 1, (char *)b.data);

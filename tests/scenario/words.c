@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "fault.h"
+
 static uint64_t
 plain_number(struct world *w, const char *text)
 {
@@ -71,7 +73,7 @@ words_time_us(struct world *w, const char *text)
 static uint8_t *
 heap(size_t n)
 {
-	uint8_t *b = calloc(1, n + 1);
+	uint8_t *b = fault_spare_calloc(1, n + 1);
 
 	if (b == NULL)
 		abort();

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "driver/diag/report.h"
+#include "fault.h"
 
 uint8_t world_pattern[WORLD_PATTERN];
 /* Messages come without a word of whose they are; one world lives at a time. */
@@ -75,7 +76,7 @@ world_start(struct world *w)
 	if (w->sess == NULL)
 		w->sess = sess_new(&w->cfg);
 	if (w->sess == NULL)
-		abort();
+		world_fail(w, "there is no memory for a session");
 }
 
 void
@@ -147,7 +148,10 @@ take_text(struct world *w, const struct sess_event *ev)
 		w->text_len += n;
 		if (w->targets == NULL)
 			w->targets = sendtargets_new();
-		sendtargets_feed(w->targets, ev->text.bytes, ev->text.len);
+		if (w->targets == NULL)
+			world_fail(w, "there is no memory for targets");
+		else
+			sendtargets_feed(w->targets, ev->text.bytes, ev->text.len);
 	} else if (w->targets != NULL)
 		sendtargets_finish(w->targets);
 	if (w->targets != NULL)
@@ -269,7 +273,7 @@ feed(struct world *w)
 			(void)conn_rx_direct(c, used, w->now); /* an error is an event too */
 		} else {
 			/* Memory of its own, so that sanitizers see a byte too many. */
-			uint8_t *copy = malloc(some);
+			uint8_t *copy = fault_spare_malloc(some);
 
 			if (copy == NULL)
 				abort();
@@ -319,6 +323,8 @@ world_connect(struct world *w)
 	int err;
 
 	world_start(w);
+	if (w->failed)
+		return;
 	if (sess_conn(w->sess) != NULL) {
 		world_fail(w, "the session has a connection already");
 		return;
@@ -387,7 +393,7 @@ take_body(struct world *w, struct wire_pdu *p)
 			world_fail(w, "a header digest of the initiator's is wrong");
 		at += 4;
 	}
-	p->data = malloc(p->len + 1);
+	p->data = fault_spare_malloc(p->len + 1);
 	if (p->data == NULL)
 		abort();
 	memcpy(p->data, w->in + at, p->len);
@@ -457,7 +463,7 @@ world_save(struct world *w, const char *name, const struct wire_pdu *p)
 	w->saves++;
 	snprintf(s->name, sizeof s->name, "%s", name);
 	s->pdu = *p;
-	s->pdu.data = malloc(p->len + 1);
+	s->pdu.data = fault_spare_malloc(p->len + 1);
 	if (s->pdu.data == NULL)
 		abort();
 	memcpy(s->pdu.data, p->data, p->len);

@@ -107,13 +107,20 @@ parse_name(const char *host, struct addr *a)
 	return ADDR_OK;
 }
 
-/* No top-level domain is a number, so a last label of digits makes it an address. */
+/*
+ * No top-level domain is a number, so a last label of digits makes it an address;
+ * with a dot behind it a wrong one.
+ */
 static bool
 looks_like_ipv4(const char *host)
 {
-	const char *dot = strrchr(host, '.'), *last = dot != NULL ? dot + 1 : host;
+	size_t n = strlen(host), at;
 
-	return *last != '\0' && last[strspn(last, "0123456789")] == '\0';
+	if (n > 0 && host[n - 1] == '.')
+		n--;
+	for (at = n; at > 0 && is_digit(host[at - 1]); at--)
+		;
+	return at < n && (at == 0 || host[at - 1] == '.');
 }
 
 /* IPv4 or a name. */

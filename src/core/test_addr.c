@@ -58,6 +58,8 @@ static const struct {
 	{ "a-.b", ADDR_BAD_NAME, 0, NULL },
 	{ "a..b", ADDR_BAD_NAME, 0, NULL },
 	{ ".", ADDR_BAD_NAME, 0, NULL },
+	{ "7.", ADDR_BAD_IPV4, 0, NULL },
+	{ "192.0.2.1.", ADDR_BAD_IPV4, 0, NULL },
 	{ "a_b", ADDR_BAD_NAME, 0, NULL },
 	{ "a b", ADDR_BAD_NAME, 0, NULL },
 	{ "h\xc3\xb6st", ADDR_BAD_NAME, 0, NULL },

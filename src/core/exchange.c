@@ -92,7 +92,9 @@ login_late(struct conn *c, uint64_t now)
 	c->counts.login_timeouts++;
 	sess_post(c->sess, &(struct sess_event){ .kind = SESS_EV_LOGIN_FAILED,
 			       .login = { .step = LOGIN_VIOLATION,
-				   .reason = conn_result_text(CONN_LOGIN_TIMEOUT) } });
+				   .reason = conn_result_text(CONN_LOGIN_TIMEOUT),
+				   .culprit = "",
+				   .proposed = "" } });
 	time_out(c, &c->login.x, CONN_LOGIN_TIMEOUT);
 }
 

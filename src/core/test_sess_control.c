@@ -249,6 +249,8 @@ login_that_stalls_ends_in_time(void **state)
 	assert_int_equal(sess_deadline(p->sess), p->now + 2000000);
 	peer_tick(p, 2000000);
 	assert_int_equal(p->event[0].kind, SESS_EV_LOGIN_FAILED);
+	assert_string_equal(p->event[0].login.culprit, "");
+	assert_string_equal(p->event[0].login.proposed, "");
 	assert_int_equal(peer_last(p, SESS_EV_CLOSE)->close.why, CONN_LOGIN_TIMEOUT);
 	peer_free(p);
 }

@@ -27,7 +27,8 @@ task_in_data_begin(struct conn *c, const uint8_t *bhs)
 		return CONN_BAD_DATA_IN;
 	}
 	c->task = t;
-	c->dst = t->req->data + t->next_offset;
+	/* A read of nothing may have no memory at all. */
+	c->dst = t->next_offset > 0 ? t->req->data + t->next_offset : t->req->data;
 	return CONN_OK;
 }
 

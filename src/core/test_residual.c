@@ -121,10 +121,27 @@ only_what_an_honest_target_says_is_a_success(void **state)
 	peer_free(p);
 }
 
+static void
+an_empty_data_in_answers_a_read_of_nothing(void **state)
+{
+	struct peer *p = peer_online(PEER_KEYS);
+	struct req *r = peer_request(p, REQ_READ, 0);
+	struct peer_pdu cmd = peer_expect(p, 0x01);
+
+	(void)state;
+	assert_null(r->data);
+	peer_data_in(p, peer_get32(cmd.bhs, 16), 0, 0, NULL, 0, true);
+	assert_int_equal(p->result, CONN_OK);
+	peer_assert_done(p, r, REQ_DONE);
+	peer_free(p);
+	peer_request_free(r);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_empty_data_in_answers_a_read_of_nothing),
 		cmocka_unit_test(only_what_an_honest_target_says_is_a_success),
 	};
 

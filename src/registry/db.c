@@ -216,15 +216,26 @@ damaged(struct registry *r)
 	return db_failed(r, SQLITE_CORRUPT);
 }
 
+const char *
+db_column_borrow(struct registry *r, sqlite3_stmt *stmt, int column, size_t bytes_max)
+{
+	const char *text = (const char *)sqlite3_column_text(stmt, column);
+	size_t n = (size_t)sqlite3_column_bytes(stmt, column);
+
+	if (text != NULL && n <= bytes_max && strlen(text) == n && utf8_valid(text, n))
+		return text;
+	(void)damaged(r); /* the caller knows which error it is */
+	return NULL;
+}
+
 int
 db_column_text(struct registry *r, sqlite3_stmt *stmt, int column, char *ret, size_t ret_bytes)
 {
-	const unsigned char *text = sqlite3_column_text(stmt, column);
-	size_t n = (size_t)sqlite3_column_bytes(stmt, column);
+	const char *text = db_column_borrow(r, stmt, column, ret_bytes - 1);
 
-	if (text == NULL || n >= ret_bytes || strlen((const char *)text) != n)
-		return damaged(r);
-	memcpy(ret, text, n + 1);
+	if (text == NULL)
+		return -EUCLEAN;
+	memcpy(ret, text, strlen(text) + 1);
 	return 0;
 }
 

@@ -100,6 +100,9 @@ int db_number(struct registry *r, int64_t *ret, const char *sql, const char *typ
  * Columns.  The file may have been touched by others: what does not fit what we
  * wrote is -EUCLEAN.
  */
+/* UTF-8 without NUL of at most bytes_max, borrowed from the row; NULL: it is not (there is a
+ * sentence). */
+const char *db_column_borrow(struct registry *r, sqlite3_stmt *stmt, int column, size_t bytes_max);
 int db_column_text(struct registry *r, sqlite3_stmt *stmt, int column, char *ret, size_t ret_bytes);
 int db_column_number(struct registry *r, sqlite3_stmt *stmt, int column, int64_t max, int64_t *ret);
 /* address, port and tpgt in three columns. */

@@ -76,11 +76,9 @@ get_at(struct registry *r, const struct place *p, enum registry_key key, char **
 		err = db_refuse(r, -ENOENT, "Set it, or use its default.",
 		    "The registry has no %s there.", rows[key].name);
 	} else if (err > 0) {
-		const char *text = (const char *)sqlite3_column_text(stmt, 0);
+		const char *text = db_column_borrow(r, stmt, 0, rows[key].bytes_max);
 
-		err = text == NULL || strlen(text) > rows[key].bytes_max
-			  ? db_failed(r, SQLITE_CORRUPT)
-			  : 0;
+		err = text == NULL ? -EUCLEAN : 0;
 		if (err == 0) {
 			*ret_value = strdup(text);
 			err = *ret_value == NULL ? db_failed(r, SQLITE_NOMEM) : 0;
@@ -179,18 +177,21 @@ take_value(struct registry *r, sqlite3_stmt *stmt, struct registry_values *v)
 	int64_t level;
 	int err = db_column_number(r, stmt, 0, REGISTRY_LEVELS - 1, &level);
 	const char *name = (const char *)sqlite3_column_text(stmt, 1);
-	const char *text = (const char *)sqlite3_column_text(stmt, 2);
+	const char *text;
 	size_t k;
 
 	if (err < 0)
 		return err;
-	if (name == NULL || text == NULL)
-		return db_failed(r, SQLITE_NOMEM); /* the columns are NOT NULL */
+	if (name == NULL)
+		return db_failed(r, SQLITE_NOMEM); /* the column is NOT NULL */
 	for (k = 0; k < REGISTRY_KEYS && strcmp(rows[k].name, name) != 0; k++)
 		;
 	if (k == REGISTRY_KEYS)
 		return 0;
-	if (strlen(text) > rows[k].bytes_max || v->at[level][k] != NULL)
+	text = db_column_borrow(r, stmt, 2, rows[k].bytes_max);
+	if (text == NULL)
+		return -EUCLEAN;
+	if (v->at[level][k] != NULL)
 		return db_failed(r, SQLITE_CORRUPT);
 	v->at[level][k] = strdup(text);
 	return v->at[level][k] != NULL ? 0 : db_failed(r, SQLITE_NOMEM);

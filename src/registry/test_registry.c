@@ -118,6 +118,27 @@ rows_that_do_not_fit_are_damage_not_overruns(void **state)
 }
 
 static void
+text_that_is_no_text_is_damage(void **state)
+{
+	struct registry_target *targets;
+	struct registry_values all;
+	char *value;
+	size_t n;
+
+	(void)state;
+	alter("INSERT INTO target VALUES (1, 't', CAST(x'c3' AS TEXT), 1);"
+	      "INSERT INTO target_address VALUES (1, 1, 'a', 'a', 1, 1, 1, 1, 1);"
+	      "INSERT INTO setting VALUES (0, '', '', 0, 0, 'initiator_name', CAST(x'ff' AS TEXT));"
+	      "INSERT INTO setting VALUES (0, '', '', 0, 0, 'initiator_alias', 'a' || char(0))");
+	assert_int_equal(registry_open(path, &r, &error), 0);
+	assert_int_equal(registry_target_list(r, NULL, &targets, &n), -EUCLEAN);
+	assert_int_equal(registry_get(r, NULL, REGISTRY_KEY_initiator_name, &value), -EUCLEAN);
+	assert_int_equal(registry_get(r, NULL, REGISTRY_KEY_initiator_alias, &value), -EUCLEAN);
+	assert_int_equal(registry_effective_all(r, NULL, &all), -EUCLEAN);
+	assert_string_not_equal(registry_error(r)->message, "");
+}
+
+static void
 a_disk_that_takes_no_more_is_an_error_and_nothing_is_lost(void **state)
 {
 	int status;
@@ -283,6 +304,7 @@ main(void)
 		OPENED(a_file_that_is_no_database_is_refused_and_left_alone),
 		OPENED(a_newer_version_s_and_a_stranger_s_file_are_refused),
 		OPENED(rows_that_do_not_fit_are_damage_not_overruns),
+		OPENED(text_that_is_no_text_is_damage),
 		OPENED(a_disk_that_takes_no_more_is_an_error_and_nothing_is_lost),
 		OPENED(a_directory_that_is_missing_is_told),
 		OPENED(any_number_of_statements_is_kept),

@@ -176,14 +176,11 @@ take_value(struct registry *r, sqlite3_stmt *stmt, struct registry_values *v)
 {
 	int64_t level;
 	int err = db_column_number(r, stmt, 0, REGISTRY_LEVELS - 1, &level);
-	const char *name = (const char *)sqlite3_column_text(stmt, 1);
-	const char *text;
+	const char *name = db_column_borrow(r, stmt, 1, LIMIT_KEY_VALUE_BYTES), *text;
 	size_t k;
 
-	if (err < 0)
-		return err;
-	if (name == NULL)
-		return db_failed(r, SQLITE_NOMEM); /* the column is NOT NULL */
+	if (err < 0 || name == NULL)
+		return -EUCLEAN;
 	for (k = 0; k < REGISTRY_KEYS && strcmp(rows[k].name, name) != 0; k++)
 		;
 	if (k == REGISTRY_KEYS)
@@ -209,12 +206,14 @@ registry_effective_all(
 	/* 0, 2 and 3: REGISTRY_GLOBAL, REGISTRY_TARGET, and REGISTRY_TARGET_ADDRESS below it. */
 	if (err == 0)
 		err = db_query(r, &stmt,
-		    "SELECT level, key, value FROM setting WHERE level = 0"
+		    "SELECT level, key, value FROM setting"
+		    " WHERE level = 0 AND target = '' AND normal = '' AND port = 0 AND tpgt = 0"
 		    " UNION ALL SELECT level, key, value FROM setting"
 		    " WHERE ?1 > 0 AND level = ?1 AND target = ?2 AND normal = ?3 AND port = ?4"
 		    " AND tpgt = ?5"
 		    " UNION ALL SELECT level, key, value FROM setting"
-		    " WHERE ?1 = 3 AND level = 2 AND target = ?2",
+		    " WHERE ?1 = 3 AND level = 2 AND target = ?2"
+		    " AND normal = '' AND port = 0 AND tpgt = 0",
 		    "isn", p.level, p.target, &p.a);
 	if (err < 0)
 		return err;

@@ -139,6 +139,23 @@ text_that_is_no_text_is_damage(void **state)
 }
 
 static void
+a_setting_counts_only_in_a_place_that_it_can_have(void **state)
+{
+	struct registry_values all;
+	char *value;
+
+	(void)state;
+	alter("INSERT INTO setting VALUES (0, 'x', '', 0, 0, 'initiator_alias', 'a');"
+	      "INSERT INTO setting VALUES (0, '', 'x', 1, 1, 'debug_level', '7')");
+	assert_int_equal(registry_open(path, &r, &error), 0);
+	assert_int_equal(registry_get(r, NULL, REGISTRY_KEY_initiator_alias, &value), -ENOENT);
+	assert_int_equal(registry_effective_all(r, NULL, &all), 0);
+	assert_null(registry_values_get(&all, REGISTRY_KEY_initiator_alias, NULL));
+	assert_null(registry_values_get(&all, REGISTRY_KEY_debug_level, NULL));
+	registry_values_fini(&all);
+}
+
+static void
 a_disk_that_takes_no_more_is_an_error_and_nothing_is_lost(void **state)
 {
 	int status;
@@ -305,6 +322,7 @@ main(void)
 		OPENED(a_newer_version_s_and_a_stranger_s_file_are_refused),
 		OPENED(rows_that_do_not_fit_are_damage_not_overruns),
 		OPENED(text_that_is_no_text_is_damage),
+		OPENED(a_setting_counts_only_in_a_place_that_it_can_have),
 		OPENED(a_disk_that_takes_no_more_is_an_error_and_nothing_is_lost),
 		OPENED(a_directory_that_is_missing_is_told),
 		OPENED(any_number_of_statements_is_kept),

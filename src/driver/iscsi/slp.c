@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cut.h"
 #include "core/addr.h"
@@ -95,7 +96,8 @@ answered(void *user, int err, const char *why, const json_t *result, int fd)
 	const json_t *targets = json_object_get(result, "targets"), *v;
 	size_t i, n = json_array_size(targets);
 
-	(void)fd; /* -1: discovering hands none over */
+	if (fd >= 0)
+		(void)close(fd); /* discovering hands none over: not wanted */
 	x->id = -1;
 	/* Before the network is up there is nobody to ask, and nothing to complain of (the guide,
 	 * chapter 7). */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/addr.h"
 #include "driver/call.h"
@@ -244,7 +245,8 @@ resolved(void *user, int err, const char *why, const json_t *result, int fd)
 	struct addr a;
 	size_t i;
 
-	(void)fd; /* -1: resolving hands none over */
+	if (fd >= 0)
+		(void)close(fd); /* resolving hands none over: not wanted */
 	d->is_resolving = false;
 	agenda_clear(loop_agenda(d->w->loop), &d->daemon_wait);
 	json_array_foreach(list, i, v)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "driver/call.h"
 
@@ -43,7 +44,8 @@ answered(void *user, int err, const char *why, const json_t *result, int fd)
 	struct verify *v = user;
 	const char *verdict = json_string_value(json_object_get(result, "verdict"));
 
-	(void)fd; /* -1: a verdict has none */
+	if (fd >= 0)
+		(void)close(fd); /* a verdict hands none over: not wanted */
 	v->id = 0;
 	if (err == 0 && verdict != NULL && strcmp(verdict, "accept") == 0)
 		v->result.ok = true;

@@ -1,0 +1,171 @@
+/* Prints libFuzzer dictionaries that are made from the product's own tables: dict TABLE... */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+/* clang-format off */
+static const char *const keys[] = {
+#define KEY_NUM(id, wire, ...)  wire,
+#define KEY_BOOL(id, wire, ...) wire,
+#define KEY_LIST(id, wire, ...) wire,
+#define KEY_DECL(id, wire, ...) wire,
+#define KEY_SEC(id, wire, ...)  wire,
+#define KEY_GONE(id, wire, ...) wire,
+#include "core/keys.def"
+};
+static const char *const values[] = {
+#define VALUE_AUTH(id, wire, ...)   wire,
+#define VALUE_DIGEST(id, wire, ...) wire,
+#define VALUE_TASK(id, wire, ...)   wire,
+#include "core/keys.def"
+	"Yes", "No", "Reject", "Irrelevant", "NotUnderstood", "Discovery", "Normal", "=", ",", "0x", "0b",
+};
+static const char *const names[] = {
+	"iqn.", "eui.", "naa.", "iqn.2026-11.org.openisw:", ":", "[", "]", "%lo", "fe80::", "127.0.0.1", ":3260", ",1",
+	"\xc3\x9f", "\xef\xac\x80", "\xe2\x84\xaa",
+};
+static const char *const ops[] = {
+#define OP(id, name, ...)           name,
+#define ARG(op, name, ...)          name,
+#define HIDE(member)                member,
+#include "ipc/messages.def"
+};
+static const char *const faults[] = {
+#define FAULT(id, text) #id,
+#include "base/fault.def"
+	"UNKNOWN_OP",
+};
+static const char *const json[] = {
+	"{\"id\":1,", "\"op\":\"", "\"args\":{", "\"ok\":true", "\"ok\":false", "\"result\":{", "\"error\":{", "\"code\":\"",
+	"\"message\":\"", "\"next\":\"", "\"progress\":{", "\"part\":{", "\"continued\":true", "null", "true", "false",
+	"[[[[", "]]]]", "}}}}", "\\u0000", "\\ud800", "1e999", "9223372036854775807", "-9223372036854775809", "\n",
+};
+/* ARCHITECTURE.md, section "Daemon protocol": it has no table. */
+static const char *const daemons[] = {
+	"daemon", "version", "pid", "connect", "cancel", "resolve", "discover", "verify", "statistics", "address", "port",
+	"timeout_ms", "source", "interface", "of", "name", "scopes", "server", "servers", "nas", "nas_secret", "identifier",
+	"challenge", "response", "verdict", "targets", "agents", "addresses", "ECONNREFUSED", "ETIMEDOUT", "EINVAL",
+};
+static const char *const slp[] = {
+#define ATTR(id, tag, use, text) tag,
+#include "islpd/attr.def"
+	"service:iscsi:target", "service:directory-agent", "service:service-agent", "://", "/iqn.", "default", "(", ")", "=",
+	"\\2c", "tcp", "en",
+};
+static const char *const config[] = {
+#define CONFIG(id, word, value, text) word,
+#include "islpd/config.def"
+	"yes", "no", "#", "\n", " ", ":427", "[::1]",
+};
+static const char *const settings[] = {
+#define KEY(id, name, ...) name,
+#include "registry/keys.def"
+};
+static const char *const options[] = {
+#define OPT(id, letter, name, ...) name,
+#include "tools/iscsiutil/opts.def"
+#define OPT(id, letter, name, ...) name,
+#include "tools/ioscan/opts.def"
+#define OPT(id, letter, name, ...) name,
+#include "tools/insf/opts.def"
+#define OPT(id, letter, name, ...) name,
+#include "tools/rmsf/opts.def"
+#define OPT(id, letter, name, ...) name,
+#include "tools/iscsidiag/opts.def"
+	"-", "--", "=", "/dev/iscsi", "/dev/isw",
+};
+static const char letters[] = {
+#define OPT(id, letter, ...) letter,
+#include "tools/iscsiutil/opts.def"
+};
+/* clang-format on */
+
+static void
+print_bytes(const void *bytes, size_t n)
+{
+	const unsigned char *p = bytes;
+
+	putchar('"');
+	for (size_t i = 0; i < n; i++) {
+		if (isprint(p[i]) && p[i] != '"' && p[i] != '\\')
+			putchar(p[i]);
+		else
+			printf("\\x%02x", p[i]);
+	}
+	puts("\"");
+}
+
+static void
+print_words(const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (words[i] != NULL && words[i][0] != '\0')
+			print_bytes(words[i], strlen(words[i]));
+}
+
+static void
+print_letters(void)
+{
+	for (size_t i = 0; i < sizeof letters; i++)
+		if (letters[i] != '\0')
+			print_bytes((const char[]){ '\n', '-', letters[i], '\n' }, 4);
+}
+
+/* Additional sense codes, as they stand in fixed format. */
+static void
+print_sense(void)
+{
+#define ASC(code, qualifier, ...)        print_bytes((const unsigned char[]){ code, qualifier }, 2);
+#define ASC_BY_KEY(code, qualifier, ...) print_bytes((const unsigned char[]){ code, qualifier }, 2);
+#define ASC_FAMILY(code, ...)            print_bytes((const unsigned char[]){ code }, 1);
+#define ASC_REST(code, ...)              print_bytes((const unsigned char[]){ code }, 1);
+#include "scsi/asc.def"
+	print_bytes("\x70", 1);
+	print_bytes("\x72", 1);
+	print_bytes("\x73", 1);
+}
+
+/* Attributes with their shortest length. */
+static void
+print_radius(void)
+{
+#define ATTRIBUTE(id, number, name, min, max) \
+	print_bytes((const unsigned char[]){ number, (min) + 2 }, 2);
+#include "iradd/radius.def"
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		const char *const *words;
+		size_t n;
+	} tables[] = {
+#define TABLE(id) { #id, id, sizeof id / sizeof id[0] }
+		TABLE(keys),
+		TABLE(values),
+		TABLE(names),
+		TABLE(ops),
+		TABLE(faults),
+		TABLE(json),
+		TABLE(daemons),
+		TABLE(slp),
+		TABLE(config),
+		TABLE(settings),
+		TABLE(options),
+	};
+
+	for (int i = 1; i < argc; i++) {
+		for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
+			if (strcmp(argv[i], tables[t].name) == 0)
+				print_words(tables[t].words, tables[t].n);
+		if (strcmp(argv[i], "options") == 0)
+			print_letters();
+		if (strcmp(argv[i], "sense") == 0)
+			print_sense();
+		if (strcmp(argv[i], "radius") == 0)
+			print_radius();
+	}
+	return 0;
+}

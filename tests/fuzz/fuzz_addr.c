@@ -4,7 +4,7 @@
  * print(parse(x)) is stable; a normal form is its own; the order of names is one.
  *
  * Covers: src/core/addr.c src/core/iname.c src/core/iname_form.c src/core/iname_order.c
- * Covers: src/iswd/literal.c src/names/hostname.c src/names/hostname.c
+ * Covers: src/iswd/literal.c src/names/hostname.c
  */
 #include <stdlib.h>
 #include <string.h>

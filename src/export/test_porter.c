@@ -300,7 +300,8 @@ jobs_end_with_the_porter(void **state)
 	(void)state;
 	portertest_setup(&f);
 	hang(&f, &fuse, 1);
-	assert_int_equal(PORTERTEST_ASK(&f, .op = PORTER_UNMOUNT), 0);
+	assert_int_equal(
+	    PORTERTEST_ASK(&f, .op = PORTER_UNMOUNT, .session = 9), -EINVAL); /* it has begun */
 	while (jobs_of(&f, &job) != 1) /* the other one ends */
 		assert_int_equal(poll(NULL, 0, 10), 0);
 	portertest_stop(&f);
@@ -308,6 +309,7 @@ jobs_end_with_the_porter(void **state)
 		assert_int_equal(poll(NULL, 0, 10), 0);
 	close(fuse);
 	portertest_start(&f, f.base);
+	assert_int_equal(PORTERTEST_ASK(&f, .op = PORTER_UNMOUNT), 0);
 	portertest_teardown(&f);
 }
 

@@ -26,7 +26,8 @@ struct registry_change {
 typedef void registry_changed(void *user, struct registry_change *change);
 
 /*
- * A copy of all that `file` holds now.  `user` is borrowed.  End it with
+ * A copy of all that `file` holds now, which from then on takes changes of the copy only
+ * (registry_apply()).  `user` is borrowed.  End it with
  * registry_close().  A failure's sentence is the file's.
  */
 int registry_copy(

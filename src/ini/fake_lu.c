@@ -19,8 +19,7 @@ go_on(struct lu *u)
 	if (!u->path->is_up)
 		return;
 	u->is_busy = true;
-	u->path->in_flight++;
-	u->path->ops->submit(u->path, &u->req);
+	path_send(u->path, &u->req);
 }
 
 static void
@@ -30,7 +29,7 @@ io_done(struct req *r)
 
 	assert(u->is_busy);
 	u->is_busy = false;
-	u->path->in_flight--;
+	path_landed(u->path, r);
 	if (r->result == REQ_DONE) {
 		u->waiting--;
 		u->done++;

@@ -75,9 +75,8 @@ send(struct ask *a)
 		return;
 	}
 	a->is_out = true;
-	a->path->in_flight++;
 	assert(a->is_busy);
-	a->path->ops->submit(a->path, &a->req);
+	path_send(a->path, &a->req);
 }
 
 static void
@@ -301,8 +300,7 @@ handed_back(struct req *r)
 	struct path *p = a->path;
 
 	a->is_out = false;
-	assert(p->in_flight > 0);
-	p->in_flight--;
+	path_landed(p, r);
 	if (is_attention && a->ops->attention != NULL)
 		a->ops->attention(a, &v.sense);
 	if (a->is_stopped)

@@ -34,9 +34,10 @@ struct blk_hold {
 	uint8_t tries;          /* times that a connection ended with it under way */
 	uint8_t bounces;        /* times that it was not executed, since it last got on */
 	bool was_lost;          /* in the loss that is being told now */
-	bool is_cleared;        /* it has flown alone, and nothing happened */
-	bool is_through;        /* FUA: its data was sent with the command's bit */
-	bool is_sync;           /* FUA: the SYNCHRONIZE CACHE behind it is due */
+	bool is_blamed;         /* it flew alone then */
+	uint8_t stood;   /* it has flown alone and nothing happened; 1: for a while, 2: for long */
+	bool is_through; /* FUA: its data was sent with the command's bit */
+	bool is_sync;    /* FUA: the SYNCHRONIZE CACHE behind it is due */
 };
 
 struct blk_req {

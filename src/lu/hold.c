@@ -9,11 +9,12 @@
  * Waiting for a slot does not count, nor does a queue that moves.  One timer a unit stands for all
  * pauses and deadlines: it is never late, and when it is early it looks again.
  *
- * A request that was under way at several losses is a suspect: it flies alone,
- * so that the next loss says who ended the connection.  Others wait for that a while: what
- * ends connections does so soon, and what flew alone for that long is no suspect any more.  Where
- * commands of others do not come back for long, the suspect stands aside instead, and the time that
- * it is waited for grows.
+ * A request that was under way at several losses is a suspect: it flies alone, so that the next
+ * loss says who ended the connection.  Others wait for that a while: what ends connections does so
+ * soon, and what flew alone for that long is no suspect any more.  Where commands of others do not
+ * come back for long, it flies beside them: they have settled, and a loss is the suspect's.  So
+ * much for most tries; before the last one, others have flown for long, and it flies for long:
+ * nothing fails for a loss that another one may have caused.
  */
 #include <assert.h>
 #include <errno.h>
@@ -22,11 +23,14 @@
 
 /* Losses after which a request flies alone. */
 #define SUSPECT_TRIES 2
-/* So long others wait until it may fly, twice as long each time; and while it flies. */
-#define TRIAL_WAIT_US     500000ull
-#define TRIAL_WAIT_MAX_US 8000000ull
-#define TRIAL_STEP_US     100000ull
-#define TRIAL_FLIGHT_US   1000000ull
+/* So long others wait until it may fly, and while it flies; and both when it is the last try. */
+#define TRIAL_WAIT_US   500000ull
+#define TRIAL_FLIGHT_US 1000000ull
+#define TRIAL_LONG_US   3000000ull
+/* One that finds no slot stands aside for so long. */
+#define TRIAL_PAUSE_US 4000000ull
+/* So much later flies who had one more loss. */
+#define TRIAL_STEP_US 100000ull
 
 static struct blk_req *
 req_of(struct list *node)
@@ -34,10 +38,17 @@ req_of(struct list *node)
 	return LIST_ENTRY(node, struct blk_req, link);
 }
 
+/* What it has to stand: the last try is a long one. */
+static uint8_t
+trial_of(const struct blk_req *r)
+{
+	return r->hold.tries + 1 < RETRY_TRIES ? 1 : 2;
+}
+
 static bool
 is_suspect(const struct blk_req *r)
 {
-	return r->hold.tries >= SUSPECT_TRIES && !r->hold.is_cleared;
+	return r->hold.tries >= SUSPECT_TRIES && r->hold.stood < trial_of(r);
 }
 
 static bool
@@ -228,22 +239,20 @@ limit_trial(struct lu *u, uint64_t us)
 	hold_alarm(u, u->trial_until_us);
 }
 
-static uint64_t
-trial_wait_us(const struct path *p)
-{
-	uint64_t us = TRIAL_WAIT_US << (p->trials_in_vain < 8 ? p->trials_in_vain : 8);
-
-	return us < TRIAL_WAIT_MAX_US ? us : TRIAL_WAIT_MAX_US;
-}
-
 /* May a suspect fly now?  If not, nothing else is sent until it may. */
 static bool
-may_fly(struct lu *u)
+may_fly(struct lu *u, const struct blk_req *r)
 {
-	if (u->path->on_trial != u)
-		limit_trial(u, trial_wait_us(u->path));
-	u->path->on_trial = u;
-	return u->path->in_flight == 0;
+	struct path *p = u->path;
+	uint64_t now = agenda_now(p->agenda);
+	uint64_t wait_us = trial_of(r) == 1 ? TRIAL_WAIT_US : TRIAL_LONG_US;
+
+	if (p->on_trial != u) {
+		p->on_trial = u;
+		p->trial_from_us = now;
+		limit_trial(u, wait_us);
+	}
+	return p->in_flight == 0 || (p->in_flight == p->settled && now - p->settled_us >= wait_us);
 }
 
 void
@@ -258,25 +267,26 @@ hold_trial_limit(struct lu *u)
 		hold_alarm(u, u->trial_until_us);
 		return;
 	}
+	if (!u->is_flying && p->trial_from_us != 0) {
+		/* It flies beside them, if there is a slot. */
+		p->settled = p->in_flight;
+		p->settled_us = p->trial_from_us;
+		p->trial_from_us = 0;
+		limit_trial(u, TRIAL_STEP_US);
+		return;
+	}
 	if (u->is_flying) {
 		/* It goes on flying, as one of many. */
 		for (struct io *io = pool_next(p->pool, u, NULL); io != NULL;
 		     io = pool_next(p->pool, u, io)) {
-			io->blk->hold.is_cleared |= io->is_trial;
+			if (io->is_trial)
+				io->blk->hold.stood = trial_of(io->blk);
 			io->is_trial = false;
 		}
 	} else {
-		p->no_trial_before_us = now + trial_wait_us(p);
-		p->trials_in_vain++;
+		p->no_trial_before_us = now + TRIAL_PAUSE_US;
 	}
 	hold_trial_over(u);
-}
-
-static void
-fly(struct lu *u)
-{
-	u->path->trials_in_vain = 0;
-	limit_trial(u, TRIAL_FLIGHT_US);
 }
 
 /* Is anybody else's, or our own, trial in the way of the head of the queue? */
@@ -291,7 +301,7 @@ is_blocked(struct lu *u, const struct blk_req *head)
 		pool_wait(p->pool, &u->share);
 		return true;
 	}
-	return is_suspect(head) && !may_fly(u);
+	return is_suspect(head) && !may_fly(u, head);
 }
 
 /* Size and flags of the unit may be others since it came. */
@@ -353,7 +363,7 @@ hold_pump(struct lu *u)
 		list_remove(&r->link);
 		io->is_trial = u->is_flying = is_suspect(r);
 		if (u->is_flying)
-			fly(u);
+			limit_trial(u, trial_of(r) == 1 ? TRIAL_FLIGHT_US : TRIAL_LONG_US);
 		lu_io_send(u, io, r);
 	}
 	if (p->on_trial == u && !u->is_flying && list_empty(&u->queue))

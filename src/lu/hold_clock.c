@@ -123,7 +123,10 @@ hold_expired(struct agenda_timer *t)
 
 /* ---- losses ---- */
 
-/* Only what was under way when a connection was ended (not: fell silent) may have ended it. */
+/*
+ * Only what was under way when a connection was ended (not: fell silent) may have ended it; where a
+ * suspect flew alone, it did.
+ */
 static void
 count_tries(struct lu *u, struct list *l, bool is_silent)
 {
@@ -134,7 +137,9 @@ count_tries(struct lu *u, struct list *l, bool is_silent)
 		if (!r->hold.was_lost)
 			continue;
 		r->hold.was_lost = false;
-		if (is_silent || ++r->hold.tries < RETRY_TRIES)
+		if (is_silent || (u->path->blamed_nexus == u->path->nexus && !r->hold.is_blamed))
+			continue;
+		if (++r->hold.tries < RETRY_TRIES)
 			continue;
 		list_remove(node);
 		lu_say_seldom(u,

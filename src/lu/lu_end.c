@@ -120,7 +120,7 @@ is_all(struct lu *u, struct blk_req *b, uint32_t chunk)
 	struct blk_hold *h = &b->hold;
 
 	h->bounces = h->tries = 0;
-	h->is_cleared = false;
+	h->stood = 0;
 	h->deadline_us = 0;
 	if (b->op == BLK_FLUSH)
 		return true;
@@ -255,6 +255,9 @@ held(struct lu *u, struct io *io)
 	    b->hold.nexus > u->path->dead_nexus)
 		shadow_cast(&u->shadow, b->hold.order, b->offset, b->len, b->hold.nexus);
 	b->hold.was_lost = is_lost;
+	b->hold.is_blamed = is_lost && io->is_trial;
+	if (b->hold.is_blamed)
+		u->path->blamed_nexus = u->path->nexus;
 	if ((is_lost || !io->is_withdrawn) && u->state != LU_UNKNOWN && u->state != LU_CLOSED)
 		lu_down(u);
 	back(u, io, 0);
@@ -311,8 +314,7 @@ lu_end(struct req *r)
 	struct path *p = u->path;
 	bool is_good = r->result == REQ_DONE && r->status == SENSE_STATUS_GOOD;
 
-	assert(p->in_flight > 0);
-	p->in_flight--;
+	path_landed(p, r);
 	if (io->is_trial)
 		hold_trial_over(u);
 	if (!is_good) {

@@ -117,13 +117,13 @@ void hold_finish(struct lu *u, struct blk_req *r, int err);
 void hold_trial_over(struct lu *u);
 /* When it may fly alone, at the earliest; 0: it need not. */
 uint64_t hold_trial_from_us(const struct lu *u, const struct blk_req *r);
-/* Others do not wait for its trial any longer than is fair. */
+/* The time is over that others wait for its trial, or that its suspect flies. */
 void hold_trial_limit(struct lu *u);
-/* A command of any unit is back, and path.in_flight is less. */
+/* A command of any unit is back. */
 static inline void
 hold_landed(struct path *p)
 {
-	if (p->on_trial != NULL && p->in_flight == 0)
+	if (p->on_trial != NULL && p->in_flight == p->settled)
 		hold_pump(p->on_trial);
 }
 

@@ -251,6 +251,5 @@ lu_io_send(struct lu *u, struct io *io, struct blk_req *r)
 	io->req.done = lu_end;
 	__builtin_memcpy(io->req.lun, u->info.wire, sizeof io->req.lun);
 	build(io);
-	p->in_flight++;
-	p->ops->submit(p, &io->req);
+	path_send(p, &io->req);
 }

@@ -7,6 +7,8 @@
 #ifndef LU_PATH_H
 #define LU_PATH_H
 
+#include <assert.h>
+
 #include "base/agenda.h"
 #include "base/say.h"
 #include "core/req.h"
@@ -81,13 +83,34 @@ struct path {
 
 	/*
 	 * Commands that were in flight at several losses are suspects: one of them
-	 * flies alone, so that it is known who ended the connection.
+	 * flies alone, so that it is known who ended the connection.  Alone, but for what
+	 * has flown for a while already: that would have ended it.
 	 */
-	unsigned in_flight;  /* commands, questions too, that were submitted and are not back */
+	unsigned in_flight; /* commands, questions too, that were submitted and are not back */
+	unsigned settled;   /* of them: those that were sent by settled_us */
+	uint64_t settled_us;
+	uint64_t trial_from_us; /* since then nothing is sent; 0: that was long enough */
 	struct lu *on_trial; /* whose suspect flies, or waits to; nothing else is sent; or NULL */
-	/* No trial before this: others come first, or did not land in time; how often that was. */
-	uint64_t no_trial_before_us;
-	unsigned trials_in_vain;
+	uint64_t no_trial_before_us; /* others come first */
+	uint64_t blamed_nexus; /* this one was ended by the suspect that flew, and by no other */
 };
+
+/* Hand a command over; path_landed() is due when it is back. */
+static inline void
+path_send(struct path *p, struct req *r)
+{
+	p->in_flight++;
+	r->submit_us = agenda_now(p->agenda);
+	p->ops->submit(p, r);
+}
+
+static inline void
+path_landed(struct path *p, const struct req *r)
+{
+	assert(p->in_flight > 0);
+	p->in_flight--;
+	if (p->settled > 0 && r->submit_us <= p->settled_us)
+		p->settled--;
+}
 
 #endif

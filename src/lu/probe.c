@@ -180,8 +180,7 @@ send_list(struct probe *p)
 	}
 	p->result.report_luns++;
 	p->is_out = true;
-	p->path->in_flight++;
-	p->path->ops->submit(p->path, &p->req);
+	path_send(p->path, &p->req);
 }
 
 static void
@@ -285,8 +284,7 @@ handed_back(struct req *r)
 	struct path *path = p->path;
 
 	p->is_out = false;
-	assert(path->in_flight > 0);
-	path->in_flight--;
+	path_landed(path, r);
 	if (v.has_sense)
 		path->ops->overheard(path, r->lun, &v.sense);
 	if (v.step == RETRY_ASK && v.has_sense && lu_is_doubt(&v.sense))

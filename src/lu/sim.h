@@ -93,7 +93,7 @@ struct sim {
 	uint64_t down_us; /* since when the path is down */
 	/* Of a thousand: how often which kind of thing happens. */
 	unsigned p_fault, p_loss, p_change, p_reset, p_poison, p_ghost, p_fence, p_move;
-	bool is_traced, is_healed, only_poison_ends;
+	bool is_traced, is_healed, is_fencing, only_poison_ends;
 	unsigned ended, failed, swaps, ghosts;
 	/* For answers. */
 	struct fake_unit unit;

@@ -143,7 +143,10 @@ check_error(struct sim *s, const struct sim_req *q)
 {
 	uint64_t age = s->agenda.now_us - q->since_us;
 	bool is_late = age >= s->path.replacement_us;
-	bool is_ender = q->losses >= RETRY_TRIES && (q->is_poison || !s->only_poison_ends);
+	/* One that ends connections after more than others wait for it cannot be told from others.
+	 */
+	bool is_ender = q->losses >= RETRY_TRIES &&
+			(q->is_poison || !s->only_poison_ends || q->r.hold.stood == 2);
 
 	if (q->may_fail || q->was_other || lu_state(s->u[q->place]) == LU_OTHER || is_late ||
 	    is_ender || q->oddities >= RETRY_TRIES || s->path.is_given_up)
@@ -218,7 +221,7 @@ check_unit(struct sim *s, unsigned place)
 	    !list_empty(&u->queue) && u->share.busy == 0 &&
 	    pool_used(s->path.pool) < (s->window > 1 ? s->window - 1 : 1))
 		sim_fail(s, "unit %u is not served", place);
-	if (lu_state(u) == LU_SAME && s->at[place] == place)
+	if (lu_state(u) == LU_SAME && s->at[place] == place && !u->ask.is_busy)
 		s->was_foreign[place] = false;
 	if (lu_state(u) == LU_OTHER && !s->was_foreign[place])
 		sim_fail(s, "unit %u is another one, and none other was there", place);

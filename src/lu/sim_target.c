@@ -40,38 +40,50 @@ waits_in(const struct list *l, const struct blk_req *r)
 	return false;
 }
 
-/* Oldest first, but for what pauses, may lie in a shadow, or could not fly alone. */
+/* Oldest first, but for what pauses, may lie in a shadow, or could not fly. */
 static void
 check_order(struct sim *s, const struct sim_cmd *c)
 {
 	struct lu *u = s->u[c->place];
 	bool is_shadow_about = s->path.dead_nexus + 1 < s->path.nexus;
+	/* Its turn comes in the same event. */
+	bool is_next =
+	    s->is_fencing || (u->hold_timer.armed && u->hold_timer.at_us <= s->agenda.now_us);
 
 	for (size_t i = 0; i < SIM_REQS; i++) {
 		const struct sim_req *o = &s->reqs[c->place][i];
 
 		if (!o->is_out || o == c->q || o->r.hold.order > c->q->r.hold.order ||
 		    o->is_delayed || (o->write != 0 && is_shadow_about) ||
-		    (o->losses >= 2 && s->path.trials_in_vain > 0))
+		    hold_trial_from_us(u, &o->r) > s->agenda.now_us)
 			continue;
-		if (waits_in(&u->queue, &o->r) || waits_in(&u->aside, &o->r))
+		if (waits_in(&u->queue, &o->r) || (waits_in(&u->aside, &o->r) && !is_next))
 			sim_fail(s, "request %llu goes before %llu",
 			    (unsigned long long)c->q->r.hold.order,
 			    (unsigned long long)o->r.hold.order);
 	}
 }
 
+static uint64_t
+flown_us(const struct sim *s, const struct sim_cmd *c)
+{
+	return s->agenda.now_us - (c->late_us - 1000ull * c->r->timeout_ms);
+}
+
 /* It was sent so recently that others wait for it. */
 static bool
 is_suspect(const struct sim *s, const struct sim_cmd *c)
 {
-	uint64_t sent_us = c->late_us - 1000ull * c->r->timeout_ms;
+	bool is_last = c->q != NULL && c->q->r.hold.tries + 1 == RETRY_TRIES;
 
-	return c->q != NULL && c->q->losses >= 2 && !c->q->r.hold.is_cleared &&
-	       s->agenda.now_us - sent_us < 1000000;
+	return c->q != NULL && c->q->r.hold.tries >= 2 && c->q->r.hold.stood < (is_last ? 2 : 1) &&
+	       flown_us(s, c) < (is_last ? 3000000 : 1000000);
 }
 
-/* Nothing but questions goes to a unit that is not the same; a suspect flies alone. */
+/*
+ * Nothing but questions goes to a unit that is not the same; a suspect flies alone, but for what
+ * others have waited for long enough.
+ */
 static void
 check_sent(struct sim *s, const struct sim_cmd *c)
 {
@@ -81,7 +93,7 @@ check_sent(struct sim *s, const struct sim_cmd *c)
 		const struct sim_cmd *o = &s->cmds[i];
 
 		if (o != c && o->stage != SIM_FREE && o->r != NULL &&
-		    (is_suspect(s, c) || is_suspect(s, o)))
+		    ((is_suspect(s, c) && flown_us(s, o) < 500000) || is_suspect(s, o)))
 			sim_fail(s, "a suspect does not fly alone");
 	}
 	if (c->q == NULL)
@@ -255,7 +267,13 @@ sim_late(struct sim *s)
 void
 sim_lose(struct sim *s, bool is_silent)
 {
+	const struct sim_req *alone = NULL;
+
 	sim_trace(s, "the connection %s", is_silent ? "falls silent" : "ends");
+	for (size_t i = 0; i < SIM_CMDS; i++)
+		if (s->cmds[i].stage != SIM_FREE && s->cmds[i].r != NULL &&
+		    s->cmds[i].stage != SIM_HERE && is_suspect(s, &s->cmds[i]))
+			alone = s->cmds[i].q;
 	s->path.is_up = false;
 	s->down_us = s->agenda.now_us;
 	for (size_t i = 0; i < SIM_CMDS; i++) {
@@ -265,7 +283,7 @@ sim_lose(struct sim *s, bool is_silent)
 		if (c->stage == SIM_FREE || c->r == NULL)
 			continue;
 		c->r->result = has_left ? REQ_LOST : REQ_UNSENT;
-		if (has_left && !is_silent && c->q != NULL)
+		if (has_left && !is_silent && c->q != NULL && (alone == NULL || alone == c->q))
 			c->q->losses++;
 		/* It may be executed later, unless it was already or never came. */
 		hand_back(s, c,
@@ -306,8 +324,10 @@ sim_fence(struct sim *s)
 {
 	s->path.dead_nexus = s->path.nexus - 1;
 	drop_ghosts(s);
+	s->is_fencing = true;
 	for (unsigned i = 0; i < SIM_PLACES; i++)
 		lu_path_fenced(s->u[i]);
+	s->is_fencing = false;
 }
 
 void

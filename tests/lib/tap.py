@@ -7,7 +7,6 @@
 A case fails by any exception, is skipped by raising Skip, and has a time limit of its own.
 """
 import contextlib
-import os
 import signal
 import sys
 import traceback
@@ -27,7 +26,6 @@ class Script:
     def __init__(self):
         self.count = self.failed = 0
         self.logs = []       # things with tail(): shown when a case failed
-        self.only = os.environ.get("OPENISW_CASE")
 
     def show_on_failure(self, thing):
         self.logs.append(thing)

@@ -17,7 +17,7 @@ check_identity(struct owner *o, struct unit *u)
 {
 	const struct disk *d = o->t->places[u->place].disk;
 
-	if (lu_state(u->lu) == LU_SAME && d == u->disk)
+	if (lu_state(u->lu) == LU_SAME && d == u->disk && !u->lu->ask.is_busy)
 		u->was_foreign = false;
 	u->was_foreign |= d != NULL && d != u->disk;
 	if (lu_state(u->lu) != LU_OTHER)

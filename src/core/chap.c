@@ -176,8 +176,8 @@ static bool
 respond(const struct chap *c, uint8_t identifier, const uint8_t *secret, size_t secret_len,
     const uint8_t *challenge, size_t challenge_len, uint8_t out[CHAP_DIGEST_MAX])
 {
-	const struct chap_part parts[] = { { &identifier, 1 }, { secret, secret_len },
-		{ challenge, challenge_len } };
+	const struct chap_part parts[] = { { &identifier, 1, false }, { secret, secret_len, true },
+		{ challenge, challenge_len, false } };
 	const struct chap_ops *ops = c->cfg->ops;
 
 	return ops->hash(ops->ctx, c->algorithm, parts, 3, out) ==

@@ -36,7 +36,10 @@ size_t chap_algorithm_bytes(unsigned algorithm);
 struct chap_part {
 	const void *bytes;
 	size_t n;
+	bool is_secret; /* a chap_cfg's: the bytes are as seal() left them */
 };
+/* seal() may need so many bytes behind a secret. */
+#define CHAP_SEAL_BYTES 16
 struct chap_ops {
 	/*
 	 * The hash of all parts in a row into `out` (CHAP_DIGEST_MAX bytes).
@@ -44,6 +47,11 @@ struct chap_ops {
 	 */
 	size_t (*hash)(
 	    void *ctx, unsigned algorithm, const struct chap_part *parts, size_t n, uint8_t *out);
+	/*
+	 * Make n bytes, in place, what may stay in memory; NULL: they may stay as they are.
+	 * False: not now, and they are wiped.
+	 */
+	bool (*seal)(void *ctx, uint8_t *secret, size_t n);
 	void *ctx;
 };
 
@@ -58,8 +66,8 @@ struct chap_cfg {
 	const struct chap_ops *ops;
 	uint8_t algorithm[CHAP_ALGORITHMS_MAX]; /* in order of preference */
 	uint8_t n_algorithms;
-	const char *name; /* CHAP_N; NULL or "": CHAP is not configured */
-	const uint8_t *secret;
+	const char *name;      /* CHAP_N; NULL or "": CHAP is not configured */
+	const uint8_t *secret; /* sealed, as is target_secret; the length is that of the secret */
 	size_t secret_len;
 	enum chap_mutual mutual;
 	const char *target_chap_name; /* NULL: any name the target gives is fine */

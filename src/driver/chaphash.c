@@ -2,8 +2,36 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "driver/seal.h"
+
+/* No secret has more (ini/chapcfg.h). */
+#define CHAPHASH_SECRET_BYTES LIMIT_ALIAS_BYTES
+
+static_assert(CHAP_SEAL_BYTES >= SEAL_BYTES, "there is room for the seal");
 
 static_assert(CHAP_DIGEST_MAX <= EVP_MAX_MD_SIZE, "a digest fits where OpenSSL writes it");
+
+/* Sealed, as chap_ops.seal() left it. */
+static bool
+add_secret(EVP_MD_CTX *ctx, const struct chap_part *part)
+{
+	uint8_t clear[CHAPHASH_SECRET_BYTES];
+	bool is_added = part->n <= sizeof clear && seal_open(part->bytes, part->n, clear) &&
+			EVP_DigestUpdate(ctx, clear, part->n) == 1;
+
+	explicit_bzero(clear, sizeof clear);
+	return is_added;
+}
+
+static bool
+add(EVP_MD_CTX *ctx, const struct chap_part *part)
+{
+	return part->is_secret ? add_secret(ctx, part)
+			       : EVP_DigestUpdate(ctx, part->bytes, part->n) == 1;
+}
 
 static bool
 digest(const EVP_MD *md, EVP_MD_CTX *ctx, const struct chap_part *parts, size_t n, uint8_t *out)
@@ -11,7 +39,7 @@ digest(const EVP_MD *md, EVP_MD_CTX *ctx, const struct chap_part *parts, size_t 
 	if (EVP_DigestInit_ex2(ctx, md, NULL) != 1)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (EVP_DigestUpdate(ctx, parts[i].bytes, parts[i].n) != 1)
+		if (!add(ctx, &parts[i]))
 			return false;
 	return EVP_DigestFinal_ex(ctx, out, NULL) == 1;
 }
@@ -42,7 +70,14 @@ hash(void *user, unsigned algorithm, const struct chap_part *parts, size_t n, ui
 	return ret;
 }
 
-const struct chap_ops chaphash_ops = { .hash = hash };
+static bool
+seal(void *user, uint8_t *secret, size_t n)
+{
+	(void)user;
+	return seal_close(secret, n);
+}
+
+const struct chap_ops chaphash_ops = { .hash = hash, .seal = seal };
 
 bool
 chaphash_is_available(unsigned algorithm)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "driver/chaphash.h"
+#include "driver/seal.h"
 
 #define UMLAUTS "üüüüüüüüüüüüüüüüüüüüüüüü"
 
@@ -41,9 +42,14 @@ static size_t
 respond(const struct vector *v, uint8_t out[CHAP_DIGEST_MAX])
 {
 	uint8_t challenge[CHAP_BINARY_MAX];
-	const struct chap_part parts[] = { { &v->identifier, 1 }, { v->secret, strlen(v->secret) },
-		{ challenge, v->challenge_len } };
+	uint8_t secret[64 + CHAP_SEAL_BYTES];
+	size_t n = strlen(v->secret);
+	const struct chap_part parts[] = { { &v->identifier, 1, false }, { secret, n, true },
+		{ challenge, v->challenge_len, false } };
 
+	memcpy(secret, v->secret, n);
+	if (!chaphash_ops.seal(chaphash_ops.ctx, secret, n))
+		return 0;
 	for (size_t i = 0; i < v->challenge_len; i++)
 		challenge[i] = v->challenge_len == CHAP_BINARY_MAX ? 0xa5 : (uint8_t)i;
 	return chaphash_ops.hash(chaphash_ops.ctx, v->algorithm, parts, 3, out);
@@ -71,7 +77,7 @@ every_algorithm_of_the_table_is_there_and_writes_no_byte_too_many(void **state)
 	(void)state;
 #define CHAP_ALGORITHM(id, number, name, bytes)                                          \
 	{                                                                                \
-		const struct chap_part part = { "x", 1 };                                \
+		const struct chap_part part = { "x", 1, false };                         \
 		uint8_t out[CHAP_DIGEST_MAX + 1];                                        \
                                                                                          \
 		memset(out, 0x5c, sizeof out);                                           \
@@ -82,6 +88,26 @@ every_algorithm_of_the_table_is_there_and_writes_no_byte_too_many(void **state)
 	}
 #include "core/chap.def"
 #undef CHAP_ALGORITHM
+}
+
+/* What is sealed is not there in clear, and no two look alike. */
+static void
+a_secret_is_sealed(void **state)
+{
+	uint8_t one[16 + SEAL_BYTES] = "a secret of 16 b", two[16 + SEAL_BYTES];
+	uint8_t clear[16];
+
+	(void)state;
+	memcpy(two, one, sizeof two);
+	assert_true(seal_close(one, 16));
+	assert_true(seal_close(two, 16));
+	assert_memory_not_equal(one, "a secret of 16 b", 16);
+	assert_memory_not_equal(one, two, 16);
+	assert_true(seal_open(one, 16, clear));
+	assert_memory_equal(clear, "a secret of 16 b", 16);
+	one[16] ^= 1;
+	assert_true(seal_open(one, 16, clear));
+	assert_memory_not_equal(clear, "a secret of 16 b", 16);
 }
 
 static void
@@ -118,6 +144,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(responses_are_those_of_another_implementation),
 		cmocka_unit_test(every_algorithm_of_the_table_is_there_and_writes_no_byte_too_many),
+		cmocka_unit_test(a_secret_is_sealed),
 		cmocka_unit_test(unknown_number_has_length_zero),
 		cmocka_unit_test(algorithm_that_the_host_forbids_has_length_zero),
 	};

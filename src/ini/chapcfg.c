@@ -157,21 +157,30 @@ choose_algorithms(struct chap_cfg *cfg, const struct chapcfg_values *values,
 	}
 }
 
+/* A secret as it is typed, sealed.  NULL: it cannot be used. */
+static const uint8_t *
+set_secret(
+    const struct chap_ops *ops, const char *text, uint8_t ret[CHAPCFG_SEALED_BYTES], size_t *ret_n)
+{
+	if (chapcfg_secret_parse(text, ret, ret_n) == CHAPCFG_SECRET_OK &&
+	    (ops->seal == NULL || ops->seal(ops->ctx, ret, *ret_n)))
+		return ret;
+	*ret_n = 0;
+	return NULL;
+}
+
 static void
 set_target(struct chapcfg *ret, const struct chapcfg_values *values, bool is_known)
 {
 	struct chap_cfg *cfg = &ret->cfg;
-	size_t n;
 
 	cfg->mutual = CHAP_BI_ASK;
 	if (!is_known || is_set(values->target_secret)) {
 		/* What cannot be read fails every login, and never opens the door. */
 		cfg->mutual = CHAP_BI_SECRET;
-		if (is_known && chapcfg_secret_parse(values->target_secret, ret->target_secret,
-				    &n) == CHAPCFG_SECRET_OK) {
-			cfg->target_secret = ret->target_secret;
-			cfg->target_secret_len = n;
-		}
+		if (is_known)
+			cfg->target_secret = set_secret(cfg->ops, values->target_secret,
+			    ret->target_secret, &cfg->target_secret_len);
 	}
 	if (is_set(values->target_name)) {
 		cut_copy(ret->target_name, sizeof ret->target_name, values->target_name);
@@ -186,7 +195,6 @@ chapcfg_init(struct chapcfg *ret, const struct chapcfg_values *values, const str
 	struct chap_cfg *cfg = &ret->cfg;
 	const char *method = CHAPCFG_METHOD_DEFAULT;
 	bool is_known;
-	size_t n;
 
 	memset(ret, 0, sizeof *ret);
 	cfg->ops = ops;
@@ -195,11 +203,8 @@ chapcfg_init(struct chapcfg *ret, const struct chapcfg_values *values, const str
 	    : values->initiator_name != NULL ? values->initiator_name
 					     : "");
 	cfg->name = ret->name;
-	if (is_set(values->secret) &&
-	    chapcfg_secret_parse(values->secret, ret->secret, &n) == CHAPCFG_SECRET_OK) {
-		cfg->secret = ret->secret;
-		cfg->secret_len = n;
-	}
+	if (is_set(values->secret))
+		cfg->secret = set_secret(ops, values->secret, ret->secret, &cfg->secret_len);
 	cfg->challenge = ret->challenge;
 	cfg->challenge_len = sizeof ret->challenge;
 	is_known = !is_set(values->method) || chapcfg_method_parse(values->method, &method);

@@ -11,6 +11,7 @@
 #include "core/chap.h"
 
 #define CHAPCFG_SECRET_BYTES    LIMIT_ALIAS_BYTES
+#define CHAPCFG_SEALED_BYTES    (CHAPCFG_SECRET_BYTES + CHAP_SEAL_BYTES)
 #define CHAPCFG_CHALLENGE_BYTES 16
 /* Fresh for every login: a challenge and an identifier. */
 #define CHAPCFG_RANDOM_BYTES (CHAPCFG_CHALLENGE_BYTES + 1)
@@ -31,7 +32,7 @@ struct chapcfg_values {
 struct chapcfg {
 	struct chap_cfg cfg; /* points into the rest */
 	char name[CHAP_NAME_MAX + 1], target_name[CHAP_NAME_MAX + 1];
-	uint8_t secret[CHAPCFG_SECRET_BYTES], target_secret[CHAPCFG_SECRET_BYTES];
+	uint8_t secret[CHAPCFG_SEALED_BYTES], target_secret[CHAPCFG_SEALED_BYTES];
 	uint8_t challenge[CHAPCFG_CHALLENGE_BYTES];
 };
 

@@ -135,8 +135,10 @@ copy_tell(struct registry *r, struct registry_change *change)
 {
 	if (!r->in_transaction)
 		copy_forget(r);
-	if (change != NULL)
-		r->changed(r->user, change);
+	if (change == NULL)
+		return;
+	db_forget(r);
+	r->changed(r->user, change);
 }
 
 /* ---- copies ---- */
@@ -197,6 +199,7 @@ registry_copy(struct registry *file, registry_changed *changed, void *user, stru
 		registry_close(copy);
 		return err;
 	}
+	db_forget(file);
 	copy->changed = changed;
 	*ret = copy;
 	return 0;
@@ -268,6 +271,21 @@ apply_one(struct registry *file, const struct registry_change *change)
 	return db_failed(file, rc);
 }
 
+static int
+apply_each(struct registry *file, const struct list *changes)
+{
+	int err = db_begin(file);
+
+	if (err < 0)
+		return err;
+	LIST_EACH(node, tmp, changes)
+	{
+		if (err == 0)
+			err = apply_one(file, LIST_ENTRY(node, struct registry_change, link));
+	}
+	return db_end(file, err);
+}
+
 int
 registry_apply(struct registry *file, const struct list *changes)
 {
@@ -277,17 +295,9 @@ registry_apply(struct registry *file, const struct list *changes)
 
 	if (list_empty(changes))
 		return 0;
-	if (first->is_whole)
-		return apply_whole(file, first);
-	err = db_begin(file);
-	if (err < 0)
-		return err;
-	LIST_EACH(node, tmp, changes)
-	{
-		if (err == 0)
-			err = apply_one(file, LIST_ENTRY(node, struct registry_change, link));
-	}
-	return db_end(file, err);
+	err = first->is_whole ? apply_whole(file, first) : apply_each(file, changes);
+	db_forget(file);
+	return err;
 }
 
 /* What somebody else made of a row since then counts. */

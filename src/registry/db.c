@@ -97,6 +97,16 @@ db_begin(struct registry *r)
 	return err;
 }
 
+void
+db_forget(struct registry *r)
+{
+	(void)sqlite3_exec(r->db,
+	    "BEGIN; INSERT INTO device (name, hw_path) VALUES (hex(zeroblob(450)), '')", NULL, NULL,
+	    NULL);
+	(void)sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
+	(void)sqlite3_db_release_memory(r->db);
+}
+
 int
 db_end(struct registry *r, int err)
 {
@@ -123,6 +133,7 @@ db_end(struct registry *r, int err)
 	if (!r->in_transaction) {
 		copy_forget(r);
 		(void)sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
+		db_forget(r);
 	} else if (sqlite3_get_autocommit(r->db) != 0) {
 		r->lost = err;
 	} else {

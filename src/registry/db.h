@@ -63,6 +63,12 @@ void db_close(struct registry *r);
  */
 int db_begin(struct registry *r);
 int db_end(struct registry *r, int err);
+/*
+ * SQLite keeps the row that it wrote last, the page that it took back last, and pages that it read:
+ * some have secrets.  A row that is longer, in a table that has none, takes their place and is
+ * taken back; the pages are given back.  Outside of transactions.
+ */
+void db_forget(struct registry *r);
 
 /*
  * What a transaction of a copy changes: noted from its beginning; taken before it

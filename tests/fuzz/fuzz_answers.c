@@ -17,6 +17,7 @@
 #include "core/addr.h"
 #include "core/iname.h"
 #include "daemon.h"
+#include "driver/call.h"
 #include "driver/iscsi/slp.h"
 #include "driver/isw/dial.h"
 #include "driver/isw/verify.h"
@@ -114,15 +115,17 @@ say_all(int fd, struct cursor *in)
 static void
 ask_verify(struct cursor *in)
 {
-	static char server[] = "192.0.2.1", nas[] = "nas", secret[] = "secret";
-	const struct verify_cfg cfg = { .server = server, .nas = nas, .secret = secret };
+	struct verify_cfg cfg = { .server = call_strdup("192.0.2.1"), .nas = call_strdup("nas") };
 	struct helper_server *h = serve("one", "iradd");
 	const struct verify_query q = {
 		.name = "target", .challenge = { 1, 2, 3 }, .challenge_len = 16, .response_len = 16
 	};
 	int fd = fuzz_daemon_connect("one", HELLO("iradd")); /* who is not there is not asked */
-	struct verify *v = verify_start(turns_loop(), h, &cfg, &q, verified, NULL);
+	struct verify *v;
 
+	verify_cfg_secret(&cfg, call_strdup("secret"));
+	v = verify_start(turns_loop(), h, &cfg, &q, verified, NULL);
+	verify_cfg_fini(&cfg); /* it counted then */
 	say_all(fd, in);
 	if (n_done == 0)
 		verify_cancel(v);

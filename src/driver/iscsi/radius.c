@@ -14,7 +14,7 @@ radius_push(struct driver *d)
 
 	to->server = settings_read(d->reg, NULL, REGISTRY_KEY_radius_server, &to->fault);
 	to->nas = settings_read(d->reg, NULL, REGISTRY_KEY_nas_hostname, &to->fault);
-	to->secret = settings_read(d->reg, NULL, REGISTRY_KEY_nas_secret, &to->fault);
+	verify_cfg_secret(to, settings_read(d->reg, NULL, REGISTRY_KEY_nas_secret, &to->fault));
 	if (to->nas != NULL && to->nas[0] == '\0') {
 		free(to->nas);
 		to->nas = call_strdup(d->host_name);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "driver/call.h"
+#include "driver/seal.h"
 
 /* iradd itself needs a moment to say that time is up. */
 #define VERIFY_GRACE_US 1000000
@@ -83,19 +84,45 @@ hex(const uint8_t *bytes, size_t n)
 static json_t *
 question(const struct verify_cfg *cfg, const struct verify_query *q)
 {
-	if (cfg->server == NULL || cfg->server[0] == '\0' || cfg->secret[0] == '\0')
+	json_t *args = NULL;
+	char *secret;
+
+	if (cfg->server == NULL || cfg->server[0] == '\0' || cfg->secret_len == 0)
 		return NULL;
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:i}", "server", cfg->server, "nas",
-	    cfg->nas, "nas_secret", cfg->secret, "name", q->name, "identifier", (int)q->identifier,
-	    "challenge", hex(q->challenge, q->challenge_len), "response",
-	    hex(q->response, q->response_len), "timeout_ms", WORLD_VERIFY_MS);
+	secret = call_alloc(cfg->secret_len + 1);
+	if (seal_open(cfg->secret, cfg->secret_len, (uint8_t *)secret))
+		args = json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:i}", "server", cfg->server,
+		    "nas", cfg->nas, "nas_secret", secret, "name", q->name, "identifier",
+		    (int)q->identifier, "challenge", hex(q->challenge, q->challenge_len),
+		    "response", hex(q->response, q->response_len), "timeout_ms", WORLD_VERIFY_MS);
+	explicit_bzero(secret, cfg->secret_len);
+	free(secret);
+	return args;
+}
+
+void
+verify_cfg_secret(struct verify_cfg *cfg, char *secret)
+{
+	size_t n = secret != NULL ? strlen(secret) : 0;
+
+	if (n > 0) {
+		cfg->secret = call_alloc(n + SEAL_BYTES);
+		memcpy(cfg->secret, secret, n);
+		explicit_bzero(secret, n);
+		if (seal_close(cfg->secret, n))
+			cfg->secret_len = n;
+		else
+			fault_set(&cfg->fault, FAULT_INTERNAL, "free some memory",
+			    "the NAS secret could not be encrypted");
+	}
+	free(secret);
 }
 
 void
 verify_cfg_fini(struct verify_cfg *cfg)
 {
 	if (cfg->secret != NULL)
-		explicit_bzero(cfg->secret, strlen(cfg->secret));
+		explicit_bzero(cfg->secret, cfg->secret_len);
 	free(cfg->server);
 	free(cfg->nas);
 	free(cfg->secret);

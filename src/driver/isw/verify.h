@@ -11,9 +11,13 @@
 
 /* Where to ask, and who we are there: a snapshot; strings are owned, "" where not configured. */
 struct verify_cfg {
-	char *server, *nas, *secret;
+	char *server, *nas;
+	uint8_t *secret; /* sealed (driver/seal.h): secret_len bytes and SEAL_BYTES */
+	size_t secret_len;
 	struct fault fault; /* set: what is configured could not be read */
 };
+/* The NAS secret, which is taken: wiped and freed.  NULL is fine. */
+void verify_cfg_secret(struct verify_cfg *cfg, char *secret);
 /* Wipes the secret.  Zeroed, or what verify_cfg_fini() left, is fine. */
 void verify_cfg_fini(struct verify_cfg *cfg);
 

@@ -1,6 +1,6 @@
 """Root's driver, and its porter, are conquered: what whoever has done that tries is refused, by the kernel, in the process itself.
 
-What the driver can ask its porter for src/export/test_porter*.c try, every profile src/sys/test_confine.c.
+What the driver can ask its porter for src/export/test_porter*.c try, every profile src/sys/test_confine_calls.c.
 """
 import ctypes
 import errno

@@ -211,7 +211,7 @@ ask_list(struct probe *p, uint32_t bytes)
 static bool
 list_came(struct probe *p)
 {
-	struct luns_entry *luns = calloc(LIMIT_LUNS, sizeof *luns);
+	struct luns_entry *luns = calloc(luns_most(p->req.data_got) + 1, sizeof *luns);
 	struct luns_report report;
 	uint32_t asked_bytes = p->req.data_len;
 	bool is_over = true;

@@ -210,8 +210,14 @@ claim(struct walk *w, struct luns_entry *ret_luns)
 	}
 }
 
+size_t
+luns_most(size_t n)
+{
+	return n / LUNS_WIRE_BYTES < LIMIT_LUNS ? n / LUNS_WIRE_BYTES : LIMIT_LUNS;
+}
+
 bool
-luns_parse(const void *bytes, size_t n, bool only_primary, struct luns_entry ret_luns[LIMIT_LUNS],
+luns_parse(const void *bytes, size_t n, bool only_primary, struct luns_entry *ret_luns,
     struct luns_out *ret_out, size_t out_max, struct luns_report *ret_report)
 {
 	struct cursor c = cursor_over(bytes, n);

@@ -68,13 +68,14 @@ struct luns_report {
  * first in enum luns_mode).  Those of all modes are claimed together; of a
  * number that comes in several modes the first of enum luns_mode counts, and the
  * rest is left out.  only_primary: those of the primary mode alone, as the guide
- * has it.  They go to ret_luns in ascending order, at most LIMIT_LUNS; what is
+ * has it.  They go to ret_luns in ascending order, at most luns_most(n); what is
  * left out, in the order of the list, to ret_out, at most out_max.  false: less
  * than the eight bytes of header.
  */
-bool luns_parse(const void *bytes, size_t n, bool only_primary,
-    struct luns_entry ret_luns[LIMIT_LUNS], struct luns_out *ret_out, size_t out_max,
-    struct luns_report *ret_report);
+bool luns_parse(const void *bytes, size_t n, bool only_primary, struct luns_entry *ret_luns,
+    struct luns_out *ret_out, size_t out_max, struct luns_report *ret_report);
+/* So many LUNs can be in n bytes, and are taken. */
+size_t luns_most(size_t n);
 /* The well-known logical unit that answers REPORT LUNS (SPC-4, section 8.2). */
 extern const uint8_t luns_report_luns[LUNS_WIRE_BYTES];
 

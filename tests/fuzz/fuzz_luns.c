@@ -11,10 +11,10 @@
 
 #define OUT_MAX 64
 
+/* luns has room for luns_most(n), and no more. */
 static void
-check_report(const uint8_t *p, size_t n, bool only_primary)
+check_report(const uint8_t *p, size_t n, bool only_primary, struct luns_entry *luns)
 {
-	static struct luns_entry luns[LIMIT_LUNS];
 	struct luns_out out[OUT_MAX];
 	struct luns_report r;
 	struct luns_path path;
@@ -25,7 +25,7 @@ check_report(const uint8_t *p, size_t n, bool only_primary)
 		FUZZ_CHECK(n < 8);
 		return;
 	}
-	FUZZ_CHECK(r.claimed <= LIMIT_LUNS);
+	FUZZ_CHECK(r.claimed <= LIMIT_LUNS && r.claimed <= luns_most(n));
 	FUZZ_CHECK((size_t)r.claimed + r.unclaimed + r.doubles + r.well_known <= (n - 8) / 8);
 	for (uint32_t i = 0; i < r.claimed; i++) {
 		FUZZ_CHECK(i == 0 || luns[i].number > luns[i - 1].number);
@@ -59,8 +59,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool only_primary = (cursor_u8(&in) & 1) != 0;
 	size_t n;
 	uint8_t *bytes = fuzz_rest(&in, &n);
+	struct luns_entry *luns = malloc((luns_most(n) + 1) * sizeof *luns);
 
-	check_report(bytes, n, only_primary);
+	if (luns == NULL)
+		abort();
+	check_report(bytes, n, only_primary, luns + 1);
+	free(luns);
 	for (size_t at = 8; at + 8 <= n; at += 8)
 		check_address(bytes + at);
 	free(bytes);

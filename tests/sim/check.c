@@ -84,7 +84,7 @@ check_calm(struct owner *o, struct unit *u)
 {
 	uint64_t now = sim_now(o->w);
 
-	if (!is_calm(o, u))
+	if (u->out == 0 || !is_calm(o, u))
 		u->calm_us = now;
 	if (now - u->calm_us <= calm_bound_us(o))
 		return;

@@ -24,8 +24,8 @@ make_table(void)
 			table[k][i] = table[k - 1][i] >> 8 ^ table[0][table[k - 1][i] & 0xff];
 }
 
-uint32_t
-twire_crc(uint32_t crc, const uint8_t *p, uint32_t n)
+static uint32_t
+crc_by_table(uint32_t crc, const uint8_t *p, uint32_t n)
 {
 	if (table[0][1] == 0)
 		make_table();
@@ -41,6 +41,32 @@ twire_crc(uint32_t crc, const uint8_t *p, uint32_t n)
 	for (; n > 0; p++, n--)
 		crc = crc >> 8 ^ table[0][(crc ^ *p) & 0xff];
 	return crc;
+}
+
+#ifdef __x86_64__
+__attribute__((target("sse4.2"))) static uint32_t
+crc_by_instruction(uint32_t crc, const uint8_t *p, uint32_t n)
+{
+	for (; n >= 8; p += 8, n -= 8) {
+		uint64_t v;
+
+		memcpy(&v, p, sizeof v);
+		crc = (uint32_t)__builtin_ia32_crc32di(crc, v);
+	}
+	for (; n > 0; p++, n--)
+		crc = __builtin_ia32_crc32qi(crc, *p);
+	return crc;
+}
+#endif
+
+uint32_t
+twire_crc(uint32_t crc, const uint8_t *p, uint32_t n)
+{
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("sse4.2"))
+		return crc_by_instruction(crc, p, n);
+#endif
+	return crc_by_table(crc, p, n);
 }
 
 static void

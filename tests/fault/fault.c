@@ -12,6 +12,8 @@
 #include "client.h"
 #include "target.h"
 
+#define TRIES 20
+
 static struct target *target;
 static unsigned number, failures;
 static bool is_early; /* success was reported before the target had acknowledged */
@@ -57,6 +59,18 @@ attempt(const struct fault_plan *plan, enum req_dir dir, struct client_result *r
 	return NULL;
 }
 
+/* Limits this short may be over before the fault comes, where the machine is busy: once more then.
+ */
+static const char *
+attempt_patiently(const struct fault_plan *plan, enum req_dir dir, struct client_result *ret)
+{
+	const char *wrong = attempt(plan, dir, ret);
+
+	for (unsigned i = 1; i < TRIES && ret->expired > 0 && !target_report(target).failed; i++)
+		wrong = attempt(plan, dir, ret);
+	return wrong;
+}
+
 /* Where the last byte of the answer has left, the request is done on the first connection. */
 static const char *
 judge(const struct fault_plan *plan, const struct client_result *r, size_t last)
@@ -86,7 +100,7 @@ sweep(const char *name, struct fault_plan plan, enum req_dir dir, size_t first, 
 
 	for (plan.at = first; plan.at <= last; plan.at += step, runs++) {
 		struct client_result r;
-		const char *wrong = attempt(&plan, dir, &r);
+		const char *wrong = attempt_patiently(&plan, dir, &r);
 
 		if (wrong == NULL)
 			wrong = judge(&plan, &r, plan.is_received ? SIZE_MAX : last);

@@ -1,6 +1,7 @@
 #include "act.h"
 
 #include "book.h"
+#include "crash.h"
 #include "net.h"
 #include "owner.h"
 #include "target.h"
@@ -325,6 +326,20 @@ static void
 admin_ping(const struct act *a)
 {
 	owner_ping(a->o);
+}
+
+/* ---- the initiator ---- */
+
+static void
+ini_killed(const struct act *a)
+{
+	crash(a->w, false, a->us);
+}
+
+static void
+ini_dead(const struct act *a)
+{
+	crash(a->w, true, a->us);
 }
 
 /* ---- all of them ---- */

@@ -273,6 +273,16 @@ check_write(struct sim *w, const struct user_req *q)
 }
 
 void
+book_vanish(struct sim *w, const struct user_req *q)
+{
+	w->tick++;
+	if (q->wr == 0)
+		return;
+	sim_wr[q->wr].is_ended = true;
+	sim_wr[q->wr].end = w->tick;
+}
+
+void
 book_end(struct sim *w, struct user_req *q)
 {
 	bool is_good = q->r.result == 0;

@@ -11,6 +11,8 @@
 uint32_t book_write(struct sim *w, struct disk *d, enum blk_op op, unsigned first, unsigned n);
 /* A user's request ended: what was read, or is promised, must be true. */
 void book_end(struct sim *w, struct user_req *q);
+/* A user that waited for it is told nothing but that it failed: it may be executed, or not. */
+void book_vanish(struct sim *w, const struct user_req *q);
 /* The data of a write for block b, and its number back; 0: zeros; false: it is garbage. */
 void book_fill(uint8_t *block, uint32_t wr, uint8_t uid, unsigned b);
 bool book_parse(const uint8_t *block, uint8_t uid, unsigned b, uint32_t *ret_wr);

@@ -270,6 +270,10 @@ world_connect(struct world *world, struct login_run *r, const struct portal_addr
 	if (sscanf(to->host, "10.0.%u.%u", &t, &p) == 2 && t == o->i && p < 2)
 		l->portal = (int)p;
 	TRACE(o->w, "host %u: dials portal %d", o->i, (int64_t)l->portal);
+	if (o->must_dial >= 0 && l->portal != o->must_dial)
+		sim_fail(o->w, "remembered", "session %u begins at portal %d instead of %d", o->i,
+		    l->portal, o->must_dial);
+	o->must_dial = -1;
 	if (o->weather.black_until_us > sim_now(o->w) || l->portal < 0)
 		us = timeout_ms * 1000ull;
 	agenda_set(&o->w->agenda, &l->dial, sim_now(o->w) + us);
@@ -357,6 +361,24 @@ host_init(struct owner *o)
 	o->line.dial.expired = dialled;
 	o->line.tick.expired = tick;
 	agenda_work_init(&o->line.flush, turn);
+}
+
+void
+host_vanish(struct owner *o, bool is_silent)
+{
+	struct line *l = &o->line;
+
+	host_fini(o);
+	if (l->net != NULL && is_silent) {
+		net_lose(&l->net->up);
+		net_lose(&l->net->down);
+	}
+	if (l->net != NULL)
+		net_close_host(l->net, rng_chance(&o->rng, 500));
+	l->net = NULL;
+	l->sess = NULL;
+	l->run = NULL;
+	l->is_closing = false;
 }
 
 void

@@ -10,6 +10,8 @@ void host_fini(struct owner *o);
 uint32_t host_bytes(struct owner *o, const uint8_t *bytes, uint32_t n);
 /* The connection is gone. */
 void host_ended(struct owner *o, bool is_reset);
+/* It ends without a word; is_silent: nobody hears of it. */
+void host_vanish(struct owner *o, bool is_silent);
 /* There may be something to send. */
 void host_kick(struct owner *o);
 

@@ -1,6 +1,6 @@
 /*
  * usage: sim [--seed N | --seeds A-B] [--steps M] [--drop LIST] [--trace] [--plan] [--visits]
- * [--last N]
+ * [--orphans] [--last N]
  *
  * A failure is one line: seed, step, oracle, what happened, and the command that plays it again.
  */
@@ -17,7 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "net.h"
 #include "plan.h"
 #include "user.h"
 #include "visits.h"
@@ -33,7 +32,7 @@ static struct {
 	uint64_t first, last, steps;
 	const char *drop, *program;
 	unsigned rows;
-	bool is_traced, is_plan_wanted, are_visits_wanted;
+	bool is_traced, is_plan_wanted, are_visits_wanted, are_orphans_kept;
 } opt = { .first = 1, .last = 1, .steps = STEPS, .rows = 20 };
 
 static void failed(const char *oracle, const char *text) __attribute__((noreturn));
@@ -46,11 +45,12 @@ failed(const char *oracle, const char *text)
 		sim_dump(w, opt.rows);
 	(void)fflush(stdout);
 	(void)fprintf(stderr,
-	    "FAILED seed %llu, step %llu, %s: %s; replay: %s --seed %llu --steps %llu%s%s "
+	    "FAILED seed %llu, step %llu, %s: %s; replay: %s --seed %llu --steps %llu%s%s%s "
 	    "--trace\n",
 	    (unsigned long long)w->seed, (unsigned long long)w->step, oracle, text, opt.program,
 	    (unsigned long long)w->seed, (unsigned long long)opt.steps,
-	    opt.drop != NULL ? " --drop " : "", opt.drop != NULL ? opt.drop : "");
+	    opt.drop != NULL ? " --drop " : "", opt.drop != NULL ? opt.drop : "",
+	    opt.are_orphans_kept ? " --orphans" : "");
 	_exit(1);
 }
 
@@ -79,7 +79,7 @@ usage(void)
 {
 	(void)fprintf(stderr,
 	    "usage: %s [--seed N | --seeds A-B] [--steps M] [--drop LIST] [--trace] "
-	    "[--plan] [--visits] [--last N]\n",
+	    "[--plan] [--visits] [--orphans] [--last N]\n",
 	    opt.program);
 	return 2;
 }
@@ -105,6 +105,8 @@ parse(int argc, char **argv)
 			opt.is_traced = true;
 		else if (strcmp(word, "--plan") == 0)
 			opt.is_plan_wanted = true;
+		else if (strcmp(word, "--orphans") == 0)
+			opt.are_orphans_kept = true;
 		else if (strcmp(word, "--visits") == 0)
 			opt.are_visits_wanted = true;
 		else if (value == NULL)
@@ -138,7 +140,8 @@ run_all(void)
 {
 	static struct sim w;
 	struct {
-		uint64_t steps, requests, failed, commands, pdus, logins, ghosts, killed;
+		uint64_t steps, requests, failed, commands, pdus, logins, ghosts, killed, crashes,
+		    orphans;
 		double virtual_s;
 	} sum = { 0 };
 	double begin = seconds(), took;
@@ -147,6 +150,7 @@ run_all(void)
 	for (uint64_t seed = opt.first; seed <= opt.last; seed++) {
 		(void)alarm(STUCK_S);
 		world_make(&w, seed, opt.drop, opt.is_traced);
+		w.are_orphans_kept = opt.are_orphans_kept;
 		if (opt.is_plan_wanted)
 			plan_print(&w);
 		world_run(&w, opt.steps);
@@ -158,18 +162,21 @@ run_all(void)
 		sum.logins += w.logins;
 		sum.ghosts += w.ghosts;
 		sum.killed += w.killed;
+		sum.crashes += w.life;
+		sum.orphans += w.orphans;
 		sum.virtual_s += (double)(sim_now(&w) - w.begin_us) / 1e6;
 	}
 	took = seconds() - begin;
 	(void)printf(
 	    "%llu schedules, %llu steps, %.0f virtual seconds, %llu logins, %llu requests, "
 	    "%llu failed, %llu commands, %llu PDUs, %llu late executions, %llu nexuses "
-	    "killed; %.1f s, %.0f schedules a second\n",
+	    "killed, %llu crashes, %llu orphans; %.1f s, %.0f schedules a second\n",
 	    (unsigned long long)(opt.last - opt.first + 1), (unsigned long long)sum.steps,
 	    sum.virtual_s, (unsigned long long)sum.logins, (unsigned long long)sum.requests,
 	    (unsigned long long)sum.failed, (unsigned long long)sum.commands,
 	    (unsigned long long)sum.pdus, (unsigned long long)sum.ghosts,
-	    (unsigned long long)sum.killed, took, (double)(opt.last - opt.first + 1) / took);
+	    (unsigned long long)sum.killed, (unsigned long long)sum.crashes,
+	    (unsigned long long)sum.orphans, took, (double)(opt.last - opt.first + 1) / took);
 }
 
 int
@@ -184,7 +191,6 @@ main(int argc, char **argv)
 	/* Memory is kept from world to world. */
 	(void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
 	(void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
-	net_init();
 	user_init();
 	run_all();
 	return opt.are_visits_wanted && visits_print() > 0 ? 1 : 0;

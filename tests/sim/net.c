@@ -1,7 +1,6 @@
 #include "net.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "host.h"
@@ -10,14 +9,7 @@
 #define LATER_US 100
 
 static struct net nets[SIM_CONNS];
-static uint8_t *memory;
-
-void
-net_init(void)
-{
-	memory = malloc((size_t)SIM_CONNS * 2 * NET_BYTES);
-	assert(memory != NULL);
-}
+static uint8_t memory[SIM_CONNS * 2 * NET_BYTES];
 
 static struct weather *
 weather_of(const struct pipe *p)

@@ -22,7 +22,5 @@ void net_lose(struct pipe *p);
 void net_thaw(struct sim *w);
 /* All of them, at the end of a world. */
 void net_forget_all(struct sim *w);
-/* The buffers of all directions, made once. */
-void net_init(void);
 
 #endif

@@ -7,9 +7,11 @@
 
 #include "base/cut.h"
 #include "check.h"
+#include "conf.h"
 #include "host.h"
 #include "ini/isid.h"
 #include "ini/session_impl.h"
+#include "kept.h"
 #include "lu/lu_impl.h"
 #include "net.h"
 #include "user.h"
@@ -18,67 +20,6 @@
 #define PROBE_PACE_US 20000
 
 /* ---- settings ---- */
-
-/* Limits that fit each other, as timers_check() wants them. */
-static void
-choose_timers(struct owner *o, struct timers *t)
-{
-	static const uint32_t promises[] = { 10000, 20000, 40000, 120000 };
-	struct rng *r = &o->rng;
-	struct fault why;
-
-	t->ms[TIMER_replacement] = rng_chance(r, 50) ? 0 : promises[rng_below(r, 4)];
-	t->ms[TIMER_login] = 2000 + rng_below(r, 4000);
-	t->ms[TIMER_command] = 2000 + rng_below(r, 3000);
-	t->ms[TIMER_abort] = 500 + rng_below(r, 2000);
-	t->ms[TIMER_reset] = 500 + rng_below(r, 2000);
-	t->ms[TIMER_nop_interval] = rng_chance(r, 100) ? 0 : 500 + rng_below(r, 500);
-	t->ms[TIMER_nop] = 300 + rng_below(r, 700);
-	t->ms[TIMER_time2wait_max] = rng_below(r, 4) * 2000;
-	if (!timers_check(t, &why))
-		sim_fail(o->w, "simulator", "timers: %s", why.message);
-}
-
-/* What takes its time by design may take so long: a promise without an end counts ten minutes. */
-static uint32_t
-longer_ms(uint32_t longest, uint32_t promise)
-{
-	if (promise == 0)
-		promise = 600000;
-	promise = promise < 60000 ? 60000 : promise;
-	return promise > longest ? promise : longest;
-}
-
-static struct settings *
-choose_settings(struct owner *o)
-{
-	struct settings *s = settings_new();
-	struct neg_offer *f = &s->offer;
-	struct rng *r = &o->rng;
-
-	(void)snprintf(s->initiator_name, sizeof s->initiator_name,
-	    "iqn.2026-11.org.openisw:host%u", o->renames);
-	choose_timers(o, &s->timers);
-	o->timers = s->timers;
-	o->longest_ms = longer_ms(o->longest_ms, s->timers.ms[TIMER_replacement]);
-	f->initial_r2t = rng_chance(r, 300);
-	f->immediate_data = !rng_chance(r, 300);
-	f->max_recv_dsl = (uint32_t)rng_span(r, 512, 65536);
-	f->max_burst = (uint32_t)rng_span(r, 512, 32768);
-	f->first_burst = (uint32_t)rng_span(r, 512, 16384);
-	if (f->first_burst > f->max_burst)
-		f->first_burst = f->max_burst;
-	f->max_outstanding_r2t = 1 + rng_below(r, LIMIT_R2T);
-	f->time2wait = rng_chance(r, 300) ? rng_below(r, 4) : 0;
-	f->time2retain = rng_below(r, 20);
-	if (rng_chance(r, 500)) {
-		f->header_digest = (struct neg_list){ 2, { NEG_DIGEST_CRC32C, NEG_DIGEST_NONE } };
-		f->data_digest = f->header_digest;
-	}
-	s->choices.way[CHOICE_volatile_loss] =
-	    rng_chance(r, 200) ? CHOICE_volatile_loss_warn : CHOICE_volatile_loss_fail;
-	return s;
-}
 
 bool
 owner_fails_loss(const struct owner *o)
@@ -94,9 +35,11 @@ owner_settings(struct owner *o, bool clear_redirect)
 	if (o->s == NULL)
 		return;
 	o->renames += rng_chance(&o->rng, 100);
-	s = choose_settings(o);
+	s = conf_choose(o);
 	if (!clear_redirect)
 		s->redirect = o->s->redirect;
+	kept_settings(o, s);
+	o->must_dial = -1;
 	session_settings(o->s, s);
 	/* What was lost before was, or is, told by the choice of then. */
 	for (unsigned i = 0; i < SIM_DISKS; i++)
@@ -156,10 +99,10 @@ disk_of(struct owner *o, const struct lu_info *info)
 
 /* Two ways to one disk get no device. */
 static bool
-is_taken(const struct owner *o, const struct disk *d)
+is_taken(const struct owner *o, unsigned place, const struct disk *d)
 {
 	for (unsigned i = 0; i < SIM_PLACES; i++)
-		if (o->units[i].lu != NULL && o->units[i].disk == d)
+		if ((i != place || o->units[i].lu != NULL) && kept_home(o, i) == d)
 			return true;
 	return false;
 }
@@ -182,7 +125,8 @@ unit_begin(struct owner *o, struct unit *u, const struct lu_info *info, struct d
 static void
 unit_adopt(struct owner *o, struct unit *u, const struct lu_info *info, struct disk *d)
 {
-	if (u->out > 0 || u->is_closing || d == u->disk || !rng_chance(&o->rng, 300))
+	if (u->out > 0 || u->is_closing || d == u->disk || !rng_chance(&o->rng, 600) ||
+	    kept_unit(o, u->place, &info->id, d) != d)
 		return;
 	TRACE(o->w, "unit %x: adopts disk %u", o->i << 4 | u->place, d->uid);
 	u->disk = d;
@@ -226,9 +170,13 @@ probed(void *user, struct probe_result *r)
 			probe_again(o); /* it is older than the change */
 			continue;
 		}
-		if (is_taken(o, d))
+		if (is_taken(o, u->place, d))
 			continue;
 		if (u->lu == NULL)
+			d = kept_unit(o, u->place, &info->id, d);
+		if (d == NULL)
+			probe_again(o);
+		else if (u->lu == NULL)
 			unit_begin(o, u, info, d);
 		else
 			unit_adopt(o, u, info, d);
@@ -280,7 +228,7 @@ moved(void *user, const struct session_view *v)
 	o->state = v->state;
 	if (v->state == SESSION_ONLINE) {
 		o->online_us = sim_now(o->w);
-		o->is_probe_due = true;
+		probe_again(o);
 	}
 }
 
@@ -291,6 +239,7 @@ redirected(void *user, const struct settings_redirect *r)
 
 	TRACE(o->w, "session %u: a redirection is %s", o->i,
 	    TRACE_TEXT(r->is_set ? "remembered" : "forgotten"));
+	kept_redirect(o, r);
 }
 
 static void
@@ -405,10 +354,26 @@ owner_excuse(struct owner *o)
 	o->excused_us = sim_now(o->w);
 }
 
+static void
+begin(struct owner *o, struct settings *settings)
+{
+	struct session_cfg cfg = { .instance = o->i + 1, .ops = &session_ops, .user = o };
+
+	isid_normal(cfg.isid, 0x123456, o->i + 1);
+	cfg.world = &o->world;
+	cfg.target = o->t->name;
+	(void)snprintf(cfg.at.host, sizeof cfg.at.host, "10.0.%u.0", o->i);
+	cfg.at.port = 3260;
+	cfg.at.tpgt = o->tpgt;
+	o->s = session_new(&cfg, settings);
+	o->state = session_state(o->s);
+	owner_open(o);
+}
+
 void
 owner_init(struct owner *o, struct sim *w, unsigned i)
 {
-	struct session_cfg cfg = { .instance = i + 1, .ops = &session_ops, .user = o };
+	struct settings *settings;
 
 	o->w = w;
 	o->i = i;
@@ -419,21 +384,49 @@ owner_init(struct owner *o, struct sim *w, unsigned i)
 	host_init(o);
 	o->later.expired = later;
 	o->wake.expired = woken;
-	isid_normal(o->isid, 0x123456, i);
-	memcpy(cfg.isid, o->isid, sizeof cfg.isid);
-	cfg.world = &o->world;
-	cfg.target = o->t->name;
-	(void)snprintf(cfg.at.host, sizeof cfg.at.host, "10.0.%u.0", i);
-	cfg.at.port = 3260;
-	cfg.at.tpgt = rng_chance(&o->rng, 500) ? -1 : (int32_t)o->t->groups[0];
+	o->tpgt = rng_chance(&o->rng, 500) ? -1 : (int32_t)o->t->groups[0];
+	o->must_dial = 0;
 	for (unsigned k = 0; k < SIM_PLACES; k++) {
 		o->units[k].o = o;
 		o->units[k].place = k;
 		rng_init(&o->units[k].rng, w->seed, 0x300 + i * SIM_PLACES + k);
+		o->kept.unit[k].is_installed = rng_chance(&o->units[k].rng, 300);
 	}
-	o->s = session_new(&cfg, choose_settings(o));
-	o->state = session_state(o->s);
-	owner_open(o);
+	settings = conf_choose(o);
+	kept_settings(o, settings);
+	begin(o, settings);
+}
+
+void
+owner_vanish(struct owner *o, bool is_silent)
+{
+	host_vanish(o, is_silent);
+	for (unsigned i = 0; i < SIM_PLACES; i++) {
+		struct unit *u = &o->units[i];
+
+		if (u->lu != NULL)
+			user_vanish(u);
+		u->lu = NULL;
+		u->is_closing = false;
+		/* What still comes of it goes by what it knew. */
+		o->t->places[i].changed_us = sim_now(o->w);
+	}
+	agenda_clear(&o->w->agenda, &o->later);
+	o->s = NULL;
+	o->is_open = o->is_closing = o->is_probing = o->is_probe_due = o->is_pinging = false;
+	owner_excuse(o);
+}
+
+void
+owner_return(struct owner *o)
+{
+	struct settings *settings = kept_snapshot(o);
+	const struct settings_redirect *r = &settings->redirect;
+
+	o->must_dial = 0;
+	if (r->is_set)
+		(void)sscanf(r->to.host, "10.0.%*u.%d", &o->must_dial);
+	begin(o, settings);
 }
 
 void
@@ -455,8 +448,11 @@ owner_fini(struct owner *o)
 void
 owner_check(struct owner *o)
 {
-	enum session_state s = session_state(o->s);
+	enum session_state s;
 
+	if (o->s == NULL)
+		return;
+	s = session_state(o->s);
 	if (s == SESSION_DOWN || s == SESSION_DOWN_TRY || s == SESSION_LOGOUT ||
 	    s == SESSION_CLOSED)
 		owner_excuse(o);

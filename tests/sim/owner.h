@@ -7,6 +7,9 @@
 
 void owner_init(struct owner *o, struct sim *w, unsigned i);
 void owner_fini(struct owner *o);
+/* The initiator ends without a word, and a new one begins with what is remembered. */
+void owner_vanish(struct owner *o, bool is_silent);
+void owner_return(struct owner *o);
 /* An administrator's acts. */
 void owner_open(struct owner *o);
 /* is_cut: nothing gets through any more. */

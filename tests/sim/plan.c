@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "act.h"
+#include "crash.h"
+#include "kept.h"
 #include "net.h"
 #include "target.h"
 #include "user.h"
@@ -22,6 +24,8 @@ is_trap(const struct plan_row *r)
 	case PLAN_CRASH:
 	case PLAN_MOVE:
 	case PLAN_ADMIN_CUT:
+	case PLAN_INI_KILLED:
+	case PLAN_INI_DEAD:
 		return (r->arg & 0x100) != 0;
 	default:
 		return false;
@@ -52,14 +56,11 @@ apply(struct sim *w, const struct plan_row *r)
 static struct disk *
 home_of(struct target *t, unsigned place)
 {
-	const struct unit *u = &t->w->owners[t->i].units[place];
-	struct disk *d = u->lu != NULL ? u->disk : &t->disks[place];
+	const struct owner *o = &t->w->owners[t->i];
+	struct disk *mine = kept_home(o, place), *d = mine != NULL ? mine : &t->disks[place];
 
-	for (unsigned i = 0; u->lu == NULL && i < t->w->places; i++) {
-		const struct unit *o = &t->w->owners[t->i].units[i];
-
-		if ((i != place && o->lu != NULL && o->disk == d) ||
-		    (i < place && t->places[i].disk == d)) {
+	for (unsigned i = 0; mine == NULL && i < t->w->places; i++) {
+		if ((i != place && kept_home(o, i) == d) || (i < place && t->places[i].disk == d)) {
 			d = &t->disks[(d - t->disks + 1) % SIM_DISKS];
 			i = UINT32_MAX; /* look again */
 		}
@@ -156,11 +157,11 @@ likes(const struct sim *w, struct rng *r, unsigned kind)
 #define BIT(id) (1ull << PLAN_##id)
 		[SIM_FENCES] = BIT(NET_RESET) | BIT(CLOSE) | BIT(NET_LOSE_UP) | BIT(NET_LOSE_DOWN) |
 			       BIT(REDIRECT) | BIT(MOVE) | BIT(LATE) | BIT(NET_FREEZE_DOWN) |
-			       BIT(ASYNC) | BIT(LOGIN_REFUSE),
+			       BIT(ASYNC) | BIT(LOGIN_REFUSE) | BIT(INI_KILLED) | BIT(INI_DEAD),
 		[SIM_CACHES] = BIT(CRASH) | BIT(RESET) | BIT(NET_RESET) | BIT(LATE) |
 			       BIT(ADMIN_SCAN) | BIT(STALL) | BIT(CLOSE),
 		[SIM_CHANGES] = BIT(VANISH) | BIT(REPLACE) | BIT(SWAP) | BIT(RESIZE) | BIT(ASYNC) |
-				BIT(ADMIN_SCAN) | BIT(NET_RESET) | BIT(LATE),
+				BIT(ADMIN_SCAN) | BIT(NET_RESET) | BIT(LATE) | BIT(INI_KILLED),
 #undef BIT
 	};
 
@@ -258,6 +259,7 @@ plan_heal(struct sim *w)
 	agenda_clear(&w->agenda, &w->plan_timer);
 	w->is_healed = true;
 	TRACE(w, "all is well from now on");
+	crash_over(w);
 	for (unsigned i = 0; i < w->sessions; i++) {
 		struct weather *x = &w->owners[i].weather;
 

@@ -158,17 +158,28 @@ struct weather {
 	struct rng rng;
 };
 
+/* What a driver that starts finds in its registry of a session. */
+struct kept {
+	struct settings settings;
+	struct settings_redirect redirect, redirect_before;
+	uint64_t redirect_us; /* then it is written down; until then the one before is */
+	struct {
+		struct identity id;
+		struct disk *disk; /* NULL: none is known */
+		bool is_installed; /* its device never becomes another unit's */
+	} unit[SIM_PLACES];
+};
+
 struct owner {
 	struct world world;
 	struct sim *w;
 	unsigned i;
-	struct session *s;
+	struct session *s; /* NULL: the initiator is gone */
 	struct target *t;
 	struct line line;
 	struct unit units[SIM_PLACES];
 	struct weather weather;
 	struct rng rng;
-	uint8_t isid[6];
 	enum session_state state;
 	bool is_open, is_closing, is_probing, is_probe_due, is_pinging;
 	struct agenda_timer later; /* open again, or probe again */
@@ -179,7 +190,10 @@ struct owner {
 	unsigned renames, dialled_name; /* of the settings; and when it dialled last */
 	struct timers timers;
 	uint32_t longest_ms; /* promise so far */
-	bool is_loss_told;   /* a flush says that written data was lost */
+	struct kept kept;
+	int32_t tpgt;      /* of its address, as it is configured */
+	int must_dial;     /* the portal that a new life must try first; -1: any */
+	bool is_loss_told; /* a flush says that written data was lost */
 };
 
 /* ---- targets (t*.c) ---- */
@@ -262,8 +276,12 @@ struct sim {
 	unsigned n_nets, n_conns, n_tasks;
 	struct trace_row trace[TRACE_ROWS];
 	uint64_t traces;
+	/* The initiator is gone; how often it was. */
+	bool is_down, are_orphans_kept;
+	unsigned life;
+	struct agenda_timer restart;
 	/* What happened. */
-	uint64_t requests, failed, commands, pdus, logins, ghosts, killed;
+	uint64_t requests, failed, commands, pdus, logins, ghosts, killed, orphans;
 };
 
 /* Memory that need not be zeroed for each world. */

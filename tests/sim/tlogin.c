@@ -173,12 +173,30 @@ check_names(struct tconn *c)
 	if (type != NULL && strcmp(type, "Normal") != 0)
 		tlaw_broken(c, "a session of type %s", type);
 	if (sscanf(name, "iqn.2026-11.org.openisw:host%u", &number) != 1 ||
-	    number < o->dialled_name || number > o->renames)
+	    (number < o->dialled_name && c->net->o != NULL) || number > o->renames)
 		tlaw_broken(c, "a login by %s, which is not its name any more", name);
 	(void)snprintf(c->name, sizeof c->name, "%s", name);
 }
 
 /* RFC 7143, section 6.3.5: the session that it had in this portal group is over. */
+static bool
+is_reinstated(const struct tconn *c, const struct tconn *old)
+{
+	return strcmp(old->name, c->name) == 0 &&
+	       c->t->groups[old->portal] == c->t->groups[c->portal];
+}
+
+/*
+ * An initiator that starts anew does not know of nexuses of its life before in other portal groups,
+ * or under another name.  That a target executes nothing of them any more is assumed
+ * (doc/proof.md); --orphans plays worlds without that.
+ */
+static bool
+is_orphan(const struct tconn *c, const struct tconn *old)
+{
+	return old->life < c->life && !is_reinstated(c, old);
+}
+
 static void
 reinstate(struct tconn *c)
 {
@@ -186,12 +204,17 @@ reinstate(struct tconn *c)
 	{
 		struct tconn *o = LIST_ENTRY(node, struct tconn, link);
 
-		if (o != c && o->is_alive && memcmp(o->isid, c->isid, 6) == 0 &&
-		    strcmp(o->name, c->name) == 0 &&
-		    c->t->groups[o->portal] == c->t->groups[c->portal]) {
-			TRACE(c->t->w, "target %u: a session is reinstated", c->t->i);
-			tconn_kill(o);
+		if (o == c || !o->is_alive || memcmp(o->isid, c->isid, 6) != 0)
+			continue;
+		if (is_orphan(c, o)) {
+			c->t->w->orphans += !list_empty(&o->tasks);
+			if (c->t->w->are_orphans_kept)
+				continue;
+		} else if (!is_reinstated(c, o)) {
+			continue;
 		}
+		TRACE(c->t->w, "target %u: a session is reinstated", c->t->i);
+		tconn_kill(o);
 	}
 	c->is_alive = true;
 	c->tsih = ++c->t->tsih != 0 ? c->t->tsih : ++c->t->tsih;

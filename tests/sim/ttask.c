@@ -429,7 +429,7 @@ ttask_command(struct tconn *c, const uint8_t *bhs, const uint8_t *data, uint32_t
 	memcpy(k->buf, data, n);
 	k->got = k->asked = n;
 	if (k->is_write)
-		k->wr = user_write_of(&c->t->w->owners[c->t->i], k->itt);
+		k->wr = user_write_of(&c->t->w->owners[c->t->i], c->net, k->itt);
 	if (is_refused(k))
 		return;
 	if (!k->is_write || k->got == k->edtl)

@@ -119,13 +119,14 @@ submit(struct unit *u, struct user_req *q, enum blk_op op, unsigned first, unsig
  * while that still has it.
  */
 uint32_t
-user_write_of(const struct owner *o, uint32_t itt)
+user_write_of(const struct owner *o, const struct net *from, uint32_t itt)
 {
 	const struct sess *s = o->line.sess;
 	uint32_t slot = itt & 0xffff;
 	const struct req *r;
 
-	if (s == NULL || slot >= s->cfg.slots || s->task[slot].itt != itt ||
+	/* Another life of the initiator may use the same tags. */
+	if (s == NULL || from != o->line.net || slot >= s->cfg.slots || s->task[slot].itt != itt ||
 	    s->task[slot].req == NULL)
 		return 0;
 	r = s->task[slot].req;
@@ -187,6 +188,23 @@ void
 user_stop(struct unit *u)
 {
 	agenda_clear(&u->o->w->agenda, &u->think);
+}
+
+void
+user_vanish(struct unit *u)
+{
+	user_stop(u);
+	for (unsigned i = 0; i < SIM_REQS; i++) {
+		struct user_req *q = &u->req[i];
+
+		if (!q->is_out)
+			continue;
+		TRACE(u->o->w, "user %x: write %u, op %u is gone", u->o->i << 4 | u->place, q->wr,
+		    q->r.op);
+		q->is_out = false;
+		book_vanish(u->o->w, q);
+	}
+	u->out = 0;
 }
 
 void

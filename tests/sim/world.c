@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "crash.h"
+#include "ledger.h"
 #include "main.h"
 #include "net.h"
 #include "owner.h"
@@ -27,7 +29,7 @@ world_make(struct sim *w, uint64_t seed, const char *drop, bool is_traced)
 
 	memset(w, 0, offsetof(struct sim, trace));
 	w->traces = w->requests = w->failed = w->commands = w->pdus = w->logins = 0;
-	w->ghosts = w->killed = 0;
+	w->ghosts = w->killed = w->orphans = 0;
 	w->seed = seed;
 	w->is_traced = is_traced;
 	w->begin_us = 1000 * SECOND;
@@ -50,6 +52,7 @@ world_make(struct sim *w, uint64_t seed, const char *drop, bool is_traced)
 		w->op_weight[BLK_FLUSH] += 15;
 		w->op_weight[BLK_WRITE_ZEROES] += 40;
 	}
+	crash_init(w);
 	list_init(&w->free_conns);
 	list_init(&w->free_tasks);
 	plan_make(w);
@@ -143,6 +146,8 @@ end(struct sim *w)
 	net_forget_all(w);
 	if (w->agenda.timers != NULL || !list_empty(&w->agenda.works))
 		sim_fail(w, "at rest", "something is left to be done");
+	if (ledger_blocks() != 0)
+		sim_fail(w, "at rest", "%zu blocks of memory are left", ledger_blocks());
 }
 
 void

@@ -1,0 +1,65 @@
+/* What an administrator configures: chance, within what fits together. */
+#include "conf.h"
+
+#include <stdio.h>
+
+/* Limits that fit each other, as timers_check() wants them. */
+static void
+choose_timers(struct owner *o, struct timers *t)
+{
+	static const uint32_t promises[] = { 10000, 20000, 40000, 120000 };
+	struct rng *r = &o->rng;
+	struct fault why;
+
+	t->ms[TIMER_replacement] = rng_chance(r, 50) ? 0 : promises[rng_below(r, 4)];
+	t->ms[TIMER_login] = 2000 + rng_below(r, 4000);
+	t->ms[TIMER_command] = 2000 + rng_below(r, 3000);
+	t->ms[TIMER_abort] = 500 + rng_below(r, 2000);
+	t->ms[TIMER_reset] = 500 + rng_below(r, 2000);
+	t->ms[TIMER_nop_interval] = rng_chance(r, 100) ? 0 : 500 + rng_below(r, 500);
+	t->ms[TIMER_nop] = 300 + rng_below(r, 700);
+	t->ms[TIMER_time2wait_max] = rng_below(r, 4) * 2000;
+	if (!timers_check(t, &why))
+		sim_fail(o->w, "simulator", "timers: %s", why.message);
+}
+
+/* What takes its time by design may take so long: a promise without an end counts ten minutes. */
+static uint32_t
+longer_ms(uint32_t longest, uint32_t promise)
+{
+	if (promise == 0)
+		promise = 600000;
+	promise = promise < 60000 ? 60000 : promise;
+	return promise > longest ? promise : longest;
+}
+
+struct settings *
+conf_choose(struct owner *o)
+{
+	struct settings *s = settings_new();
+	struct neg_offer *f = &s->offer;
+	struct rng *r = &o->rng;
+
+	(void)snprintf(s->initiator_name, sizeof s->initiator_name,
+	    "iqn.2026-11.org.openisw:host%u", o->renames);
+	choose_timers(o, &s->timers);
+	o->timers = s->timers;
+	o->longest_ms = longer_ms(o->longest_ms, s->timers.ms[TIMER_replacement]);
+	f->initial_r2t = rng_chance(r, 300);
+	f->immediate_data = !rng_chance(r, 300);
+	f->max_recv_dsl = (uint32_t)rng_span(r, 512, 65536);
+	f->max_burst = (uint32_t)rng_span(r, 512, 32768);
+	f->first_burst = (uint32_t)rng_span(r, 512, 16384);
+	if (f->first_burst > f->max_burst)
+		f->first_burst = f->max_burst;
+	f->max_outstanding_r2t = 1 + rng_below(r, LIMIT_R2T);
+	f->time2wait = rng_chance(r, 300) ? rng_below(r, 4) : 0;
+	f->time2retain = rng_below(r, 20);
+	if (rng_chance(r, 500)) {
+		f->header_digest = (struct neg_list){ 2, { NEG_DIGEST_CRC32C, NEG_DIGEST_NONE } };
+		f->data_digest = f->header_digest;
+	}
+	s->choices.way[CHOICE_volatile_loss] =
+	    rng_chance(r, 200) ? CHOICE_volatile_loss_warn : CHOICE_volatile_loss_fail;
+	return s;
+}

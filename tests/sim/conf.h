@@ -1,0 +1,10 @@
+/* What an administrator configures for a session. */
+#ifndef SIM_CONF_H
+#define SIM_CONF_H
+
+#include "sim.h"
+
+/* Other settings than before, owned. */
+struct settings *conf_choose(struct owner *o);
+
+#endif

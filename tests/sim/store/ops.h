@@ -1,0 +1,14 @@
+/* What a driver does to its registry, and all that is in one, as a number. */
+#ifndef STORE_OPS_H
+#define STORE_OPS_H
+
+#include "../rng.h"
+#include "registry/registry.h"
+
+/* One call that changes something, or finds that there is nothing to change; may_remove: a target
+ * or a session, too. */
+void ops_one(struct registry *r, struct rng *rng, bool may_remove);
+/* Every row of every table; 0: it cannot be read. */
+uint64_t ops_digest(struct registry *r);
+
+#endif

@@ -4,6 +4,7 @@
 #include "crash.h"
 #include "net.h"
 #include "owner.h"
+#include "seek.h"
 #include "target.h"
 
 /* ---- networks ---- */
@@ -267,6 +268,20 @@ t_login_silent(const struct act *a)
 }
 
 static void
+t_secret(const struct act *a)
+{
+	sim_until(&a->t->secret_until_us, a->w, a->us);
+	t_close(a);
+}
+
+static void
+t_impostor(const struct act *a)
+{
+	sim_until(&a->t->impostor_until_us, a->w, a->us);
+	t_close(a);
+}
+
+static void
 t_ping(const struct act *a)
 {
 	for (unsigned i = 0; i < 1 + a->arg % 30 && a->c != NULL; i++)
@@ -326,6 +341,22 @@ static void
 admin_ping(const struct act *a)
 {
 	owner_ping(a->o);
+}
+
+static void
+admin_seek(const struct act *a)
+{
+	seek_start(&a->w->seeks[a->o->i]);
+}
+
+static void
+t_list_silent(const struct act *a)
+{
+	if ((a->arg & 1) != 0)
+		sim_until(&a->t->list_silent_until_us, a->w, a->us);
+	else
+		sim_until(&a->t->list_slow_until_us, a->w, 40 * SECOND);
+	admin_seek(a);
 }
 
 /* ---- the initiator ---- */

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "tchap.h"
+
 /* Limits that fit each other, as timers_check() wants them. */
 static void
 choose_timers(struct owner *o, struct timers *t)
@@ -33,6 +35,42 @@ longer_ms(uint32_t longest, uint32_t promise)
 	return promise > longest ? promise : longest;
 }
 
+static void
+choose_auth(struct owner *o)
+{
+	static const char *const lists[] = { "", "MD5", "SHA-256,MD5", "SHA3-256,SHA-1,SHA-256" };
+	struct rng *r = &o->rng;
+
+	o->kept.auth.is_wanted = rng_chance(r, 400);
+	o->kept.auth.is_needed = rng_chance(r, 500);
+	o->kept.auth.is_mutual = rng_chance(r, 600);
+	o->kept.auth.is_asked = rng_chance(r, 300);
+	(void)snprintf(o->kept.auth.algorithms, sizeof o->kept.auth.algorithms, "%s",
+	    lists[o->kept.auth.is_asked ? 0 : rng_below(r, 4)]);
+}
+
+void
+conf_auth(const struct owner *o, struct settings *s)
+{
+	static const struct chap_ops hashes = { tchap_hash, NULL };
+	char secret[32], own[32];
+	struct chapcfg_values v = { .method = o->kept.auth.is_mutual ? "CHAP_BI" : "CHAP_UNI",
+		.initiator_name = s->initiator_name,
+		.secret = secret,
+		.algorithms = o->kept.auth.algorithms,
+		.target_secret = o->kept.auth.is_asked ? NULL : own };
+
+	s->has_chap = o->kept.auth.is_wanted;
+	if (!s->has_chap)
+		return;
+	tchap_secret(secret, o->i, false);
+	tchap_own_secret(own, o->i);
+	s->offer.auth_method =
+	    (struct neg_list){ o->kept.auth.is_needed ? 1 : 2, { NEG_AUTH_CHAP, NEG_AUTH_NONE } };
+	s->is_chap_default = o->kept.auth.algorithms[0] == '\0';
+	chapcfg_init(&s->chap, &v, &hashes, NULL);
+}
+
 struct settings *
 conf_choose(struct owner *o)
 {
@@ -61,5 +99,7 @@ conf_choose(struct owner *o)
 	}
 	s->choices.way[CHOICE_volatile_loss] =
 	    rng_chance(r, 200) ? CHOICE_volatile_loss_warn : CHOICE_volatile_loss_fail;
+	choose_auth(o);
+	conf_auth(o, s);
 	return s;
 }

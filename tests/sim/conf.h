@@ -7,4 +7,7 @@
 /* Other settings than before, owned. */
 struct settings *conf_choose(struct owner *o);
 
+/* Their CHAP, as o->kept.auth has it; s must not move afterwards. */
+void conf_auth(const struct owner *o, struct settings *s);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "ledger.h"
 #include "owner.h"
+#include "seek.h"
 
 #define TIMERS_MAX 4096
 
@@ -38,8 +39,10 @@ crash(struct sim *w, bool is_silent, uint64_t us)
 	TRACE(
 	    w, "the initiator is gone%s", TRACE_TEXT(is_silent ? ", and nobody hears of it" : ""));
 	w->is_down = true;
-	for (unsigned i = 0; i < w->sessions; i++)
+	for (unsigned i = 0; i < w->sessions; i++) {
 		owner_vanish(&w->owners[i], is_silent);
+		seek_vanish(&w->seeks[i], is_silent);
+	}
 	forget_timers(&w->agenda);
 	ledger_drop();
 	agenda_set(&w->agenda, &w->restart, sim_now(w) + us);

@@ -10,12 +10,20 @@
 #include "main.h"
 #include "net.h"
 #include "target.h"
+#include "tchap.h"
 #include "visits.h"
 
 static struct owner *
 owner_of(struct world *world)
 {
 	return LIST_ENTRY(world, struct owner, world);
+}
+
+/* Discoveries go the way of the session to the same target. */
+static struct weather *
+weather_of(const struct owner *o)
+{
+	return &o->w->owners[o->i].weather;
 }
 
 /* ---- a connection that is there: as engine/link.c ---- */
@@ -222,12 +230,12 @@ dialled(struct agenda_timer *t)
 	struct line *l = &o->line;
 	uint64_t now = sim_now(o->w);
 
-	if (o->weather.black_until_us > now || l->portal < 0 || o->weather.up_frozen_us > now ||
-	    o->weather.down_frozen_us > now) {
+	if (weather_of(o)->black_until_us > now || l->portal < 0 ||
+	    weather_of(o)->up_frozen_us > now || weather_of(o)->down_frozen_us > now) {
 		unreachable(o, -ETIMEDOUT, "nobody answers");
 		return;
 	}
-	if (o->weather.refuse_until_us > now || o->t->down_until_us > now) {
+	if (weather_of(o)->refuse_until_us > now || o->t->down_until_us > now) {
 		unreachable(o, -ECONNREFUSED, "connection refused");
 		return;
 	}
@@ -254,7 +262,7 @@ world_connect(struct world *world, struct login_run *r, const struct portal_addr
 {
 	struct owner *o = owner_of(world);
 	struct line *l = &o->line;
-	uint64_t us = o->weather.latency_us * 2 + 50;
+	uint64_t us = weather_of(o)->latency_us * 2 + 50;
 	unsigned t, p;
 
 	(void)from;
@@ -265,7 +273,7 @@ world_connect(struct world *world, struct login_run *r, const struct portal_addr
 	r->send = &l->flush;
 	l->portal = -1;
 	/* A try that is sent on goes by the settings that it began with. */
-	if (o->s->tried_us == sim_now(o->w))
+	if (o->s != NULL && o->s->tried_us == sim_now(o->w))
 		o->dialled_name = o->renames;
 	if (sscanf(to->host, "10.0.%u.%u", &t, &p) == 2 && t == o->i && p < 2)
 		l->portal = (int)p;
@@ -274,7 +282,7 @@ world_connect(struct world *world, struct login_run *r, const struct portal_addr
 		sim_fail(o->w, "remembered", "session %u begins at portal %d instead of %d", o->i,
 		    l->portal, o->must_dial);
 	o->must_dial = -1;
-	if (o->weather.black_until_us > sim_now(o->w) || l->portal < 0)
+	if (weather_of(o)->black_until_us > sim_now(o->w) || l->portal < 0)
 		us = timeout_ms * 1000ull;
 	agenda_set(&o->w->agenda, &l->dial, sim_now(o->w) + us);
 }
@@ -296,20 +304,43 @@ world_disconnect(struct world *world, struct login_run *r, bool is_reset)
 	agenda_defer(&o->w->agenda, &l->flush);
 }
 
+/* RADIUS knows the target's secret, answers late, and sometimes not at all. */
+static void
+judged(struct agenda_timer *t)
+{
+	struct owner *o = LIST_ENTRY(t, struct owner, line.verdict);
+	const struct verify_query *q = &o->line.query;
+	bool is_right = tchap_is_right(o->i, CHAP_MD5, q->identifier, q->challenge,
+	    q->challenge_len, q->response, q->response_len);
+	struct fault why = { 0 };
+
+	if (!o->w->is_healed && rng_chance(&o->rng, 300))
+		fault_set(&why, FAULT_TIMEOUT, "start it", "nobody knows");
+	/* Whoever it is, it has not proved it. */
+	if ((why.is_set || !is_right) && o->line.net != NULL && o->line.net->t != NULL)
+		o->line.net->t->is_impostor = true;
+	login_run_verified(o->line.run, q->stamp, is_right && !why.is_set, why.is_set, &why);
+}
+
 static void
 world_verify(struct world *world, struct login_run *r, const struct verify_query *q)
 {
-	struct fault none = { 0 };
+	struct owner *o = owner_of(world);
 
-	(void)world;
-	login_run_verified(r, q->stamp, true, false, &none);
+	(void)r;
+	o->line.query = *q;
+	visits_auth(VISITS_AUTH_ASKED);
+	agenda_set(&o->w->agenda, &o->line.verdict,
+	    sim_now(o->w) + rng_span(&o->rng, 100, o->w->is_healed ? 1000 : 3 * SECOND));
 }
 
 static void
 world_verify_cancel(struct world *world, struct login_run *r)
 {
-	(void)world;
+	struct owner *o = owner_of(world);
+
 	(void)r;
+	agenda_clear(&o->w->agenda, &o->line.verdict);
 }
 
 static void
@@ -360,6 +391,7 @@ host_init(struct owner *o)
 	o->world.agenda = &o->w->agenda;
 	o->line.dial.expired = dialled;
 	o->line.tick.expired = tick;
+	o->line.verdict.expired = judged;
 	agenda_work_init(&o->line.flush, turn);
 }
 
@@ -386,5 +418,6 @@ host_fini(struct owner *o)
 {
 	agenda_clear(&o->w->agenda, &o->line.dial);
 	agenda_clear(&o->w->agenda, &o->line.tick);
+	agenda_clear(&o->w->agenda, &o->line.verdict);
 	agenda_cancel(&o->line.flush);
 }

@@ -1,6 +1,6 @@
 #include "kept.h"
 
-#include <stdlib.h>
+#include "conf.h"
 
 /* The registry's thread has what changed by itself in its file within this. */
 #define LATE_US 20000
@@ -31,6 +31,7 @@ kept_snapshot(struct owner *o)
 	o->kept.redirect_us = 0;
 	*s = o->kept.settings;
 	s->redirect = o->kept.redirect;
+	conf_auth(o, s);
 	return s;
 }
 

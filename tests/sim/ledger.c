@@ -6,6 +6,8 @@
 
 #include "base/list.h"
 
+#define SPOILT_BYTES 4096u
+
 /* Before each block. */
 struct block {
 	_Alignas(max_align_t) struct list link;
@@ -76,8 +78,8 @@ ledger_drop(void)
 	while (!list_empty(&blocks)) {
 		struct block *b = LIST_ENTRY(blocks.next, struct block, link);
 
-		/* Whoever still looks at it sees that. */
-		memset(b + 1, 0xdb, b->n);
+		/* Whoever still looks at it sees that; of a large one it is the beginning. */
+		memset(b + 1, 0xdb, b->n < SPOILT_BYTES ? b->n : SPOILT_BYTES);
 		__wrap_free(b + 1);
 	}
 }

@@ -45,6 +45,8 @@ apply(struct sim *w, const struct plan_row *r)
 
 	a.c = target_nexus(a.t);
 	a.net = a.o->line.net;
+	if (w->seeks[r->session].host.line.net != NULL && (r->arg & 0x10000) != 0)
+		a.net = w->seeks[r->session].host.line.net;
 	TRACE(w, "plan %u: %s (session %u, %t)", r - w->plan, TRACE_TEXT(act_text(r->kind)),
 	    r->session, r->for_us);
 	visits_fault(r->kind);
@@ -238,6 +240,8 @@ heal_target(struct target *t)
 {
 	t->down_until_us = t->login_silent_until_us = t->login_refuse_until_us = 0;
 	t->redirect_until_us = t->window_closed_until_us = t->tmf_until_us = 0;
+	t->list_silent_until_us = t->list_slow_until_us = t->secret_until_us =
+	    t->impostor_until_us = 0;
 	t->rejects = 0;
 	t->slow_us = 1000;
 	t->trap = NULL;
@@ -258,6 +262,7 @@ plan_heal(struct sim *w)
 {
 	agenda_clear(&w->agenda, &w->plan_timer);
 	w->is_healed = true;
+	w->healed_us = sim_now(w);
 	TRACE(w, "all is well from now on");
 	crash_over(w);
 	for (unsigned i = 0; i < w->sessions; i++) {

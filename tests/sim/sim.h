@@ -30,6 +30,7 @@
 #define SIM_TASKS      768
 #define SIM_TASK_BYTES (SIM_IO_BLOCKS * SIM_BLOCK)
 #define SIM_PLAN       48
+#define SIM_CHALLENGES 256
 
 struct sim;
 struct owner;
@@ -135,7 +136,7 @@ struct net {
 	bool is_used;
 };
 
-/* ---- initiator (host.c, owner.c) ---- */
+/* ---- initiator (host.c, owner.c, seek.c) ---- */
 
 /* What joins a core session to a connection, as engine/link.c does. */
 struct line {
@@ -143,6 +144,8 @@ struct line {
 	struct sess *sess; /* NULL: not connected */
 	struct net *net;
 	struct agenda_timer dial, tick;
+	struct agenda_timer verdict; /* of whom is asked about the target: */
+	struct verify_query query;
 	struct agenda_work flush;
 	bool is_closing;
 	bool is_reset; /* the other side is told to drop what it holds of it */
@@ -150,6 +153,9 @@ struct line {
 	enum conn_result why;
 	int portal; /* that is dialled; -1: nowhere */
 };
+
+/* Rows that SendTargets may give. */
+#define SIM_FOUND 160
 
 /* What the network of a session is like now. */
 struct weather {
@@ -161,6 +167,11 @@ struct weather {
 /* What a driver that starts finds in its registry of a session. */
 struct kept {
 	struct settings settings;
+	struct {
+		bool is_wanted, is_needed; /* CHAP is offered; and nothing else */
+		bool is_mutual, is_asked;  /* the target proves itself; to somebody else */
+		char algorithms[24];       /* "": the default */
+	} auth;
 	struct settings_redirect redirect, redirect_before;
 	uint64_t redirect_us; /* then it is written down; until then the one before is */
 	struct {
@@ -196,6 +207,15 @@ struct owner {
 	bool is_loss_told; /* a flush says that written data was lost */
 };
 
+/* A discovery: an owner of a connection that has no session and no units. */
+struct seek {
+	struct owner host;
+	struct discovery *x; /* NULL: none is under way */
+	unsigned serial, renames;
+	uint64_t since_us, list; /* when it began; which list it was told last */
+	bool is_told;            /* all of it */
+};
+
 /* ---- targets (t*.c) ---- */
 
 /* What is wrong with one LUN now. */
@@ -226,7 +246,8 @@ struct target {
 	unsigned window, p_split_status, p_short_r2t, p_extra_round;
 	/* What is wrong now. */
 	uint64_t down_until_us, login_silent_until_us, login_refuse_until_us, redirect_until_us,
-	    window_closed_until_us, tmf_until_us;
+	    window_closed_until_us, tmf_until_us, list_silent_until_us, list_slow_until_us,
+	    secret_until_us, impostor_until_us;
 	uint8_t status_class, status_detail, tmf_response;
 	const struct plan_row *trap; /* it happens when a write is under way */
 	struct agenda_timer spring;
@@ -259,9 +280,10 @@ struct sim {
 	bool is_traced, is_healed, is_ending;
 	enum sim_theme theme;
 	unsigned sessions, places;
-	uint64_t begin_us, horizon_us;
+	uint64_t begin_us, horizon_us, healed_us;
 	struct rng rng;
 	struct owner owners[SIM_SESSIONS];
+	struct seek seeks[SIM_SESSIONS];
 	struct target targets[SIM_SESSIONS];
 	struct plan_row plan[SIM_PLAN];
 	unsigned plans, next_plan;
@@ -277,6 +299,9 @@ struct sim {
 	struct trace_row trace[TRACE_ROWS];
 	uint64_t traces;
 	/* The initiator is gone; how often it was. */
+	/* Challenges of the initiator, each once. */
+	uint64_t challenge[SIM_CHALLENGES];
+	unsigned challenges;
 	bool is_down, are_orphans_kept;
 	unsigned life;
 	struct agenda_timer restart;

@@ -24,6 +24,7 @@ conn_free(struct tconn *c)
 			c->t->places[i].told = NULL;
 	agenda_clear(&w->agenda, &c->death);
 	agenda_clear(&w->agenda, &c->close_timer);
+	agenda_clear(&w->agenda, &c->list_due);
 	c->is_alive = false;
 	list_remove(&c->link);
 	list_push_back(&w->free_conns, &c->link);
@@ -162,6 +163,7 @@ tconn_new(struct target *t, struct net *net, unsigned portal)
 	c->is_first = true;
 	c->death.expired = dies;
 	c->close_timer.expired = close_due;
+	c->list_due.expired = tlist_due;
 	c->stat_sn = (uint32_t)rng_next(&t->rng);
 	c->p.our_dsl = 8192;
 	list_push_back(&t->conns, &c->link);
@@ -175,7 +177,7 @@ target_nexus(struct target *t)
 	{
 		struct tconn *c = LIST_ENTRY(node, struct tconn, link);
 
-		if (c->phase == T_FULL && c->net != NULL && c->is_alive)
+		if (c->phase == T_FULL && c->net != NULL && c->is_alive && !c->is_discovery)
 			return c;
 	}
 	return NULL;

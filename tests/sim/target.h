@@ -36,7 +36,18 @@ struct tconn {
 	uint8_t isid[6];
 	char name[64]; /* the initiator's */
 	bool is_alive; /* it has logged in, and is not dead */
-	bool is_full;  /* the last login response was sent */
+	bool is_discovery;
+	bool is_impostor; /* it was asked who it is, and could not say */
+	struct {
+		bool is_on;
+		unsigned state, algorithm, n;
+		uint8_t identifier, challenge[32];
+	} chap;
+	uint64_t list;              /* SendTargets: which one is told, … */
+	uint32_t list_at, list_ttt; /* … from here on, to whom has this tag */
+	uint32_t list_itt;
+	struct agenda_timer list_due; /* the next part */
+	bool is_full;                 /* the last login response was sent */
 	bool has_logged_out, has_refused_logout, is_first, was_extra, is_deaf;
 	uint64_t dead_us; /* of a nexus: then nothing of it is left */
 	struct agenda_timer death;
@@ -155,10 +166,21 @@ void tscsi_attention(struct place *p, unsigned code);
 /* ---- tctl.c ---- */
 void tctl_nop(struct tconn *c, const uint8_t *bhs, const uint8_t *data, uint32_t n);
 void tctl_tmf(struct tconn *c, const uint8_t *bhs);
-void tctl_text(struct tconn *c, const uint8_t *bhs);
 void tctl_logout(struct tconn *c, const uint8_t *bhs);
 void tctl_async(struct tconn *c, uint8_t event, unsigned place, unsigned code);
 void tctl_ping(struct tconn *c, bool wants_answer);
 void tctl_reject(struct tconn *c, const uint8_t *bhs, uint8_t reason);
+
+/* ---- tlist.c: SendTargets ---- */
+void tlist_due(struct agenda_timer *timer);
+void tlist_text(struct tconn *c, const uint8_t *bhs, const uint8_t *data, uint32_t n);
+/* What a list must be read as. */
+struct tlist_row {
+	char name[64], host[64];
+	uint16_t port, tpgt;
+	bool is_tag_open;
+};
+/* Returns how many rows. */
+unsigned tlist_rows(const struct target *t, uint64_t list, struct tlist_row rows[SIM_FOUND]);
 
 #endif

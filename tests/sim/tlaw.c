@@ -99,9 +99,11 @@ tlaw_login(struct tconn *c, const uint8_t *bhs)
 		tlaw_broken(c, "a login in stage %u", csg);
 	if ((bhs[1] & 0x80) != 0 && ((bhs[1] & 0x40) != 0 || nsg <= csg || nsg == 2))
 		tlaw_broken(c, "a login that goes from stage %u to %u", csg, nsg);
-	/* Format 10b: what was drawn once for this initiator, and which session it is. */
-	if (memcmp(bhs + 8, (uint8_t[6]){ 0x80, 0x12, 0x34, 0x56, 0, (uint8_t)(c->t->i + 1) }, 6) !=
-	    0)
+	/* Format 10b: what was drawn once for this initiator, and which session it is; the others
+	 * are discoveries. */
+	if ((bhs[12] & 0x80) == 0 &&
+	    memcmp(bhs + 8, (uint8_t[6]){ 0x80, 0x12, 0x34, 0x56, 0, (uint8_t)(c->t->i + 1) }, 6) !=
+		0)
 		tlaw_broken(c, "somebody else's ISID");
 	if (!c->is_first && be_get32(bhs + 28) != c->stat_sn)
 		tlaw_broken(

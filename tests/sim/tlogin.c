@@ -1,4 +1,6 @@
 /* A target's side of a login: RFC 7143, chapters 6 and 13, with any legal result. */
+#include "tlogin.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,9 +8,11 @@
 #include "base/be.h"
 #include "net.h"
 #include "target.h"
+#include "tchap.h"
+#include "visits.h"
 
-static void
-add(struct tconn *c, const char *key, const char *value)
+void
+tlogin_add(struct tconn *c, const char *key, const char *value)
 {
 	int n = snprintf(c->reply + c->reply_n, sizeof c->reply - c->reply_n, "%s=%s", key, value);
 
@@ -17,13 +21,13 @@ add(struct tconn *c, const char *key, const char *value)
 		sim_fail(c->t->w, "simulator", "a login's answer is too long");
 }
 
-static void
-add_number(struct tconn *c, const char *key, uint32_t v)
+void
+tlogin_add_number(struct tconn *c, const char *key, uint32_t v)
 {
 	char text[16];
 
 	(void)snprintf(text, sizeof text, "%u", v);
-	add(c, key, text);
+	tlogin_add(c, key, text);
 }
 
 static uint32_t
@@ -38,7 +42,7 @@ answer_digest(struct tconn *c, const char *key, const char *value)
 {
 	bool is_crc = strstr(value, "CRC32C") != NULL && rng_chance(&c->t->rng, 800);
 
-	add(c, key, is_crc ? "CRC32C" : "None");
+	tlogin_add(c, key, is_crc ? "CRC32C" : "None");
 	return is_crc;
 }
 
@@ -50,7 +54,7 @@ answer_bool(struct tconn *c, const char *key, const char *value, bool is_or)
 
 	if (!is_yes && strcmp(value, "No") != 0)
 		tlaw_broken(c, "%s=%s", key, value);
-	add(c, key, result ? "Yes" : "No");
+	tlogin_add(c, key, result ? "Yes" : "No");
 	return result;
 }
 
@@ -59,7 +63,7 @@ answer_min(struct tconn *c, const char *key, const char *value, uint32_t ours)
 {
 	uint32_t result = lower((uint32_t)strtoul(value, NULL, 0), ours);
 
-	add_number(c, key, result);
+	tlogin_add_number(c, key, result);
 	return result;
 }
 
@@ -72,7 +76,7 @@ answer_time(struct tconn *c, const char *key, const char *value, bool is_wait)
 		uint32_t ours = rng_chance(&c->t->rng, 300) ? rng_below(&c->t->rng, 5) : 0;
 
 		c->p.time2wait = theirs > ours ? theirs : ours;
-		add_number(c, key, c->p.time2wait);
+		tlogin_add_number(c, key, c->p.time2wait);
 	} else {
 		c->p.time2retain = answer_min(c, key, value, rng_below(&c->t->rng, 20));
 	}
@@ -87,7 +91,7 @@ answer_task_reporting(struct tconn *c, const char *value)
 	if (strstr(value, word) == NULL)
 		word = words[0];
 	c->p.fast_abort = word == words[2];
-	add(c, "TaskReporting", word);
+	tlogin_add(c, "TaskReporting", word);
 }
 
 static bool
@@ -99,7 +103,7 @@ answer_number(struct tconn *c, const char *key, const char *value)
 	if (strcmp(key, "MaxRecvDataSegmentLength") == 0) {
 		p->their_dsl = (uint32_t)strtoul(value, NULL, 0);
 		p->our_dsl = (uint32_t)rng_span(r, 512, 16384);
-		add_number(c, key, p->our_dsl);
+		tlogin_add_number(c, key, p->our_dsl);
 	} else if (strcmp(key, "MaxBurstLength") == 0) {
 		p->max_burst = answer_min(c, key, value, (uint32_t)rng_span(r, 512, 16384));
 	} else if (strcmp(key, "FirstBurstLength") == 0) {
@@ -121,13 +125,29 @@ answer_number(struct tconn *c, const char *key, const char *value)
 	return true;
 }
 
+/* CHAP where it is offered, nearly always; else what else is offered. */
+static void
+answer_auth(struct tconn *c, const char *value)
+{
+	bool is_none_fine = strstr(value, "None") != NULL;
+
+	c->chap.is_on =
+	    strstr(value, "CHAP") != NULL && (!is_none_fine || rng_chance(&c->t->rng, 850));
+	if (!c->chap.is_on && !is_none_fine)
+		tlaw_broken(c, "AuthMethod=%s", value);
+	if (!c->chap.is_on) {
+		visits_auth(VISITS_AUTH_NONE);
+		tlogin_add(c, "AuthMethod", "None");
+	}
+}
+
 static void
 answer_key(struct tconn *c, const char *key, const char *value)
 {
 	struct tparams *p = &c->p;
 
 	if (strcmp(key, "AuthMethod") == 0)
-		add(c, key, "None");
+		answer_auth(c, value);
 	else if (strcmp(key, "HeaderDigest") == 0)
 		p->header_digest = answer_digest(c, key, value);
 	else if (strcmp(key, "DataDigest") == 0)
@@ -137,19 +157,19 @@ answer_key(struct tconn *c, const char *key, const char *value)
 	else if (strcmp(key, "ImmediateData") == 0)
 		p->immediate_data = answer_bool(c, key, value, false);
 	else if (strcmp(key, "DataPDUInOrder") == 0 || strcmp(key, "DataSequenceInOrder") == 0)
-		add(c, key, "Yes");
+		tlogin_add(c, key, "Yes");
 	else if (strcmp(key, "TaskReporting") == 0)
 		answer_task_reporting(c, value);
 	else if (!answer_number(c, key, value) && strcmp(key, "InitiatorName") != 0 &&
 		 strcmp(key, "InitiatorAlias") != 0 && strcmp(key, "TargetName") != 0 &&
-		 strcmp(key, "SessionType") != 0)
-		add(c, key, "NotUnderstood");
+		 strcmp(key, "SessionType") != 0 && strncmp(key, "CHAP_", 5) != 0)
+		tlogin_add(c, key, "NotUnderstood");
 }
 
 /* ---- who it is ---- */
 
-static const char *
-value_of(const struct tconn *c, const char *key)
+const char *
+tlogin_value(const struct tconn *c, const char *key)
 {
 	size_t n = strlen(key);
 
@@ -162,19 +182,22 @@ value_of(const struct tconn *c, const char *key)
 static void
 check_names(struct tconn *c)
 {
-	const char *target = value_of(c, "TargetName"), *type = value_of(c, "SessionType");
-	const char *name = value_of(c, "InitiatorName");
+	const char *target = tlogin_value(c, "TargetName"), *type = tlogin_value(c, "SessionType");
+	const char *name = tlogin_value(c, "InitiatorName");
 	const struct owner *o = &c->t->w->owners[c->t->i];
-	unsigned number;
+	unsigned number, oldest = o->dialled_name;
 
-	if (target == NULL || strcmp(target, c->t->name) != 0 || name == NULL)
-		tlaw_broken(c, "a login to %s by %s", target != NULL ? target : "nobody",
+	c->is_discovery = (c->isid[4] & 0x80) != 0;
+	if (c->is_discovery)
+		oldest = c->t->w->seeks[c->t->i].renames;
+	if (c->is_discovery ? target != NULL : target == NULL || strcmp(target, c->t->name) != 0)
+		tlaw_broken(c, "a login to %s", target != NULL ? target : "nobody");
+	if (strcmp(type != NULL ? type : "Normal", c->is_discovery ? "Discovery" : "Normal") != 0)
+		tlaw_broken(c, "a session of type %s", type != NULL ? type : "Normal");
+	if (name == NULL || sscanf(name, "iqn.2026-11.org.openisw:host%u", &number) != 1 ||
+	    (number < oldest && c->net->o != NULL) || number > o->renames)
+		tlaw_broken(c, "a login by %s, which is not its name any more",
 		    name != NULL ? name : "nobody");
-	if (type != NULL && strcmp(type, "Normal") != 0)
-		tlaw_broken(c, "a session of type %s", type);
-	if (sscanf(name, "iqn.2026-11.org.openisw:host%u", &number) != 1 ||
-	    (number < o->dialled_name && c->net->o != NULL) || number > o->renames)
-		tlaw_broken(c, "a login by %s, which is not its name any more", name);
 	(void)snprintf(c->name, sizeof c->name, "%s", name);
 }
 
@@ -287,7 +310,7 @@ is_turned_away(struct tconn *c)
 		unsigned other = 1 - c->portal;
 
 		(void)snprintf(to, sizeof to, "10.0.%u.%u:3260,%u", t->i, other, t->groups[other]);
-		add(c, "TargetAddress", to);
+		tlogin_add(c, "TargetAddress", to);
 		respond_status(c, 1, t->is_redirect_permanent ? 2 : 1);
 		return true;
 	}
@@ -324,9 +347,11 @@ answer_all(struct tconn *c, bool is_start)
 		check_names(c);
 		if (is_turned_away(c))
 			return;
-		add_number(c, "TargetPortalGroupTag", c->t->groups[c->portal]);
+		/* 13.9: one that serves many targets has no tag to tell. */
+		if (!c->is_discovery || rng_chance(&c->t->rng, 500))
+			tlogin_add_number(c, "TargetPortalGroupTag", c->t->groups[c->portal]);
 		if (rng_chance(&c->t->rng, 300))
-			add(c, "TargetAlias", "simulated");
+			tlogin_add(c, "TargetAlias", "simulated");
 	}
 	for (char *p = c->text; p < c->text + c->text_n; p += strlen(p) + 1) {
 		char *eq = strchr(p, '=');
@@ -337,6 +362,15 @@ answer_all(struct tconn *c, bool is_start)
 		memcpy(key, p, (size_t)(eq - p));
 		key[eq - p] = '\0';
 		answer_key(c, key, eq + 1);
+	}
+	if (c->chap.is_on && c->phase == T_SECURITY) {
+		enum tchap_next next = tchap_step(c);
+
+		if (next == TCHAP_REFUSE) {
+			respond_status(c, 2, 1);
+			return;
+		}
+		c->reply_transit = c->reply_transit && next == TCHAP_END;
 	}
 	c->text_n = 0;
 	if (c->reply_transit && c->phase == T_OPERATIONAL && !c->was_extra &&
@@ -351,6 +385,8 @@ tlogin_in(struct tconn *c, const uint8_t *bhs, const uint8_t *data, uint32_t n)
 	bool is_start = c->is_first;
 
 	tlaw_login(c, bhs);
+	if (c->is_impostor && c->reply_n == 0)
+		tlaw_broken(c, "the next part of a login, and has not proved who it is");
 	if (is_start)
 		begin(c, bhs);
 	if (c->text_n + n > sizeof c->text)

@@ -153,6 +153,11 @@ spoilt(struct tconn *c, const uint8_t *bhs, bool is_data)
 static void
 full_feature(struct tconn *c, const uint8_t *bhs, const uint8_t *data, uint32_t n)
 {
+	if (c->is_impostor)
+		tlaw_broken(c, "opcode %02x, and has not proved who it is", bhs[0]);
+	if (c->is_discovery && (bhs[0] & 0x3f) != 0x00 && (bhs[0] & 0x3f) != 0x04 &&
+	    (bhs[0] & 0x3f) != 0x06)
+		tlaw_broken(c, "opcode %02x in a discovery session", bhs[0]);
 	switch (bhs[0] & 0x3f) {
 	case 0x00:
 		tctl_nop(c, bhs, data, n);
@@ -162,6 +167,9 @@ full_feature(struct tconn *c, const uint8_t *bhs, const uint8_t *data, uint32_t 
 		break;
 	case 0x02:
 		tctl_tmf(c, bhs);
+		break;
+	case 0x04:
+		tlist_text(c, bhs, data, n);
 		break;
 	case 0x05:
 		ttask_data_out(c, bhs, data, n);

@@ -22,10 +22,13 @@ enum kind {
 	V_VIOLATION,
 	V_END,
 	V_PLAN,
+	V_SEEK,
+	V_AUTH,
 	V_KINDS
 };
 static const char *const kind_names[V_KINDS] = { "session_fsm.def", "lu_fsm.def", "conn_fsm.def",
-	"action.def", "req_result", "conn_result.def", "violation.def", "request", "plan.def" };
+	"action.def", "req_result", "conn_result.def", "violation.def", "request", "plan.def",
+	"discovery", "authentication" };
 
 enum { LU_EVENTS = LU_EV_CLOSE + 1, ENDS = 3, OPS = 5 };
 
@@ -76,6 +79,13 @@ static const struct row rows[] = {
 	END(WRITE_ZEROES),
 #define PLAN(id, ...) { V_PLAN, PLAN_##id, #id },
 #include "plan.def"
+	{ V_SEEK, 0, "found" },
+	{ V_SEEK, 1, "failed" },
+	{ V_AUTH, VISITS_AUTH_NONE, "none" },
+	{ V_AUTH, VISITS_AUTH_ONE, "one" },
+	{ V_AUTH, VISITS_AUTH_BOTH, "both" },
+	{ V_AUTH, VISITS_AUTH_ASKED, "asked" },
+	{ V_AUTH, VISITS_AUTH_REFUSED, "refused" },
 };
 
 static const struct {
@@ -211,6 +221,18 @@ void
 visits_fault(unsigned kind)
 {
 	note(V_PLAN, kind);
+}
+
+void
+visits_auth(enum visits_auth what)
+{
+	note(V_AUTH, what);
+}
+
+void
+visits_seek(bool has_failed)
+{
+	note(V_SEEK, has_failed);
 }
 
 /* ---- the table ---- */

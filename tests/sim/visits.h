@@ -16,4 +16,16 @@ void visits_fault(unsigned kind);
 /* The table; how many rows of it were never visited and are not exempt. */
 unsigned visits_print(void);
 
+/* What came of a login's authentication. */
+enum visits_auth {
+	VISITS_AUTH_NONE,    /* the target wanted none */
+	VISITS_AUTH_ONE,     /* the initiator proved itself */
+	VISITS_AUTH_BOTH,    /* and asks the target to */
+	VISITS_AUTH_ASKED,   /* somebody else is asked about its answer */
+	VISITS_AUTH_REFUSED, /* the secret is another one now */
+};
+void visits_auth(enum visits_auth what);
+/* A discovery ended. */
+void visits_seek(bool has_failed);
+
 #endif

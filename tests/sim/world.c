@@ -9,6 +9,7 @@
 #include "net.h"
 #include "owner.h"
 #include "plan.h"
+#include "seek.h"
 #include "target.h"
 #include "user.h"
 
@@ -62,8 +63,10 @@ world_make(struct sim *w, uint64_t seed, const char *drop, bool is_traced)
 static void
 check(struct sim *w)
 {
-	for (unsigned i = 0; i < w->sessions; i++)
+	for (unsigned i = 0; i < w->sessions; i++) {
 		owner_check(&w->owners[i]);
+		seek_check(&w->seeks[i]);
+	}
 }
 
 /* The next turn; false: nothing is due ever, or not before `until`. */
@@ -118,6 +121,22 @@ is_idle(struct owner *o)
 }
 
 static bool
+has_found(struct owner *o)
+{
+	return o->w->seeks[o->i].x == NULL;
+}
+
+/* Those that were under way end as they end; then each finds all there is. */
+static void
+seek_all(struct sim *w)
+{
+	wait_for(w, has_found, "at the end of its discovery");
+	for (unsigned i = 0; i < w->sessions; i++)
+		seek_start(&w->seeks[i]);
+	wait_for(w, has_found, "at the end of its discovery");
+}
+
+static bool
 is_gone(struct owner *o)
 {
 	return owner_is_gone(o);
@@ -141,6 +160,7 @@ end(struct sim *w)
 	wait_for(w, is_gone, "closed");
 	for (unsigned i = 0; i < w->sessions; i++) {
 		owner_fini(&w->owners[i]);
+		seek_fini(&w->seeks[i]);
 		target_fini(&w->targets[i]);
 	}
 	net_forget_all(w);
@@ -156,6 +176,7 @@ world_run(struct sim *w, uint64_t steps)
 	for (unsigned i = 0; i < w->sessions; i++) {
 		target_init(&w->targets[i], w, i);
 		owner_init(&w->owners[i], w, i);
+		seek_init(&w->seeks[i], w, i);
 	}
 	plan_start(w);
 	while (w->step < steps && turn(w, w->begin_us + w->horizon_us))
@@ -163,5 +184,9 @@ world_run(struct sim *w, uint64_t steps)
 	plan_heal(w);
 	wait_for(w, is_well, "online and well");
 	read_all(w);
+	if (rng_chance(&w->rng, 300))
+		seek_all(w);
+	else
+		wait_for(w, has_found, "at the end of its discovery");
 	end(w);
 }

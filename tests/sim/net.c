@@ -6,7 +6,8 @@
 #include "host.h"
 #include "target.h"
 
-#define LATER_US 100
+#define LATER_US  100
+#define LATEST_US 20000
 
 static struct net nets[SIM_CONNS];
 static uint8_t memory[SIM_CONNS * 2 * NET_BYTES];
@@ -95,9 +96,16 @@ due(struct agenda_timer *t)
 		return; /* that was its end */
 	p->got += took;
 	if (took < n) {
-		agenda_set(&w->agenda, &p->due, sim_now(w) + LATER_US);
+		/* A receiver that takes nothing for long, for it may not send, is asked less often.
+		 */
+		if (took > 0)
+			p->later_us = LATER_US;
+		else if (p->later_us < LATEST_US)
+			p->later_us *= 2;
+		agenda_set(&w->agenda, &p->due, sim_now(w) + p->later_us);
 		return;
 	}
+	p->later_us = LATER_US;
 	p->seg_first = (p->seg_first + 1) % NET_SEGS;
 	if (--p->segs == 0)
 		p->got = p->put = 0;
@@ -114,6 +122,7 @@ pipe_init(struct pipe *p, struct net *c, bool is_up, uint8_t *mem)
 	p->is_up = is_up;
 	p->mem = mem;
 	p->due.expired = due;
+	p->later_us = LATER_US;
 	p->room = is_up ? 2048u << rng_below(&c->w->owners[c->owner].weather.rng, 7) : NET_BYTES;
 }
 

@@ -120,7 +120,7 @@ struct pipe {
 	} seg[NET_SEGS];
 	unsigned seg_first, segs;
 	struct agenda_timer due;
-	uint64_t last_us;
+	uint64_t last_us, later_us;
 	bool is_lost;   /* nothing arrives any more */
 	bool is_spoilt; /* a bit was wrong */
 	bool has_end;   /* the sender is gone, and the receiver has not heard of it */

@@ -19,6 +19,8 @@
  */
 #define AGAIN_MIN_US 5000
 #define AGAIN_MAX_US 500000
+/* After the kernel had no memory for a message. */
+#define SEND_PAUSE_US 50000
 /* Messages taken in one turn of the loop. */
 #define MESSAGES_PER_TURN 64
 
@@ -27,6 +29,7 @@ struct helper_client {
 	struct loop_fd fd; /* fd.fd -1: not connected */
 	struct agenda_timer again;
 	uint64_t again_us; /* how long the next wait is */
+	struct agenda_timer resend;
 	const char *path, *name;
 	helper_handler *handle;
 	helper_link_state *state;
@@ -53,6 +56,7 @@ struct message {
 };
 
 static void try_connect(struct agenda_timer *t);
+static void try_send(struct agenda_timer *t);
 static void fd_ready(struct loop_fd *f, uint32_t events);
 static void disconnect(struct helper_client *c);
 static void cancel(struct helper_call *call);
@@ -71,6 +75,7 @@ helper_client_new(struct loop *loop, const char *path, const char *name, helper_
 		.fd = { .fd = -1, .ready = fd_ready },
 		.again = { .expired = try_connect },
 		.again_us = AGAIN_MIN_US,
+		.resend = { .expired = try_send },
 		.path = path,
 		.name = name,
 		.handle = handle,
@@ -154,6 +159,7 @@ disconnect(struct helper_client *c)
 {
 	struct list orphans, *node;
 
+	agenda_clear(loop_agenda(c->loop), &c->resend);
 	loop_unwatch(c->loop, &c->fd);
 	(void)close(c->fd.fd); /* what the kernel took it delivers */
 	c->fd.fd = -1;
@@ -182,13 +188,26 @@ flush(struct helper_client *c)
 
 		if (n == -EAGAIN)
 			break;
-		if (n < 0)
+		if (n == -EPIPE || n == -ECONNRESET)
 			return false;
+		/* No memory: nobody tells when there is. */
+		if (n < 0) {
+			agenda_set(
+			    loop_agenda(c->loop), &c->resend, loop_now(c->loop) + SEND_PAUSE_US);
+			return true;
+		}
 		list_remove(&m->link);
 		message_free(m);
 	}
 	return loop_rewatch(c->loop, &c->fd, list_empty(&c->out) ? EPOLLIN : EPOLLIN | EPOLLOUT) ==
 	       0;
+}
+
+static void
+try_send(struct agenda_timer *t)
+{
+	/* Where the driver is gone fd_ready() hears of it. */
+	(void)flush(LIST_ENTRY(t, struct helper_client, resend));
 }
 
 /* Takes the object (NULL: no memory for it) and the descriptor. */

@@ -24,6 +24,8 @@
 #define ANNOUNCE_US 5000000
 /* After the process ran out of descriptors. */
 #define ACCEPT_PAUSE_US 500000
+/* After the kernel had no memory for a request. */
+#define SEND_PAUSE_US 50000
 /* Messages taken in one turn of the loop. */
 #define MESSAGES_PER_TURN 64
 /* Answers to nothing that one connection may send; those to cancelled requests do not count. */
@@ -37,6 +39,7 @@ struct helper_server {
 	struct agenda_timer pause;
 	struct loop_fd fd;          /* the daemon's connection; fd.fd -1: none */
 	struct agenda_timer silent; /* it has not announced itself */
+	struct agenda_timer again;  /* when what is unsent is tried again */
 	char *path, *pid_path;
 	const char *name;
 	helper_state *state;
@@ -66,6 +69,7 @@ static void listener_ready(struct loop_fd *f, uint32_t events);
 static void pause_over(struct agenda_timer *t);
 static void fd_ready(struct loop_fd *f, uint32_t events);
 static void silent_too_long(struct agenda_timer *t);
+static void try_again(struct agenda_timer *t);
 static void request_overdue(struct agenda_timer *t);
 static void request_end(struct request *r, int err, const char *why, const json_t *result, int fd);
 static void send_unsent(struct helper_server *h);
@@ -85,6 +89,7 @@ helper_server_new(struct loop *loop, const char *path, const char *pid_path, con
 		.pause = { .expired = pause_over },
 		.fd = { .fd = -1, .ready = fd_ready },
 		.silent = { .expired = silent_too_long },
+		.again = { .expired = try_again },
 		.path = strdup(path),
 		.pid_path = strdup(pid_path),
 		.name = name,
@@ -270,8 +275,14 @@ send_unsent(struct helper_server *h)
 		ssize_t n = sock_send(h->fd.fd, r->text, r->len, -1);
 
 		/* Gone: fd_ready() hears of it, too, and everything stays for its successor. */
-		if (n < 0 && n != -EAGAIN)
+		if (n == -EPIPE || n == -ECONNRESET)
 			return;
+		/* No memory: nobody tells when there is. */
+		if (n < 0 && n != -EAGAIN) {
+			agenda_set(
+			    loop_agenda(h->loop), &h->again, loop_now(h->loop) + SEND_PAUSE_US);
+			return;
+		}
 		if (n < 0)
 			break;
 		r->was_sent = true;
@@ -283,6 +294,12 @@ send_unsent(struct helper_server *h)
 		log_err("%s: cannot watch its connection", h->name);
 }
 
+static void
+try_again(struct agenda_timer *t)
+{
+	send_unsent(LIST_ENTRY(t, struct helper_server, again));
+}
+
 /* What it had not answered waits for the next one, before what was never sent. */
 static void
 daemon_gone(struct helper_server *h)
@@ -290,6 +307,7 @@ daemon_gone(struct helper_server *h)
 	bool was_there = h->pid != 0;
 
 	agenda_clear(loop_agenda(h->loop), &h->silent);
+	agenda_clear(loop_agenda(h->loop), &h->again);
 	loop_unwatch(h->loop, &h->fd);
 	(void)close(h->fd.fd); /* nobody reads it */
 	h->fd.fd = -1;

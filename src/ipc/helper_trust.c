@@ -20,8 +20,10 @@ helper_open_to_group(const char *path)
 
 	if (dir == NULL)
 		return -ENOMEM;
-	if (geteuid() == 0 && stat(dir, &st) == 0 && st.st_gid != getegid() &&
-	    (lchown(path, (uid_t)-1, st.st_gid) < 0 || chmod(path, 0660) < 0))
+	if (stat(dir, &st) < 0)
+		err = -errno;
+	else if (geteuid() == 0 && st.st_gid != getegid() &&
+		 (lchown(path, (uid_t)-1, st.st_gid) < 0 || chmod(path, 0660) < 0))
 		err = -errno;
 	free(dir);
 	return err;

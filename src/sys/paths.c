@@ -89,10 +89,15 @@ open_to(int fd, const char *program)
 	if (geteuid() != 0)
 		return 0;
 	err = identity_of(program, &who);
-	/* Where root may not give things away nobody can become the daemon's user either. */
-	if (err == 0 && fchown(fd, 0, who.gid) == 0 && fchmod(fd, 0710) < 0)
-		err = -errno;
-	return err;
+	if (err < 0)
+		return err;
+	/*
+	 * Where root may not give things away (EPERM), or that group is nobody's in its namespace
+	 * (EINVAL), nobody can become the daemon's user either.
+	 */
+	if (fchown(fd, 0, who.gid) < 0)
+		return errno == EPERM || errno == EINVAL ? 0 : -errno;
+	return fchmod(fd, 0710) < 0 ? -errno : 0;
 }
 
 static int

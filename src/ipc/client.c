@@ -199,8 +199,9 @@ static int
 driver_gone(struct wait *w)
 {
 	return fail(w->err, IPC_ERR_NOTRUNNING,
-	    "Look at the driver's log for the reason; start it again with 'iscsi start'.",
-	    "iscsi_driverd ended before it answered %s.", ipc_op_row(w->op)->name);
+	    "Look at the driver's log for the reason; if it ended, start it again with 'iscsi "
+	    "start'.",
+	    "iscsi_driverd hung up before it answered %s.", ipc_op_row(w->op)->name);
 }
 
 static int

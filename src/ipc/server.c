@@ -280,7 +280,9 @@ conn_flush(struct ipc_conn *c)
 		struct answer *a = LIST_ENTRY(c->out.next, struct answer, link);
 		ssize_t n = sock_send(c->fd.fd, a->line + a->sent, a->len - a->sent, -1);
 
-		if (n == -EAGAIN)
+		/* Without memory, too: its room is watched, and the kernel looks for memory each
+		 * time. */
+		if (n == -EAGAIN || n == -ENOBUFS || n == -ENOMEM)
 			return true;
 		if (n < 0)
 			return false;

@@ -207,7 +207,7 @@ a_driver_that_does_not_answer_costs_its_section_only(void **state)
 	unlink(socket);
 	text = take_file();
 	assert_non_null(
-	    strstr(text, "MISSING: iscsi_driverd ended before it answered driver.status"));
+	    strstr(text, "MISSING: iscsi_driverd hung up before it answered driver.status"));
 	assert_non_null(strstr(text, "routes, IPv4"));
 	free(text);
 	free(socket);

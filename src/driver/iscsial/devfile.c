@@ -190,6 +190,10 @@ undo_attach(struct work *w)
 static void
 lose(struct driver *d, struct node *n, const char *why)
 {
+	if (n->removals > 0) {
+		n->loop = TREE_NO_LOOP; /* by us: removed() is on its way */
+		return;
+	}
 	log_warn(
 	    "disk %s: /dev/loop%d %s; another block device is made for it", n->name, n->loop, why);
 	n->loop = TREE_NO_LOOP;
@@ -401,6 +405,8 @@ removed(struct loopdev_job *job)
 	struct node *n = tree_find(w->d->tree, &w->path);
 
 	w->d->loop_jobs--;
+	if (n != NULL && n->removals > 0)
+		n->removals--;
 	if (job->result == -EBUSY)
 		fault_set(&w->result.fault, FAULT_BUSY,
 		    "unmount it or end what uses it, or force the removal", "%s", job->why);
@@ -422,6 +428,7 @@ devfile_remove(struct driver *d, struct node *n, bool is_forced, devfile_done *d
 	if (n->loop != TREE_NO_LOOP) {
 		w->job.is_forced = is_forced;
 		w->job.is_lost = n->is_replaced || n->state == TREE_NO_HW;
+		n->removals++;
 		run(w, LOOPDEV_DETACH, removed);
 		return;
 	}

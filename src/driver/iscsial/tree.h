@@ -44,6 +44,7 @@ struct node {
 	bool is_absent;                /* the target has no unit there now; it is waited for */
 	bool is_installed;             /* it has device files, or will when it is back */
 	bool is_in_use;                /* as usage_collect() saw it last */
+	unsigned removals;             /* of its block device, by rmsf, that are under way */
 	unsigned openers;  /* of the exporter's file, and whether the block device has a user, as */
 	bool is_loop_used; /* the walk of usage.c that is under way found so far */
 	struct work *attaching; /* devfile.c makes its block device; borrowed */

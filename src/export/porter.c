@@ -314,7 +314,9 @@ ask_mount(enum porter_op op, const char *path, int fd)
 	ask(&c, &q, fd);
 	if (c.answer.result < 0 && c.fd >= 0)
 		close(c.fd); /* not asked for */
-	return c.answer.result < 0 ? c.answer.result : c.fd >= 0 ? c.fd : 0;
+	if (c.answer.result < 0 || c.fd == -EMFILE)
+		return c.answer.result < 0 ? c.answer.result : c.fd;
+	return c.fd >= 0 ? c.fd : 0;
 }
 
 int

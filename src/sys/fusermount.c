@@ -203,7 +203,9 @@ ask(const char *path, const char *options)
 		answer = -EPIPE;
 	if (answer < 0 && fd >= 0)
 		(void)close(fd); /* not asked for */
-	return answer < 0 ? answer : fd >= 0 ? fd : 0;
+	if (answer < 0 || fd == -EMFILE)
+		return answer < 0 ? answer : fd;
+	return fd >= 0 ? fd : 0;
 }
 
 int

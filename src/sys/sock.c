@@ -251,7 +251,7 @@ clear_stale(struct addr *a, const char *path, int type)
 	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* Keep the first descriptor where it is wanted, close all others.  -1: none. */
+/* Keep the first descriptor where it is wanted, close all others.  -1: we have none. */
 static int
 take_fd(struct msghdr *m, int *ret_fd)
 {
@@ -273,5 +273,8 @@ take_fd(struct msghdr *m, int *ret_fd)
 				(void)close(fd); /* nobody asked for it */
 		}
 	}
+	/* The kernel had no number for it. */
+	if (got < 0 && ret_fd != NULL && (m->msg_flags & MSG_CTRUNC) != 0)
+		*ret_fd = -EMFILE;
 	return got;
 }

@@ -47,7 +47,8 @@ bool sock_peer_is_member(int fd, const struct sock_peer *peer, gid_t gid);
 ssize_t sock_send(int fd, const void *buf, size_t len, int pass_fd);
 /*
  * Receive.  *ret_fd is a descriptor that came along, now the caller's, or -1;
- * where several came the others are closed.  NULL: all are closed.  Bytes
+ * where several came the others are closed; -EMFILE: we could have no more.
+ * NULL: all are closed.  Bytes
  * received, 0 at the end, -EMSGSIZE for a datagram that did not fit (it is
  * gone), or a negative errno; *ret_fd is -1 then.
  */

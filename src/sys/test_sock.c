@@ -1,3 +1,4 @@
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -187,6 +188,29 @@ descriptors_that_nobody_wants_are_closed(void **state)
 	close(pair[1]);
 }
 
+static void
+a_descriptor_that_there_is_no_room_for_is_told(void **state)
+{
+	int pair[2], fd = 0;
+	struct rlimit before, none;
+	char byte;
+	ssize_t n;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(sock_send(pair[0], "x", 1, pair[0]), 1);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	n = sock_recv(pair[1], &byte, 1, &fd);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(fd, -EMFILE);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 #define WITH_DIR(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
 
 int
@@ -201,6 +225,7 @@ main(void)
 		cmocka_unit_test(the_peer_is_who_the_kernel_says),
 		cmocka_unit_test(a_descriptor_travels_with_its_message),
 		cmocka_unit_test(descriptors_that_nobody_wants_are_closed),
+		cmocka_unit_test(a_descriptor_that_there_is_no_room_for_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

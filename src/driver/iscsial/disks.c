@@ -167,7 +167,8 @@ set_start_fault(const struct disks *d, int err, struct fault *ret_fault)
 	fault_set(ret_fault, FAULT_INTERNAL,
 	    err == -ENOENT || err == -ENODEV || err == -EPERM || err == -EACCES
 		? "make /dev/fuse available and usable for the driver's user (fusermount3)"
-		: "look at the system's log",
+	    : err == -EMFILE ? "raise the driver's limit of open files"
+			     : "look at the system's log",
 	    "disks cannot be shown at %s: %s", d->dir, strerror(-err));
 }
 

@@ -134,7 +134,9 @@ connected(void *user, int err, const char *why, const json_t *result, int fd)
 
 	a->is_out = false;
 	agenda_clear(loop_agenda(d->w->loop), &d->daemon_wait);
-	if (err == 0 && fd < 0) {
+	if (err == 0 && fd == -EMFILE) {
+		err = -EMFILE;
+	} else if (err == 0 && fd < 0) {
 		err = -EPROTO;
 		why = "iswd sent no connection";
 	}

@@ -152,16 +152,18 @@ loopid_is_on(int number, const char *file)
 	return was;
 }
 
-bool
-loopid_is_tied(int fd, int number, const struct loopdev_id *id, const char *file)
+int
+loopid_tied(int fd, int number, const struct loopdev_id *id, const char *file)
 {
 	struct loopdev_id now;
 	int err;
 
 	if (id->inode == 0)
-		return loopid_is_on(number, file);
+		return loopid_is_on(number, file) ? 0 : -ENXIO;
 	err = loopid_get(fd, number, file, &now);
 	if (err == 0)
-		return now.device == id->device && now.inode == id->inode;
-	return loopid_is_dead(err) && loopid_is_on(number, file);
+		return now.device == id->device && now.inode == id->inode ? 0 : -ENXIO;
+	if (loopid_is_dead(err))
+		return loopid_is_on(number, file) ? 0 : -ENXIO;
+	return err;
 }

@@ -26,7 +26,10 @@ bool loopid_is_dead(int err);
  * disk of a dead mount that is gone from the tree lies below every directory.
  */
 bool loopid_is_on(int number, const char *file);
-/* Is `fd`, /dev/loop<number>, on the file with this id?  By its name where id is not known. */
-bool loopid_is_tied(int fd, int number, const struct loopdev_id *id, const char *file);
+/*
+ * Is `fd`, /dev/loop<number>, on the file with this id?  By its name where id is not known.  0:
+ * it is; -ENXIO: it is not; another negative errno: that cannot be told (the file is asked, too).
+ */
+int loopid_tied(int fd, int number, const struct loopdev_id *id, const char *file);
 
 #endif

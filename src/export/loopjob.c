@@ -192,17 +192,21 @@ attach(struct loopdev_job *job)
 static int
 open_tied(struct loopdev_job *job, int flags)
 {
-	int fd = loopid_open(job->number, flags);
+	int fd = loopid_open(job->number, flags), err;
 
 	if (fd == -ENOENT || fd == -ENXIO) {
 		fail(job, -ENXIO, "there is no %s any more", job->path);
 	} else if (fd < 0) {
 		fail(job, fd, "cannot open %s: %s", job->path, strerror(-fd));
-	} else if (!loopid_is_tied(fd, job->number, &job->id, job->file)) {
-		fail(job, -ENXIO, "%s is not, or no more, on %s", job->path, job->file);
-		close(fd);
 	} else {
-		return fd;
+		err = loopid_tied(fd, job->number, &job->id, job->file);
+		if (err == 0)
+			return fd;
+		if (err == -ENXIO)
+			fail(job, err, "%s is not, or no more, on %s", job->path, job->file);
+		else
+			fail(job, err, "cannot look at %s: %s", job->path, strerror(-err));
+		close(fd);
 	}
 	return -1;
 }
@@ -267,11 +271,11 @@ is_released(struct loopdev_job *job)
 {
 	for (int i = 0; i < RELEASE_TRIES; i++) {
 		int fd = loopid_open(job->number, O_RDONLY);
-		bool is_tied = fd >= 0 && loopid_is_tied(fd, job->number, &job->id, job->file);
+		int err = fd >= 0 ? loopid_tied(fd, job->number, &job->id, job->file) : -ENXIO;
 
 		if (fd >= 0)
 			close(fd);
-		if (!is_tied)
+		if (err == -ENXIO)
 			return true;
 		/* no-sleep-ok: the kernel tells nobody when a loop device is released. */
 		nanosleep(&(struct timespec){ .tv_nsec = RELEASE_NAP }, NULL);
@@ -300,7 +304,7 @@ keep(struct loopdev_job *job)
 
 	if (fd < 0)
 		return;
-	if (loopid_is_tied(fd, job->number, &job->id, job->file) &&
+	if (loopid_tied(fd, job->number, &job->id, job->file) == 0 &&
 	    ioctl(fd, LOOP_GET_STATUS64, &info) == 0) {
 		info.lo_flags &= ~(uint32_t)LO_FLAGS_AUTOCLEAR;
 		(void)ioctl(fd, LOOP_SET_STATUS64, &info); /* else it goes with its user */

@@ -33,6 +33,21 @@ ipc_wipe(void *p, size_t n)
 	free(p);
 }
 
+/*
+ * jansson (2.14) puts a string together byte by byte and leaves out those that it finds no memory
+ * for: what it returns is another address, another name, and no error.
+ */
+static _Thread_local bool lacked_memory;
+
+void *
+ipc_json_malloc(size_t n)
+{
+	void *p = malloc(n);
+
+	lacked_memory |= p == NULL;
+	return p;
+}
+
 static void
 json_free_wiped(void *p)
 {
@@ -43,7 +58,7 @@ json_free_wiped(void *p)
 void
 ipc_wipe_json(void)
 {
-	json_set_alloc_funcs(malloc, json_free_wiped);
+	json_set_alloc_funcs(ipc_json_malloc, json_free_wiped);
 }
 
 void
@@ -127,7 +142,12 @@ ipc_parse(const char *line, size_t len, json_t **ret_object, char *why, size_t w
 
 	if (check_depth(line, len, why, why_bytes) < 0)
 		return -EBADMSG;
+	lacked_memory = false;
 	object = json_loadb(line, len, JSON_REJECT_DUPLICATES, &err);
+	if (lacked_memory) {
+		json_decref(object);
+		return -ENOMEM;
+	}
 	if (object == NULL) {
 		if (json_error_code(&err) == json_error_out_of_memory)
 			return -ENOMEM;

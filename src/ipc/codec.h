@@ -16,6 +16,11 @@
  * program calls it before it uses JSON at all.
  */
 void ipc_wipe_json(void);
+/*
+ * malloc() for what jansson makes: where there is none, ipc_parse() hears of it.  A program with
+ * an allocator of its own (json_set_alloc_funcs()) takes its memory here.
+ */
+void *ipc_json_malloc(size_t n);
 /* n bytes of memory: wipe and free().  NULL is fine. */
 void ipc_wipe(void *p, size_t n);
 

@@ -267,6 +267,48 @@ mutated_lines_are_refused_or_understood_but_never_hurt(void **state)
 	assert_true(understood > 1000 && refused > 1000);
 }
 
+/* Of all allocations from now on, the n-th fails; 0: none.  The linker puts this in malloc()'s
+ * place. */
+static int fails_at;
+static bool has_failed;
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+
+void *
+__wrap_malloc(size_t n)
+{
+	if (fails_at > 0 && --fails_at == 0) {
+		has_failed = true;
+		return NULL;
+	}
+	return __real_malloc(n);
+}
+
+static void
+a_line_that_finds_no_memory_is_never_another_line(void **state)
+{
+	static const char line[] = "{\"address\": \"127.0.0.1, and so long that it has to grow\", "
+				   "\"list\": [1, 2.5, \"x\"], \"port\": 3260}";
+	json_t *want, *object;
+	int n = 0, err;
+
+	(void)state;
+	ipc_wipe_json();
+	assert_int_equal(ipc_parse(line, strlen(line), &want, why, sizeof why), 0);
+	do {
+		object = NULL;
+		has_failed = false;
+		fails_at = ++n;
+		err = ipc_parse(line, strlen(line), &object, why, sizeof why);
+		fails_at = 0;
+		assert_int_equal(err, has_failed ? -ENOMEM : 0);
+		assert_true(has_failed || json_equal(object, want));
+		json_decref(object);
+	} while (has_failed);
+	assert_true(n > 10);
+	json_decref(want);
+}
+
 int
 main(void)
 {
@@ -279,6 +321,7 @@ main(void)
 		cmocka_unit_test(what_is_printed_is_one_line_within_its_limit),
 		cmocka_unit_test(text_that_cannot_be_shown_is_shown_as_numbers),
 		cmocka_unit_test(mutated_lines_are_refused_or_understood_but_never_hurt),
+		cmocka_unit_test(a_line_that_finds_no_memory_is_never_another_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

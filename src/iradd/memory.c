@@ -5,13 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipc/codec.h"
+
 /* Before each block stands its size, in room that keeps the block aligned. */
 #define ROOM (2 * sizeof(max_align_t))
 
 void *
 memory_get(size_t n)
 {
-	char *p = n <= SIZE_MAX - ROOM ? malloc(n + ROOM) : NULL;
+	char *p = n <= SIZE_MAX - ROOM ? ipc_json_malloc(n + ROOM) : NULL;
 
 	if (p == NULL)
 		return NULL;

@@ -1,6 +1,7 @@
 /* iscsi_resolvd: looks host names up for iscsi_driverd. */
 #include <errno.h>
 
+#include "ipc/codec.h"
 #include "ipc/helper_main.h"
 #include "iscsi_resolvd/resolve.h"
 
@@ -33,5 +34,6 @@ main(int argc, char **argv)
 		.stop = stop,
 	};
 
+	ipc_wipe_json();
 	return helper_main(&program, argc, argv);
 }

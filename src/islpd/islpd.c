@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ipc/codec.h"
 #include "ipc/helper_main.h"
 #include "islpd/boot.h"
 #include "islpd/discover.h"
@@ -121,5 +122,6 @@ main(int argc, char **argv)
 		.stop = stop,
 	};
 
+	ipc_wipe_json();
 	return helper_main(&program, argc, argv);
 }

@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 
 #include "base/limits.h"
+#include "ipc/codec.h"
 #include "ipc/helper_main.h"
 #include "iswd/requests.h"
 
@@ -51,5 +52,6 @@ main(int argc, char **argv)
 		.stop = stop,
 	};
 
+	ipc_wipe_json();
 	return helper_main(&program, argc, argv);
 }

@@ -18,6 +18,8 @@
 #define CONNECT_MS 5000
 /* The kernel cannot tell when there is one. */
 #define CONNECT_AGAIN_MS 20
+/* After the kernel had no memory for a request. */
+#define SEND_AGAIN_MS 20
 /* Names are cut where a path is absurdly long: the sentence must fit. */
 #define PATH_SHOWN 512
 
@@ -215,6 +217,13 @@ send_all(struct wait *w, const char *line, size_t len)
 				return -1;
 			continue;
 		}
+		if ((n == -ENOBUFS || n == -ENOMEM) && clock_ms() < w->until_ms) {
+			(void)poll(NULL, 0, SEND_AGAIN_MS); /* only to let time pass */
+			continue;
+		}
+		if (n == -ENOBUFS || n == -ENOMEM)
+			return fail(w->err, IPC_ERR_INTERNAL, "Free some memory.",
+			    "There is no memory left.");
 		/* A driver that refuses the connection has said why before it closed it. */
 		if (n < 0)
 			return 0;
@@ -235,7 +244,13 @@ wait_answer(struct wait *w, json_t **ret_result)
 		int err;
 
 		while ((err = ipc_lines_next(&w->c->lines, &line, &len)) > 0) {
-			if (ipc_parse(line, len, &answer, why, sizeof why) < 0)
+			err = ipc_parse(line, len, &answer, why, sizeof why);
+			if (err == -ENOMEM)
+				return fail(w->err, IPC_ERR_INTERNAL,
+				    "Free some memory; it may have been done: look with a listing "
+				    "command.",
+				    "There is no memory left for the driver's answer.");
+			if (err < 0)
 				return fail(w->err, IPC_ERR_INTERNAL,
 				    "Use a command and a driver of the same version.",
 				    "The driver's answer cannot be read: %s.", why);

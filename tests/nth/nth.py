@@ -96,7 +96,7 @@ def live(page, usual, options):
             violated = v
         except AssertionError as e:
             violated = Violated("the target: %s" % e)
-        except OSError as e:
+        except (OSError, KeyError) as e:
             violated = Violated("%s: %s" % (type(e).__name__, e))
         if options.trace or violated:
             print("\n".join("#   " + line for line in [x[:300] for x in life.troubles[:3]] + life.new_log().splitlines()[-10:]), flush=True)

@@ -34,7 +34,7 @@ start(struct loop *loop, const char *dir, const struct export_events *events, vo
 	clock_gettime(CLOCK_REALTIME, &ex->since);
 	ex->dir = strdup(dir);
 	ex->pool = ex->dir != NULL ? fusepool_join() : NULL;
-	err = ex->pool != NULL ? fuselife_begin(ex) : -ENOMEM;
+	err = ex->pool != NULL ? fuselife_begin(ex) : -errno;
 	if (err == 0) {
 		*ret_ex = ex;
 		return 0;

@@ -128,7 +128,7 @@ void fuseio_fill(struct fuse_lowlevel_ops *ops);
 void fuseio_abandon(struct export *ex, int err);
 
 /* fusepool.c */
-/* This thread's pool, made when it is the first, with ops for one more mount.  NULL: no memory. */
+/* This thread's pool, made when it is the first, with ops for one more mount.  NULL: errno. */
 struct fusepool *fusepool_join(void);
 void fusepool_leave(struct fusepool *pool);
 /* What mounts for this thread. */

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "export/fuseint.h"
@@ -73,6 +74,7 @@ struct fusepool *
 fusepool_join(void)
 {
 	struct fusepool *pool = thread_pool;
+	int err;
 
 	if (pool == NULL) {
 		pool = calloc(1, sizeof *pool);
@@ -80,7 +82,9 @@ fusepool_join(void)
 			return NULL;
 		pool->mounter = mounter_new();
 		if (pool->mounter == NULL) {
+			err = errno;
 			free(pool);
+			errno = err;
 			return NULL;
 		}
 		list_init(&pool->idle);
@@ -92,6 +96,7 @@ fusepool_join(void)
 	while (pool->idle_count < pool->promised) {
 		if (!make_op(pool)) {
 			fusepool_leave(pool);
+			errno = ENOMEM;
 			return NULL;
 		}
 	}

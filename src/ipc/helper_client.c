@@ -188,14 +188,14 @@ flush(struct helper_client *c)
 
 		if (n == -EAGAIN)
 			break;
-		if (n == -EPIPE || n == -ECONNRESET)
-			return false;
-		/* No memory: nobody tells when there is. */
-		if (n < 0) {
+		/* Nobody tells when there is memory. */
+		if (n == -ENOBUFS || n == -ENOMEM) {
 			agenda_set(
 			    loop_agenda(c->loop), &c->resend, loop_now(c->loop) + SEND_PAUSE_US);
 			return true;
 		}
+		if (n < 0)
+			return false;
 		list_remove(&m->link);
 		message_free(m);
 	}

@@ -274,15 +274,15 @@ send_unsent(struct helper_server *h)
 		struct request *r = LIST_ENTRY(h->unsent.next, struct request, link);
 		ssize_t n = sock_send(h->fd.fd, r->text, r->len, -1);
 
-		/* Gone: fd_ready() hears of it, too, and everything stays for its successor. */
-		if (n == -EPIPE || n == -ECONNRESET)
-			return;
-		/* No memory: nobody tells when there is. */
-		if (n < 0 && n != -EAGAIN) {
+		/* Nobody tells when there is memory. */
+		if (n == -ENOBUFS || n == -ENOMEM) {
 			agenda_set(
 			    loop_agenda(h->loop), &h->again, loop_now(h->loop) + SEND_PAUSE_US);
 			return;
 		}
+		/* Gone: fd_ready() hears of it, too, and everything stays for its successor. */
+		if (n < 0 && n != -EAGAIN)
+			return;
 		if (n < 0)
 			break;
 		r->was_sent = true;

@@ -168,13 +168,14 @@ fill(struct registry *copy, sqlite3 *file)
 	return rc == SQLITE_OK ? 0 : db_failed(copy, rc);
 }
 
-/* What goes with a row is a part of the change: the file takes nothing away by itself. */
+/* Whether what belongs to a row goes with it by itself.  Outside of transactions. */
 static int
-leave_rules_to_copy(struct registry *copy, sqlite3 *file)
+set_rules(struct registry *r, bool are_on)
 {
-	int rc = sqlite3_exec(file, "PRAGMA foreign_keys = OFF", NULL, NULL, NULL);
+	int rc = sqlite3_exec(r->db,
+	    are_on ? "PRAGMA foreign_keys = ON" : "PRAGMA foreign_keys = OFF", NULL, NULL, NULL);
 
-	return rc == SQLITE_OK ? 0 : db_failed(copy, rc);
+	return rc == SQLITE_OK ? 0 : db_failed(r, rc);
 }
 
 int
@@ -192,10 +193,11 @@ registry_copy(struct registry *file, registry_changed *changed, void *user, stru
 				 : db_failed(copy, SQLITE_NOMEM);
 	if (err == 0)
 		err = fill(copy, file->db);
-	if (err == 0)
-		err = leave_rules_to_copy(copy, file->db);
-	if (err < 0) {
+	if (err < 0)
 		file->error = copy->error;
+	else
+		err = set_rules(file, false); /* what goes with a row is a part of the change */
+	if (err < 0) {
 		registry_close(copy);
 		return err;
 	}
@@ -310,6 +312,39 @@ keep_theirs(void *ctx, int what, sqlite3_changeset_iter *at)
 						    : SQLITE_CHANGESET_OMIT;
 }
 
+/* Rows that belong to one that is not there. */
+static int
+find_orphans(struct registry *copy)
+{
+	sqlite3_stmt *stmt;
+	int err = db_query(copy, &stmt, "PRAGMA foreign_key_check", "");
+
+	if (err < 0)
+		return err;
+	err = db_row(copy, stmt);
+	db_done(stmt);
+	return err > 0 ? db_failed(copy, SQLITE_CONSTRAINT) : err;
+}
+
+/*
+ * What went with a row is a part of the change, so nothing is taken away by itself meanwhile: a new
+ * row may have the number of one that was removed, and what belongs to the one the number of
+ * what belonged to the other.
+ */
+static int
+take_back(struct registry *copy, void *back, int bytes)
+{
+	int err = set_rules(copy, false), rc;
+
+	if (err == 0)
+		err = db_begin(copy);
+	if (err == 0) {
+		rc = sqlite3changeset_apply(copy->db, bytes, back, NULL, keep_theirs, NULL);
+		err = db_end(copy, rc == SQLITE_OK ? find_orphans(copy) : db_failed(copy, rc));
+	}
+	return err;
+}
+
 int
 registry_undo(struct registry *copy, const struct registry_change *change)
 {
@@ -317,11 +352,12 @@ registry_undo(struct registry *copy, const struct registry_change *change)
 	int bytes = 0;
 	/* Not for writing: the type has no const. */
 	int rc = sqlite3changeset_invert((int)change->bytes, change->data, &bytes, &back);
-	int err = rc == SQLITE_OK ? db_begin(copy) : db_failed(copy, rc);
+	int err = rc == SQLITE_OK ? 0 : db_failed(copy, rc), rules;
 
 	if (err == 0) {
-		rc = sqlite3changeset_apply(copy->db, bytes, back, NULL, keep_theirs, NULL);
-		err = db_end(copy, rc == SQLITE_OK ? 0 : db_failed(copy, rc));
+		err = take_back(copy, back, bytes);
+		rules = set_rules(copy, true);
+		err = err < 0 ? err : rules;
 		copy->session_hint = 0; /* an instance may be free again */
 		memset(copy->io_hint, 0, sizeof copy->io_hint);
 	}

@@ -291,10 +291,12 @@ db_open(struct registry *r, const char *path, const char *journal)
 	    "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON;"
 	    "PRAGMA secure_delete = ON; PRAGMA journal_mode = %s; PRAGMA synchronous = FULL;",
 	    journal); /* fits */
+	/* Nothing of ours is as long; what somebody else put there is damage. */
+	if (rc == SQLITE_OK)
+		(void)sqlite3_limit(
+		    r->db, SQLITE_LIMIT_LENGTH, LIMIT_REGISTRY_BYTES); /* what it was */
 	if (rc == SQLITE_OK)
 		rc = sqlite3_busy_timeout(r->db, BUSY_MS);
-	/* Nothing of ours is as long; what somebody else put there is damage. */
-	(void)sqlite3_limit(r->db, SQLITE_LIMIT_LENGTH, LIMIT_REGISTRY_BYTES); /* what it was */
 	if (rc == SQLITE_OK)
 		rc = sqlite3_db_config(r->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	if (rc == SQLITE_OK)

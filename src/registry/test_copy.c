@@ -316,6 +316,61 @@ what_another_made_of_a_row_survives_the_undoing(void **state)
 	free(value);
 }
 
+/* Rows get the numbers of those that are removed in the same transaction. */
+static void
+a_removal_beside_additions_is_undone(void **state)
+{
+	struct registry_address a = address("a", 3260, 1), b = address("b", 3260, 1);
+	struct registry_change *change;
+	char *before, *after;
+
+	(void)state;
+	assert_int_equal(
+	    registry_target_seen(copy, "iqn.2001-01.com.example:one", "", 0, &a, 1, NULL), 0);
+	assert_int_equal(
+	    registry_target_seen(copy, "iqn.2001-01.com.example:one", "", 0, &b, 1, NULL), 0);
+	before = dump_copy();
+	forget_told();
+	assert_int_equal(registry_begin(copy), 0);
+	assert_int_equal(registry_target_remove(copy, "iqn.2001-01.com.example:one", NULL), 0);
+	assert_int_equal(
+	    registry_target_seen(copy, "iqn.2001-01.com.example:zero", "", 0, &a, 1, NULL), 0);
+	assert_int_equal(
+	    registry_target_seen(copy, "iqn.2001-01.com.example:two", "", 0, &b, 1, NULL), 0);
+	assert_int_equal(registry_commit(copy), 0);
+	change = LIST_ENTRY(told.next, struct registry_change, link);
+	assert_int_equal(registry_undo(copy, change), 0);
+	after = dump_copy();
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+}
+
+/* An address comes back, and its target does not: another one took that away since. */
+static void
+an_undoing_that_would_leave_orphans_is_refused(void **state)
+{
+	struct registry_address a = address("a", 3260, 1), b = address("b", 3260, 1);
+	struct registry_change *change;
+	char *before, *after;
+
+	(void)state;
+	assert_int_equal(
+	    registry_target_seen(copy, "iqn.2001-01.com.example:one", "", 0, &a, 1, NULL), 0);
+	assert_int_equal(
+	    registry_target_seen(copy, "iqn.2001-01.com.example:one", "", 0, &b, 1, NULL), 0);
+	forget_told();
+	assert_int_equal(registry_target_remove(copy, "iqn.2001-01.com.example:one", &a), 0);
+	change = LIST_ENTRY(told.next, struct registry_change, link);
+	assert_int_equal(registry_target_remove(copy, "iqn.2001-01.com.example:one", NULL), 0);
+	before = dump_copy();
+	assert_true(registry_undo(copy, change) < 0);
+	after = dump_copy();
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+}
+
 static void
 a_call_that_changes_nothing_tells_nothing(void **state)
 {
@@ -428,6 +483,8 @@ main(void)
 		COPIED(a_file_has_what_its_copy_has_after_any_calls),
 		COPIED(what_is_undone_was_never_there),
 		COPIED(what_another_made_of_a_row_survives_the_undoing),
+		COPIED(a_removal_beside_additions_is_undone),
+		COPIED(an_undoing_that_would_leave_orphans_is_refused),
 		COPIED(a_call_that_changes_nothing_tells_nothing),
 		COPIED(a_file_that_others_changed_is_told_and_overwritten_whole),
 		COPIED(a_change_that_cannot_be_written_leaves_the_file_as_it_was),

@@ -154,12 +154,12 @@ redirection(struct registry *r, struct rng *rng)
 }
 
 void
-ops_one(struct registry *r, struct rng *rng, bool may_remove)
+ops_one(struct registry *r, struct rng *rng)
 {
 	static void (*const ops[])(struct registry *, struct rng *) = { set, discovery, seen, seen,
 		instance, identity, device, redirection, alias, forget, forget };
 
-	ops[rng_below(rng, sizeof ops / sizeof *ops - (may_remove ? 0 : 2))](r, rng);
+	ops[rng_below(rng, sizeof ops / sizeof *ops)](r, rng);
 }
 
 /* ---- all that is in it ---- */

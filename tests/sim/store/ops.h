@@ -5,9 +5,8 @@
 #include "../rng.h"
 #include "registry/registry.h"
 
-/* One call that changes something, or finds that there is nothing to change; may_remove: a target
- * or a session, too. */
-void ops_one(struct registry *r, struct rng *rng, bool may_remove);
+/* One call that changes something, or finds that there is nothing to change. */
+void ops_one(struct registry *r, struct rng *rng);
 /* Every row of every table; 0: it cannot be read. */
 uint64_t ops_digest(struct registry *r);
 

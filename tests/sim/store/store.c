@@ -1,5 +1,5 @@
 /*
- * usage: store [--seed N | --seeds A-B] [--removals] [--trace] [--visits]
+ * usage: store [--seed N | --seeds A-B] [--trace] [--visits]
  *
  * Worlds of the real registry over a disk that fails, stops and forgets: a driver's lives, one
  * after the other.  Each has a copy in memory that it changes, and has its changes made in the
@@ -25,7 +25,7 @@
 static struct {
 	uint64_t first, last;
 	const char *program;
-	bool is_traced, are_visits_wanted, are_removals_undone;
+	bool is_traced, are_visits_wanted;
 } opt = { .first = 1, .last = 1 };
 
 static struct {
@@ -55,9 +55,9 @@ fail(const char *oracle, const char *fmt, ...)
 	va_end(ap);
 	(void)fflush(stdout);
 	(void)fprintf(stderr,
-	    "FAILED seed %llu, step %llu, %s: %s; replay: %s --seed %llu%s --trace\n",
+	    "FAILED seed %llu, step %llu, %s: %s; replay: %s --seed %llu --trace\n",
 	    (unsigned long long)w.seed, (unsigned long long)w.step, oracle, text, opt.program,
-	    (unsigned long long)w.seed, opt.are_removals_undone ? " --removals" : "");
+	    (unsigned long long)w.seed);
 	exit(1);
 }
 
@@ -146,10 +146,7 @@ drop(struct list *l)
 	}
 }
 
-/*
- * An operation of a user, whose changes may be taken back, or something that was found.  Where a
- * target is removed that is not taken back as it was (doc/proof.md): --removals tries that, too.
- */
+/* An operation of a user, whose changes may be taken back, or something that was found. */
 static void
 change(void)
 {
@@ -159,7 +156,7 @@ change(void)
 	if (!is_one && registry_begin(w.copy) != 0)
 		fail("machine", "no transaction: %s", registry_error(w.copy)->message);
 	for (unsigned i = is_one ? 1 : 1 + rng_below(&w.rng, 8); i > 0; i--)
-		ops_one(w.copy, &w.rng, !w.is_undoable || opt.are_removals_undone);
+		ops_one(w.copy, &w.rng);
 	if (!is_one && rng_chance(&w.rng, 150))
 		registry_rollback(w.copy);
 	else if (!is_one && registry_commit(w.copy) != 0)
@@ -393,8 +390,6 @@ parse(int argc, char **argv)
 			opt.is_traced = true;
 		} else if (strcmp(argv[i], "--visits") == 0) {
 			opt.are_visits_wanted = true;
-		} else if (strcmp(argv[i], "--removals") == 0) {
-			opt.are_removals_undone = true;
 		} else if (strcmp(argv[i], "--last") == 0 && i + 1 < argc) {
 			i++; /* as sim has it: there are no rows here */
 		} else if (strncmp(argv[i], "--seed", 6) == 0 && i + 1 < argc) {
@@ -427,10 +422,8 @@ main(int argc, char **argv)
 
 	opt.program = argv[0];
 	if (!parse(argc, argv)) {
-		(void)fprintf(stderr,
-		    "usage: %s [--seed N | --seeds A-B] [--removals] [--trace] "
-		    "[--visits]\n",
-		    argv[0]);
+		(void)fprintf(
+		    stderr, "usage: %s [--seed N | --seeds A-B] [--trace] [--visits]\n", argv[0]);
 		return 2;
 	}
 	/* One thread, and nobody counts its memory. */

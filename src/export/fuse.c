@@ -33,8 +33,9 @@ start(struct loop *loop, const char *dir, const struct export_events *events, vo
 	list_init(&ex->busy);
 	clock_gettime(CLOCK_REALTIME, &ex->since);
 	ex->dir = strdup(dir);
-	ex->pool = ex->dir != NULL ? fusepool_join() : NULL;
-	err = ex->pool != NULL ? fuselife_begin(ex) : -errno;
+	err = ex->dir != NULL ? fusepool_join(&ex->pool) : -ENOMEM;
+	if (err == 0)
+		err = fuselife_begin(ex);
 	if (err == 0) {
 		*ret_ex = ex;
 		return 0;

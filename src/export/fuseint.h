@@ -128,8 +128,8 @@ void fuseio_fill(struct fuse_lowlevel_ops *ops);
 void fuseio_abandon(struct export *ex, int err);
 
 /* fusepool.c */
-/* This thread's pool, made when it is the first, with ops for one more mount.  NULL: errno. */
-struct fusepool *fusepool_join(void);
+/* This thread's pool, made when it is the first, with ops for one more mount. */
+int fusepool_join(struct fusepool **ret);
 void fusepool_leave(struct fusepool *pool);
 /* What mounts for this thread. */
 struct mounter *fusepool_mounter(const struct fusepool *pool);

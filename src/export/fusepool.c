@@ -70,22 +70,18 @@ free_ops(struct fusepool *pool, unsigned keep)
 	}
 }
 
-struct fusepool *
-fusepool_join(void)
+int
+fusepool_join(struct fusepool **ret)
 {
 	struct fusepool *pool = thread_pool;
 	int err;
 
 	if (pool == NULL) {
 		pool = calloc(1, sizeof *pool);
-		if (pool == NULL)
-			return NULL;
-		pool->mounter = mounter_new();
-		if (pool->mounter == NULL) {
-			err = errno;
+		err = pool != NULL ? mounter_new(&pool->mounter) : -ENOMEM;
+		if (err < 0) {
 			free(pool);
-			errno = err;
-			return NULL;
+			return err;
 		}
 		list_init(&pool->idle);
 		list_init(&pool->starved);
@@ -96,11 +92,11 @@ fusepool_join(void)
 	while (pool->idle_count < pool->promised) {
 		if (!make_op(pool)) {
 			fusepool_leave(pool);
-			errno = ENOMEM;
-			return NULL;
+			return -ENOMEM;
 		}
 	}
-	return pool;
+	*ret = pool;
+	return 0;
 }
 
 struct mounter *

@@ -280,15 +280,15 @@ thread_run(void *arg)
 	}
 }
 
-struct mounter *
-mounter_new(void)
+int
+mounter_new(struct mounter **ret)
 {
 	struct mounter *m = calloc(1, sizeof *m);
 	sigset_t all, before;
 	int err;
 
 	if (m == NULL)
-		return NULL;
+		return -ENOMEM;
 	list_init(&m->todo);
 	list_init(&m->watches);
 	m->mounts_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
@@ -301,15 +301,16 @@ mounter_new(void)
 		err = pthread_create(&m->thread, NULL, thread_run, m);
 		pthread_sigmask(SIG_SETMASK, &before, NULL);
 	}
-	if (err == 0)
-		return m;
+	if (err == 0) {
+		*ret = m;
+		return 0;
+	}
 	if (m->mounts_fd >= 0)
 		close(m->mounts_fd);
 	if (m->wake_fd >= 0)
 		close(m->wake_fd);
 	free(m);
-	errno = err;
-	return NULL;
+	return -err;
 }
 
 static void

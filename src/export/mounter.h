@@ -44,8 +44,8 @@ struct mounter_job {
 	struct loop_msg msg;
 };
 
-/* NULL with errno. */
-struct mounter *mounter_new(void);
+/* With a thread of its own. */
+int mounter_new(struct mounter **ret);
 /* No job may be outstanding.  NULL is fine. */
 void mounter_free(struct mounter *m);
 /* Begin; `loop` is the caller's. */

@@ -42,11 +42,12 @@ set_up(void **state)
 
 		mounts[i] = m;
 		m->ex.loop = loop;
-		m->ex.pool = fusepool_join();
+		if (fusepool_join(&m->ex.pool) < 0)
+			return -1;
 		list_init(&m->ex.starved);
 		m->ex.fd.fd = eventfd(1, EFD_NONBLOCK); /* ready at once */
 		m->ex.fd.ready = woken;
-		if (m->ex.pool == NULL || loop_watch(loop, &m->ex.fd, 0) != 0)
+		if (loop_watch(loop, &m->ex.fd, 0) != 0)
 			return -1;
 	}
 	return 0;

@@ -316,6 +316,12 @@ what_another_made_of_a_row_survives_the_undoing(void **state)
 	free(value);
 }
 
+static void
+see(const char *name, const struct registry_address *at)
+{
+	assert_int_equal(registry_target_seen(copy, name, "", 0, at, 1, NULL), 0);
+}
+
 /* Rows get the numbers of those that are removed in the same transaction. */
 static void
 a_removal_beside_additions_is_undone(void **state)
@@ -325,18 +331,14 @@ a_removal_beside_additions_is_undone(void **state)
 	char *before, *after;
 
 	(void)state;
-	assert_int_equal(
-	    registry_target_seen(copy, "iqn.2001-01.com.example:one", "", 0, &a, 1, NULL), 0);
-	assert_int_equal(
-	    registry_target_seen(copy, "iqn.2001-01.com.example:one", "", 0, &b, 1, NULL), 0);
+	see("iqn.2001-01.com.example:one", &a);
+	see("iqn.2001-01.com.example:one", &b);
 	before = dump_copy();
 	forget_told();
 	assert_int_equal(registry_begin(copy), 0);
 	assert_int_equal(registry_target_remove(copy, "iqn.2001-01.com.example:one", NULL), 0);
-	assert_int_equal(
-	    registry_target_seen(copy, "iqn.2001-01.com.example:zero", "", 0, &a, 1, NULL), 0);
-	assert_int_equal(
-	    registry_target_seen(copy, "iqn.2001-01.com.example:two", "", 0, &b, 1, NULL), 0);
+	see("iqn.2001-01.com.example:zero", &a);
+	see("iqn.2001-01.com.example:two", &b);
 	assert_int_equal(registry_commit(copy), 0);
 	change = LIST_ENTRY(told.next, struct registry_change, link);
 	assert_int_equal(registry_undo(copy, change), 0);
@@ -355,10 +357,8 @@ an_undoing_that_would_leave_orphans_is_refused(void **state)
 	char *before, *after;
 
 	(void)state;
-	assert_int_equal(
-	    registry_target_seen(copy, "iqn.2001-01.com.example:one", "", 0, &a, 1, NULL), 0);
-	assert_int_equal(
-	    registry_target_seen(copy, "iqn.2001-01.com.example:one", "", 0, &b, 1, NULL), 0);
+	see("iqn.2001-01.com.example:one", &a);
+	see("iqn.2001-01.com.example:one", &b);
 	forget_told();
 	assert_int_equal(registry_target_remove(copy, "iqn.2001-01.com.example:one", &a), 0);
 	change = LIST_ENTRY(told.next, struct registry_change, link);

@@ -58,6 +58,15 @@ fake_lu_io(struct lu *u, unsigned n)
 }
 
 void
+fake_lu_asked(struct lu *u)
+{
+	if (!u->is_learning)
+		return;
+	u->is_learning = false;
+	u->path->ops->learned(u->path);
+}
+
+void
 lu_path_up(struct lu *u)
 {
 	assert(u->path->is_up && !u->path->is_given_up);
@@ -72,6 +81,7 @@ lu_path_down(struct lu *u, bool is_silent)
 	assert(!u->path->is_up && !u->is_busy);
 	u->downs++;
 	u->silences += is_silent;
+	fake_lu_asked(u);
 }
 
 void
@@ -106,8 +116,18 @@ lu_overheard(struct lu *u, const uint8_t lun[LUNS_WIRE_BYTES], const struct sens
 void
 lu_learned(struct lu *u, const struct lu_info *info)
 {
-	assert(info->number == u->info.number);
-	u->learned++;
+	assert(info == NULL || info->number == u->info.number);
+	if (info == NULL)
+		u->doubts++;
+	else
+		u->learned++;
+	u->is_learning = u->asks;
+}
+
+bool
+lu_is_learning(const struct lu *u)
+{
+	return u->is_learning;
 }
 
 bool

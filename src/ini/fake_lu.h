@@ -11,7 +11,8 @@ struct lu {
 	struct list link;
 	struct lu_info info;
 	unsigned ups, downs, silences, given_ups, fenceds, doubts, learned, overheard;
-	uint64_t dead_seen; /* path.dead_nexus when told last */
+	bool asks, is_learning; /* a scan's answer does not do; it asks now */
+	uint64_t dead_seen;     /* path.dead_nexus when told last */
 	/* Requests: one at a time is at the target, the rest waits. */
 	struct req req;
 	bool is_busy;
@@ -21,6 +22,8 @@ struct lu {
 void fake_lu_init(struct lu *u, struct path *path, uint32_t number);
 /* n more requests. */
 void fake_lu_io(struct lu *u, unsigned n);
+/* It has asked. */
+void fake_lu_asked(struct lu *u);
 
 /* The last that was told of the window. */
 unsigned fake_pool_window(const struct pool *p);

@@ -22,9 +22,9 @@ struct ask {
 	uintptr_t number;
 	bool is_sent, is_ended;
 	struct session_ping ping;
-	struct probe *probe;
+	struct probe *probe; /* NULL: it has its result, and units learn from that */
 	probe_done *done;
-	struct fault fault; /* of a probe that never began */
+	struct probe_result result;
 };
 
 static void
@@ -221,7 +221,26 @@ teach(struct session *s, const struct probe_result *r)
 		if (low < r->n && r->luns[low].number == lu_info(u)->number)
 			lu_learned(u, &r->luns[low]);
 		else
-			lu_doubt(u); /* the target has it no more */
+			lu_learned(u, NULL);
+	}
+}
+
+/*
+ * A unit that the probe found the right one again is that for I/O as soon as it has asked
+ * itself; whoever is told of the probe may send I/O.
+ */
+void
+session_ask_learned(struct session *s)
+{
+	LIST_EACH(node, tmp, &s->units)
+	if (lu_is_learning(lu_of_link(node)))
+		return;
+	LIST_EACH(other, tmp, &s->probes)
+	{
+		struct ask *a = LIST_ENTRY(other, struct ask, link);
+
+		if (a->probe == NULL)
+			answer(a);
 	}
 }
 
@@ -229,16 +248,13 @@ static void
 probed(void *user, struct probe_result *r)
 {
 	struct ask *a = user;
-	struct session *s = a->s;
 
-	agenda_clear(s->world->agenda, &a->bound);
-	list_remove(&a->link);
+	a->result = *r;
+	r->luns = NULL;
+	a->probe = NULL;
 	if (!r->fault.is_set && !a->is_ended)
-		teach(s, r);
-	a->done(a->user, r);
-	free(a);
-	if (s->must_tell_closed)
-		agenda_defer(s->world->agenda, &s->progress);
+		teach(a->s, &a->result);
+	session_ask_learned(a->s);
 }
 
 static void
@@ -248,17 +264,26 @@ end_probe(struct ask *a, const struct fault *why)
 		return;
 	a->is_ended = true;
 	agenda_clear(a->s->world->agenda, &a->bound);
-	probe_end(a->probe, why);
+	if (a->probe != NULL) {
+		probe_end(a->probe, why);
+		return;
+	}
+	a->result.fault = *why;
+	answer(a);
 }
 
 static void
 probe_took_too_long(struct agenda_timer *t)
 {
+	struct ask *a = LIST_ENTRY(t, struct ask, bound);
 	struct fault why = { 0 };
 
 	fault_set(&why, FAULT_TIMEOUT, "look at the target's log",
 	    "the target did not tell its LUNs in %u seconds", SESSION_PROBE_US / 1000000);
-	end_probe(LIST_ENTRY(t, struct ask, bound), &why);
+	if (a->probe != NULL)
+		end_probe(a, &why);
+	else
+		answer(a); /* a unit that does not answer learns later */
 }
 
 bool
@@ -270,7 +295,7 @@ session_probe(struct session *s, probe_done *done, void *user)
 		return false;
 	a->done = done;
 	if (s->state != SESSION_ONLINE) {
-		not_online(s, &a->fault);
+		not_online(s, &a->result.fault);
 		answer(a);
 		return true;
 	}
@@ -318,9 +343,8 @@ session_ask_answer(struct session *s)
 		if (a->pong != NULL) {
 			a->pong(a->user, &a->ping);
 		} else {
-			struct probe_result r = { .fault = a->fault };
-
-			a->done(a->user, &r);
+			a->done(a->user, &a->result);
+			free(a->result.luns);
 		}
 		free(a);
 	}

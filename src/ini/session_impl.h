@@ -128,6 +128,8 @@ void session_ask_init(struct session *s);
 /* The connection is gone, or will be: every question ends with this. */
 void session_ask_end(struct session *s, const struct fault *why);
 void session_ask_ponged(struct session *s, const struct sess_event *ev);
+/* A unit has learned what it could from a probe. */
+void session_ask_learned(struct session *s);
 /* Tell what has an answer. */
 void session_ask_answer(struct session *s);
 /* No question is under way but those that were ended. */

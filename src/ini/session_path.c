@@ -51,6 +51,12 @@ set_window(struct session *s)
 }
 
 static void
+path_learned(struct path *p)
+{
+	session_ask_learned(of_path(p));
+}
+
+static void
 path_worked(struct path *p)
 {
 	struct session *s = of_path(p);
@@ -180,6 +186,7 @@ static const struct path_ops ops = {
 	.withdraw = path_withdraw,
 	.notice = path_notice,
 	.overheard = path_overheard,
+	.learned = path_learned,
 	.worked = path_worked,
 	.wanted = path_wanted,
 	.say = path_say,

@@ -87,6 +87,44 @@ a_probe_teaches_the_units_and_ends_with_the_connection(void **state)
 	fake_owner_fini(&o);
 }
 
+/* Who is told of a probe may send I/O: a unit that the probe found again takes it. */
+static void
+a_probe_is_told_when_the_units_have_asked(void **state)
+{
+	(void)state;
+	fake_owner_init(&o, 1, 2);
+	fake_owner_online(&o);
+	o.unit[0].asks = o.unit[1].asks = true;
+	fake_owner_probe(&o);
+	fake_world_run(&o.w, SECOND);
+	fake_lu_asked(&o.unit[0]);
+	fake_world_run(&o.w, SECOND);
+	assert_int_equal(o.probes, 0);
+	fake_lu_asked(&o.unit[1]);
+	fake_world_run(&o.w, 1000);
+	assert_int_equal(o.probes, 1);
+	assert_false(o.probe_fault.is_set);
+	assert_int_equal(o.probe_n, 2);
+	/* The connection ends meanwhile. */
+	fake_owner_probe(&o);
+	fake_world_run(&o.w, SECOND);
+	fake_world_drop(&o.w, 0);
+	fake_world_run(&o.w, 1000);
+	assert_int_equal(o.probes, 2);
+	assert_true(o.probe_fault.is_set);
+	/* One does not answer: the probe did. */
+	assert_true(fake_owner_until(&o, SESSION_ONLINE, 3 * SECOND));
+	fake_owner_probe(&o);
+	fake_world_run(&o.w, 30 * SECOND - 1000);
+	assert_int_equal(o.probes, 2);
+	fake_world_run(&o.w, 2000);
+	assert_int_equal(o.probes, 3);
+	assert_false(o.probe_fault.is_set);
+	fake_lu_asked(&o.unit[0]);
+	fake_lu_asked(&o.unit[1]);
+	fake_owner_fini(&o);
+}
+
 /* ---- notices ---- */
 
 static void
@@ -316,6 +354,7 @@ main(void)
 		cmocka_unit_test(pings_are_answered_one_after_the_other),
 		cmocka_unit_test(a_ping_is_answered_also_by_a_close_a_loss_and_while_offline),
 		cmocka_unit_test(a_probe_teaches_the_units_and_ends_with_the_connection),
+		cmocka_unit_test(a_probe_is_told_when_the_units_have_asked),
 		cmocka_unit_test(notices_in_any_number_hold_the_units_and_cost_a_look_a_pace),
 		cmocka_unit_test(the_unit_of_an_event_hears_what_it_says),
 		cmocka_unit_test(the_first_notice_is_looked_at_at_once),

@@ -226,6 +226,7 @@ owner_step(void)
 		break;
 	case 5:
 		fake_probe_us = chance(2) == 0 ? 1000 : 50 * SECOND;
+		t.o.unit[0].asks = chance(2) == 0;
 		i = ask("a probe", SESSION_PROBE_US + 1000);
 		assert_true(session_probe(t.o.s, probed, &t.q[i]));
 		break;
@@ -237,6 +238,7 @@ owner_step(void)
 		    chance(2) == 0 ? PATH_UNITS_CHANGED : PATH_LUNS_CHANGED);
 		break;
 	default:
+		fake_lu_asked(&t.o.unit[0]);
 		fake_lu_io(&t.o.unit[chance(2)], 1 + chance(3));
 		break;
 	}

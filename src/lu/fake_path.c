@@ -68,6 +68,12 @@ worked(struct path *p)
 }
 
 static void
+learned(struct path *p)
+{
+	of(p)->learned++;
+}
+
+static void
 say(struct path *p, enum say_level level, const char *sentence)
 {
 	struct fake_path *f = of(p);
@@ -81,6 +87,7 @@ static const struct path_ops ops = { .submit = submit,
 	.withdraw = withdraw,
 	.notice = notice,
 	.overheard = overheard,
+	.learned = learned,
 	.worked = worked,
 	.say = say };
 

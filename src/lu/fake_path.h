@@ -19,7 +19,7 @@ struct fake_path {
 	struct lu *units[FAKE_PATH_UNITS]; /* those that are told of events; n_units */
 	size_t n_units;
 	bool is_unsendable; /* nothing leaves: what is submitted can be withdrawn */
-	unsigned submitted, withdrawn, worked, units_changed, luns_changed, said;
+	unsigned submitted, withdrawn, worked, learned, units_changed, luns_changed, said;
 	char last[700]; /* the last sentence */
 };
 

@@ -104,9 +104,11 @@ void lu_overheard(struct lu *u, const uint8_t lun[LUNS_WIRE_BYTES], const struct
 /*
  * A scan has asked it just now.  Where that says what is known, and all of it, size and flags are
  * taken over; else the unit asks by itself, because a scan's answer may be older than
- * a doubt.
+ * a doubt.  NULL: the target did not list it.
  */
 void lu_learned(struct lu *u, const struct lu_info *info);
+/* It asks by itself because of that, and has not come to an end: path_ops.learned() tells it. */
+bool lu_is_learning(const struct lu *u);
 /* Another unit at its place takes over its block device; nobody has that open. */
 void lu_adopt(struct lu *u, const struct lu_info *info);
 /*

@@ -41,12 +41,22 @@ lu_ask_now(struct lu *u)
 		start(u);
 }
 
+static void
+learning_ends(struct lu *u)
+{
+	if (!u->is_learning)
+		return;
+	u->is_learning = false;
+	u->path->ops->learned(u->path);
+}
+
 void
 lu_ask_stop(struct lu *u)
 {
 	agenda_clear(u->path->agenda, &u->ask_timer);
 	u->is_ask_due = false;
 	ask_stop(&u->ask);
+	learning_ends(u);
 }
 
 static uint64_t
@@ -256,6 +266,7 @@ done(struct ask *a)
 	case LU_CLOSED:
 		break;
 	}
+	learning_ends(u);
 }
 
 /* ---- doubts ---- */
@@ -326,31 +337,42 @@ learn(struct lu *u, const struct lu_info *info)
 	lu_describe(u, &now);
 }
 
-/*
- * A scan's answer may be older than a doubt, so it is believed only where it says what is known,
- * and all of it: what it had no answer to must not be forgotten.  Else the unit asks by itself.
+/* Does it say what is known, and all of it?  What it had no answer to must not be forgotten. */
+static bool
+confirms(const struct lu *u, const struct lu_info *info)
+{
+	enum identity_match match = identity_compare(&u->info.id, &info->id);
+
+	return u->state == LU_SAME && !info->is_incomplete &&
+	       (match == IDENTITY_SAME || match == IDENTITY_ALIKE);
+}
+
+/* A scan's answer may be older than a doubt: where it is not what is known, the unit asks itself.
  */
 void
 lu_learned(struct lu *u, const struct lu_info *info)
 {
-	enum identity_match match;
+	bool is_old;
 
-	if (info->nexus != u->path->nexus || u->state == LU_UNKNOWN || u->state == LU_ASKING ||
-	    u->state == LU_CLOSED)
+	if (u->state == LU_UNKNOWN || u->state == LU_ASKING || u->state == LU_CLOSED ||
+	    (info != NULL && info->nexus != u->path->nexus))
 		return;
-	if (info->doubts != u->path->doubts) {
-		lu_go(u, LU_EV_DOUBT, NULL);
+	is_old = info == NULL || info->doubts != u->path->doubts;
+	if (!is_old && info->answer == LU_NO_ANSWER)
+		return;
+	if (!is_old && info->answer == LU_SOMEBODY && confirms(u, info)) {
+		if (info->is_disk && info->is_sized)
+			learn(u, info);
 		return;
 	}
-	if (info->answer == LU_NO_ANSWER)
-		return;
-	match = info->answer == LU_SOMEBODY ? identity_compare(&u->info.id, &info->id)
-					    : IDENTITY_UNCERTAIN;
-	if (u->state != LU_SAME || info->is_incomplete ||
-	    (match != IDENTITY_SAME && match != IDENTITY_ALIKE))
-		lu_go(u, LU_EV_DOUBT, NULL);
-	else if (info->is_disk && info->is_sized)
-		learn(u, info);
+	u->is_learning = true;
+	lu_go(u, LU_EV_DOUBT, NULL);
+}
+
+bool
+lu_is_learning(const struct lu *u)
+{
+	return u->is_learning;
 }
 
 /*

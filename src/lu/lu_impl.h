@@ -62,6 +62,7 @@ struct lu {
 	unsigned ask_n;   /* times that it was asked in this state */
 	bool is_ask_due;  /* as soon as the last question is back */
 	bool is_answered; /* this time it said that it is the same */
+	bool is_learning; /* because of a scan, which waits for the end */
 	bool is_alike_said;
 	struct lu_info info;
 	struct fault why;

@@ -43,6 +43,8 @@ struct path_ops {
 	 */
 	void (*overheard)(
 	    struct path *p, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s);
+	/* A unit has asked itself because of a scan: lu_is_learning() is not so any more. */
+	void (*learned)(struct path *p);
 	/* A command was answered with success: the nexus does work. */
 	void (*worked)(struct path *p);
 	/* A request came while there is no nexus: it wants one.  From anywhere; may be NULL. */

@@ -112,6 +112,7 @@ static const struct path_ops path_ops = {
 	.withdraw = sim_withdraw,
 	.notice = notice,
 	.overheard = overheard,
+	.learned = worked,
 	.worked = worked,
 	.say = say,
 };

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "lu/fake_path.h"
+#include "lu/fake_pair.h"
 
 static const struct lu_ops ops;
 
@@ -74,12 +74,45 @@ a_scan_of_an_earlier_login_is_not_believed(void **state)
 	end(&f, u);
 }
 
+/* Another unit stood there; a scan finds the right one, which is known when the unit has asked. */
+static void
+a_scan_waits_for_the_unit_that_it_found_again(void **state)
+{
+	struct pair w;
+
+	(void)state;
+	for (unsigned how = 0; how < 3; how++) {
+		struct lu_info info;
+
+		pair_start(&w);
+		info = *lu_info(w.u);
+		w.units[1].naa = ELSE;
+		lu_doubt(w.u);
+		fake_target_run(&w.t, &w.f);
+		assert_int_equal(lu_state(w.u), LU_OTHER);
+		w.units[1].naa = NAA;
+		assert_false(lu_is_learning(w.u));
+		lu_learned(w.u, how == 0 ? NULL : &info);
+		assert_true(lu_is_learning(w.u));
+		assert_int_equal(w.f.learned, 0);
+		if (how == 2)
+			fake_path_down(&w.f, true);
+		else
+			fake_target_run(&w.t, &w.f);
+		assert_false(lu_is_learning(w.u));
+		assert_int_equal(w.f.learned, 1);
+		assert_int_equal(lu_state(w.u), how == 2 ? LU_UNKNOWN : LU_SAME);
+		pair_end(&w);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(work_that_is_done_is_told_once_a_login),
 		cmocka_unit_test(a_scan_of_an_earlier_login_is_not_believed),
+		cmocka_unit_test(a_scan_waits_for_the_unit_that_it_found_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,6 +31,29 @@ luns_changed(void *user)
 }
 
 static void
+placed(void *user, const struct fence_place *list, size_t n)
+{
+	struct fake_owner *o = user;
+
+	assert(!o->is_keeping && n <= SESSION_PLACES);
+	o->places++;
+	o->is_keeping = true;
+	memcpy(o->kept, list, n * sizeof *list);
+	o->n_kept = n;
+	if (!o->is_slow)
+		fake_owner_keep(o);
+}
+
+void
+fake_owner_keep(struct fake_owner *o)
+{
+	if (!o->is_keeping)
+		return;
+	o->is_keeping = false;
+	session_kept(o->s);
+}
+
+static void
 closed(void *user)
 {
 	struct fake_owner *o = user;
@@ -43,17 +66,19 @@ closed(void *user)
 	}
 }
 
-static const struct session_ops ops = { moved, redirected, luns_changed, closed };
+static const struct session_ops ops = { moved, redirected, luns_changed, placed, closed };
 
-void
-fake_owner_init_with(
-    struct fake_owner *o, uint64_t seed, unsigned n_units, struct settings *settings)
+static void
+init(struct fake_owner *o, uint64_t seed, unsigned n_units, struct settings *settings,
+    const struct fence_place *places, size_t n_places)
 {
 	struct session_cfg cfg = { .world = &o->w.world,
 		.instance = 3,
 		.target = "iqn.2026-11.org.openisw:tgt",
 		.at = { .host = "192.0.2.1", .port = 3260, .tpgt = 1 },
 		.isid = { 0x80, 1, 2, 3, 0, 3 },
+		.places = places,
+		.n_places = n_places,
 		.ops = &ops,
 		.user = o };
 
@@ -65,6 +90,20 @@ fake_owner_init_with(
 		fake_lu_init(&o->unit[i], session_path(o->s), i);
 		session_add_unit(o->s, &o->unit[i]);
 	}
+}
+
+void
+fake_owner_init_with(
+    struct fake_owner *o, uint64_t seed, unsigned n_units, struct settings *settings)
+{
+	init(o, seed, n_units, settings, NULL, 0);
+}
+
+void
+fake_owner_init_after(
+    struct fake_owner *o, uint64_t seed, const struct fence_place *places, size_t n)
+{
+	init(o, seed, 1, fake_settings(), places, n);
 }
 
 void

@@ -10,7 +10,11 @@ struct fake_owner {
 	struct fake_world w;
 	struct session *s;
 	struct lu unit[2];
-	unsigned moves, closes, luns_changes, redirects, pongs, probes;
+	unsigned moves, closes, luns_changes, redirects, pongs, probes, places;
+	bool is_slow; /* what is to be kept is not written down by itself: fake_owner_keep() */
+	bool is_keeping;
+	struct fence_place kept[SESSION_PLACES]; /* n_kept, as it was told last */
+	size_t n_kept;
 	bool frees;               /* the session, when it is told that it is closed */
 	struct session_view view; /* of the last move */
 	struct settings_redirect redirect;
@@ -24,10 +28,15 @@ void fake_owner_init(struct fake_owner *o, uint64_t seed, unsigned n_units);
 /* With these settings. */
 void fake_owner_init_with(
     struct fake_owner *o, uint64_t seed, unsigned n_units, struct settings *settings);
+/* One unit, and lives before that were at these places. */
+void fake_owner_init_after(
+    struct fake_owner *o, uint64_t seed, const struct fence_place *places, size_t n);
 /* Closes it (within its bound), and checks that nothing is left. */
 void fake_owner_fini(struct fake_owner *o);
 /* Open it and let it come online. */
 void fake_owner_online(struct fake_owner *o);
+/* What was told is written down. */
+void fake_owner_keep(struct fake_owner *o);
 void fake_owner_ping(struct fake_owner *o);
 void fake_owner_probe(struct fake_owner *o);
 /* Let time pass until the session is in this state, at most so long; false: it is not. */

@@ -18,15 +18,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/limits.h"
+
 /* Portal groups a target sends us through in an outage; more are counted as one. */
-#define FENCE_ROWS     16
+#define FENCE_ROWS     4
 #define FENCE_GRACE_US 1000000
 
+/* Where a nexus is. */
+struct fence_place {
+	char name[LIMIT_ISCSI_NAME_BYTES + 1]; /* the initiator's */
+	int32_t tpgt;                          /* -1: unknown, or several: no login reinstates it */
+	uint32_t retain_s; /* Time2Wait and Time2Retain: so long it lives when it is lost */
+};
 struct fence_row {
 	uint64_t nexus;
 	uint64_t dead_us; /* UINT64_MAX: it is not lost */
-	int32_t tpgt;     /* -1: unknown, or several: no login reinstates it */
-	uint32_t who;     /* under which name and to whom we logged in */
+	struct fence_place at;
 };
 struct fence {
 	uint64_t newest;
@@ -34,18 +41,23 @@ struct fence {
 	struct fence_row row[FENCE_ROWS]; /* by number, those that may live */
 };
 
-/*
- * A login is done: this is a new nexus (numbers grow).  tpgt: the portal group
- * that it logged in to; who: another number whenever the initiator's name is
- * another than before.
- */
-void fence_login(struct fence *f, uint64_t nexus, int32_t tpgt, uint32_t who);
-/* The newest nexus' connection is gone. */
+/* A login at b reinstates a nexus at a. */
+bool fence_reinstates(const struct fence_place *a, const struct fence_place *b);
+/* This place is in the list, where a nexus lives at least as long. */
+bool fence_covers(const struct fence_place *list, size_t n, const struct fence_place *at);
+
+/* A login is done: this is a new nexus (numbers grow). */
+void fence_login(struct fence *f, uint64_t nexus, const struct fence_place *at);
+/* One of a life before; when it was lost nobody knows: now, at the latest. */
+void fence_past(struct fence *f, uint64_t nexus, const struct fence_place *at, uint64_t now_us);
+/* The newest nexus' connection is gone; the target may have said other times. */
 void fence_lost(struct fence *f, uint64_t now_us, uint16_t time2wait_s, uint16_t time2retain_s);
 /* The target answered the newest nexus' logout. */
 void fence_logged_out(struct fence *f);
 /* Nexuses up to this one are dead at now_us. */
 uint64_t fence_dead(struct fence *f, uint64_t now_us);
+/* Those that may live, the oldest first, each place once: how many. */
+size_t fence_living(const struct fence *f, struct fence_place ret[FENCE_ROWS]);
 /* When fence_dead() grows by itself; UINT64_MAX: never. */
 uint64_t fence_next_us(const struct fence *f);
 

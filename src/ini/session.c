@@ -123,6 +123,7 @@ session_new(const struct session_cfg *cfg, struct settings *settings)
 		return NULL;
 	}
 	session_path_limits(s);
+	session_place_init(s, cfg);
 	return s;
 }
 

@@ -11,6 +11,7 @@
 #define INI_SESSION_H
 
 #include "ini/counts.h"
+#include "ini/fence.h"
 #include "ini/login_run.h"
 #include "lu/lu.h"
 #include "lu/probe.h"
@@ -56,6 +57,12 @@ struct session_ops {
 	void (*redirected)(void *user, const struct settings_redirect *r);
 	/* The target says that it has other LUNs now; at most one a pace (SESSION_NOTICE_US). */
 	void (*luns_changed)(void *user);
+	/*
+	 * At these places a nexus of it may live when we end: to be written down, for
+	 * whoever begins it anew (session_cfg).  session_kept() is the answer; until then
+	 * nothing else is told, and the session is not online where it was not before.
+	 */
+	void (*placed)(void *user, const struct fence_place *list, size_t n);
 	/* The answer to session_close(): no connection, no request; session_free() it or open it
 	 * again. */
 	void (*closed)(void *user);
@@ -70,6 +77,12 @@ struct session_cfg {
 	const char *target; /* its name, copied */
 	struct portal_address at;
 	uint8_t isid[6];
+	/*
+	 * Where nexuses of lives before may live: what placed() told last.  Borrowed; tpgt -1
+	 * where a login does not reinstate it.
+	 */
+	const struct fence_place *places;
+	size_t n_places;
 	const struct session_ops *ops;
 	void *user;
 };
@@ -80,6 +93,14 @@ struct session *session_new(const struct session_cfg *cfg, struct settings *sett
 void session_free(struct session *s);
 /* A new snapshot (owned) for the next login; limits count from now on. */
 void session_settings(struct session *s, struct settings *settings);
+/* What placed() told is written down, or cannot be. */
+void session_kept(struct session *s);
+/* So long a login waits for that, once a place. */
+#define SESSION_KEEP_US 2000000
+/* At so many places a nexus of it may live now. */
+size_t session_places(const struct session *s);
+/* So many are told at the most: those of the fence, and the one of a login. */
+#define SESSION_PLACES (FENCE_ROWS + 1)
 /* Discovery reports another tag for its address; -1: several, so that any will do. */
 void session_tag(struct session *s, int32_t tpgt);
 

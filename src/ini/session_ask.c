@@ -252,8 +252,11 @@ probed(void *user, struct probe_result *r)
 	a->result = *r;
 	r->luns = NULL;
 	a->probe = NULL;
-	if (!r->fault.is_set && !a->is_ended)
-		teach(a->s, &a->result);
+	if (r->fault.is_set || a->is_ended) {
+		answer(a);
+		return;
+	}
+	teach(a->s, &a->result);
 	session_ask_learned(a->s);
 }
 

@@ -100,6 +100,7 @@ arm_all(struct session *s)
 	    is_kept_waiting ? s->not_before_us : s->next_try_us);
 	arm(s, &s->give_up, may_give_up, session_give_up_us(s));
 	arm(s, &s->fence_timer, true, fence_next_us(&s->fence));
+	arm(s, &s->keep_timer, session_place_is_waited_for(s), s->logged_in_us + SESSION_KEEP_US);
 }
 
 static void
@@ -120,6 +121,7 @@ check_invariant(const struct session *s)
 	if (s->state == SESSION_CLOSED)
 		assert(login_run_is_down(s->run) && s->outage_us == 0);
 	assert(is_online || session_ask_is_ended(s));
+	session_place_check(s);
 }
 
 static void
@@ -196,7 +198,7 @@ decide(const struct session *s, enum session_event *ret_ev)
 		*ret_ev = SESSION_EV_LOST;
 	else if (s->is_close_asked || (is_pausing(s->state) && !s->keep))
 		*ret_ev = SESSION_EV_CLOSE;
-	else if (is_trying(s->state) && login_run_is_online(s->run))
+	else if (is_trying(s->state) && login_run_is_online(s->run) && session_place_is_kept(s))
 		*ret_ev = SESSION_EV_ONLINE;
 	else if (is_pausing(s->state) && now >= s->next_try_us)
 		*ret_ev = SESSION_EV_OPEN;
@@ -218,6 +220,10 @@ tell(struct session *s, bool may_be_freed)
 	struct session_view v;
 
 	session_ask_answer(s);
+	if (s->must_tell_places) {
+		s->must_tell_places = false;
+		s->ops->placed(s->user, s->told, s->n_told);
+	}
 	if (s->must_tell_redirect) {
 		s->must_tell_redirect = false;
 		s->ops->redirected(s->user, &s->redirect);
@@ -266,6 +272,7 @@ turn(struct session *s, bool may_be_freed)
 	/* A request that came too late is on its way back. */
 	if (s->state == SESSION_LOGOUT && login_run_is_down(s->run))
 		agenda_defer(s->world->agenda, &s->progress);
+	session_place_review(s);
 	arm_all(s);
 	check_invariant(s);
 	s->is_moving = false;
@@ -308,9 +315,25 @@ fence_due(struct agenda_timer *t)
 }
 
 static void
+keep_due(struct agenda_timer *t)
+{
+	struct session *s = LIST_ENTRY(t, struct session, keep_timer);
+
+	session_say(s, SAY_ERR,
+	    "where the session is logged in could not be written down in %u seconds; should the "
+	    "driver end before that is done, what it has sent last is not waited for",
+	    SESSION_KEEP_US / 1000000);
+	session_place(s, &s->unkept);
+	progress(s);
+}
+
+static void
 run_online(void *user)
 {
-	progress(user);
+	struct session *s = user;
+
+	s->logged_in_us = session_now(s);
+	progress(s);
 }
 
 static void
@@ -348,6 +371,7 @@ session_fsm_init(struct session *s)
 	s->retry.expired = retry_due;
 	s->give_up.expired = give_up_due;
 	s->fence_timer.expired = fence_due;
+	s->keep_timer.expired = keep_due;
 }
 
 void
@@ -356,4 +380,5 @@ session_fsm_fini(struct session *s)
 	agenda_cancel(&s->progress);
 	agenda_clear(s->world->agenda, &s->retry);
 	agenda_clear(s->world->agenda, &s->fence_timer);
+	agenda_clear(s->world->agenda, &s->keep_timer);
 }

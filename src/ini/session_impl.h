@@ -3,7 +3,6 @@
 #define INI_SESSION_IMPL_H
 
 #include "ini/backoff.h"
-#include "ini/fence.h"
 #include "ini/session.h"
 #include "lu/pool.h"
 
@@ -66,7 +65,13 @@ struct session {
 	struct list units;
 	struct fence fence;
 	struct agenda_timer fence_timer;
-	uint32_t who; /* counts initiator names */
+	/* Where nexuses may live: as it is written down; as it was told last, not answered yet. */
+	struct fence_place kept[SESSION_PLACES], told[SESSION_PLACES];
+	size_t n_kept, n_told;
+	bool is_keeping, must_tell_places;
+	uint64_t logged_in_us;
+	struct fence_place unkept; /* a login there does not wait any more; "": none */
+	struct agenda_timer keep_timer;
 	uint32_t window;
 
 	/* Notices. */
@@ -121,6 +126,19 @@ bool session_path_has_waiting(const struct session *s);
 /* An asynchronous message of the target. */
 void session_path_async(struct session *s, const struct sess_event *ev);
 void session_path_fini(struct session *s);
+
+/* ---- session_place.c: where it is is written down ---- */
+
+void session_place_init(struct session *s, const struct session_cfg *cfg);
+/* Of the run's login. */
+void session_place(const struct session *s, struct fence_place *ret);
+bool session_place_is_kept(const struct session *s);
+/* It has logged in, and is not online because of that. */
+bool session_place_is_waited_for(const struct session *s);
+/* Once a turn: is there anything else to write down? */
+void session_place_review(struct session *s);
+/* The invariant. */
+void session_place_check(const struct session *s);
 
 /* ---- session_ask.c: questions, each answered once ---- */
 

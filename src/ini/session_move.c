@@ -79,8 +79,9 @@ note_redirect(struct session *s)
 static void
 went_online(struct session *s)
 {
-	if (strcmp(s->initiator_name, s->settings->initiator_name) != 0)
-		s->who++; /* a login under another name reinstates nothing */
+	struct fence_place here;
+
+	session_place(s, &here);
 	cut_copy(s->initiator_name, sizeof s->initiator_name, s->settings->initiator_name);
 	note_redirect(s);
 	s->is_reopened = s->has_login;
@@ -88,7 +89,7 @@ went_online(struct session *s)
 	s->online_us = session_now(s);
 	s->time2wait_s = 0;
 	fault_clear(&s->last);
-	fence_login(&s->fence, s->path.nexus + 1, sess_tpgt(s->sess), s->who);
+	fence_login(&s->fence, s->path.nexus + 1, &here);
 	session_say(s, SAY_NOTE, "online");
 	session_path_up(s);
 }

@@ -112,13 +112,23 @@ a_probe_is_told_when_the_units_have_asked(void **state)
 	fake_world_run(&o.w, 1000);
 	assert_int_equal(o.probes, 2);
 	assert_true(o.probe_fault.is_set);
+	/* A probe that the target does not answer waits for no unit. */
+	assert_true(fake_owner_until(&o, SESSION_ONLINE, 3 * SECOND));
+	o.unit[0].is_learning = true;
+	fake_probe_us = 100 * SECOND;
+	fake_owner_probe(&o);
+	fake_world_run(&o.w, 30 * SECOND + 1000);
+	fake_probe_us = 1000;
+	assert_int_equal(o.probes, 3);
+	assert_true(o.probe_fault.is_set);
+	fake_lu_asked(&o.unit[0]);
 	/* One does not answer: the probe did. */
 	assert_true(fake_owner_until(&o, SESSION_ONLINE, 3 * SECOND));
 	fake_owner_probe(&o);
 	fake_world_run(&o.w, 30 * SECOND - 1000);
-	assert_int_equal(o.probes, 2);
-	fake_world_run(&o.w, 2000);
 	assert_int_equal(o.probes, 3);
+	fake_world_run(&o.w, 2000);
+	assert_int_equal(o.probes, 4);
 	assert_false(o.probe_fault.is_set);
 	fake_lu_asked(&o.unit[0]);
 	fake_lu_asked(&o.unit[1]);

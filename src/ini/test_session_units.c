@@ -123,6 +123,15 @@ luns_changed(void *user)
 }
 
 static void
+placed(void *user, const struct fence_place *list, size_t n)
+{
+	(void)user;
+	(void)list;
+	(void)n;
+	session_kept(t.s);
+}
+
+static void
 closed(void *user)
 {
 	(void)user;
@@ -145,7 +154,7 @@ unit_changed(void *user, struct lu *u)
 	(void)u;
 }
 
-static const struct session_ops session_ops = { moved, redirected, luns_changed, closed };
+static const struct session_ops session_ops = { moved, redirected, luns_changed, placed, closed };
 static const struct lu_ops unit_ops = { unit_moved, unit_changed };
 
 static void

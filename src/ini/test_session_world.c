@@ -239,6 +239,9 @@ owner_step(void)
 		break;
 	default:
 		fake_lu_asked(&t.o.unit[0]);
+		t.o.is_slow = chance(2) == 0;
+		if (chance(3) == 0)
+			fake_owner_keep(&t.o);
 		fake_lu_io(&t.o.unit[chance(2)], 1 + chance(3));
 		break;
 	}

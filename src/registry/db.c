@@ -332,6 +332,31 @@ db_grow(struct registry *r, void **array, size_t n, size_t element_bytes)
 	return memset((char *)*array + n * element_bytes, 0, element_bytes);
 }
 
+int
+db_list(struct registry *r, sqlite3_stmt *stmt, size_t element_bytes, db_take *take, void **ret,
+    size_t *ret_n)
+{
+	void *list = NULL, *element;
+	size_t n = 0;
+	int err;
+
+	while ((err = db_row(r, stmt)) > 0) {
+		element = db_grow(r, &list, n, element_bytes);
+		err = element == NULL ? -ENOMEM : take(r, stmt, element);
+		if (err < 0)
+			break;
+		n++;
+	}
+	db_done(stmt);
+	if (err < 0) {
+		free(list);
+		return err;
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
 static int
 prepare(struct registry *r, const char *sql, sqlite3_stmt **ret)
 {

@@ -126,4 +126,12 @@ int db_check_address(struct registry *r, const struct registry_address *a, struc
  */
 void *db_grow(struct registry *r, void **array, size_t n, size_t element_bytes);
 
+/*
+ * All rows of a query, which is done afterwards: *ret_n elements, zeroed before take()
+ * fills them, in memory for free().
+ */
+typedef int db_take(struct registry *r, sqlite3_stmt *stmt, void *ret_element);
+int db_list(struct registry *r, sqlite3_stmt *stmt, size_t element_bytes, db_take *take, void **ret,
+    size_t *ret_n);
+
 #endif

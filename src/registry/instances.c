@@ -85,40 +85,27 @@ registry_session_instance(struct registry *r, const char *target, const struct r
 	return err;
 }
 
+static int
+take_session(struct registry *r, sqlite3_stmt *stmt, void *ret)
+{
+	struct registry_session *s = ret;
+	int64_t instance = 0;
+	int err = db_column_number(r, stmt, 0, LIMIT_SESSIONS - 1, &instance);
+
+	if (err == 0)
+		err = db_column_text(r, stmt, 1, s->target, sizeof s->target);
+	s->instance = (uint32_t)instance;
+	return err < 0 ? err : db_column_address(r, stmt, 2, &s->a);
+}
+
 int
 registry_session_list(struct registry *r, struct registry_session **ret, size_t *ret_n)
 {
-	struct registry_session *s;
 	sqlite3_stmt *stmt;
-	void *list = NULL;
-	int64_t instance = 0;
-	size_t n = 0;
 	int err = db_query(r, &stmt,
 	    "SELECT instance, target, address, port, tpgt FROM session ORDER BY instance", "");
 
-	if (err < 0)
-		return err;
-	while ((err = db_row(r, stmt)) > 0) {
-		s = db_grow(r, &list, n, sizeof *s);
-		err = s == NULL ? -ENOMEM
-				: db_column_number(r, stmt, 0, LIMIT_SESSIONS - 1, &instance);
-		if (err == 0)
-			err = db_column_text(r, stmt, 1, s->target, sizeof s->target);
-		if (err == 0)
-			err = db_column_address(r, stmt, 2, &s->a);
-		if (err < 0)
-			break;
-		s->instance = (uint32_t)instance;
-		n++;
-	}
-	db_done(stmt);
-	if (err < 0) {
-		free(list);
-		return err;
-	}
-	*ret = list;
-	*ret_n = n;
-	return 0;
+	return err < 0 ? err : db_list(r, stmt, sizeof **ret, take_session, (void **)ret, ret_n);
 }
 
 /* Every row that has a hardware path like `pattern` (GLOB). */
@@ -246,19 +233,20 @@ registry_io_instance(
 }
 
 static int
-take_io(struct registry *r, sqlite3_stmt *stmt, struct registry_io *ret)
+take_io(struct registry *r, sqlite3_stmt *stmt, void *ret)
 {
+	struct registry_io *io = ret;
 	char name[32];
 	int64_t instance = 0;
 	int err = db_column_text(r, stmt, 0, name, sizeof name);
 
-	if (err == 0 && !registry_class_find(name, &ret->class))
+	if (err == 0 && !registry_class_find(name, &io->class))
 		err = db_failed(r, SQLITE_CORRUPT);
 	if (err == 0)
 		err = db_column_number(r, stmt, 1, UINT32_MAX, &instance);
 	if (err == 0)
-		err = db_column_text(r, stmt, 2, ret->hw_path, sizeof ret->hw_path);
-	ret->instance = (uint32_t)instance;
+		err = db_column_text(r, stmt, 2, io->hw_path, sizeof io->hw_path);
+	io->instance = (uint32_t)instance;
 	return err;
 }
 
@@ -275,30 +263,13 @@ compare_io(const void *x, const void *y)
 int
 registry_io_list(struct registry *r, struct registry_io **ret, size_t *ret_n)
 {
-	struct registry_io *io;
 	sqlite3_stmt *stmt;
-	void *list = NULL;
-	size_t n = 0;
 	int err = db_query(r, &stmt, "SELECT class, instance, hw_path FROM io", "");
 
-	if (err < 0)
-		return err;
-	while ((err = db_row(r, stmt)) > 0) {
-		io = db_grow(r, &list, n, sizeof *io);
-		err = io == NULL ? -ENOMEM : take_io(r, stmt, io);
-		if (err < 0)
-			break;
-		n++;
-	}
-	db_done(stmt);
-	if (err < 0) {
-		free(list);
-		return err;
-	}
+	if (err == 0)
+		err = db_list(r, stmt, sizeof **ret, take_io, (void **)ret, ret_n);
 	/* In the order of classes.def, which SQL does not know. */
-	if (n > 0)
-		qsort(list, n, sizeof *io, compare_io);
-	*ret = list;
-	*ret_n = n;
-	return 0;
+	if (err == 0 && *ret_n > 0)
+		qsort(*ret, *ret_n, sizeof **ret, compare_io);
+	return err;
 }

@@ -174,34 +174,22 @@ registry_device_remove(struct registry *r, const char *name)
 	return db_end(r, err);
 }
 
+static int
+take_device(struct registry *r, sqlite3_stmt *stmt, void *ret)
+{
+	struct registry_device *d = ret;
+	int err = db_column_text(r, stmt, 0, d->name, sizeof d->name);
+
+	return err < 0 ? err : db_column_text(r, stmt, 1, d->hw_path, sizeof d->hw_path);
+}
+
 int
 registry_device_list(struct registry *r, struct registry_device **ret, size_t *ret_n)
 {
-	struct registry_device *d;
 	sqlite3_stmt *stmt;
-	void *list = NULL;
-	size_t n = 0;
 	int err = db_query(r, &stmt, "SELECT name, hw_path FROM device ORDER BY id", "");
 
-	if (err < 0)
-		return err;
-	while ((err = db_row(r, stmt)) > 0) {
-		d = db_grow(r, &list, n, sizeof *d);
-		err = d == NULL ? -ENOMEM : db_column_text(r, stmt, 0, d->name, sizeof d->name);
-		if (err == 0)
-			err = db_column_text(r, stmt, 1, d->hw_path, sizeof d->hw_path);
-		if (err < 0)
-			break;
-		n++;
-	}
-	db_done(stmt);
-	if (err < 0) {
-		free(list);
-		return err;
-	}
-	*ret = list;
-	*ret_n = n;
-	return 0;
+	return err < 0 ? err : db_list(r, stmt, sizeof **ret, take_device, (void **)ret, ret_n);
 }
 
 /* ---- redirections ---- */

@@ -238,6 +238,21 @@ int registry_session_list(struct registry *r, struct registry_session **ret, siz
 /* The instance becomes free for others, and with it all hardware paths below it.  -ENOENT */
 int registry_session_remove(struct registry *r, uint32_t instance);
 
+/* ---- nexuses that sessions may have left at a target ---- */
+
+struct registry_nexus {
+	char name[LIMIT_ISCSI_NAME_BYTES + 1]; /* under which the initiator logged in */
+	int32_t tpgt;      /* -1: unknown, or no login of this session reinstates it */
+	uint32_t retain_s; /* Time2Wait and Time2Retain */
+};
+
+/* These, instead of those of this session and of sessions that the target has no more. */
+int registry_nexus_set(struct registry *r, const char *target, uint32_t instance,
+    const struct registry_nexus *list, size_t n);
+/* Of this session, and of sessions that the target has no more; *ret is for free(). */
+int registry_nexus_list(struct registry *r, const char *target, uint32_t instance,
+    struct registry_nexus **ret, size_t *ret_n);
+
 /* ---- hardware paths ---- */
 
 #define REGISTRY_HW_PATH_BYTES 63

@@ -53,32 +53,19 @@ registry_discovery_remove(struct registry *r, const struct registry_address *a)
 	return db_end(r, err);
 }
 
+static int
+take_address(struct registry *r, sqlite3_stmt *stmt, void *ret)
+{
+	return db_column_address(r, stmt, 0, ret);
+}
+
 int
 registry_discovery_list(struct registry *r, struct registry_address **ret, size_t *ret_n)
 {
-	struct registry_address *a;
 	sqlite3_stmt *stmt;
-	void *list = NULL;
-	size_t n = 0;
 	int err = db_query(r, &stmt, "SELECT address, port, tpgt FROM discovery ORDER BY id", "");
 
-	if (err < 0)
-		return err;
-	while ((err = db_row(r, stmt)) > 0) {
-		a = db_grow(r, &list, n, sizeof *a);
-		err = a == NULL ? -ENOMEM : db_column_address(r, stmt, 0, a);
-		if (err < 0)
-			break;
-		n++;
-	}
-	db_done(stmt);
-	if (err < 0) {
-		free(list);
-		return err;
-	}
-	*ret = list;
-	*ret_n = n;
-	return 0;
+	return err < 0 ? err : db_list(r, stmt, sizeof **ret, take_address, (void **)ret, ret_n);
 }
 
 /* ---- operational targets ---- */
@@ -302,15 +289,21 @@ registry_target_found(struct registry *r, const char *name, const struct registr
 	return see(r, name, NULL, REGISTRY_SENDTARGETS, a, by, share, now_s, ret_new);
 }
 
+static int
+take_found(struct registry *r, sqlite3_stmt *stmt, void *ret)
+{
+	struct registry_found *f = ret;
+	int err = db_column_text(r, stmt, 0, f->target, sizeof f->target);
+
+	return err < 0 ? err : db_column_address(r, stmt, 1, &f->a);
+}
+
 int
 registry_found_list(struct registry *r, const struct registry_address *by,
     struct registry_found **ret, size_t *ret_n)
 {
-	struct registry_found *f;
 	struct db_address d;
 	sqlite3_stmt *stmt;
-	void *list = NULL;
-	size_t n = 0;
 	int err = db_check_address(r, by, &d);
 
 	if (err == 0)
@@ -321,25 +314,7 @@ registry_found_list(struct registry *r, const struct registry_address *by,
 		    " AND (SELECT count(*) FROM found o WHERE o.address = f.address) = 1"
 		    " ORDER BY a.id",
 		    "ni", &d, (int64_t)REGISTRY_STATIC);
-	if (err < 0)
-		return err;
-	while ((err = db_row(r, stmt)) > 0) {
-		f = db_grow(r, &list, n, sizeof *f);
-		err = f == NULL ? -ENOMEM : db_column_text(r, stmt, 0, f->target, sizeof f->target);
-		if (err == 0)
-			err = db_column_address(r, stmt, 1, &f->a);
-		if (err < 0)
-			break;
-		n++;
-	}
-	db_done(stmt);
-	if (err < 0) {
-		free(list);
-		return err;
-	}
-	*ret = list;
-	*ret_n = n;
-	return 0;
+	return err < 0 ? err : db_list(r, stmt, sizeof **ret, take_found, (void **)ret, ret_n);
 }
 
 static int

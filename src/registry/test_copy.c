@@ -166,6 +166,19 @@ any_address(void)
 }
 
 static void
+change_way(const char *name, const struct registry_address *a, const struct registry_address *b)
+{
+	const struct registry_nexus list[2] = { { "iqn.a", (int32_t)pick(3) - 1, 22 },
+		{ "iqn.b", 1, pick(100) } };
+
+	if (pick(2) == 0)
+		(void)registry_nexus_set(copy, name, pick(6), list, pick(3));
+	else
+		(void)(pick(2) ? registry_redirect_set(copy, name, a, b)
+			       : registry_redirect_remove(copy, name, a));
+}
+
+static void
 change_once(void)
 {
 	struct registry_address a = any_address(), b = any_address();
@@ -220,8 +233,7 @@ change_once(void)
 			       : registry_device_remove(copy, value));
 		break;
 	case 12:
-		(void)(pick(2) ? registry_redirect_set(copy, name, &a, &b)
-			       : registry_redirect_remove(copy, name, &a));
+		change_way(name, &a, &b);
 		break;
 	default:
 		fail();

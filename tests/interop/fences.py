@@ -47,6 +47,48 @@ def redirected(t):
             assert second.ended - start > 5 - 0.2, "the second write was acknowledged after %.1f s" % (second.ended - start)
 
 
+def killed(made, _old):
+    made.driver.kill()
+    made.restart_driver()
+
+
+def removed(made, old):
+    """The logout is lost; the target is added again."""
+    old.on_logout = lambda _: SILENT
+    made.request("target.remove", name=old.name, force=True)
+    old.on_logout = lambda _: None
+    made.request("scan")
+
+
+def another_life(t):
+    for what, event in (("the driver is killed", killed), ("the target is removed, its logout is lost", removed)):
+        with t.case("%s, then redirected to another portal group: writes wait for what it left" % what, 90):
+            old, new = two_portals([Unit(0)], DefaultTime2Wait="2", DefaultTime2Retain="3")
+            with old, new, field.world(t, old, ReplacementTimeout=60) as made:
+                first, held = held_write(old, field.path(made), field.block("1"))
+                old.on_login = lambda _: moved_to(new.portal())
+                new.on_command = lambda _: None
+                event(made, old)
+                field.wait_online(made)
+                start = new.online()[0]
+                second = field.write(field.path(made), 0, field.block("2"))
+                field.read(field.path(made), 0).good(3)
+                assert second.ended is None, "nobody waited for the old portal group"
+                held.execute()
+                second.good(30)
+                assert second.took > 4, "the second write was acknowledged after %.1f s" % second.took
+                assert start.target.unit(0).disk.read(0, 4) == b"2222"
+                first.wait(10)
+        with t.case("%s, then a login where it was: nothing waits" % what):
+            with FieldTarget() as target, field.world(t, target) as made:
+                first, _ = held_write(target, field.path(made), field.block("1"))
+                target.on_command = lambda _: None
+                event(made, target)
+                field.wait_online(made)
+                field.write(field.path(made), 0, field.block("2")).good(2)
+                first.wait(10)
+
+
 def same_group(t):
     with t.case("a login in the same portal group ends the old nexus: nothing waits"):
         with FieldTarget() as target, field.world(t, target) as made:
@@ -115,7 +157,7 @@ def order(t):
 
 def main():
     with tap.script() as t:
-        for part in (same_group, redirected_within, same_isid, order, is_reset, redirected):
+        for part in (same_group, redirected_within, same_isid, order, is_reset, redirected, another_life):
             part(t)
 
 

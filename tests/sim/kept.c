@@ -1,9 +1,12 @@
 #include "kept.h"
 
+#include <string.h>
+
 #include "conf.h"
 
 /* The registry's thread has what changed by itself in its file within this. */
 #define LATE_US 20000
+#define SLOW_US 1900000
 
 void
 kept_settings(struct owner *o, const struct settings *s)
@@ -21,14 +24,47 @@ kept_redirect(struct owner *o, const struct settings_redirect *r)
 	o->kept.redirect_us = sim_now(o->w) + rng_below(&o->rng, LATE_US);
 }
 
+static void
+written(struct agenda_timer *t)
+{
+	struct owner *o = LIST_ENTRY(t, struct owner, kept.write);
+
+	o->kept.written = o->kept.places;
+	if (o->s != NULL)
+		session_kept(o->s);
+}
+
+void
+kept_init(struct owner *o)
+{
+	o->kept.write.expired = written;
+}
+
+void
+kept_places(struct owner *o, const struct fence_place *list, size_t n)
+{
+	uint32_t us = rng_chance(&o->rng, 50) ? SLOW_US : LATE_US;
+
+	o->kept.places.n = n;
+	memcpy(o->kept.places.list, list, n * sizeof *list);
+	agenda_set(&o->w->agenda, &o->kept.write, sim_now(o->w) + rng_below(&o->rng, us));
+}
+
+void
+kept_crash(struct owner *o)
+{
+	if (sim_now(o->w) < o->kept.redirect_us)
+		o->kept.redirect = o->kept.redirect_before;
+	o->kept.redirect_us = 0;
+	agenda_clear(&o->w->agenda, &o->kept.write);
+	o->kept.places = o->kept.written;
+}
+
 struct settings *
 kept_snapshot(struct owner *o)
 {
 	struct settings *s = settings_new();
 
-	if (sim_now(o->w) < o->kept.redirect_us)
-		o->kept.redirect = o->kept.redirect_before; /* it was not written any more */
-	o->kept.redirect_us = 0;
 	*s = o->kept.settings;
 	s->redirect = o->kept.redirect;
 	conf_auth(o, s);

@@ -8,6 +8,11 @@
 void kept_settings(struct owner *o, const struct settings *s);
 /* A permanent redirection; nobody waits until it is written down. */
 void kept_redirect(struct owner *o, const struct settings_redirect *r);
+void kept_init(struct owner *o);
+/* Where nexuses may live; session_kept() follows. */
+void kept_places(struct owner *o, const struct fence_place *list, size_t n);
+/* What is not written yet is lost. */
+void kept_crash(struct owner *o);
 /* The settings of one that starts now. */
 struct settings *kept_snapshot(struct owner *o);
 

@@ -1,6 +1,6 @@
 /*
  * usage: sim [--seed N | --seeds A-B] [--steps M] [--drop LIST] [--trace] [--plan] [--visits]
- * [--orphans] [--last N]
+ * [--last N]
  *
  * A failure is one line: seed, step, oracle, what happened, and the command that plays it again.
  */
@@ -32,7 +32,7 @@ static struct {
 	uint64_t first, last, steps;
 	const char *drop, *program;
 	unsigned rows;
-	bool is_traced, is_plan_wanted, are_visits_wanted, are_orphans_kept;
+	bool is_traced, is_plan_wanted, are_visits_wanted;
 } opt = { .first = 1, .last = 1, .steps = STEPS, .rows = 20 };
 
 static void failed(const char *oracle, const char *text) __attribute__((noreturn));
@@ -45,12 +45,11 @@ failed(const char *oracle, const char *text)
 		sim_dump(w, opt.rows);
 	(void)fflush(stdout);
 	(void)fprintf(stderr,
-	    "FAILED seed %llu, step %llu, %s: %s; replay: %s --seed %llu --steps %llu%s%s%s "
+	    "FAILED seed %llu, step %llu, %s: %s; replay: %s --seed %llu --steps %llu%s%s "
 	    "--trace\n",
 	    (unsigned long long)w->seed, (unsigned long long)w->step, oracle, text, opt.program,
 	    (unsigned long long)w->seed, (unsigned long long)opt.steps,
-	    opt.drop != NULL ? " --drop " : "", opt.drop != NULL ? opt.drop : "",
-	    opt.are_orphans_kept ? " --orphans" : "");
+	    opt.drop != NULL ? " --drop " : "", opt.drop != NULL ? opt.drop : "");
 	_exit(1);
 }
 
@@ -79,7 +78,7 @@ usage(void)
 {
 	(void)fprintf(stderr,
 	    "usage: %s [--seed N | --seeds A-B] [--steps M] [--drop LIST] [--trace] "
-	    "[--plan] [--visits] [--orphans] [--last N]\n",
+	    "[--plan] [--visits] [--last N]\n",
 	    opt.program);
 	return 2;
 }
@@ -105,8 +104,6 @@ parse(int argc, char **argv)
 			opt.is_traced = true;
 		else if (strcmp(word, "--plan") == 0)
 			opt.is_plan_wanted = true;
-		else if (strcmp(word, "--orphans") == 0)
-			opt.are_orphans_kept = true;
 		else if (strcmp(word, "--visits") == 0)
 			opt.are_visits_wanted = true;
 		else if (value == NULL)
@@ -140,8 +137,7 @@ run_all(void)
 {
 	static struct sim w;
 	struct {
-		uint64_t steps, requests, failed, commands, pdus, logins, ghosts, killed, crashes,
-		    orphans;
+		uint64_t steps, requests, failed, commands, pdus, logins, ghosts, killed, crashes;
 		double virtual_s;
 	} sum = { 0 };
 	double begin = seconds(), took;
@@ -150,7 +146,6 @@ run_all(void)
 	for (uint64_t seed = opt.first; seed <= opt.last; seed++) {
 		(void)alarm(STUCK_S);
 		world_make(&w, seed, opt.drop, opt.is_traced);
-		w.are_orphans_kept = opt.are_orphans_kept;
 		if (opt.is_plan_wanted)
 			plan_print(&w);
 		world_run(&w, opt.steps);
@@ -163,20 +158,19 @@ run_all(void)
 		sum.ghosts += w.ghosts;
 		sum.killed += w.killed;
 		sum.crashes += w.life;
-		sum.orphans += w.orphans;
 		sum.virtual_s += (double)(sim_now(&w) - w.begin_us) / 1e6;
 	}
 	took = seconds() - begin;
 	(void)printf(
 	    "%llu schedules, %llu steps, %.0f virtual seconds, %llu logins, %llu requests, "
 	    "%llu failed, %llu commands, %llu PDUs, %llu late executions, %llu nexuses "
-	    "killed, %llu crashes, %llu orphans; %.1f s, %.0f schedules a second\n",
+	    "killed, %llu crashes; %.1f s, %.0f schedules a second\n",
 	    (unsigned long long)(opt.last - opt.first + 1), (unsigned long long)sum.steps,
 	    sum.virtual_s, (unsigned long long)sum.logins, (unsigned long long)sum.requests,
 	    (unsigned long long)sum.failed, (unsigned long long)sum.commands,
 	    (unsigned long long)sum.pdus, (unsigned long long)sum.ghosts,
-	    (unsigned long long)sum.killed, (unsigned long long)sum.crashes,
-	    (unsigned long long)sum.orphans, took, (double)(opt.last - opt.first + 1) / took);
+	    (unsigned long long)sum.killed, (unsigned long long)sum.crashes, took,
+	    (double)(opt.last - opt.first + 1) / took);
 }
 
 int

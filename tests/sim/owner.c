@@ -251,6 +251,16 @@ luns_changed(void *user)
 }
 
 static void
+placed(void *user, const struct fence_place *list, size_t n)
+{
+	struct owner *o = user;
+
+	TRACE(o->w, "session %u: it may live at %u places, the last one in group %d", o->i, n,
+	    n > 0 ? list[n - 1].tpgt : -1);
+	kept_places(o, list, n);
+}
+
+static void
 closed(void *user)
 {
 	struct owner *o = user;
@@ -262,7 +272,7 @@ closed(void *user)
 		    &o->w->agenda, &o->later, sim_now(o->w) + rng_span(&o->rng, 1000, 10 * SECOND));
 }
 
-static const struct session_ops session_ops = { moved, redirected, luns_changed, closed };
+static const struct session_ops session_ops = { moved, redirected, luns_changed, placed, closed };
 
 static void
 ponged(void *user, const struct session_ping *ping)
@@ -326,6 +336,37 @@ owner_close(struct owner *o, bool is_cut)
 	session_close(o->s);
 }
 
+static void
+begin(struct owner *o, struct settings *settings)
+{
+	struct session_cfg cfg = { .instance = o->i + 1, .ops = &session_ops, .user = o };
+
+	isid_normal(cfg.isid, 0x123456, o->i + 1);
+	cfg.world = &o->world;
+	cfg.target = o->t->name;
+	(void)snprintf(cfg.at.host, sizeof cfg.at.host, "10.0.%u.0", o->i);
+	cfg.at.port = 3260;
+	cfg.at.tpgt = o->tpgt;
+	cfg.places = o->kept.places.list;
+	cfg.n_places = o->kept.places.n;
+	o->s = session_new(&cfg, settings);
+	o->state = session_state(o->s);
+	owner_open(o);
+}
+
+/* As one that starts: it is not redirected yet, or was for good. */
+static void
+begin_anew(struct owner *o)
+{
+	struct settings *settings = kept_snapshot(o);
+	const struct settings_redirect *r = &settings->redirect;
+
+	o->must_dial = 0;
+	if (r->is_set)
+		(void)sscanf(r->to.host, "10.0.%*u.%d", &o->must_dial);
+	begin(o, settings);
+}
+
 /* Open it again, as soon as nothing of the old units is left. */
 static void
 later(struct agenda_timer *t)
@@ -337,8 +378,18 @@ later(struct agenda_timer *t)
 			agenda_set(&o->w->agenda, t, sim_now(o->w) + 1000);
 			return;
 		}
-	if (!o->w->is_ending)
+	if (o->w->is_ending)
+		return;
+	/* Its target was removed, and added again. */
+	if (rng_chance(&o->rng, 500)) {
+		TRACE(o->w, "session %u: it is made anew", o->i);
+		agenda_clear(&o->w->agenda, &o->kept.write); /* nobody waits for the answer */
+		o->kept.written = o->kept.places;
+		session_free(o->s);
+		begin_anew(o);
+	} else {
 		owner_open(o);
+	}
 }
 
 /* owner_check() looks after every turn what is due. */
@@ -354,22 +405,6 @@ owner_excuse(struct owner *o)
 	o->excused_us = sim_now(o->w);
 }
 
-static void
-begin(struct owner *o, struct settings *settings)
-{
-	struct session_cfg cfg = { .instance = o->i + 1, .ops = &session_ops, .user = o };
-
-	isid_normal(cfg.isid, 0x123456, o->i + 1);
-	cfg.world = &o->world;
-	cfg.target = o->t->name;
-	(void)snprintf(cfg.at.host, sizeof cfg.at.host, "10.0.%u.0", o->i);
-	cfg.at.port = 3260;
-	cfg.at.tpgt = o->tpgt;
-	o->s = session_new(&cfg, settings);
-	o->state = session_state(o->s);
-	owner_open(o);
-}
-
 void
 owner_init(struct owner *o, struct sim *w, unsigned i)
 {
@@ -382,6 +417,7 @@ owner_init(struct owner *o, struct sim *w, unsigned i)
 	rng_init(&o->weather.rng, w->seed, 0x200 + i);
 	o->weather.latency_us = rng_span(&o->rng, 20, 5000);
 	host_init(o);
+	kept_init(o);
 	o->later.expired = later;
 	o->wake.expired = woken;
 	o->tpgt = rng_chance(&o->rng, 500) ? -1 : (int32_t)o->t->groups[0];
@@ -401,6 +437,7 @@ void
 owner_vanish(struct owner *o, bool is_silent)
 {
 	host_vanish(o, is_silent);
+	kept_crash(o);
 	for (unsigned i = 0; i < SIM_PLACES; i++) {
 		struct unit *u = &o->units[i];
 
@@ -420,13 +457,7 @@ owner_vanish(struct owner *o, bool is_silent)
 void
 owner_return(struct owner *o)
 {
-	struct settings *settings = kept_snapshot(o);
-	const struct settings_redirect *r = &settings->redirect;
-
-	o->must_dial = 0;
-	if (r->is_set)
-		(void)sscanf(r->to.host, "10.0.%*u.%d", &o->must_dial);
-	begin(o, settings);
+	begin_anew(o);
 }
 
 void
@@ -434,6 +465,7 @@ owner_fini(struct owner *o)
 {
 	agenda_clear(&o->w->agenda, &o->later);
 	agenda_clear(&o->w->agenda, &o->wake);
+	agenda_clear(&o->w->agenda, &o->kept.write);
 	for (unsigned i = 0; i < SIM_PLACES; i++)
 		user_stop(&o->units[i]);
 	if (o->s->path.in_flight != 0 || pool_used(o->s->path.pool) != 0)

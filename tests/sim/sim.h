@@ -174,6 +174,12 @@ struct kept {
 	} auth;
 	struct settings_redirect redirect, redirect_before;
 	uint64_t redirect_us; /* then it is written down; until then the one before is */
+	/* Where nexuses may live: in memory, and in the file. */
+	struct kept_places {
+		size_t n;
+		struct fence_place list[SESSION_PLACES];
+	} places, written;
+	struct agenda_timer write; /* then they are written down */
 	struct {
 		struct identity id;
 		struct disk *disk; /* NULL: none is known */
@@ -302,11 +308,11 @@ struct sim {
 	/* Challenges of the initiator, each once. */
 	uint64_t challenge[SIM_CHALLENGES];
 	unsigned challenges;
-	bool is_down, are_orphans_kept;
+	bool is_down;
 	unsigned life;
 	struct agenda_timer restart;
 	/* What happened. */
-	uint64_t requests, failed, commands, pdus, logins, ghosts, killed, orphans;
+	uint64_t requests, failed, commands, pdus, logins, ghosts, killed;
 };
 
 /* Memory that need not be zeroed for each world. */

@@ -159,7 +159,6 @@ tconn_new(struct target *t, struct net *net, unsigned portal)
 	c->t = t;
 	c->net = net;
 	c->portal = portal;
-	c->life = w->life;
 	c->is_first = true;
 	c->death.expired = dies;
 	c->close_timer.expired = close_due;

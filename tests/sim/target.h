@@ -58,7 +58,6 @@ struct tconn {
 	uint8_t ping_lun[8];
 	uint32_t got_max_cmd_sn, got_stat_sn; /* sent so far: the initiator may have them */
 	uint16_t tsih;
-	unsigned life;                   /* of the initiator that made it */
 	struct list tasks;               /* in the order in which they came */
 	uint32_t next_unsol;             /* no task may begin its Data-Out before */
 	struct agenda_timer close_timer; /* it will close */

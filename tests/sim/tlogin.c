@@ -209,17 +209,6 @@ is_reinstated(const struct tconn *c, const struct tconn *old)
 	       c->t->groups[old->portal] == c->t->groups[c->portal];
 }
 
-/*
- * An initiator that starts anew does not know of nexuses of its life before in other portal groups,
- * or under another name.  That a target executes nothing of them any more is assumed
- * (doc/proof.md); --orphans plays worlds without that.
- */
-static bool
-is_orphan(const struct tconn *c, const struct tconn *old)
-{
-	return old->life < c->life && !is_reinstated(c, old);
-}
-
 static void
 reinstate(struct tconn *c)
 {
@@ -229,13 +218,8 @@ reinstate(struct tconn *c)
 
 		if (o == c || !o->is_alive || memcmp(o->isid, c->isid, 6) != 0)
 			continue;
-		if (is_orphan(c, o)) {
-			c->t->w->orphans += !list_empty(&o->tasks);
-			if (c->t->w->are_orphans_kept)
-				continue;
-		} else if (!is_reinstated(c, o)) {
+		if (!is_reinstated(c, o))
 			continue;
-		}
 		TRACE(c->t->w, "target %u: a session is reinstated", c->t->i);
 		tconn_kill(o);
 	}

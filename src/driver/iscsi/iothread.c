@@ -35,6 +35,7 @@ iothread_drop_begin(struct mail *m)
 	struct mail_begin *b = LIST_ENTRY(m, struct mail_begin, mail);
 
 	settings_free(b->cfg.settings);
+	free(b->cfg.places);
 	free(b);
 }
 

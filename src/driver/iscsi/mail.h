@@ -37,8 +37,10 @@ struct nexus_cfg {
 	uint8_t isid[6];
 	char about[LIMIT_ADDRESS_BYTES + 16]; /* for messages */
 	struct settings *settings;            /* owned */
-	struct stat_block *stats;             /* outlives the nexus */
-	struct mail_address wanted;           /* the other half; its generation is ours */
+	struct fence_place *places;           /* of lives before: n_places, owned, or NULL */
+	size_t n_places;
+	struct stat_block *stats;   /* outlives the nexus */
+	struct mail_address wanted; /* the other half; its generation is ours */
 };
 struct mail_begin {
 	struct mail mail;
@@ -68,6 +70,7 @@ struct mail_close {
 	bool is_gone;            /* the answer: there was none any more */
 	bool is_logout_lost;     /* the answer, as session_view has it; */
 	struct fault last;       /* this, too */
+	bool is_any_left;        /* of its nexuses one may live */
 	struct conn_counts core; /* is_last: what it counted in its life */
 	struct ini_counts counts;
 	struct list link; /* the nexus' */
@@ -120,6 +123,13 @@ struct mail_view {
 };
 struct mail_luns {
 	struct mail mail;
+};
+/* Answered when it is kept. */
+struct mail_places {
+	struct mail mail;
+	struct fence_place list[SESSION_PLACES];
+	size_t n;
+	uint32_t instance; /* the main loop's while it has it */
 };
 struct mail_redirect {
 	struct mail mail;

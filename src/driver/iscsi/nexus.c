@@ -1,5 +1,3 @@
-#include "driver/iscsi/nexus.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,33 +5,11 @@
 
 #include "base/cut.h"
 #include "driver/call.h"
+#include "driver/iscsi/nexus_impl.h"
 #include "sys/log.h"
 
 /* Units whose last command is on its way back are looked at again so often. */
 #define HOST_DRAIN_US 10000
-
-struct nexus {
-	struct list link; /* iothread.hosts */
-	struct iothread *iothread;
-	struct iscsi_world world;
-	struct mail_slot slot;
-	struct nexus_cfg cfg;
-	struct session *s;
-	void *user;                /* the adaptation layer's */
-	struct list opens, closes; /* questions that are not answered yet */
-	bool is_last;
-	struct agenda_timer drain;
-	struct agenda_work opened; /* the session has decided what to do about an open */
-	/* Notes: at home, or away; what happened meanwhile is told when they are back. */
-	struct mail_view *view;
-	struct mail_luns *luns;
-	bool is_view_due, are_luns_due;
-	uint64_t redirects;              /* as they were told */
-	bool is_online, is_out, is_down; /* as events told */
-	/* What the driver's statistics have of it already. */
-	struct ini_counts counted;
-	uint64_t failed_counted;
-};
 
 /* ---- notes ---- */
 
@@ -75,6 +51,15 @@ nexus_luns_back(void *owner, struct mail *m)
 		tell_luns(x);
 }
 
+void
+nexus_places_back(void *owner, struct mail *m)
+{
+	struct nexus *x = owner;
+
+	(void)m; /* x->places */
+	session_kept(x->s);
+}
+
 /* One that is away is dropped when it is back. */
 static void
 free_note(struct mail *m)
@@ -85,9 +70,8 @@ free_note(struct mail *m)
 
 /* ---- the driver's statistics ---- */
 
-/* What all sessions count together. */
-static void
-count(struct nexus *x)
+void
+nexus_count(struct nexus *x)
 {
 	const struct ini_counts *now = session_counts(x->s);
 	uint64_t failed = x->iothread->ops->failed(x->user);
@@ -186,7 +170,7 @@ session_moved(void *user, const struct session_view *v)
 {
 	struct nexus *x = user;
 
-	count(x);
+	nexus_count(x);
 	tell_outage(x, v);
 	tell_redirected(x, v);
 	tell_view(x);
@@ -209,6 +193,16 @@ session_luns_changed(void *user)
 	tell_luns(user);
 }
 
+static void
+session_placed(void *user, const struct fence_place *list, size_t n)
+{
+	struct nexus *x = user;
+
+	memcpy(x->places->list, list, n * sizeof *list);
+	x->places->n = n;
+	mail_ask(&x->places->mail, &mail_places, &x->cfg.wanted, &x->slot.at);
+}
+
 /* ---- the end ---- */
 
 static void opened(struct agenda_work *w);
@@ -224,6 +218,7 @@ nexus_end(struct nexus *x)
 	list_remove(&x->link);
 	free_note(&x->view->mail);
 	free_note(&x->luns->mail);
+	free_note(&x->places->mail);
 	free(x);
 }
 
@@ -242,7 +237,7 @@ drain(struct agenda_timer *t)
 		return;
 	}
 	x->iothread->ops->empty(x->user);
-	count(x);
+	nexus_count(x);
 	session_view(x->s, &v);
 	while ((node = list_pop(&x->closes)) != NULL) {
 		struct mail_close *q = LIST_ENTRY(node, struct mail_close, link);
@@ -251,6 +246,7 @@ drain(struct agenda_timer *t)
 		q->counts = *session_counts(x->s);
 		q->is_logout_lost = v.is_logout_lost;
 		q->last = v.last;
+		q->is_any_left = session_places(x->s) > 0;
 		mail_answer(&q->base.mail);
 	}
 	if (is_last)
@@ -269,6 +265,7 @@ static const struct session_ops session_ops = {
 	.moved = session_moved,
 	.redirected = session_redirected,
 	.luns_changed = session_luns_changed,
+	.placed = session_placed,
 	.closed = session_closed,
 };
 
@@ -282,6 +279,8 @@ nexus_begin(struct iothread *o, const struct nexus_cfg *cfg)
 		.instance = cfg->instance,
 		.target = x->cfg.target,
 		.at = cfg->at,
+		.places = cfg->places,
+		.n_places = cfg->n_places,
 		.ops = &session_ops,
 		.user = x };
 	struct account account = { .session = cfg->stats, .driver = o->stats };
@@ -289,6 +288,7 @@ nexus_begin(struct iothread *o, const struct nexus_cfg *cfg)
 	x->iothread = o;
 	x->cfg = *cfg;
 	x->cfg.settings = NULL; /* the session's */
+	x->cfg.places = NULL;
 	account.about =
 	    (struct diag_ctx){ (int32_t)cfg->instance, x->cfg.target, x->cfg.about, o->diag };
 	memcpy(s.isid, cfg->isid, sizeof s.isid);
@@ -299,6 +299,7 @@ nexus_begin(struct iothread *o, const struct nexus_cfg *cfg)
 	world_init(&x->world, &o->thread, &account);
 	x->view = call_alloc(sizeof *x->view);
 	x->luns = call_alloc(sizeof *x->luns);
+	x->places = call_alloc(sizeof *x->places);
 	list_push_back(&o->nexuses, &x->link);
 	mailbox_open(o->thread.box, &x->slot, cfg->instance, cfg->wanted.generation, x);
 	(void)loop_now_update(o->thread.loop);
@@ -307,6 +308,7 @@ nexus_begin(struct iothread *o, const struct nexus_cfg *cfg)
 		log_crit("out of memory: the driver cannot go on");
 		abort();
 	}
+	free(cfg->places);
 	x->user = o->ops->begin(x, o->ops_cfg);
 }
 
@@ -352,9 +354,8 @@ nexus_address(const struct nexus *x)
 	return &x->slot.at;
 }
 
-/* Before it does what it was asked: what the session is told now counts from now. */
-static struct nexus *
-at_work(void *owner)
+struct nexus *
+nexus_at_work(void *owner)
 {
 	struct nexus *x = owner;
 
@@ -378,7 +379,7 @@ opened(struct agenda_work *w)
 void
 nexus_take_open(void *owner, struct mail *m)
 {
-	struct nexus *x = at_work(owner);
+	struct nexus *x = nexus_at_work(owner);
 	struct mail_open *q = LIST_ENTRY(m, struct mail_open, base.mail);
 
 	if (nexus_is_closing(x)) {
@@ -402,7 +403,7 @@ nexus_refuse_open(struct mail *m)
 void
 nexus_take_close(void *owner, struct mail *m)
 {
-	struct nexus *x = at_work(owner);
+	struct nexus *x = nexus_at_work(owner);
 	struct mail_close *q = LIST_ENTRY(m, struct mail_close, base.mail);
 	bool is_first = list_empty(&x->closes);
 
@@ -425,7 +426,7 @@ nexus_refuse_close(struct mail *m)
 void
 nexus_take_settings(void *owner, struct mail *m)
 {
-	struct nexus *x = at_work(owner);
+	struct nexus *x = nexus_at_work(owner);
 	struct mail_settings *n = LIST_ENTRY(m, struct mail_settings, mail);
 
 	session_settings(x->s, n->settings);
@@ -444,131 +445,8 @@ nexus_drop_settings(struct mail *m)
 void
 nexus_take_tag(void *owner, struct mail *m)
 {
-	struct nexus *x = at_work(owner);
+	struct nexus *x = nexus_at_work(owner);
 
 	session_tag(x->s, LIST_ENTRY(m, struct mail_tag, mail)->tpgt);
 	free(m);
-}
-
-/* ---- what is asked of it ---- */
-
-static void
-probed(void *user, struct probe_result *r)
-{
-	struct mail_probe *q = user;
-
-	q->result = *r;
-	r->luns = NULL;
-	mail_answer(&q->base.mail);
-}
-
-void
-nexus_take_probe(void *owner, struct mail *m)
-{
-	struct nexus *x = at_work(owner);
-	struct mail_probe *q = LIST_ENTRY(m, struct mail_probe, base.mail);
-
-	if (session_probe(x->s, probed, q))
-		return;
-	fault_set(
-	    &q->result.fault, FAULT_INTERNAL, "free some memory", "out of memory for a probe");
-	mail_answer(m);
-}
-
-void
-nexus_refuse_probe(struct mail *m)
-{
-	fault_set(&LIST_ENTRY(m, struct mail_probe, base.mail)->result.fault, FAULT_OFFLINE,
-	    "scan again", "the LUNs could not be probed: the session was closed");
-}
-
-void
-nexus_drop_probe(struct mail *m)
-{
-	struct mail_probe *q = LIST_ENTRY(m, struct mail_probe, base.mail);
-
-	free(q->result.luns);
-	free(q);
-}
-
-static void
-pinged(void *user, const struct session_ping *ping)
-{
-	struct mail_ping *q = user;
-
-	q->result = *ping;
-	mail_answer(&q->base.mail);
-}
-
-void
-nexus_take_ping(void *owner, struct mail *m)
-{
-	struct nexus *x = at_work(owner);
-	struct mail_ping *q = LIST_ENTRY(m, struct mail_ping, base.mail);
-
-	if (session_ping(x->s, q->bytes, pinged, q))
-		return;
-	fault_set(&q->result.fault, FAULT_INTERNAL, "free some memory", "out of memory for a ping");
-	mail_answer(m);
-}
-
-void
-nexus_refuse_ping(struct mail *m)
-{
-	fault_set(&LIST_ENTRY(m, struct mail_ping, base.mail)->result.fault, FAULT_OFFLINE,
-	    "wait until the session is online", "the session was closed");
-}
-
-void
-nexus_take_counts(void *owner, struct mail *m)
-{
-	struct nexus *x = at_work(owner);
-	struct mail_counts *q = LIST_ENTRY(m, struct mail_counts, base.mail);
-
-	count(x);
-	session_core_counts(x->s, &q->core);
-	q->counts = *session_counts(x->s);
-	q->luns = x->iothread->ops->counts(x->user, &q->n);
-	mail_answer(m);
-}
-
-void
-nexus_refuse_counts(struct mail *m)
-{
-	LIST_ENTRY(m, struct mail_counts, base.mail)->is_gone = true;
-}
-
-void
-nexus_drop_counts(struct mail *m)
-{
-	struct mail_counts *q = LIST_ENTRY(m, struct mail_counts, base.mail);
-
-	free(q->luns);
-	free(q);
-}
-
-void
-nexus_take_clear(void *owner, struct mail *m)
-{
-	struct nexus *x = owner;
-
-	x->iothread->ops->clear(x->user);
-	free(m);
-}
-
-void
-nexus_take_trace(void *owner, struct mail *m)
-{
-	struct nexus *x = at_work(owner);
-	struct mail_trace *q = LIST_ENTRY(m, struct mail_trace, base.mail);
-
-	q->now_us = agenda_now(x->world.world.agenda);
-	q->n = trace_copy(session_trace(x->s), q->entry, TRACE_ENTRIES);
-	mail_answer(m);
-}
-
-void
-nexus_refuse_trace(struct mail *m)
-{
-	LIST_ENTRY(m, struct mail_trace, base.mail)->n = 0;
 }

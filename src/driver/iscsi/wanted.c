@@ -11,6 +11,7 @@
 #include "driver/call.h"
 #include "driver/diag/diag.h"
 #include "driver/iscsi/iothread.h"
+#include "driver/iscsi/places.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsi/wanted_find.h"
 #include "ini/isid.h"
@@ -217,11 +218,16 @@ begin(struct wanted *w, struct fault *ret_fault)
 
 	if (settings == NULL)
 		return false;
+	m = call_alloc(sizeof *m);
+	if (!places_load(w, &m->cfg, ret_fault)) {
+		free(m);
+		settings_free(settings);
+		return false;
+	}
 	d->next_iothread = (d->next_iothread + 1) % d->n_iothreads;
 	mailbox_open(d->box, &w->slot, w->instance, w->slot.at.generation + 1, w);
 	w->has_nexus = true;
 	w->nexus = (struct mail_address){ o->thread.box, w->instance, w->slot.at.generation };
-	m = call_alloc(sizeof *m);
 	m->cfg.instance = w->instance;
 	cut_copy(m->cfg.target, sizeof m->cfg.target, w->target);
 	m->cfg.at = portal_of(&w->a);
@@ -356,6 +362,8 @@ closed(void *arg)
 	}
 	if (c->done != NULL)
 		c->done(c->user, d, c->instance);
+	if (is_dropped && !c->question.is_any_left)
+		places_forget(w);
 	if (is_dropped)
 		wanted_free(w);
 	free(c);
@@ -377,6 +385,7 @@ wanted_close(struct wanted *w, bool is_last, wanted_closed *done, void *user)
 	c->done = done;
 	c->user = user;
 	c->question.is_last = is_last || w->is_dropped;
+	c->question.is_any_left = true; /* unless the nexus says that none is */
 	w->closing++;
 	if (!w->has_nexus)
 		call_post(w->d->loop, closed, c);

@@ -153,11 +153,20 @@ redirection(struct registry *r, struct rng *rng)
 		(void)registry_redirect_remove(r, target(rng), &a);
 }
 
+static void
+nexus(struct registry *r, struct rng *rng)
+{
+	struct registry_nexus list[2] = { { "iqn.a", (int32_t)rng_below(rng, 3), 22 },
+		{ "iqn.b", -1, rng_below(rng, 100) } };
+
+	(void)registry_nexus_set(r, target(rng), rng_below(rng, 4), list, rng_below(rng, 3));
+}
+
 void
 ops_one(struct registry *r, struct rng *rng)
 {
 	static void (*const ops[])(struct registry *, struct rng *) = { set, discovery, seen, seen,
-		instance, identity, device, redirection, alias, forget, forget };
+		instance, identity, device, redirection, nexus, alias, forget, forget };
 
 	ops[rng_below(rng, sizeof ops / sizeof *ops)](r, rng);
 }

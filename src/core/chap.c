@@ -44,14 +44,6 @@ chap_algorithm_bytes(unsigned algorithm)
 	return 0;
 }
 
-/* Through a volatile pointer, so that the compiler cannot leave it out. */
-static void
-wipe(void *p, size_t n)
-{
-	for (volatile uint8_t *b = p; n > 0; n--)
-		*b++ = 0;
-}
-
 /* In a time that depends on n only. */
 static bool
 same(const uint8_t *a, const uint8_t *b, size_t n)
@@ -74,7 +66,7 @@ chap_init(struct chap *c, const struct chap_cfg *cfg)
 void
 chap_fini(struct chap *c)
 {
-	wipe(c, sizeof *c);
+	explicit_bzero(c, sizeof *c);
 }
 
 static bool
@@ -204,7 +196,7 @@ step_aic(struct chap *c, struct put *w)
 	put_u8(w, '=');
 	text_put_hex(w, digest, chap_algorithm_bytes(c->algorithm));
 	put_u8(w, 0);
-	wipe(digest, sizeof digest);
+	explicit_bzero(digest, sizeof digest);
 	c->got = 0;
 	c->state = CHAP_FINISHED;
 	if (cfg->mutual == CHAP_UNI)
@@ -229,7 +221,7 @@ is_response_of(struct chap *c, const uint8_t *secret, size_t secret_len, bool *r
 		c, cfg->identifier, secret, secret_len, cfg->challenge, cfg->challenge_len, digest))
 		return VIOLATION_CHAP_NO_HASH;
 	*ret_is = same(digest, c->response, c->response_len);
-	wipe(digest, sizeof digest);
+	explicit_bzero(digest, sizeof digest);
 	return VIOLATION_NONE;
 }
 

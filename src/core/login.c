@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/login_impl.h"
 
@@ -37,10 +38,8 @@ login_free(struct login *l)
 		return;
 	chap_fini(&l->chap);
 	/* The text holds challenges and responses. */
-	for (volatile uint8_t *p = l->out_bytes, *end = p + sizeof l->out_bytes; p < end; p++)
-		*p = 0;
-	for (volatile char *p = l->reader.pair, *end = p + sizeof l->reader.pair; p < end; p++)
-		*p = 0;
+	explicit_bzero(l->out_bytes, sizeof l->out_bytes);
+	explicit_bzero(l->reader.pair, sizeof l->reader.pair);
 	free(l);
 }
 

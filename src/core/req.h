@@ -65,6 +65,8 @@ struct req {
 	uint16_t sense_len; /* bytes in sense[], without the SenseLength field */
 	uint8_t sense[LIMIT_SENSE_BYTES];
 	uint64_t submit_us, done_us; /* on the caller's clock: `now` of submit and of completion */
+	/* When it was put on its way; 0: it waits.  It may be looked at any time. */
+	uint64_t sent_us;
 
 	/* The core's while it has the request. */
 	struct list link;

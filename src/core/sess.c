@@ -221,6 +221,7 @@ sess_submit(struct sess *s, struct req *r, uint64_t now)
 	assert(r->dir == REQ_NONE || r->data != NULL || r->data_len == 0);
 	s->now_us = now;
 	r->submit_us = now;
+	r->sent_us = 0;
 	s->requests++;
 	if (s->conn == NULL || s->conn->state != CONN_S_LOGGED_IN) {
 		task_give_back(s, r, REQ_UNSENT);

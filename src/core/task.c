@@ -30,6 +30,7 @@ task_get(struct sess *s, struct req *r, uint64_t now)
 	if (t->deadline_us < s->check_us)
 		s->check_us = t->deadline_us;
 	r->slot = t->itt & 0xffff;
+	r->sent_us = now;
 	list_push_back(&s->active, &t->link);
 	return t;
 }

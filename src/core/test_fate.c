@@ -267,6 +267,7 @@ note_begin(struct world *w, const uint8_t *bhs, size_t have)
 		return;
 	assert_true(first->id > w->last_on_wire);
 	w->last_on_wire = first->id;
+	assert_in_range(first->r.sent_us, first->r.submit_us, w->p->now);
 	first->has_left = true;
 }
 
@@ -370,14 +371,16 @@ static void
 withdraw(struct world *w)
 {
 	struct item *i = pick(w, is_out);
-	bool is_withdrawn;
+	bool is_withdrawn, is_sent;
 
 	if (i == NULL)
 		return;
+	is_sent = i->r.sent_us != 0;
 	w->act = ACT_WITHDRAW;
 	w->about = i;
 	is_withdrawn = sess_withdraw(w->p->sess, &i->r, w->p->now);
 	assert_false(is_withdrawn && i->has_left);
+	assert_true(is_withdrawn != is_sent);
 	collect(w);
 	assert_true(i->is_out != is_withdrawn);
 }

@@ -29,7 +29,7 @@ io_done(struct req *r)
 
 	assert(u->is_busy);
 	u->is_busy = false;
-	path_landed(u->path, r);
+	path_landed(u->path);
 	if (r->result == REQ_DONE) {
 		u->waiting--;
 		u->done++;

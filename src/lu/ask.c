@@ -76,7 +76,7 @@ send(struct ask *a)
 	}
 	a->is_out = true;
 	assert(a->is_busy);
-	path_send(a->path, &a->req);
+	path_ask(a->path, &a->req);
 }
 
 static void
@@ -300,7 +300,7 @@ handed_back(struct req *r)
 	struct path *p = a->path;
 
 	a->is_out = false;
-	path_landed(p, r);
+	path_answered(p);
 	if (is_attention && a->ops->attention != NULL)
 		a->ops->attention(a, &v.sense);
 	if (a->is_stopped)

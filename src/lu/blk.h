@@ -31,11 +31,14 @@ struct blk_hold {
 	uint64_t nexus;         /* under which it was sent last */
 	uint64_t mark;          /* flush: writes answered before it was sent; else losses of the
 				   cache, see lu_end.c */
-	uint8_t tries;          /* times that a connection ended with it under way */
+	uint8_t tries;          /* times that a connection ended, and it may have been the reason */
+	uint8_t excused;        /* times that it was under way, too, but others were the reason */
+	uint32_t found;         /* path.found when it was excused last */
+	uint8_t oddities;       /* answers to it that broke the protocol, since it last got on */
 	uint8_t bounces;        /* times that it was not executed, since it last got on */
 	bool was_lost;          /* in the loss that is being told now */
-	bool is_blamed;         /* it flew alone then */
-	uint8_t stood;   /* it has flown alone and nothing happened; 1: for a while, 2: for long */
+	bool is_blamed;         /* it may have ended that connection */
+	uint8_t stood;   /* it has flown and nothing happened; 1: alone for a while, 2: for long */
 	bool is_through; /* FUA: its data was sent with the command's bit */
 	bool is_sync;    /* FUA: the SYNCHRONIZE CACHE behind it is due */
 };

@@ -24,6 +24,7 @@ submit(struct path *p, struct req *r)
 	r->data_got = r->residual = 0;
 	r->overflow = r->underflow = false;
 	r->submit_us = f->agenda.now_us;
+	r->sent_us = f->is_unsendable ? 0 : f->agenda.now_us;
 	f->submitted++;
 	f->out[f->n++] = r;
 }

@@ -8,47 +8,16 @@
  * A request's time begins when it first cannot go on, and ends when it gets on.
  * Waiting for a slot does not count, nor does a queue that moves.  One timer a unit stands for all
  * pauses and deadlines: it is never late, and when it is early it looks again.
- *
- * A request that was under way at several losses is a suspect: it flies alone, so that the next
- * loss says who ended the connection.  Others wait for that a while: what ends connections does so
- * soon, and what flew alone for that long is no suspect any more.  Where commands of others do not
- * come back for long, it flies beside them: they have settled, and a loss is the suspect's.  So
- * much for most tries; before the last one, others have flown for long, and it flies for long:
- * nothing fails for a loss that another one may have caused.
  */
 #include <assert.h>
 #include <errno.h>
 
 #include "lu/lu_impl.h"
 
-/* Losses after which a request flies alone. */
-#define SUSPECT_TRIES 2
-/* So long others wait until it may fly, and while it flies; and both when it is the last try. */
-#define TRIAL_WAIT_US   500000ull
-#define TRIAL_FLIGHT_US 1000000ull
-#define TRIAL_LONG_US   3000000ull
-/* One that finds no slot stands aside for so long. */
-#define TRIAL_PAUSE_US 4000000ull
-/* So much later flies who had one more loss. */
-#define TRIAL_STEP_US 100000ull
-
 static struct blk_req *
 req_of(struct list *node)
 {
 	return LIST_ENTRY(node, struct blk_req, link);
-}
-
-/* What it has to stand: the last try is a long one. */
-static uint8_t
-trial_of(const struct blk_req *r)
-{
-	return r->hold.tries + 1 < RETRY_TRIES ? 1 : 2;
-}
-
-static bool
-is_suspect(const struct blk_req *r)
-{
-	return r->hold.tries >= SUSPECT_TRIES && r->hold.stood < trial_of(r);
 }
 
 static bool
@@ -159,18 +128,6 @@ hold_bounce(struct lu *u, struct blk_req *r, uint64_t delay_us)
 	hold_alarm(u, r->hold.not_before_us);
 }
 
-/*
- * Whoever has more losses flies later after a login, so that the innocent among the
- * suspects get through before the one that is not ends the connection again.
- */
-uint64_t
-hold_trial_from_us(const struct lu *u, const struct blk_req *r)
-{
-	if (!is_suspect(r))
-		return 0;
-	return u->path->no_trial_before_us + (r->hold.tries - SUSPECT_TRIES) * TRIAL_STEP_US;
-}
-
 /* Why r may not go although the unit gets requests; then its time counts. */
 static bool
 is_barred(struct lu *u, const struct blk_req *r)
@@ -223,87 +180,6 @@ hold_stop(struct lu *u)
 
 /* ---- sending ---- */
 
-void
-hold_trial_over(struct lu *u)
-{
-	assert(u->path->on_trial == u);
-	u->path->on_trial = NULL;
-	u->is_flying = false;
-	pool_wake(u->path->pool);
-}
-
-static void
-limit_trial(struct lu *u, uint64_t us)
-{
-	u->trial_until_us = agenda_now(u->path->agenda) + us;
-	hold_alarm(u, u->trial_until_us);
-}
-
-/* May a suspect fly now?  If not, nothing else is sent until it may. */
-static bool
-may_fly(struct lu *u, const struct blk_req *r)
-{
-	struct path *p = u->path;
-	uint64_t now = agenda_now(p->agenda);
-	uint64_t wait_us = trial_of(r) == 1 ? TRIAL_WAIT_US : TRIAL_LONG_US;
-
-	if (p->on_trial != u) {
-		p->on_trial = u;
-		p->trial_from_us = now;
-		limit_trial(u, wait_us);
-	}
-	return p->in_flight == 0 || (p->in_flight == p->settled && now - p->settled_us >= wait_us);
-}
-
-void
-hold_trial_limit(struct lu *u)
-{
-	struct path *p = u->path;
-	uint64_t now = agenda_now(p->agenda);
-
-	if (p->on_trial != u)
-		return;
-	if (now < u->trial_until_us) {
-		hold_alarm(u, u->trial_until_us);
-		return;
-	}
-	if (!u->is_flying && p->trial_from_us != 0) {
-		/* It flies beside them, if there is a slot. */
-		p->settled = p->in_flight;
-		p->settled_us = p->trial_from_us;
-		p->trial_from_us = 0;
-		limit_trial(u, TRIAL_STEP_US);
-		return;
-	}
-	if (u->is_flying) {
-		/* It goes on flying, as one of many. */
-		for (struct io *io = pool_next(p->pool, u, NULL); io != NULL;
-		     io = pool_next(p->pool, u, io)) {
-			if (io->is_trial)
-				io->blk->hold.stood = trial_of(io->blk);
-			io->is_trial = false;
-		}
-	} else {
-		p->no_trial_before_us = now + TRIAL_PAUSE_US;
-	}
-	hold_trial_over(u);
-}
-
-/* Is anybody else's, or our own, trial in the way of the head of the queue? */
-static bool
-is_blocked(struct lu *u, const struct blk_req *head)
-{
-	struct path *p = u->path;
-
-	if (p->on_trial == u && !u->is_flying && !is_suspect(head))
-		hold_trial_over(u);
-	if (p->on_trial != NULL && (p->on_trial != u || u->is_flying)) {
-		pool_wait(p->pool, &u->share);
-		return true;
-	}
-	return is_suspect(head) && !may_fly(u, head);
-}
-
 /* Size and flags of the unit may be others since it came. */
 static bool
 is_answered(struct lu *u, struct blk_req *r)
@@ -355,15 +231,13 @@ hold_pump(struct lu *u)
 			hold_alarm(u, barred_until_us(u, r));
 			continue;
 		}
-		if (is_blocked(u, r))
+		if (hold_trial_blocks(u, r))
 			return;
 		io = pool_get(p->pool, &u->share);
 		if (io == NULL)
 			return;
 		list_remove(&r->link);
-		io->is_trial = u->is_flying = is_suspect(r);
-		if (u->is_flying)
-			limit_trial(u, trial_of(r) == 1 ? TRIAL_FLIGHT_US : TRIAL_LONG_US);
+		hold_trial_begin(u, io, r);
 		lu_io_send(u, io, r);
 	}
 	if (p->on_trial == u && !u->is_flying && list_empty(&u->queue))

@@ -124,9 +124,22 @@ hold_expired(struct agenda_timer *t)
 /* ---- losses ---- */
 
 /*
- * Only what was under way when a connection was ended (not: fell silent) may have ended it; where a
- * suspect flew alone, it did.
+ * Others may have ended the connection, and it has flown for long before: it is excused.  Where
+ * they are found it owes nothing; where nobody is for long, it may have been itself, later than
+ * others wait.
  */
+static bool
+is_excused(const struct path *p, struct blk_hold *h)
+{
+	if (p->blamed_nexus != p->nexus || h->is_blamed)
+		return false;
+	if (h->found != p->found)
+		h->excused = 0;
+	h->found = p->found;
+	return ++h->excused < RETRY_EXCUSED;
+}
+
+/* Only what was under way when a connection was ended (not: fell silent) may have ended it. */
 static void
 count_tries(struct lu *u, struct list *l, bool is_silent)
 {
@@ -137,11 +150,10 @@ count_tries(struct lu *u, struct list *l, bool is_silent)
 		if (!r->hold.was_lost)
 			continue;
 		r->hold.was_lost = false;
-		if (is_silent || (u->path->blamed_nexus == u->path->nexus && !r->hold.is_blamed))
-			continue;
-		if (++r->hold.tries < RETRY_TRIES)
+		if (is_silent || is_excused(u->path, &r->hold) || ++r->hold.tries < RETRY_TRIES)
 			continue;
 		list_remove(node);
+		u->path->found += r->hold.is_blamed;
 		lu_say_seldom(u,
 		    "a request at byte %llu fails: the connection ended %u times while it was "
 		    "under way",

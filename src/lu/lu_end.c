@@ -119,7 +119,7 @@ is_all(struct lu *u, struct blk_req *b, uint32_t chunk)
 {
 	struct blk_hold *h = &b->hold;
 
-	h->bounces = h->tries = 0;
+	h->bounces = h->tries = h->excused = h->oddities = 0;
 	h->stood = 0;
 	h->deadline_us = 0;
 	if (b->op == BLK_FLUSH)
@@ -255,7 +255,7 @@ held(struct lu *u, struct io *io)
 	    b->hold.nexus > u->path->dead_nexus)
 		shadow_cast(&u->shadow, b->hold.order, b->offset, b->len, b->hold.nexus);
 	b->hold.was_lost = is_lost;
-	b->hold.is_blamed = is_lost && io->is_trial;
+	b->hold.is_blamed = is_lost && hold_may_end(b);
 	if (b->hold.is_blamed)
 		u->path->blamed_nexus = u->path->nexus;
 	if ((is_lost || !io->is_withdrawn) && u->state != LU_UNKNOWN && u->state != LU_CLOSED)
@@ -288,7 +288,7 @@ judge(struct lu *u, struct io *io)
 		held(u, io);
 		break;
 	case RETRY_TRY:
-		if (++io->blk->hold.tries >= RETRY_TRIES)
+		if (++io->blk->hold.oddities >= RETRY_TRIES)
 			fail(u, io, -EIO);
 		else
 			back(u, io, v.delay_us);
@@ -314,10 +314,11 @@ lu_end(struct req *r)
 	struct path *p = u->path;
 	bool is_good = r->result == REQ_DONE && r->status == SENSE_STATUS_GOOD;
 
-	path_landed(p, r);
+	path_landed(p);
 	if (io->is_trial)
 		hold_trial_over(u);
 	if (!is_good) {
+		hold_trial_learn(p, io);
 		judge(u, io);
 	} else if (!is_complete(r)) {
 		fail(u, io, -EIO);

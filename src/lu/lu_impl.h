@@ -1,8 +1,8 @@
 /*
  * Between the parts of a logical unit: lu.c (its state), lu_ask.c (who it is),
- * hold.c (where requests wait), hold_clock.c (how long), lu_io.c (commands),
- * lu_end.c (their ends), lu_loss.c (what its cache lost), pool.c and ask.c;
- * nobody else includes it.
+ * hold.c (where requests wait), hold_clock.c (how long), hold_trial.c (which of
+ * them ends connections), lu_io.c (commands), lu_end.c (their ends), lu_loss.c
+ * (what its cache lost), pool.c and ask.c; nobody else includes it.
  */
 #ifndef LU_LU_IMPL_H
 #define LU_LU_IMPL_H
@@ -114,6 +114,17 @@ void hold_review(struct lu *u);
 void hold_fail(struct lu *u, int err);
 /* One request ends, at the end of this turn. */
 void hold_finish(struct lu *u, struct blk_req *r, int err);
+/* It is asserted after every move. */
+void hold_check(const struct lu *u);
+
+/* hold_trial.c */
+enum { HOLD_STOOD_ALONE = 1, HOLD_STOOD_LONG }; /* blk_hold.stood */
+/* Must it fly alone? */
+bool hold_is_suspect(const struct blk_req *r);
+/* Is a trial, or that of `head`, the unit's next, in the way of it?  Then hold_pump() follows. */
+bool hold_trial_blocks(struct lu *u, const struct blk_req *head);
+/* It is sent: a suspect's trial begins. */
+void hold_trial_begin(struct lu *u, struct io *io, const struct blk_req *r);
 /* Its suspect is back. */
 void hold_trial_over(struct lu *u);
 /* When it may fly alone, at the earliest; 0: it need not. */
@@ -124,12 +135,17 @@ void hold_trial_limit(struct lu *u);
 static inline void
 hold_landed(struct path *p)
 {
-	if (p->on_trial != NULL && p->in_flight == p->settled)
+	if (p->on_trial != NULL && !p->on_trial->is_flying)
 		hold_pump(p->on_trial);
 }
-
-/* It is asserted after every move. */
-void hold_check(const struct lu *u);
+/* The command is back without success: has it flown so long that it ends no connection? */
+void hold_trial_learn(const struct path *p, const struct io *io);
+/* Could it be what ends connections? */
+static inline bool
+hold_may_end(const struct blk_req *r)
+{
+	return r->hold.stood < HOLD_STOOD_LONG;
+}
 
 /* hold_clock.c */
 /* From now on its time counts. */

@@ -89,15 +89,16 @@ struct path {
 	 * has flown for a while already: that would have ended it.
 	 */
 	unsigned in_flight; /* commands, questions too, that were submitted and are not back */
-	unsigned settled;   /* of them: those that were sent by settled_us */
-	uint64_t settled_us;
-	uint64_t trial_from_us; /* since then nothing is sent; 0: that was long enough */
+	unsigned questions; /* of them; the last was submitted then: */
+	uint64_t asked_us;
 	struct lu *on_trial; /* whose suspect flies, or waits to; nothing else is sent; or NULL */
+	uint64_t trial_from_us;      /* since then */
 	uint64_t no_trial_before_us; /* others come first */
-	uint64_t blamed_nexus; /* this one was ended by the suspect that flew, and by no other */
+	uint64_t blamed_nexus;       /* requests are blamed for the end of this one */
+	uint32_t found;              /* requests that failed because they ended connections */
 };
 
-/* Hand a command over; path_landed() is due when it is back. */
+/* Hand a request's command over; path_landed() is due when it is back. */
 static inline void
 path_send(struct path *p, struct req *r)
 {
@@ -106,13 +107,28 @@ path_send(struct path *p, struct req *r)
 	p->ops->submit(p, r);
 }
 
+/* Ask a question; path_answered() is due when it is back. */
 static inline void
-path_landed(struct path *p, const struct req *r)
+path_ask(struct path *p, struct req *r)
 {
-	assert(p->in_flight > 0);
+	p->questions++;
+	p->asked_us = agenda_now(p->agenda);
+	path_send(p, r);
+}
+
+static inline void
+path_landed(struct path *p)
+{
+	assert(p->in_flight > p->questions);
 	p->in_flight--;
-	if (p->settled > 0 && r->submit_us <= p->settled_us)
-		p->settled--;
+}
+
+static inline void
+path_answered(struct path *p)
+{
+	assert(p->questions > 0);
+	p->questions--;
+	path_landed(p);
 }
 
 #endif

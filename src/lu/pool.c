@@ -201,7 +201,7 @@ struct io *
 pool_next(struct pool *p, const struct lu *u, struct io *io)
 {
 	for (io = io == NULL ? p->io : io + 1; io < p->io + p->slots; io++)
-		if (io->blk != NULL && io->lu == u)
+		if (io->blk != NULL && (u == NULL || io->lu == u))
 			return io;
 	return NULL;
 }

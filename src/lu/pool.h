@@ -65,7 +65,8 @@ void pool_forget(struct pool *p, struct pool_share *s);
 /* lu_go_on() for those that wait, as far as there are slots. */
 void pool_wake(struct pool *p);
 
-/* The next slot of this unit behind `io` (NULL: the first) that is in use, or NULL. */
+/* The next slot of this unit (NULL: of any) behind `io` (NULL: the first) that is in use, or NULL.
+ */
 struct io *pool_next(struct pool *p, const struct lu *u, struct io *io);
 /* Slots in use; for displays and tests. */
 unsigned pool_used(const struct pool *p);

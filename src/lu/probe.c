@@ -180,7 +180,7 @@ send_list(struct probe *p)
 	}
 	p->result.report_luns++;
 	p->is_out = true;
-	path_send(p->path, &p->req);
+	path_ask(p->path, &p->req);
 }
 
 static void
@@ -284,7 +284,7 @@ handed_back(struct req *r)
 	struct path *path = p->path;
 
 	p->is_out = false;
-	path_landed(path, r);
+	path_answered(path);
 	if (v.has_sense)
 		path->ops->overheard(path, r->lun, &v.sense);
 	if (v.step == RETRY_ASK && v.has_sense && lu_is_doubt(&v.sense))

@@ -29,6 +29,8 @@ struct retry_verdict {
 
 /* So often in all a command is tried that ends connections, or is answered against the protocol. */
 #define RETRY_TRIES 5
+/* So often one is tried that probably does not, since others were under way that probably did. */
+#define RETRY_EXCUSED (4 * RETRY_TRIES)
 
 /* Judge r, which was handed back.  bounces: how often it was not executed before. */
 struct retry_verdict retry_judge(const struct req *r, unsigned bounces);

@@ -16,6 +16,8 @@
 #define SIM_REQS   10   /* of a unit's user, at once */
 #define SIM_CMDS   128  /* at the target, those of dead connections too */
 #define SIM_WRITES 2000 /* of a world */
+/* Each poison takes less than this, and so long others wait for a last try. */
+#define SIM_FUSE_US 3200000
 
 /* A write as its user sees it; what it leaves in each block is its number. */
 struct sim_write {
@@ -43,6 +45,9 @@ struct sim_req {
 	uint64_t since_us; /* when it was submitted */
 	uint64_t stuck_us; /* since when it cannot go on; 0: it can */
 	bool is_poison;    /* it ends every connection */
+	uint64_t fuse_us;  /* so long after it was sent */
+	unsigned fired;    /* how often it did */
+	bool is_proven;    /* it has flown for longer than any poison takes */
 	bool was_other;    /* the unit was another one meanwhile */
 	bool may_fail;     /* it was answered with something permanent */
 	bool is_delayed;   /* its last answer asked for a pause */
@@ -52,7 +57,8 @@ struct sim_req {
 	uint8_t buf[3 * 512];
 };
 
-enum sim_stage { SIM_FREE, SIM_HERE, SIM_THERE, SIM_SILENT, SIM_ANSWERED };
+/* SIM_FUSE: a poison that is there. */
+enum sim_stage { SIM_FREE, SIM_HERE, SIM_THERE, SIM_FUSE, SIM_SILENT, SIM_ANSWERED };
 struct sim_cmd {
 	enum sim_stage stage;
 	struct req *r;     /* NULL: its connection is gone, but it may be executed */
@@ -60,6 +66,7 @@ struct sim_cmd {
 	unsigned place, write;
 	uint8_t op, bits;                  /* of the command */
 	uint64_t nexus, late_us, answered; /* answered: tick */
+	uint64_t submit_us, left_us;       /* left_us: 0: it has not */
 	bool is_withdrawn;
 	bool is_old;          /* it came before a change was told: it is broken off */
 	uint8_t tells_change; /* its answer does */
@@ -93,7 +100,7 @@ struct sim {
 	uint64_t down_us; /* since when the path is down */
 	/* Of a thousand: how often which kind of thing happens. */
 	unsigned p_fault, p_loss, p_change, p_reset, p_poison, p_ghost, p_fence, p_move;
-	bool is_traced, is_healed, is_fencing, only_poison_ends;
+	bool is_traced, is_healed, is_fencing, only_poison_ends, has_slow_poison;
 	unsigned ended, failed, swaps, ghosts;
 	/* For answers. */
 	struct fake_unit unit;
@@ -114,6 +121,10 @@ bool sim_withdraw(struct path *p, struct req *r);
 bool sim_step(struct sim *s);
 /* Commands whose time is over. */
 void sim_late(struct sim *s);
+/* When the next poison ends the connection; UINT64_MAX: none does. */
+uint64_t sim_fuse_us(const struct sim *s);
+/* It does, if it is time. */
+void sim_fire(struct sim *s);
 void sim_lose(struct sim *s, bool is_silent);
 void sim_login(struct sim *s, bool is_reinstated);
 void sim_fence(struct sim *s);

@@ -143,10 +143,7 @@ check_error(struct sim *s, const struct sim_req *q)
 {
 	uint64_t age = s->agenda.now_us - q->since_us;
 	bool is_late = age >= s->path.replacement_us;
-	/* One that ends connections after more than others wait for it cannot be told from others.
-	 */
-	bool is_ender = q->losses >= RETRY_TRIES &&
-			(q->is_poison || !s->only_poison_ends || q->r.hold.stood == 2);
+	bool is_ender = q->losses >= RETRY_TRIES && (q->is_poison || !s->only_poison_ends);
 
 	if (q->may_fail || q->was_other || lu_state(s->u[q->place]) == LU_OTHER || is_late ||
 	    is_ender || q->oddities >= RETRY_TRIES || s->path.is_given_up)
@@ -234,6 +231,8 @@ check_unit(struct sim *s, unsigned place)
 		if (!q->is_out)
 			continue;
 		q->was_other = q->was_other || lu_state(u) == LU_OTHER;
+		if (q->is_poison && !hold_may_end(&q->r))
+			sim_fail(s, "a poison of unit %u is taken for innocent", place);
 		if (!q->is_away && q->stuck_us == 0 && lu_state(u) != LU_SAME)
 			q->stuck_us = s->agenda.now_us;
 		if (!q->is_away && q->stuck_us != 0 && !is_queue_moving(s, place) &&
@@ -242,10 +241,25 @@ check_unit(struct sim *s, unsigned place)
 	}
 }
 
+/* Others wait for a trial to begin, for its command to leave, and while it flies: no longer. */
+static void
+check_trial(struct sim *s)
+{
+	const struct lu *u = s->path.on_trial;
+
+	for (size_t i = 0; i < SIM_CMDS; i++)
+		if (s->cmds[i].is_withdrawn)
+			return;
+	if (u != NULL && s->agenda.now_us - s->path.trial_from_us > 3 * SIM_FUSE_US + SLACK_US)
+		sim_fail(s, "others wait for a trial of unit %u for too long", u->info.number);
+}
+
 void
 sim_book_check(struct sim *s)
 {
 	unsigned busy = 0, out = 0;
+
+	check_trial(s);
 
 	for (unsigned i = 0; i < SIM_PLACES; i++) {
 		check_unit(s, i);

@@ -188,8 +188,6 @@ sim_execute(struct sim *s, struct sim_cmd *c)
 		question(s, c);
 	} else if (s->at[place] == SIM_DISKS) {
 		answer_check(s, c->r, false, SENSE_KEY_ILLEGAL_REQUEST, 0x25, 0x00);
-	} else if (c->q->is_poison) {
-		sim_lose(s, false);
 	} else if (!fault(s, c)) {
 		execute(s, c);
 	}

@@ -64,20 +64,43 @@ check_order(struct sim *s, const struct sim_cmd *c)
 	}
 }
 
+/* How long it is under way; 0: it has not left. */
 static uint64_t
 flown_us(const struct sim *s, const struct sim_cmd *c)
 {
-	return s->agenda.now_us - (c->late_us - 1000ull * c->r->timeout_ms);
+	return c->left_us == 0 ? 0 : s->agenda.now_us - c->left_us;
 }
 
-/* It was sent so recently that others wait for it. */
 static bool
-is_suspect(const struct sim *s, const struct sim_cmd *c)
+is_last_try(const struct sim_cmd *c)
 {
-	bool is_last = c->q != NULL && c->q->r.hold.tries + 1 == RETRY_TRIES;
+	return c->q != NULL && !c->q->is_proven && c->q->r.hold.tries + 1 == RETRY_TRIES;
+}
 
-	return c->q != NULL && c->q->r.hold.tries >= 2 && c->q->r.hold.stood < (is_last ? 2 : 1) &&
-	       flown_us(s, c) < (is_last ? 3000000 : 1000000);
+/* Others wait for it. */
+static bool
+is_waited_for(const struct sim *s, const struct sim_cmd *c)
+{
+	if (c->q == NULL || c->q->is_proven || c->q->r.hold.tries < 2)
+		return false;
+	if (is_last_try(c))
+		return flown_us(s, c) < SIM_FUSE_US;
+	/* What has not left for so long is not waited for any more. */
+	return c->q->r.hold.stood == 0 && flown_us(s, c) < 1000000 &&
+	       (c->left_us != 0 ? c->left_us : s->agenda.now_us) - c->submit_us < 1000000;
+}
+
+/* May c, a suspect, not fly beside o? */
+static bool
+disturbs(const struct sim *s, const struct sim_cmd *o, const struct sim_cmd *c)
+{
+	uint64_t us = s->agenda.now_us - o->submit_us;
+
+	if (o->q != NULL && o->q->is_proven)
+		return false;
+	if (!is_last_try(c))
+		return us < 500000;
+	return (o->q != NULL ? flown_us(s, o) : us) < SIM_FUSE_US;
 }
 
 /*
@@ -93,7 +116,7 @@ check_sent(struct sim *s, const struct sim_cmd *c)
 		const struct sim_cmd *o = &s->cmds[i];
 
 		if (o != c && o->stage != SIM_FREE && o->r != NULL &&
-		    ((is_suspect(s, c) && flown_us(s, o) < 500000) || is_suspect(s, o)))
+		    ((is_waited_for(s, c) && disturbs(s, o, c)) || is_waited_for(s, o)))
 			sim_fail(s, "a suspect does not fly alone");
 	}
 	if (c->q == NULL)
@@ -119,12 +142,14 @@ sim_submit(struct path *p, struct req *r)
 	r->sense_len = 0;
 	r->data_got = r->residual = 0;
 	r->overflow = r->underflow = false;
+	r->sent_us = 0;
 	*c = (struct sim_cmd){ .stage = SIM_HERE,
 		.r = r,
 		.place = r->lun[1],
 		.op = r->cdb[0],
 		.bits = r->cdb[1],
 		.nexus = p->nexus,
+		.submit_us = s->agenda.now_us,
 		.late_us = s->agenda.now_us + 1000ull * r->timeout_ms };
 	if (!fake_is_question(r)) {
 		struct io *io = LIST_ENTRY(r, struct io, req);
@@ -169,6 +194,7 @@ hand_back(struct sim *s, struct sim_cmd *c, bool is_gone)
 		bool is_good = r->result == REQ_DONE && r->status == SENSE_STATUS_GOOD;
 
 		q->is_away = false;
+		q->is_proven = !is_good && (q->is_proven || flown_us(s, c) >= SIM_FUSE_US);
 		q->is_delayed = !is_good && r->result != REQ_LOST && r->result != REQ_UNSENT;
 		if (is_good)
 			q->stuck_us = q->losses = q->oddities = 0;
@@ -226,7 +252,9 @@ sim_step(struct sim *s)
 			return true;
 		}
 		if (c->stage == SIM_HERE && s->path.is_up) {
-			c->stage = SIM_THERE;
+			c->stage = c->q != NULL && c->q->is_poison ? SIM_FUSE : SIM_THERE;
+			c->r->sent_us = c->left_us = s->agenda.now_us;
+			sim_fire(s);
 			return true;
 		}
 		/* Ghosts take their time. */
@@ -242,6 +270,35 @@ sim_step(struct sim *s)
 	if (first != NULL)
 		deliver(s, first);
 	return first != NULL;
+}
+
+uint64_t
+sim_fuse_us(const struct sim *s)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < SIM_CMDS; i++) {
+		const struct sim_cmd *c = &s->cmds[i];
+
+		if (c->stage == SIM_FUSE && c->left_us + c->q->fuse_us < next)
+			next = c->left_us + c->q->fuse_us;
+	}
+	return next;
+}
+
+void
+sim_fire(struct sim *s)
+{
+	for (size_t i = 0; i < SIM_CMDS; i++) {
+		struct sim_cmd *c = &s->cmds[i];
+
+		if (c->stage != SIM_FUSE || c->left_us + c->q->fuse_us > s->agenda.now_us)
+			continue;
+		if (++c->q->fired > RETRY_TRIES)
+			sim_fail(s, "a poison of unit %u was sent %u times", c->place, c->q->fired);
+		sim_lose(s, false);
+		return;
+	}
 }
 
 void
@@ -264,16 +321,21 @@ sim_late(struct sim *s)
 
 /* ---- what happens to the path ---- */
 
+static bool
+may_end(const struct sim *s, const struct sim_cmd *c)
+{
+	return c->stage != SIM_FREE && c->stage != SIM_HERE && c->r != NULL && c->q != NULL &&
+	       !c->q->is_proven && flown_us(s, c) < SIM_FUSE_US;
+}
+
 void
 sim_lose(struct sim *s, bool is_silent)
 {
-	const struct sim_req *alone = NULL;
+	bool is_any = false; /* may any have ended it that has not flown for long? */
 
 	sim_trace(s, "the connection %s", is_silent ? "falls silent" : "ends");
 	for (size_t i = 0; i < SIM_CMDS; i++)
-		if (s->cmds[i].stage != SIM_FREE && s->cmds[i].r != NULL &&
-		    s->cmds[i].stage != SIM_HERE && is_suspect(s, &s->cmds[i]))
-			alone = s->cmds[i].q;
+		is_any = is_any || may_end(s, &s->cmds[i]);
 	s->path.is_up = false;
 	s->down_us = s->agenda.now_us;
 	for (size_t i = 0; i < SIM_CMDS; i++) {
@@ -283,7 +345,7 @@ sim_lose(struct sim *s, bool is_silent)
 		if (c->stage == SIM_FREE || c->r == NULL)
 			continue;
 		c->r->result = has_left ? REQ_LOST : REQ_UNSENT;
-		if (has_left && !is_silent && c->q != NULL && (alone == NULL || alone == c->q))
+		if (has_left && !is_silent && c->q != NULL && (!is_any || may_end(s, c)))
 			c->q->losses++;
 		/* It may be executed later, unless it was already or never came. */
 		hand_back(s, c,

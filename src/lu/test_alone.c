@@ -111,7 +111,7 @@ a_suspect_waits_until_all_others_are_back(void **state)
 	submit(&w, 1, 1, BLK_WRITE);
 	fake_target_run(&w.t, &w.f);
 	assert_int_equal(lu_state(w.u[0]), LU_ASKING);
-	fake_path_pass(&w.f, SECOND);
+	fake_path_pass(&w.f, SECOND / 4);
 	fake_target_run(&w.t, &w.f);
 	assert_int_equal(lu_state(w.u[0]), LU_SAME);
 	submit(&w, 1, 2, BLK_WRITE); /* and nothing more is sent */
@@ -144,8 +144,8 @@ a_trial_that_is_called_off_lets_the_others_go(void **state)
 	w.units[0].bad_page = -1;
 	w.units[0].bad_times = 1;
 	fake_target_run(&w.t, &w.f);
-	submit(&w, 2, 2, BLK_READ); /* it is out for long */
-	fake_path_pass(&w.f, SECOND);
+	submit(&w, 2, 2, BLK_READ);
+	fake_path_pass(&w.f, SECOND / 4);
 	fake_target_run(&w.t, &w.f);
 	assert_ptr_equal(w.f.path.on_trial, w.u[0]);
 	submit(&w, 1, 1, BLK_WRITE);
@@ -247,146 +247,6 @@ the_innocent_among_suspects_go_first(void **state)
 	assert_int_equal(lba(&w, 0), 0);
 	fake_path_good(&w.f, 0);
 	end(&w);
-}
-
-/* A command that takes longer to end the connection than others wait for is found, too. */
-static void
-a_slow_poison_has_five_tries(void **state)
-{
-	struct world w;
-	unsigned sent = 0;
-
-	(void)state;
-	start(&w, 1);
-	submit(&w, 0, 0, BLK_WRITE);
-	while (w.q[0].done == 0) {
-		assert_true(++sent <= RETRY_TRIES);
-		fake_path_pass(&w.f, 3 * SECOND);
-		fake_target_run(&w.t, &w.f);
-		relogin(&w, false);
-	}
-	assert_int_equal(sent, RETRY_TRIES);
-	expect_end(&w, 0, -EIO);
-	end(&w);
-}
-
-/* A neighbour's command does not come back: others wait for half a second, then it flies. */
-static void
-a_suspect_flies_beside_what_does_not_come_back(void **state)
-{
-	struct world w;
-
-	(void)state;
-	start(&w, 3);
-	submit(&w, 0, 0, BLK_WRITE);
-	relogin(&w, false);
-	fake_path_down(&w.f, false);
-	fake_path_up(&w.f, true);
-	submit(&w, 1, 1, BLK_WRITE);
-	w.units[0].bad = FAKE_BUSY;
-	w.units[0].bad_opcode = CDB_INQUIRY;
-	w.units[0].bad_page = -1;
-	w.units[0].bad_times = 1;
-	fake_target_run(&w.t, &w.f);
-	fake_path_pass(&w.f, SECOND / 4);
-	fake_target_run(&w.t, &w.f);
-	assert_int_equal(lu_state(w.u[0]), LU_SAME);
-	/* Unit 1's stays with the target. */
-	submit(&w, 2, 2, BLK_WRITE);
-	submit(&w, 0, 3, BLK_WRITE);
-	assert_int_equal(w.f.n, 1);
-	fake_path_pass(&w.f, SECOND / 2);
-	assert_int_equal(w.f.n, 2);
-	assert_int_equal(lba(&w, 1), 0);
-	fake_path_good(&w.f, 1);
-	assert_null(w.f.path.on_trial);
-	assert_int_equal(w.f.n, 3);
-	for (unsigned i = 0; i < 3; i++)
-		fake_path_good(&w.f, 0);
-	fake_path_turn(&w.f);
-	for (size_t i = 0; i < 4; i++)
-		expect_end(&w, i, 0);
-	end(&w);
-}
-
-/*
- * Unit 1's commands do not come back, and unit 0 has a request that ends the connection after a
- * time.  Returns how many it ended.
- */
-static unsigned
-play_beside(struct world *w, uint64_t ends_after_us)
-{
-	unsigned losses = 2;
-	uint64_t begun_us;
-
-	start(w, 3);
-	submit(w, 0, 0, BLK_WRITE);
-	for (size_t i = 1; i < 5; i++)
-		submit(w, 1, i, BLK_WRITE);
-	submit(w, 2, 5, BLK_WRITE);
-	relogin(w, false);
-	relogin(w, false);
-	begun_us = w->f.agenda.now_us;
-	while (w->q[0].done == 0) {
-		bool is_poison = false;
-
-		for (size_t i = 0; i < w->f.n; i++)
-			is_poison |= !fake_is_question(w->f.out[i]) && lba(w, i) == 0 &&
-				     w->f.agenda.now_us - w->f.out[i]->submit_us >= ends_after_us;
-		for (size_t i = 0; i < w->f.n; i++)
-			if (!fake_is_question(w->f.out[i]) && lba(w, i) == 5) {
-				fake_path_good(&w->f, i);
-				break;
-			}
-		if (is_poison) {
-			losses++;
-			w->f.path.no_trial_before_us = w->f.agenda.now_us + SECOND / 10;
-			relogin(w, false);
-		}
-		fake_path_pass(&w->f, SECOND / 10);
-		fake_target_run(&w->t, &w->f);
-		assert_true(w->f.agenda.now_us - begun_us < 60 * SECOND);
-	}
-	assert_true(w->q[0].r.hold.is_blamed);
-	expect_end(w, 0, -EIO);
-	expect_end(w, 5, 0);
-	return losses;
-}
-
-static void
-finish_beside(struct world *w)
-{
-	fake_path_pass(&w->f, 40 * SECOND);
-	assert_int_equal(w->f.n, 4);
-	for (size_t i = 1; i < 5; i++)
-		fake_path_good(&w->f, 0);
-	fake_path_turn(&w->f);
-	for (size_t i = 1; i < 5; i++)
-		expect_end(w, i, 0);
-	end(w);
-}
-
-static void
-a_loss_is_blamed_on_who_flew_alone(void **state)
-{
-	struct world w;
-
-	(void)state;
-	assert_int_equal(play_beside(&w, 0), RETRY_TRIES);
-	for (size_t i = 1; i < 5; i++)
-		assert_int_equal(w.q[i].r.hold.tries, 2);
-	finish_beside(&w);
-}
-
-/* It ends connections after others have stopped waiting for it: its last try is a longer one. */
-static void
-a_slow_poison_takes_no_neighbour_along(void **state)
-{
-	struct world w;
-
-	(void)state;
-	assert_in_range(play_beside(&w, 2 * SECOND), RETRY_TRIES, 2 * RETRY_TRIES);
-	finish_beside(&w);
 }
 
 static void
@@ -508,10 +368,6 @@ main(void)
 		cmocka_unit_test(a_suspect_flies_alone_in_the_whole_session),
 		cmocka_unit_test(a_suspect_that_takes_its_time_does_not_stop_others),
 		cmocka_unit_test(the_innocent_among_suspects_go_first),
-		cmocka_unit_test(a_slow_poison_has_five_tries),
-		cmocka_unit_test(a_suspect_flies_beside_what_does_not_come_back),
-		cmocka_unit_test(a_loss_is_blamed_on_who_flew_alone),
-		cmocka_unit_test(a_slow_poison_takes_no_neighbour_along),
 		cmocka_unit_test(an_answer_against_the_protocol_is_tried_five_times),
 		cmocka_unit_test(nothing_newer_lands_where_an_old_write_may),
 		cmocka_unit_test(the_shadow_stays_when_its_write_fails_by_its_deadline),

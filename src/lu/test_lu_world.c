@@ -144,6 +144,8 @@ submit(struct sim *s, struct sim_req *q, unsigned place, enum blk_op op, unsigne
 		.start = ++s->tick,
 		.since_us = s->agenda.now_us,
 		.is_poison = !s->is_healed && sim_chance(s, s->p_poison) };
+	if (q->is_poison && s->has_slow_poison)
+		q->fuse_us = sim_random(s, SIM_FUSE_US);
 	q->r = (struct blk_req){ .op = op,
 		.fua = op == BLK_WRITE && sim_chance(s, 200),
 		.offset = op == BLK_FLUSH ? 0 : 512ull * first,
@@ -175,14 +177,23 @@ submit_something(struct sim *s)
 
 /* ---- events ---- */
 
+static uint64_t
+next_us(const struct sim *s)
+{
+	uint64_t agenda = agenda_next_us(&s->agenda), fuse = sim_fuse_us(s);
+
+	return agenda < fuse ? agenda : fuse;
+}
+
 static void
 pass(struct sim *s, uint64_t us)
 {
 	uint64_t end = s->agenda.now_us + us;
 
-	while (agenda_next_us(&s->agenda) <= end) {
-		if (agenda_next_us(&s->agenda) > s->agenda.now_us)
-			s->agenda.now_us = agenda_next_us(&s->agenda);
+	for (uint64_t next; (next = next_us(s)) <= end;) {
+		if (next > s->agenda.now_us)
+			s->agenda.now_us = next;
+		sim_fire(s);
 		agenda_run(&s->agenda);
 	}
 	s->agenda.now_us = end;
@@ -296,6 +307,7 @@ begin(struct sim *s, uint64_t seed)
 	s->p_change = sim_chance(s, 400) ? 0 : (unsigned)sim_random(s, 150);
 	s->p_reset = sim_chance(s, 600) ? 0 : (unsigned)sim_random(s, 60);
 	s->p_poison = sim_chance(s, 700) ? 0 : (unsigned)sim_random(s, 15);
+	s->has_slow_poison = sim_chance(s, 500);
 	s->p_ghost = sim_chance(s, 500) ? 30 : 3;
 	s->p_fence = sim_chance(s, 500) ? 100 : 10;
 	s->p_move = sim_chance(s, 500) ? 200 : 900;
@@ -357,6 +369,9 @@ heal(struct sim *s)
 		for (size_t k = 0; k < SIM_REQS; k++)
 			s->reqs[i][k].is_poison = false;
 	}
+	for (size_t i = 0; i < SIM_CMDS; i++)
+		if (s->cmds[i].stage == SIM_FUSE)
+			s->cmds[i].stage = SIM_THERE;
 	pool_window(s->path.pool, s->window = 8);
 	if (!s->path.is_up)
 		sim_login(s, true);

@@ -49,6 +49,13 @@ def slowly(_command):
     return DROP
 
 
+def later(command):
+    timer = threading.Timer(2, command.connection.hang_up)
+    timer.daemon = True
+    timer.start()
+    return SILENT
+
+
 WAYS = {
     "an answer to nobody": lambda c: response(c, itt=b"\x12\x34\x56\x78"),
     "a jump of StatSN": stat_sn,
@@ -59,6 +66,7 @@ WAYS = {
     "a PDU of which half is missing": half,
     "an event and a hang-up": announced,
     "a hang-up after a while": slowly,
+    "a hang-up two seconds later": later,
     "a reset": lambda _: RESET,
     "a Reject": lambda _: Rejected(9),
 }
@@ -104,25 +112,28 @@ def flapping(t):
 
 
 def stalled(t):
-    with t.case("a poisoned command while a neighbour's commands are stalled: a third unit goes on", 90):
-        with FieldTarget([Unit(k, "u%d" % k) for k in range(3)]) as target, field.world(t, target, ReplacementTimeout=60) as made:
-            paths, go_on = [field.path(made, k) for k in range(3)], threading.Event()
+    for what, way in {"at once": lambda _: DROP, "two seconds later": later}.items():
+        with t.case("a command that is poison %s while a neighbour's are stalled: a third unit goes on" % what, 120):
+            with FieldTarget([Unit(k, "u%d" % k) for k in range(3)]) as target, field.world(t, target, ReplacementTimeout=60) as made:
+                paths, go_on, sent = [field.path(made, k) for k in range(3)], threading.Event(), []
 
-            def answer(c):
-                if c.lun == address(0) and c.opcode in WRITES and extent(c.cdb)[0] == POISONED:
-                    return DROP
-                return Later(go_on) if c.lun == address(1) and c.opcode in READS + WRITES and not go_on.is_set() else None
-            target.on_command = answer
-            waiting = [field.write(paths[1], k * field.BLOCK, field.block("s")) for k in range(4)]
-            field.pause(0.3)
-            bad, end = field.write(paths[0], POISONED * 512, field.block("P")), time.monotonic() + 15
-            while time.monotonic() < end:
-                assert field.write(paths[2], 0, field.block("x")).good(10).took < 7
-                field.pause(0.1)
-            go_on.set()
-            bad.bad(30, "EIO")
-            for io in waiting:
-                io.good(20)
+                def answer(c, way=way, go_on=go_on, sent=sent):
+                    if c.lun == address(0) and c.opcode in WRITES and extent(c.cdb)[0] == POISONED:
+                        sent.append(c)
+                        return way(c)
+                    return Later(go_on) if c.lun == address(1) and c.opcode in READS + WRITES and not go_on.is_set() else None
+                target.on_command = answer
+                waiting = [field.write(paths[1], k * field.BLOCK, field.block("s")) for k in range(4)]
+                field.pause(0.3)
+                bad, end = field.write(paths[0], POISONED * 512, field.block("P")), time.monotonic() + 15
+                while time.monotonic() < end:
+                    assert field.write(paths[2], 0, field.block("x")).good(10).took < 7
+                    field.pause(0.1)
+                bad.bad(60, "EIO")
+                assert len(sent) == TRIES, "it was sent %d times" % len(sent)
+                go_on.set()
+                for io in waiting:
+                    io.good(20)
 
 
 def absent(t):

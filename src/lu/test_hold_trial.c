@@ -278,6 +278,28 @@ a_last_try_that_cannot_leave_is_taken_back(void **state)
 	end(&w);
 }
 
+/* What it was blamed for is another's fault, maybe: its first answer against the protocol is not
+ * its last. */
+static void
+an_odd_answer_is_no_connection_that_ended(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, 1);
+	submit(&w, 0, 0, BLK_WRITE);
+	for (unsigned i = 0; i + 1 < RETRY_TRIES; i++)
+		relogin(&w, false);
+	for (unsigned i = 0; i + 1 < RETRY_TRIES; i++) {
+		fake_path_result(&w.f, 0, REQ_VIOLATION);
+		fake_path_pass(&w.f, 3 * SECOND);
+		assert_int_equal(w.f.n, 1);
+	}
+	fake_path_good(&w.f, 0);
+	expect_end(&w, 0, 0);
+	end(&w);
+}
+
 int
 main(void)
 {
@@ -289,6 +311,7 @@ main(void)
 		cmocka_unit_test(what_has_flown_for_long_is_not_blamed),
 		cmocka_unit_test(a_poison_that_is_slower_than_that_has_an_end),
 		cmocka_unit_test(a_last_try_that_cannot_leave_is_taken_back),
+		cmocka_unit_test(an_odd_answer_is_no_connection_that_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

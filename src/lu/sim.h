@@ -99,7 +99,8 @@ struct sim {
 	unsigned window;
 	uint64_t down_us; /* since when the path is down */
 	/* Of a thousand: how often which kind of thing happens. */
-	unsigned p_fault, p_loss, p_change, p_reset, p_poison, p_ghost, p_fence, p_move;
+	unsigned p_fault, p_loss, p_change, p_reset, p_poison, p_ghost, p_fence, p_move, p_stall,
+	    p_login, p_short;
 	bool is_traced, is_healed, is_fencing, only_poison_ends, has_slow_poison;
 	unsigned ended, failed, swaps, ghosts;
 	/* For answers. */

@@ -204,7 +204,7 @@ pass(struct sim *s, uint64_t us)
 static void
 some_time(struct sim *s)
 {
-	if (sim_chance(s, 900))
+	if (sim_chance(s, s->p_short))
 		pass(s, sim_random(s, 20000));
 	else if (sim_chance(s, 900))
 		pass(s, sim_random(s, 2 * SECOND));
@@ -219,7 +219,7 @@ path_event(struct sim *s)
 		sim_fence(s);
 	else if (s->path.is_up && sim_chance(s, s->p_loss))
 		sim_lose(s, s->only_poison_ends || sim_chance(s, 500));
-	else if (!s->path.is_up && sim_chance(s, 150))
+	else if (!s->path.is_up && sim_chance(s, s->p_login))
 		sim_login(s, !sim_chance(s, s->p_move));
 	if (!s->path.is_up && !s->path.is_given_up &&
 	    s->agenda.now_us - s->down_us >= s->path.replacement_us) {
@@ -244,7 +244,7 @@ target_event(struct sim *s)
 	}
 	if (sim_chance(s, s->p_reset))
 		sim_reset(s);
-	if (sim_chance(s, s->p_change))
+	if (sim_chance(s, s->p_stall))
 		s->is_stalled[place] = !s->is_stalled[place];
 	if (sim_chance(s, s->p_change)) {
 		s->window = 1 + (unsigned)sim_random(s, 8);
@@ -280,6 +280,20 @@ event(struct sim *s)
 
 /* ---- a world ---- */
 
+/* A world of little but poison and stalled units, in which there is time for all its tries. */
+static void
+poison(struct sim *s)
+{
+	s->only_poison_ends = s->has_slow_poison = true;
+	s->p_fault = s->p_change = s->p_reset = 0;
+	s->p_loss = 5;
+	s->p_poison = 5 + (unsigned)sim_random(s, 50);
+	s->p_stall = (unsigned)sim_random(s, 200);
+	s->p_move = 0;
+	s->p_login = 900;
+	s->p_short = 300;
+}
+
 static void
 begin(struct sim *s, uint64_t seed)
 {
@@ -311,6 +325,11 @@ begin(struct sim *s, uint64_t seed)
 	s->p_ghost = sim_chance(s, 500) ? 30 : 3;
 	s->p_fence = sim_chance(s, 500) ? 100 : 10;
 	s->p_move = sim_chance(s, 500) ? 200 : 900;
+	s->p_stall = s->p_change;
+	s->p_login = 150;
+	s->p_short = 900;
+	if (sim_chance(s, 200))
+		poison(s);
 	for (unsigned i = 0; i < SIM_DISKS; i++)
 		s->disks[i].naa = UINT64_C(0x5000000000000001) + i;
 	for (unsigned i = 0; i < SIM_PLACES; i++) {

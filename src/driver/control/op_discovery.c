@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "driver/control/configured.h"
 #include "driver/control/control.h"
 #include "driver/control/op_purge.h"
 #include "driver/control/ops.h"
@@ -92,7 +93,7 @@ op_discovery_list(struct driver *d, struct ipc_call *call)
 		struct registry_scope scope = { REGISTRY_DISCOVERY, NULL, &list[i] };
 		json_t *o = show_address(&list[i]);
 
-		settings_show(d->reg, &scope, o);
+		configured_show(d, &scope, o);
 		control_set(o, "last_scan", show_last_scan(portal_get(d, &list[i])));
 		(void)json_array_append_new(targets, o); /* no memory: one less */
 	}

@@ -3,10 +3,12 @@
 
 #include "core/iname.h"
 #include "driver/call.h"
+#include "driver/control/configured.h"
 #include "driver/control/control.h"
 #include "driver/control/ops.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsi/wanted.h"
+#include "sys/log.h"
 
 #define SLP_SCOPES_DEFAULT "default"
 
@@ -45,13 +47,14 @@ op_initiator_get(struct driver *d, struct ipc_call *call)
 
 	set_value(d, o, "name", REGISTRY_KEY_initiator_name);
 	set_value(d, o, "alias", REGISTRY_KEY_initiator_alias);
-	settings_show(d->reg, NULL, o);
+	configured_show(d, NULL, o);
 	set_value(d, o, "nas_hostname", REGISTRY_KEY_nas_hostname);
 	control_set(o, "nas_secret_set", json_boolean(secret[0] != '\0'));
 	explicit_bzero(secret, strlen(secret));
 	free(secret);
 	set_value(d, o, "radius_server_hostname", REGISTRY_KEY_radius_server);
 	control_set(o, "slp_scopes", scopes(d));
+	control_set(o, "log_level", json_integer(log_get_level()));
 	ipc_call_reply(call, o);
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/cut.h"
+#include "driver/control/configured.h"
 #include "driver/control/control.h"
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
@@ -104,7 +105,7 @@ show_session(struct driver *d, const struct wanted *w)
 	control_set(o, "next_try_ms", show_due(d, w->view.next_try_us));
 	control_set(o, "next_try", control_due(d, w->view.next_try_us));
 	control_set(o, "time2wait_s", json_integer(w->view.time2wait_s));
-	settings_show(d->reg, &scope, o);
+	configured_show(d, &scope, o);
 	return o;
 }
 

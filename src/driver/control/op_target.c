@@ -3,6 +3,7 @@
 
 #include "base/cut.h"
 #include "core/iname.h"
+#include "driver/control/configured.h"
 #include "driver/control/control.h"
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
@@ -43,7 +44,7 @@ show_address(struct driver *d, const char *name, const struct registry_address *
 		return NULL;
 	control_set(o, "redirected_to", show_redirect(d, name, a));
 	control_set(o, "next_try", w != NULL ? control_due(d, w->view.next_try_us) : json_null());
-	settings_show(d->reg, &scope, o);
+	configured_show(d, &scope, o);
 	return o;
 }
 
@@ -59,7 +60,7 @@ show_target(struct driver *d, const struct registry_target *t)
 	o = json_pack("{s:s, s:s, s:s, s:o}", "name", t->name, "alias", t->alias, "source",
 	    registry_source_name(t->source), "addresses", addresses);
 	if (o != NULL)
-		settings_show(d->reg, &scope, o);
+		configured_show(d, &scope, o);
 	return o;
 }
 

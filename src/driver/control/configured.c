@@ -1,0 +1,61 @@
+#include "driver/control/configured.h"
+
+#include <string.h>
+
+#include "driver/control/control.h"
+#include "driver/iscsi/settings.h"
+
+static const struct {
+	const char *levels, *secrecy;
+} rows[REGISTRY_KEYS] = {
+#define KEY(id, name, levels, secrecy, ...) { #levels, #secrecy },
+#include "registry/keys.def"
+};
+
+/* What belongs to the initiator as a whole has lines of its own. */
+static bool
+is_of_logins(enum registry_key key)
+{
+	return strcmp(rows[key].levels, "G") != 0;
+}
+
+/* The word that sets it, where it is one of keys.set's. */
+static const char *
+name_of(enum registry_key key)
+{
+	for (size_t k = 0; k < neg_param_count(); k++)
+		if (settings_registry_key((enum key_id)k) == key)
+			return neg_key_info((enum key_id)k)->name;
+	for (unsigned p = 0; p < KEYS_PATHS; p++) {
+		const struct keys_change c = {
+			.kind = KEYS_PATH, .path = (enum keys_path)p, .n = 1
+		};
+
+		if (settings_change_key(&c, 0) == key)
+			return keys_change_name(&c, 0);
+	}
+	return registry_key_name(key);
+}
+
+void
+configured_show(struct driver *d, const struct registry_scope *scope, json_t *to)
+{
+	enum registry_level level = scope != NULL ? scope->level : REGISTRY_GLOBAL;
+	json_t *own = json_object();
+	struct registry_values v;
+
+	settings_show(d->reg, scope, to);
+	(void)registry_effective_all(
+	    d->reg, scope, &v); /* what cannot be read is shown as not set */
+	for (int k = 0; k < REGISTRY_KEYS; k++) {
+		const char *value = v.at[level][k];
+
+		if (value == NULL || !is_of_logins((enum registry_key)k))
+			continue;
+		if (strcmp(rows[k].secrecy, "SECRET") == 0)
+			value = "set";
+		control_set(own, name_of((enum registry_key)k), json_string(value));
+	}
+	registry_values_fini(&v);
+	control_set(to, "configured", own);
+}

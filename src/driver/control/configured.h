@@ -1,0 +1,16 @@
+/* What is configured for just one level, for displays. */
+#ifndef CONTROL_CONFIGURED_H
+#define CONTROL_CONFIGURED_H
+
+#include <jansson.h>
+
+#include "driver/driver.h"
+
+/*
+ * What counts for a scope (settings_show(); NULL: global), and as "configured" all that was set
+ * for this scope itself: login keys, time limits and the like under the names that keys.set knows,
+ * the rest under the registry's; of a secret only that it is "set".
+ */
+void configured_show(struct driver *d, const struct registry_scope *scope, json_t *to);
+
+#endif

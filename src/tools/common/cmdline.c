@@ -13,6 +13,7 @@ struct scan {
 	struct cmdline *c;
 	int argc, at;
 	char **argv;
+	bool is_help; /* --help stands in the line: nothing is missing from it */
 };
 
 static bool read_long(struct scan *s, const char *word);
@@ -21,16 +22,19 @@ static bool read_number(struct scan *s, size_t i, const char **cluster);
 static bool read_text(struct scan *s, size_t i, const char *attached);
 static bool read_list(struct scan *s, size_t i, const char *attached);
 static bool take_number(struct scan *s, size_t i, const char *text, size_t len);
+static size_t find_long(const struct cmdline_tool *t, const char *word, size_t len, bool *is_short);
+static bool is_option(const char *word);
+static bool asks_for_help(int argc, char *const *argv);
 static bool give(struct scan *s, size_t i);
 static const char *next_word(struct scan *s);
-
-#define HELP "run '%s --help' for what there is"
 
 enum cmdline_result
 cmdline_parse(
     struct cmdline *ret, const struct cmdline_tool *tool, int argc, char **argv, FILE *out)
 {
-	struct scan s = { .c = ret, .argc = argc, .at = 1, .argv = argv };
+	struct scan s = {
+		.c = ret, .argc = argc, .at = 1, .argv = argv, .is_help = asks_for_help(argc, argv)
+	};
 	bool options_end = false;
 	int distance;
 
@@ -39,7 +43,7 @@ cmdline_parse(
 	while (s.at < argc) {
 		const char *word = argv[s.at++];
 
-		if (options_end || word[0] != '-' || word[1] == '\0')
+		if (options_end || !is_option(word))
 			ret->operands[ret->n_operands++] = word;
 		else if (strcmp(word, "--") == 0)
 			options_end = true;
@@ -47,7 +51,7 @@ cmdline_parse(
 			return CMDLINE_WRONG;
 	}
 	if (cmdline_common(ret, CMDLINE_COMMON_help)->given) {
-		usage_print(out, tool);
+		usage_print(out, tool, ret->given);
 		return CMDLINE_DONE;
 	}
 	if (cmdline_common(ret, CMDLINE_COMMON_version)->given) {
@@ -80,6 +84,17 @@ cmdline_common(const struct cmdline *c, enum cmdline_common id)
 	return &c->values[cmdline_common_index(c->tool, id)];
 }
 
+uint64_t
+cmdline_verbs(const struct cmdline_tool *tool)
+{
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < tool->n_options; i++)
+		if (tool->options[i].role == CMDLINE_VERB)
+			bits |= CMDLINE_BIT(i);
+	return bits;
+}
+
 const char *
 cmdline_option_name(const struct cmdline_option *o, char buf[static 32])
 {
@@ -90,32 +105,51 @@ cmdline_option_name(const struct cmdline_option *o, char buf[static 32])
 	return buf;
 }
 
+/* The row of a long name or of what only one begins with; n_options: there is none. */
+static size_t
+find_long(const struct cmdline_tool *t, const char *word, size_t len, bool *is_short)
+{
+	size_t found = t->n_options;
+
+	*is_short = false;
+	for (size_t i = 0; i < t->n_options && len > 0; i++) {
+		const char *name = t->options[i].name;
+
+		if (name == NULL || strncmp(name, word, len) != 0)
+			continue;
+		if (name[len] == '\0')
+			return i;
+		*is_short = found != t->n_options;
+		found = i;
+	}
+	return *is_short ? t->n_options : found;
+}
+
 static bool
 read_long(struct scan *s, const char *word)
 {
 	const struct cmdline_tool *t = s->c->tool;
 	size_t len = strcspn(word, "=");
 	const char *value = word[len] == '=' ? word + len + 1 : NULL;
+	bool is_short;
+	size_t i = find_long(t, word, len, &is_short);
 	char *next;
 
-	for (size_t i = 0; i < t->n_options; i++) {
-		const struct cmdline_option *o = &t->options[i];
-
-		if (o->name == NULL || strlen(o->name) != len || strncmp(o->name, word, len) != 0)
-			continue;
-		if (!give(s, i))
-			return false;
-		if (o->arg != CMDLINE_NONE)
-			return read_text(s, i, value);
-		if (value == NULL)
-			return true;
-		next = say_format("write --%s alone", o->name);
-		say_problem(next, "--%s takes no value, but '%s' follows it", o->name, value);
+	if (i == t->n_options) {
+		next = say_format(MATCH_HELP, t->name);
+		say_problem(next, "unknown option --%.*s: %s", (int)len, word,
+		    is_short ? "it is short for several" : "this command has no such option");
 		free(next);
 		return false;
 	}
-	next = say_format(MATCH_HELP, t->name);
-	say_problem(next, "unknown option --%.*s: this command has no such option", (int)len, word);
+	if (!give(s, i))
+		return false;
+	if (t->options[i].arg != CMDLINE_NONE)
+		return read_text(s, i, value);
+	if (value == NULL)
+		return true;
+	next = say_format("write --%s alone", t->options[i].name);
+	say_problem(next, "--%s takes no value, but '%s' follows it", t->options[i].name, value);
 	free(next);
 	return false;
 }
@@ -186,7 +220,7 @@ read_number(struct scan *s, size_t i, const char **cluster)
 		return word != NULL ? take_number(s, i, word, strlen(word)) : read_text(s, i, NULL);
 	}
 	/* A path is the device file; any other word was meant to be the number. */
-	if (s->at >= s->argc || s->argv[s->at][0] == '-' || s->argv[s->at][0] == '/')
+	if (s->at >= s->argc || is_option(s->argv[s->at]) || s->argv[s->at][0] == '/')
 		return true;
 	word = next_word(s);
 	return take_number(s, i, word, strlen(word));
@@ -228,6 +262,8 @@ read_text(struct scan *s, size_t i, const char *attached)
 	char buf[32], *next;
 
 	cmdline_option_name(o, buf);
+	if (word == NULL && s->is_help)
+		return true;
 	if (word != NULL && (word[0] != '\0' || o->arg == CMDLINE_WORDS)) {
 		v->has_arg = true;
 		v->text = word;
@@ -266,13 +302,29 @@ read_list(struct scan *s, size_t i, const char *attached)
 	return v->has_arg || read_text(s, i, NULL);
 }
 
+static bool
+asks_for_help(int argc, char *const *argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)
+			return true;
+	return false;
+}
+
 /* The next word, unless it looks like an option. */
 static const char *
 next_word(struct scan *s)
 {
-	if (s->at >= s->argc || (s->argv[s->at][0] == '-' && s->argv[s->at][1] != '\0'))
+	if (s->at >= s->argc || is_option(s->argv[s->at]))
 		return NULL;
 	return s->argv[s->at++];
+}
+
+/* A dash alone is a word, and so is a number: no option's letter is a digit. */
+static bool
+is_option(const char *word)
+{
+	return word[0] == '-' && word[1] != '\0' && (word[1] < '0' || word[1] > '9');
 }
 
 /* Saying a thing twice is harmless, but two values for one option are a mistake. */

@@ -15,7 +15,7 @@ enum cmdline_arg {
 	CMDLINE_NONE,
 	CMDLINE_NUMBER_MAYBE, /* -S, -S 3, -S3 */
 	CMDLINE_NUMBER,       /* -P 3260, -P3260 */
-	CMDLINE_TEXT,         /* -I host, -Ihost, --root=DIR */
+	CMDLINE_TEXT,         /* -I host, -Ihost, --root=DIR, --ro DIR */
 	CMDLINE_WORDS,        /* the same, and may be empty: -A "" */
 	CMDLINE_LIST,         /* one or more words, up to the next option */
 };
@@ -110,6 +110,8 @@ const struct cmdline_value *cmdline_common(const struct cmdline *c, enum cmdline
 /* The index of a common option among the tool's. */
 size_t cmdline_common_index(const struct cmdline_tool *tool, enum cmdline_common id);
 
+/* The bits of the options that say what to do. */
+uint64_t cmdline_verbs(const struct cmdline_tool *tool);
 /* "-I", or "--force" where there is no letter. */
 const char *cmdline_option_name(const struct cmdline_option *o, char buf[static 32]);
 

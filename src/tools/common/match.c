@@ -7,7 +7,6 @@
 #include "tools/common/usage.h"
 
 static uint64_t common_bits(const struct cmdline_tool *t);
-static uint64_t verb_bits(const struct cmdline_tool *t);
 static uint64_t without_arg(const struct cmdline *c, const struct cmdline_form *f);
 static uint64_t clashing(const struct cmdline *c);
 static uint64_t lowest(uint64_t bits);
@@ -18,7 +17,7 @@ match_nearest(const struct cmdline *c, int *ret_distance)
 {
 	const struct cmdline_tool *t = c->tool;
 	const struct cmdline_form *best = NULL;
-	uint64_t given = c->given & ~common_bits(t), verbs = verb_bits(t);
+	uint64_t given = c->given & ~common_bits(t), verbs = cmdline_verbs(t);
 	int shortest = INT_MAX;
 
 	for (size_t i = 0; i < t->n_forms; i++) {
@@ -46,7 +45,7 @@ void
 match_explain(const struct cmdline *c, const struct cmdline_form *f)
 {
 	const struct cmdline_tool *t = c->tool;
-	uint64_t given = c->given & ~common_bits(t), verbs = given & verb_bits(t);
+	uint64_t given = c->given & ~common_bits(t), verbs = given & cmdline_verbs(t);
 	uint64_t missing = f->must & ~given, extra = given & ~(f->must | f->may);
 	uint64_t bare = without_arg(c, f), clash = clashing(c);
 	char *next = NULL, *a = names_of(t, given & ~extra), *b = NULL;
@@ -92,17 +91,6 @@ static uint64_t
 common_bits(const struct cmdline_tool *t)
 {
 	return ((CMDLINE_BIT(CMDLINE_COMMON_COUNT) - 1) << cmdline_common_index(t, 0));
-}
-
-static uint64_t
-verb_bits(const struct cmdline_tool *t)
-{
-	uint64_t bits = 0;
-
-	for (size_t i = 0; i < t->n_options; i++)
-		if (t->options[i].role == CMDLINE_VERB)
-			bits |= CMDLINE_BIT(i);
-	return bits;
 }
 
 static uint64_t

@@ -192,8 +192,8 @@ long_names_and_the_common_options_are_known(void **state)
 	    "tool: --root needs <dir>, but none follows it. Next: write --root <dir>.\n");
 	wrong("-v --long=1",
 	    "tool: --long takes no value, but '1' follows it. Next: write --long alone.\n");
-	wrong("-v --lon",
-	    "tool: unknown option --lon: this command has no such option. Next: run 'tool "
+	wrong("-v --lont",
+	    "tool: unknown option --lont: this command has no such option. Next: run 'tool "
 	    "--help' for what there is.\n");
 	wrong("-vz",
 	    "tool: unknown option -z: this command has no such option. Next: run 'tool --help' "
@@ -201,34 +201,89 @@ long_names_and_the_common_options_are_known(void **state)
 }
 
 static void
+long_names_may_be_short_where_only_one_begins_so(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("-v --lo --ro=/c --j"), CMDLINE_GO);
+	assert_true(line.values[OPT_long].given);
+	assert_string_equal(cmdline_common(&line, CMDLINE_COMMON_root)->text, "/c");
+	assert_true(cmdline_common(&line, CMDLINE_COMMON_json)->given);
+	assert_int_equal(parse("--v"), CMDLINE_DONE);
+	wrong("-v --=x",
+	    "tool: unknown option --: this command has no such option. Next: run 'tool --help' "
+	    "for what there is.\n");
+}
+
+static void
+a_number_with_a_dash_is_a_word(void **state)
+{
+	(void)state;
+	wrong("-v -m -1",
+	    "tool: -m -1: not a valid <maybe>. Next: give -m a whole number from 0 to 99.\n");
+	wrong("-v -n -5",
+	    "tool: -n -5: not a valid <num>. Next: give -n a whole number from 1 to 4096.\n");
+	assert_int_equal(parse("-v -l NOPInterval -5 -n 7"), CMDLINE_GO);
+	assert_int_equal(line.values[OPT_l].list_count, 2);
+	assert_string_equal(line.values[OPT_l].list[1], "-5");
+}
+
+static void
 help_and_version_win_over_an_incomplete_line(void **state)
 {
+	static const char *const lines[] = { "--help", "-h", "-n 5 --he", "-v -w -h" };
+
 	(void)state;
 	assert_int_equal(parse("-w --version"), CMDLINE_DONE);
 	assert_string_equal(shown, "tool " OPENISW_VERSION "\n");
-	assert_int_equal(parse("--help"), CMDLINE_DONE);
-	assert_string_equal(shown, "usage: tool [file] -v [-m [<maybe>]] [-n <num>] [-t <text> | "
-				   "-e <words>] [-l <word> ...] "
-				   "[--long]\n"
-				   "               Do the first\n"
-				   "       tool -w -m <maybe> [-n <num>]\n"
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		assert_int_equal(parse(lines[i]), CMDLINE_DONE);
+		assert_string_equal(shown, "usage: tool <verb> [<option> ...]\n"
+					   "       tool --help | --version\n"
+					   "\n"
+					   "verbs:\n"
+					   "  -v                     first verb\n"
+					   "  -w                     second verb\n"
+					   "\n"
+					   "'tool <verb> --help' tells its options, 'man tool' "
+					   "all of it.\n");
+	}
+}
+
+#define COMMON                                                                       \
+	"  --root <dir>           the initiator's root directory (default:\n"        \
+	"                         $OPENISW_ROOT, or /)\n"                            \
+	"  --json                 print the driver's answer as JSON\n"               \
+	"  -h, --help             print the usage, of one verb where one is given\n" \
+	"  --version              print the version\n"
+
+static void
+help_is_for_one_verb_and_wrapped(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("-wh"), CMDLINE_DONE);
+	assert_string_equal(shown, "usage: tool -w -m <maybe> [-n <num>]\n"
 				   "               Do the second\n"
-				   "       tool --help | --version\n"
 				   "\n"
 				   "options:\n"
-				   "  -v                     first verb\n"
 				   "  -w                     second verb\n"
 				   "  -m [<maybe>]           perhaps a number\n"
-				   "  -n <num>               a number\n"
-				   "  -t <text>              a text\n"
-				   "  -e <words>             a text, empty perhaps\n"
-				   "  -l <word> ...          words\n"
-				   "  --long                 a long name\n"
-				   "  --root <dir>           the initiator's root directory "
-				   "(default: $OPENISW_ROOT, or /)\n"
-				   "  --json                 print the driver's answer as JSON\n"
-				   "  --help                 print this text\n"
-				   "  --version              print the version\n");
+				   "  -n <num>               a number\n" COMMON);
+	assert_int_equal(parse("-v --help"), CMDLINE_DONE);
+	assert_int_equal(parse("-v -l --help"), CMDLINE_DONE);
+	assert_int_equal(parse("-v -n -h"), CMDLINE_DONE);
+	assert_string_equal(shown,
+	    "usage: tool [file] -v [-m [<maybe>]] [-n <num>] [-t <text> | -e <words>]\n"
+	    "            [-l <word> ...] [--long]\n"
+	    "               Do the first\n"
+	    "\n"
+	    "options:\n"
+	    "  -v                     first verb\n"
+	    "  -m [<maybe>]           perhaps a number\n"
+	    "  -n <num>               a number\n"
+	    "  -t <text>              a text\n"
+	    "  -e <words>             a text, empty perhaps\n"
+	    "  -l <word> ...          words\n"
+	    "  --long                 a long name\n" COMMON);
 }
 
 static void
@@ -275,6 +330,9 @@ main(void)
 		cmocka_unit_test(a_text_may_follow_attached_or_apart),
 		cmocka_unit_test(a_list_ends_at_the_next_option),
 		cmocka_unit_test(long_names_and_the_common_options_are_known),
+		cmocka_unit_test(long_names_may_be_short_where_only_one_begins_so),
+		cmocka_unit_test(a_number_with_a_dash_is_a_word),
+		cmocka_unit_test(help_is_for_one_verb_and_wrapped),
 		cmocka_unit_test(help_and_version_win_over_an_incomplete_line),
 		cmocka_unit_test(a_line_that_fits_no_form_is_explained_by_the_nearest),
 		cmocka_unit_test(two_dashes_end_the_options),

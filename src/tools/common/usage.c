@@ -4,7 +4,12 @@
 #include "tools/common/say.h"
 #include "tools/common/usage_impl.h"
 
-static void put_options(FILE *out, const struct cmdline_tool *t);
+#define WIDTH       79
+#define HELP_COLUMN 25 /* where the help of an option begins */
+
+static void put_verbs(FILE *out, const struct cmdline_tool *t, const char *start);
+static void put_options(FILE *out, const struct cmdline_tool *t, uint64_t which);
+static void put_wrapped(FILE *out, const char *text, size_t column, size_t indent);
 
 void
 usage_form(FILE *out, const struct cmdline_tool *tool, const struct cmdline_form *form)
@@ -12,16 +17,100 @@ usage_form(FILE *out, const struct cmdline_tool *tool, const struct cmdline_form
 	usage_put_form(out, tool, form, USAGE_PLAIN);
 }
 
-void
-usage_print(FILE *out, const struct cmdline_tool *tool)
+/* One form as text, which the caller frees. */
+static char *
+form_text(const struct cmdline_tool *t, const struct cmdline_form *form)
 {
-	for (size_t i = 0; i < tool->n_forms; i++) {
-		fputs(i == 0 ? "usage: " : "       ", out);
-		usage_put_form(out, tool, &tool->forms[i], USAGE_PLAIN);
-		fprintf(out, "\n               %s\n", tool->forms[i].help);
+	char *text = NULL;
+	size_t len;
+	FILE *f = say_need(open_memstream(&text, &len));
+
+	usage_form(f, t, form);
+	return say_need(fclose(f) == 0 ? text : NULL);
+}
+
+/*
+ * The forms of this verb (0: those without one); *start stands before the next line of the usage.
+ * What they take.
+ */
+static uint64_t
+put_forms(FILE *out, const struct cmdline_tool *t, uint64_t wanted, const char **start)
+{
+	uint64_t verbs = cmdline_verbs(t), which = 0;
+
+	for (size_t i = 0; i < t->n_forms; i++) {
+		const struct cmdline_form *f = &t->forms[i];
+		char *text;
+
+		if ((f->must & verbs) != wanted)
+			continue;
+		text = form_text(t, f);
+		which |= f->must | f->may;
+		fputs(*start, out);
+		put_wrapped(out, text, strlen(*start), strlen(*start) + strlen(t->name) + 1);
+		fprintf(out, "%15s", "");
+		put_wrapped(out, f->help, 15, 15);
+		*start = "       ";
+		free(text);
 	}
-	fprintf(out, "       %s --help | --version\n\noptions:\n", tool->name);
-	put_options(out, tool);
+	return which;
+}
+
+void
+usage_print(FILE *out, const struct cmdline_tool *tool, uint64_t given)
+{
+	const char *start = "usage: ";
+	uint64_t verbs = cmdline_verbs(tool), which;
+	uint64_t verb = __builtin_popcountll(given & verbs) == 1 ? given & verbs : 0;
+
+	which = put_forms(out, tool, verb, &start);
+	if (verbs != 0 && verb == 0) {
+		put_verbs(out, tool, start);
+		return;
+	}
+	if (verbs == 0)
+		fprintf(out, "       %s --help | --version\n", tool->name);
+	fputs("\noptions:\n", out);
+	put_options(out, tool, which | ~((CMDLINE_BIT(cmdline_common_index(tool, 0))) - 1));
+}
+
+static void
+put_verbs(FILE *out, const struct cmdline_tool *t, const char *start)
+{
+	fprintf(out, "%s%s <verb> [<option> ...]\n       %s --help | --version\n\nverbs:\n", start,
+	    t->name, t->name);
+	put_options(out, t, cmdline_verbs(t));
+	fprintf(
+	    out, "\n'%s <verb> --help' tells its options, 'man %s' all of it.\n", t->name, t->name);
+}
+
+/*
+ * A text that begins in `column`, up to the end of its line; what does not fit goes on at `indent`.
+ * What stands in brackets is kept together.
+ */
+static void
+put_wrapped(FILE *out, const char *text, size_t column, size_t indent)
+{
+	bool is_first = true;
+
+	while (*text != '\0') {
+		size_t n = 0;
+
+		for (int depth = 0; text[n] != '\0' && (text[n] != ' ' || depth > 0); n++)
+			depth += (text[n] == '[') - (text[n] == ']');
+		if (!is_first && column + 1 + n > WIDTH) {
+			fprintf(out, "\n%*s", (int)indent, "");
+			column = indent;
+		} else if (!is_first) {
+			fputc(' ', out);
+			column++;
+		}
+		fprintf(out, "%.*s", (int)n, text);
+		column += n;
+		text += n + (text[n] == ' ');
+		is_first = false;
+	}
+	fputc('\n', out);
 }
 
 /* An argument's name may be several words, one for each argument. */
@@ -39,6 +128,7 @@ put_words(FILE *out, const char *words)
 void
 usage_put_option(FILE *out, const struct cmdline_option *o, bool needed, enum usage_style style)
 {
+	const char *also = o->letter != 0 && o->name != NULL ? o->name : NULL;
 	char buf[32];
 	bool maybe = o->arg == CMDLINE_NUMBER_MAYBE && !needed;
 	bool is_one = o->arg_name == NULL || strchr(o->arg_name, ' ') == NULL;
@@ -47,6 +137,8 @@ usage_put_option(FILE *out, const struct cmdline_option *o, bool needed, enum us
 	cmdline_option_name(o, buf);
 	if (style == USAGE_PLAIN) {
 		fputs(buf, out);
+		if (also != NULL)
+			fprintf(out, ", --%s", also);
 		if (!is_one)
 			put_words(out, o->arg_name);
 		else if (o->arg_name != NULL)
@@ -54,6 +146,8 @@ usage_put_option(FILE *out, const struct cmdline_option *o, bool needed, enum us
 		return;
 	}
 	fprintf(out, "Fl %s", buf + 1);
+	if (also != NULL)
+		fprintf(out, " , Fl -%s", also);
 	if (o->arg_name != NULL)
 		fprintf(out, maybe ? " Oo Ar %s Oc" : " Ar %s%s", o->arg_name, more);
 }
@@ -121,20 +215,24 @@ usage_put_form(
 }
 
 static void
-put_options(FILE *out, const struct cmdline_tool *t)
+put_options(FILE *out, const struct cmdline_tool *t, uint64_t which)
 {
 	for (size_t i = 0; i < t->n_options; i++) {
 		char *left = NULL;
 		size_t len;
-		FILE *f = say_need(open_memstream(&left, &len));
+		FILE *f;
 
+		if ((which & CMDLINE_BIT(i)) == 0)
+			continue;
+		f = say_need(open_memstream(&left, &len));
 		usage_put_option(f, &t->options[i], false, USAGE_PLAIN);
 		say_need(fclose(f) == 0 ? left : NULL);
 		/* What is longer than its column has the line for itself. */
-		if (len > 21)
-			fprintf(out, "  %s\n%25s%s\n", left, "", t->options[i].help);
+		if (len > HELP_COLUMN - 4)
+			fprintf(out, "  %s\n%*s", left, HELP_COLUMN, "");
 		else
-			fprintf(out, "  %-22s %s\n", left, t->options[i].help);
+			fprintf(out, "  %-*s ", HELP_COLUMN - 3, left);
+		put_wrapped(out, t->options[i].help, HELP_COLUMN, HELP_COLUMN);
 		free(left);
 	}
 }

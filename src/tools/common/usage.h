@@ -8,7 +8,10 @@
 
 /* "iscsiutil [/dev/iscsi] -a -I <ip-address> [-P <tcp-port>]", without a newline. */
 void usage_form(FILE *out, const struct cmdline_tool *tool, const struct cmdline_form *form);
-/* All forms, all options. */
-void usage_print(FILE *out, const struct cmdline_tool *tool);
+/*
+ * The forms and options of the verbs among `given`, for a terminal of 80 columns.  Without one:
+ * where there are verbs, these; else all of it.
+ */
+void usage_print(FILE *out, const struct cmdline_tool *tool, uint64_t given);
 
 #endif

@@ -34,7 +34,7 @@ main(int argc, char **argv)
 enum status
 run_usage(const struct cmdline *line)
 {
-	usage_print(stdout, line->tool);
+	usage_print(stdout, line->tool, 0);
 	return STATUS_OK;
 }
 

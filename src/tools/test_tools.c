@@ -469,6 +469,45 @@ a_wrong_name_removes_nothing(void **state)
 }
 
 static void
+one_word_takes_any_setting_away(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    RUN("iscsiutil -u -H default -N Default --target-name default -W default "
+		"--algorithms default",
+		{ "auth.set",
+		    "{'method':'','name':'','target_name':'','algorithms':'','secret':''}",
+		    { OK("{}") } }),
+	    0);
+	assert_int_equal(
+	    RUN("iscsiutil -u -R default",
+		{ "radius.set", "{'nas_hostname':'','nas_secret':'','server':''}", { OK("{}") } }),
+	    0);
+	assert_int_equal(RUN("iscsiutil -i -N iqn.2001-04.com.example:x -A default",
+			     { "initiator.set", "{'name':'iqn.2001-04.com.example:x','alias':''}",
+				 { OK("{}") } }),
+	    0);
+	assert_int_equal(
+	    RUN("iscsiutil -b default", { "log.level", "{'level':3}", { OK("{}") } }), 0);
+}
+
+static void
+levels_have_numbers_and_names(void **state)
+{
+	static const char *const rows[] = { "7", "debug", "LVL_DEBUG", "lvl_debug" };
+	char text[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)snprintf(text, sizeof(text), "iscsiutil -b %s", rows[i]);
+		assert_int_equal(RUN(text, { "log.level", "{'level':7}", { OK("{}") } }), 0);
+	}
+	assert_int_equal(run("iscsiutil -b 8"), 2);
+	assert_string_equal(err, "iscsiutil: -b 8: not a valid <dbg_level>. Next: give 0 to 7, or "
+				 "panic, alert, crit, err, warn, note, info or debug.\n");
+}
+
+static void
 output_that_is_lost_is_no_success(void **state)
 {
 	int full = open("/dev/full", O_WRONLY), err_fd = memfd_create("err", 0);
@@ -520,6 +559,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(device_files_are_made_and_told),
 		cmocka_unit_test(one_device_in_use_keeps_no_other_back),
 		cmocka_unit_test(a_wrong_name_removes_nothing),
+		cmocka_unit_test(one_word_takes_any_setting_away),
+		cmocka_unit_test(levels_have_numbers_and_names),
 		cmocka_unit_test(output_that_is_lost_is_no_success),
 		cmocka_unit_test(the_root_may_stand_on_the_line),
 	};

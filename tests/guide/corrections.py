@@ -43,10 +43,37 @@ def configured(t, made, target):
         assert value(util("-lV").out, "Log Level") == "3" and "Log Level" not in util("-l").out
 
 
+def taken_away(t, made, target):
+    def util(*words, **how):
+        return made.command("iscsiutil", *words, **how)
+    with t.case("rows 63, 65: what was configured is taken away by one word"):
+        util("-u", "-R", "nas.example.com", "a-secret-of-the-nas", "radius.example.com")
+        assert value(util("-l").out, "Radius Server Hostname") == "radius.example.com"
+        util("-u", "-R", "default")
+        shown = util("-l").out
+        assert [value(shown, label) for label in ("NAS Hostname", "NAS Secret", "Radius Server Hostname")] == [
+            "", "not set", ""], shown
+        util("-u", "-H", "CHAP_BI", "--target-name", "him", "-W", "twelve-letters", "-N", "me")
+        assert value(util("-lV").out, "Target CHAP Name") == "him"
+        for option in ("-H", "--target-name", "-W", "-N"):
+            util("-u", option, "default")
+        shown = util("-lV").out
+        assert [value(shown, label) for label in ("CHAP Method", "Target CHAP Name", "CHAP Secret", "Initiator CHAP Name")] == [
+            "CHAP_UNI", "", "not set", ""], shown
+        assert value(shown, "Configured Here") == "", shown
+    with t.case("row 47: an address that is there already is no failure where that was said"):
+        at = ["-I", target.host, "-P", target.port]
+        assert util("-a", *at, ok=None).code == 7
+        assert util("-a", *at, "--if-absent").code == 0
+        assert util("-a", "-T", NAME, *at, ok=None).code == 7
+        assert util("-a", "-T", NAME, *at, "--if-absent").code == 0
+        assert len(made.request("discovery.list")["targets"]) == 1
+
+
 def main():
     with tap.script() as t:
         with FieldTarget(name=NAME) as target, field.world(t, target) as made:
-            for part in (configured,):
+            for part in (configured, taken_away):
                 part(t, made, target)
 
 

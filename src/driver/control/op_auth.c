@@ -197,6 +197,8 @@ check_servers(const char *list, struct fault *f)
 	const char *item;
 	size_t n;
 
+	if (list[0] == '\0')
+		return true;
 	while (text_list_next(&list, &item, &n)) {
 		char one[LIMIT_ADDRESS_BYTES + 1] = "";
 		struct addr a;

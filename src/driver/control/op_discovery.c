@@ -42,9 +42,14 @@ void
 op_discovery_add(struct driver *d, struct ipc_call *call)
 {
 	struct registry_address a;
+	int err;
 
-	if (control_address(call, &a))
-		answer(d, call, &a, registry_discovery_add(d->reg, &a));
+	if (!control_address(call, &a))
+		return;
+	err = registry_discovery_add(d->reg, &a);
+	if (err == -EEXIST && ipc_call_arg_bool(call, "if_absent", false))
+		err = 0;
+	answer(d, call, &a, err);
 }
 
 void

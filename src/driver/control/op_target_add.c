@@ -34,7 +34,7 @@ op_target_add(struct driver *d, struct ipc_call *call)
 		return;
 	err = registry_target_seen(
 	    d->reg, name, NULL, REGISTRY_STATIC, &a, (int64_t)time(NULL), &is_new);
-	if (err == 0 && is_new) {
+	if (err == 0 && (is_new || ipc_call_arg_bool(call, "if_absent", false))) {
 		ipc_call_reply(call, json_pack("{s:s, s:s, s:i, s:i}", "name", name, "address",
 					 a.address, "port", a.port, "tpgt", a.tpgt));
 		return;

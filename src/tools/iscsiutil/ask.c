@@ -1,6 +1,7 @@
 #include "tools/iscsiutil/ask.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "tools/common/args.h"
 #include "tools/common/result.h"
@@ -57,6 +58,20 @@ ask_driver(const struct cmdline *line, enum ipc_op op, json_t *args, bool args_o
 	if (status == STATUS_OK && ask_wants_json(line))
 		result_print(stdout, *ret_result);
 	return status;
+}
+
+bool
+ask_is_default(const char *word)
+{
+	return word[0] == '\0' || strcasecmp(word, "default") == 0;
+}
+
+bool
+ask_put_setting(json_t *args, const char *key, const struct cmdline *line, size_t option)
+{
+	const char *text = line->values[option].text;
+
+	return text == NULL || args_put_text(args, key, ask_is_default(text) ? "" : text);
 }
 
 bool

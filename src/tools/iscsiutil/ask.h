@@ -19,6 +19,10 @@ enum status ask_device(const struct cmdline *line, enum call_device *ret_device)
  */
 enum status ask_driver(const struct cmdline *line, enum ipc_op op, json_t *args, bool args_ok,
     enum call_device device, json_t **ret_result);
+/* "default" takes a setting away, whichever it is; an empty word does, too. */
+bool ask_is_default(const char *word);
+/* An option's text, empty where it is the word that takes the setting away. */
+bool ask_put_setting(json_t *args, const char *key, const struct cmdline *line, size_t option);
 /* -I, -P and -M. */
 bool ask_put_portal(json_t *args, const struct cmdline *line);
 bool ask_wants_json(const struct cmdline *line);

@@ -2,7 +2,9 @@
  * appendices A and C). */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "sys/log.h"
 #include "tools/common/args.h"
 #include "tools/common/result.h"
 #include "tools/common/say.h"
@@ -52,9 +54,10 @@ run_auth(const struct cmdline *line)
 		return STATUS_USAGE;
 	}
 	args = say_need(json_object());
-	ok = args_put(args, "method", line, OPT_H) && args_put(args, "name", line, OPT_N) &&
-	     args_put(args, "target_name", line, OPT_target_name) &&
-	     args_put(args, "algorithms", line, OPT_algorithms) && put_scope(args, line) &&
+	ok = ask_put_setting(args, "method", line, OPT_H) &&
+	     ask_put_setting(args, "name", line, OPT_N) &&
+	     ask_put_setting(args, "target_name", line, OPT_target_name) &&
+	     ask_put_setting(args, "algorithms", line, OPT_algorithms) && put_scope(args, line) &&
 	     (!secret->given || secret_put(args, "secret", secret->text, "CHAP secret")) &&
 	     (!target_secret->given ||
 		 secret_put(args, "target_secret", target_secret->text, "target's CHAP secret"));
@@ -68,9 +71,15 @@ run_radius(const struct cmdline *line)
 	json_t *args;
 	bool ok;
 
+	if (r->list_count == 1 && ask_is_default(r->list[0]))
+		return configure(line, IPC_OP_radius_set,
+		    say_need(json_pack(
+			"{s:s, s:s, s:s}", "nas_hostname", "", "nas_secret", "", "server", "")),
+		    true);
 	if (r->list_count != 3) {
 		say_problem("write iscsiutil -u -R <nas-hostname> <nas-secret> "
-			    "<radius-server-hostname>; - for the secret asks for it",
+			    "<radius-server-hostname>; - for the secret asks for it; default takes "
+			    "all of it away",
 		    "-R takes three words, not %d", r->list_count);
 		return STATUS_USAGE;
 	}
@@ -94,9 +103,18 @@ run_slp(const struct cmdline *line)
 enum status
 run_level(const struct cmdline *line)
 {
-	json_t *args = say_need(json_object());
+	const char *word = line->values[OPT_b].text;
+	enum log_level level = LOG_LVL_ERR;
 
-	return configure(line, IPC_OP_log_level, args, args_put(args, "level", line, OPT_b));
+	/* The guide's names have this before the word. */
+	if (!ask_is_default(word) &&
+	    !log_level_parse(word + (strncasecmp(word, "LVL_", 4) == 0 ? 4 : 0), &level)) {
+		say_problem("give 0 to 7, or panic, alert, crit, err, warn, note, info or debug",
+		    "-b %s: not a valid <dbg_level>", word);
+		return STATUS_USAGE;
+	}
+	return configure(
+	    line, IPC_OP_log_level, say_need(json_pack("{s:i}", "level", (int)level)), true);
 }
 
 /* The driver's answer may have warnings, and sessions that the change does not reach yet. */

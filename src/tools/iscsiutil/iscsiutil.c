@@ -64,7 +64,8 @@ enum status
 run_name(const struct cmdline *line)
 {
 	json_t *result, *args = say_need(json_object());
-	bool ok = args_put(args, "name", line, OPT_N) && args_put(args, "alias", line, OPT_A);
+	bool ok =
+	    args_put(args, "name", line, OPT_N) && ask_put_setting(args, "alias", line, OPT_A);
 	enum status status = ask_driver(line, IPC_OP_initiator_set, args, ok, CALL_ISCSI, &result);
 	json_int_t n;
 
@@ -97,8 +98,8 @@ static enum status
 change_discovery(const struct cmdline *line, enum ipc_op op)
 {
 	json_t *result, *args = say_need(json_object());
-	enum status status =
-	    ask_driver(line, op, args, ask_put_portal(args, line), CALL_ISCSI, &result);
+	bool ok = ask_put_portal(args, line) && args_put(args, "if_absent", line, OPT_if_absent);
+	enum status status = ask_driver(line, op, args, ok, CALL_ISCSI, &result);
 
 	if (status == STATUS_OK)
 		json_decref(result);
@@ -115,7 +116,8 @@ enum status
 run_add_addr(const struct cmdline *line)
 {
 	json_t *result, *args = say_need(json_object());
-	bool ok = args_put(args, "name", line, OPT_T) && ask_put_portal(args, line);
+	bool ok = args_put(args, "name", line, OPT_T) && ask_put_portal(args, line) &&
+		  args_put(args, "if_absent", line, OPT_if_absent);
 	enum status status = ask_driver(line, IPC_OP_target_add, args, ok, CALL_ISCSI, &result);
 	char *portal;
 

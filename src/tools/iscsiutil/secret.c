@@ -9,6 +9,7 @@
 #include "sys/confine.h"
 #include "tools/common/args.h"
 #include "tools/common/say.h"
+#include "tools/iscsiutil/ask.h"
 
 /*
  * One line of the standard input without its end.  Unbuffered, so that no copy
@@ -101,6 +102,8 @@ secret_put(json_t *args, const char *key, const char *word, const char *what)
 	confine_private();
 	if (strcmp(word, "-") == 0) {
 		ok = read_secret(what, secret);
+	} else if (ask_is_default(word)) {
+		ok = true;
 	} else {
 		ok = strlen(word) < sizeof(secret);
 		if (ok)

@@ -12,7 +12,7 @@ static const struct cmdline_form forms[] = {
 #include "tools/iscsiutil/forms.def"
 };
 
-static const uint64_t one_of[] = { O(D) | O(O) | O(T) };
+static const uint64_t one_of[] = { O(D) | O(O) | O(T), O(metrics) | O(json) };
 
 const struct cmdline_tool iscsiutil_spec = {
 	.name = "iscsiutil",
@@ -22,5 +22,5 @@ const struct cmdline_tool iscsiutil_spec = {
 	.forms = forms,
 	.n_forms = FORM_COUNT,
 	.one_of = one_of,
-	.n_one_of = 1,
+	.n_one_of = sizeof(one_of) / sizeof(one_of[0]),
 };

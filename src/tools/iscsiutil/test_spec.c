@@ -96,7 +96,10 @@ static const struct {
 	{ "-u -R nas secret radius", FORM_radius, O(u) | O(R) },
 	{ "-g -F a,b", FORM_slp, O(g) | O(F) },
 	{ "-g -F iscsi-scope1, iscsi-scope2", FORM_slp, O(g) | O(F) },
+	{ "-a -I 192.1.1.110 --if-absent", FORM_add, O(a) | O(I) | O(if_absent) },
+	{ "-u -R default", FORM_radius, O(u) | O(R) },
 	{ "/dev/iscsi -b 7", FORM_level, O(b) },
+	{ "-b LVL_ERR", FORM_level, O(b) },
 	{ "-s", FORM_stats, O(s) },
 	{ "/dev/isw -s -G", FORM_stats, O(s) | O(G) },
 	{ "/dev/isw -c -G", FORM_clear, O(c) | O(G) },
@@ -154,9 +157,9 @@ lines_that_make_no_sense_are_refused(void **state)
 		"-p -S x", "-p -S 2147483648", "-p -S 0 -C 65536", "-a -I", "-a -I -P 5", "-i -N",
 		"-p -T", "-a -I x -I y", "-a -I x --force", "-d -S", "-d -T x -P 5", "-z", "-p -s",
 		"-t", "-t -T x", "-u -R", "-u -V", "-H CHAP_UNI", "-u -R a b c -W x", "-g", "-F x",
-		"-b", "-b 8", "-b x", "-s -C 0", "-s -D", "-s -p", "-c -C 0", "--follow",
-		"--events x y", "--explain", "--nope", "--events --f", "-u --t x", "-l extra -p",
-		"/dev/iscsi /dev/isw", "-l --json=x" };
+		"-b", "-s --metrics --json", "-l --if-absent", "-s -C 0", "-s -D", "-s -p",
+		"-c -C 0", "--follow", "--events x y", "--explain", "--nope", "--events --f",
+		"-u --t x", "-l extra -p", "/dev/iscsi /dev/isw", "-l --json=x" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -26,6 +26,7 @@ while [ $# -gt 0 ]; do
 	--root) root=${FAKE_ROOT:-$2}; shift ;;
 	--force) force=1 ;;
 	--stop) action=stop ;;
+	--version) echo "$name (OpenISW) 1.2.3"; exit ;;
 	--status) action=status ;;
 	--foreground) action=foreground ;;
 	-g) [ -e "$root/$name.enabled" ]; exit ;;
@@ -59,7 +60,7 @@ foreground)
 stop)
 	echo "stop $name$force" >>"$root/log"
 	[ ! -e "$root/$name.hangs" ] || exec sleep 1000
-	[ ! -e "$root/$name.busy" ] || [ -n "$force" ] || { echo "c1t0d0 (/dev/loop0)"; exit 4; }
+	[ ! -e "$root/$name.busy" ] || [ -n "$force" ] || { echo "c1t0d0 (/dev/loop0)"; exit 8; }
 	[ ! -e "$root/$name.signal" ] || kill "$(cat "$root/$name.up")"
 	rm -f "$root/$name.up" ;;
 esac
@@ -124,15 +125,27 @@ want 3 "" status
 echo "# a part runs"
 up iscsi_driverd
 want 1 "" status
-says "iswd is not running"
+says "iswd is not running, but should be: iscsi start"
+want 1 "" status --json
+python3 - "$tmp/out" <<'EOF' || { cat "$tmp/out"; failed=1; }
+import json, sys
+status = json.load(open(sys.argv[1]))
+assert status["status"] == "part", status
+assert [p["name"] for p in status["programs"]] == ["iscsi_driverd", "iswd", "iscsi_resolvd", "iradd"], status
+assert [p["running"] for p in status["programs"]] == [True, False, False, False], status
+assert all(p["enabled"] for p in status["programs"]) and status["programs"][0]["pid"] > 0, status
+EOF
+"$iscsi" status --root "$tmp/root" >/dev/full 2>"$tmp/out"
+[ $? -eq 1 ] || { echo "FAIL: output that was lost"; failed=1; }
+says "the output is not complete"
 want 0 "start iswd,start iscsi_resolvd,start iradd," start
 
 echo "# disks in use: nothing is stopped, unless forced"
 for p in iscsi_driverd iswd iscsi_resolvd iradd; do up $p; done
 touch "$tmp/root/iscsi_driverd.busy"
-want 4 "stop iscsi_driverd," stop
+want 8 "stop iscsi_driverd," stop
 says "c1t0d0 (/dev/loop0)"
-want 4 "stop iscsi_driverd," restart
+want 8 "stop iscsi_driverd," restart
 want 0 "stop iscsi_driverd1,stop iradd,stop iscsi_resolvd,stop iswd," stop --force
 
 echo "# what does not start"
@@ -145,7 +158,7 @@ install_fakes iscsi_driverd iswd
 touch "$tmp/root/iscsi_driverd.broken"
 want 1 "start iscsi_driverd," start
 install_fakes iswd
-want 5 "" start
+want 6 "" start
 says "iscsi_driverd is not installed"
 
 echo "# islpd and iradd only where they are enabled; then a scan; each phase by itself"
@@ -266,11 +279,17 @@ install_fakes iscsi_driverd
 want 2 ""
 want 2 "" start stop
 want 2 "" frobnicate
+[ "$(wc -l <"$tmp/out")" -eq 1 ] || { echo "FAIL: more than a sentence"; failed=1; }
+says "unknown word \"frobnicate\". Next: run 'iscsi --help'"
+want 2 "" stop --phase 1
+want 2 "" restart --phase 2
+want 2 "" start --json
 want 2 "" start --force=yes
 OPENISW_PATIENCE=1x want 2 "" start
 "$iscsi" start --root >/dev/null 2>&1
 [ $? -eq 2 ] || { echo "FAIL: --root without a directory"; failed=1; }
-"$iscsi" --help | grep -q '4 refused' || { echo "FAIL: --help lacks exit statuses"; failed=1; }
+[ "$("$iscsi" --version)" = "iscsi 1.2.3" ] || { echo "FAIL: --version"; failed=1; }
+"$iscsi" -h | grep -q '8 refused' || { echo "FAIL: --help lacks exit statuses"; failed=1; }
 
 echo "# through a link, beside the programs, root from the environment"
 install_fakes iscsi_driverd

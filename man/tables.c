@@ -246,7 +246,7 @@ statuses(void)
 #define STATUS(id, number, text) \
 	puts(".It " #number);    \
 	put_text(text);
-#include "tools/common/status.def"
+#include "sys/exit.def"
 	puts(".El");
 }
 

@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 import tap  # noqa: E402 (found by the line above)
 
 PROGRAM, PAGE = sys.argv[1:]
-ENDS = ["help", "version"]  # no page's synopsis shows them
+ENDS = ["h", "help", "version"]  # no page's synopsis shows them
 
 
 def helped():
@@ -37,10 +37,7 @@ def listed(text):
     part = re.search(r"^The options are:\n(.*?)^\.El", text, re.M | re.S).group(1)
     found = {}
     for row in re.findall(r"^\.It (Fl .*)", part, re.M):
-        # --help and --version may share a paragraph; they are two options all the same.
-        words = [word(w) for w in re.findall(r"Fl (\S+)", row)]
-        for names in [[w] for w in words] if words == ENDS else [words]:
-            found[tuple(sorted(names))] = " Ar " in row
+        found[tuple(sorted(word(w) for w in re.findall(r"Fl (\S+)", row)))] = " Ar " in row
     return found
 
 

@@ -65,7 +65,7 @@ with tap.script() as t:
     with t.case("every path, every fault of a name and every exit status is in iscsi(7)"):
         rows = re.findall(r'^PATH_(?:DIR|FILE)\(\w+,\s*"([^"]+)"', source("src", "sys", "paths.def"), re.M)
         rows += [m[1:] for m in re.findall(r'^INAME\((?!OK)\w+,\s*"([^"]+)"', source("src", "core", "iname.def"), re.M)]
-        rows += re.findall(r'^STATUS\(\w+,\s*\d+, "([^"]+)"', source("src", "tools", "common", "status.def"), re.M)
+        rows += re.findall(r'^STATUS\(\w+,\s*\d+, "([^"]+)"', source("src", "sys", "exit.def"), re.M)
         expect("iscsi.7", rows, 25)
 
     with t.case("every page that another one names exists"):

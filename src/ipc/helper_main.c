@@ -277,9 +277,14 @@ helper_main(const struct helper_program *p, int argc, char **argv)
 	case OPT_DONE:
 		return INSTANCE_EXIT_OK;
 	case OPT_WRONG:
-		return OPT_EXIT_USAGE;
+		return INSTANCE_EXIT_USAGE;
 	case OPT_GO:
 		break;
+	}
+	if (o.status && o.stop) {
+		fprintf(stderr, "%s: --status and --stop exclude each other; see '%s --help'\n",
+		    p->name, p->name);
+		return INSTANCE_EXIT_USAGE;
 	}
 	ret = paths_init(&in.paths, o.root);
 	if (ret < 0) {

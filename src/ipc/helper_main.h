@@ -46,7 +46,7 @@ struct helper_program {
 	void (*stop)(void *state);
 };
 
-/* main() of the daemon; returns its exit status (sys/instance.h; OPT_EXIT_USAGE). */
+/* main() of the daemon; returns its exit status (sys/instance.h). */
 int helper_main(const struct helper_program *p, int argc, char **argv);
 
 #endif

@@ -63,7 +63,7 @@ boot_act(const struct boot *b, const struct paths *paths)
 {
 	if (b->enable + b->disable + b->show > 1) {
 		fprintf(stderr, "islpd: -a, -r and -g exclude each other; see 'islpd --help'\n");
-		return OPT_EXIT_USAGE;
+		return INSTANCE_EXIT_USAGE;
 	}
 	if (b->enable)
 		return enable(paths);

@@ -57,7 +57,7 @@ prepare(const struct paths *paths, int *ret_exit)
 		*ret_exit = boot_act(&options.boot, paths);
 		return false;
 	}
-	*ret_exit = OPT_EXIT_USAGE;
+	*ret_exit = INSTANCE_EXIT_USAGE;
 	return configure(paths);
 }
 

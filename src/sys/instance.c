@@ -11,6 +11,13 @@
 
 #include "sys/daemon.h"
 
+/* Whoever may not look or signal is told so; everything else is a failure. */
+static int
+exit_of(int err)
+{
+	return err == -EACCES || err == -EPERM ? INSTANCE_EXIT_DENIED : INSTANCE_EXIT_FAILED;
+}
+
 int
 instance_status(const char *program, const char *pid_path)
 {
@@ -20,7 +27,7 @@ instance_status(const char *program, const char *pid_path)
 		fprintf(stderr,
 		    "%s: cannot tell whether it runs: %s: %s; root and its own user can\n", program,
 		    pid_path, strerror(-pid));
-		return INSTANCE_EXIT_FAILED;
+		return exit_of(pid);
 	}
 	if (pid == 0) {
 		printf("%s is not running\n", program);
@@ -91,5 +98,5 @@ instance_stop(const char *program, const char *pid_path, int patience_ms)
 	if (ret < 0)
 		fprintf(
 		    stderr, "%s: cannot stop it (pid %d): %s\n", program, (int)pid, strerror(-ret));
-	return ret < 0 ? INSTANCE_EXIT_FAILED : INSTANCE_EXIT_OK;
+	return ret < 0 ? exit_of(ret) : INSTANCE_EXIT_OK;
 }

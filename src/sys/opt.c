@@ -15,8 +15,9 @@
 #define ROW_VALUE     256
 #define HELP_VALUE    1000
 #define VERSION_VALUE 1001
-/* Where the help begins in the usage. */
-#define HELP_COLUMN 28
+/* Where the help begins in the usage, and where its lines end. */
+#define HELP_COLUMN 31
+#define WIDTH       79
 
 static bool take(const struct opt_program *program, const struct opt *o, const char *arg);
 static void describe(const struct opt *o, char *out, size_t cap);
@@ -28,8 +29,8 @@ opt_parse(const struct opt_program *program, int argc, char **argv, int *ret_ope
 {
 	struct option longs[ROWS_MAX + 3] = { { "help", no_argument, NULL, HELP_VALUE },
 		{ "version", no_argument, NULL, VERSION_VALUE } };
-	char shorts[ROWS_MAX * 2 + 2] = ":";
-	size_t n_longs = 2, n_shorts = 1;
+	char shorts[ROWS_MAX * 2 + 3] = ":h";
+	size_t n_longs = 2, n_shorts = 2;
 	int value;
 
 	assert(program->n_opts <= ROWS_MAX);
@@ -52,7 +53,7 @@ opt_parse(const struct opt_program *program, int argc, char **argv, int *ret_ope
 	while ((value = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		const struct opt *o = NULL;
 
-		if (value == HELP_VALUE) {
+		if (value == HELP_VALUE || value == 'h') {
 			print_usage(program);
 			return OPT_DONE;
 		}
@@ -147,11 +148,34 @@ describe(const struct opt *o, char *out, size_t cap)
 		out[0] = '\0';
 }
 
+/* A text that begins at HELP_COLUMN and goes on there. */
+static void
+put_wrapped(const char *text)
+{
+	size_t column = HELP_COLUMN;
+
+	while (*text != '\0') {
+		size_t n = strcspn(text, " ");
+
+		if (column > HELP_COLUMN && column + 1 + n > WIDTH) {
+			printf("\n%*s", HELP_COLUMN, "");
+			column = HELP_COLUMN;
+		} else if (column > HELP_COLUMN) {
+			putchar(' ');
+			column++;
+		}
+		printf("%.*s", (int)n, text);
+		column += n;
+		text += n + (text[n] == ' ');
+	}
+	putchar('\n');
+}
+
 static void
 print_usage(const struct opt_program *program)
 {
 	static const struct opt always[] = {
-		{ .name = "help", .help = "print this" },
+		{ .short_name = 'h', .name = "help", .help = "print this" },
 		{ .name = "version", .help = "print the version" },
 	};
 
@@ -164,7 +188,12 @@ print_usage(const struct opt_program *program)
 		char name[64];
 
 		describe(o, name, sizeof name);
-		printf("  %-*s %s\n", HELP_COLUMN, name, o->help);
+		/* What is longer than its column has the line for itself. */
+		if (strlen(name) > HELP_COLUMN - 3)
+			printf("  %s\n%*s", name, HELP_COLUMN, "");
+		else
+			printf("  %-*s ", HELP_COLUMN - 3, name);
+		put_wrapped(o->help);
 	}
 }
 

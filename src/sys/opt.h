@@ -1,6 +1,6 @@
 /*
  * Options of daemons and simple tools: one table both parses and prints the
- * usage.  --help and --version are always there.  (iscsiutil has a syntax of
+ * usage.  --help, -h and --version are always there.  (iscsiutil has a syntax of
  * its own.)
  */
 #ifndef SYS_OPT_H
@@ -47,10 +47,8 @@ struct opt_program {
 enum opt_result {
 	OPT_GO,    /* parsed: do the work */
 	OPT_DONE,  /* --help or --version was printed: exit 0 */
-	OPT_WRONG, /* a sentence was printed to the standard error: exit OPT_EXIT_USAGE */
+	OPT_WRONG, /* a sentence was printed to the standard error: exit INSTANCE_EXIT_USAGE */
 };
-
-#define OPT_EXIT_USAGE 2
 
 /* Row for the root that every program takes; `var` is a const char *. */
 #define OPT_ROW_ROOT(var)                                                  \

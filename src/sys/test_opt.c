@@ -93,6 +93,13 @@ the_usage_has_every_row(void **state)
 	assert_non_null(strstr(text, "  -n, --count N "));
 	assert_non_null(strstr(text, "  --root DIR "));
 	assert_non_null(strstr(text, "  --version "));
+	for (const char *p = text, *end; *p != '\0'; p = end + 1) {
+		end = strchr(p, '\n');
+		assert_non_null(end);
+		assert_true(end - p < 80);
+	}
+	assert_int_equal(parse(1, "-h", NULL, NULL, NULL), OPT_DONE);
+	assert_non_null(strstr(text, "  -h, --help                   print this\n"));
 	assert_int_equal(parse(1, "--version", NULL, NULL, NULL), OPT_DONE);
 	assert_non_null(strstr(text, "prog (OpenISW) " OPENISW_VERSION "\n"));
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "fuzz.h"
+#include "sys/instance.h"
 #include "sys/opt.h"
 #include "tools/common/cmdline.h"
 #include "tools/common/say.h"
@@ -117,7 +118,7 @@ run(uint8_t which, int argc, char **argv)
 
 	which %= n_tools + sizeof daemons / sizeof daemons[0];
 	if (which >= n_tools) {
-		FUZZ_CHECK(daemons[which - n_tools](argc, argv) <= OPT_EXIT_USAGE);
+		FUZZ_CHECK(daemons[which - n_tools](argc, argv) <= INSTANCE_EXIT_USAGE);
 		return;
 	}
 	say_init(tools[which]->name, nowhere);

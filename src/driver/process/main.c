@@ -330,7 +330,9 @@ ask_to_stop(const struct paths *paths, bool is_forced)
 	if (ipc_connect(paths->dev_iscsi, &c, &e) == 0) {
 		if (ipc_request(c, IPC_OP_driver_stop, json_pack("{s:b}", "force", is_forced), NULL,
 			NULL, &result, &e) != 0)
-			ret = e.code == IPC_ERR_BUSY ? INSTANCE_EXIT_BUSY : INSTANCE_EXIT_FAILED;
+			ret = e.code == IPC_ERR_BUSY     ? INSTANCE_EXIT_BUSY
+			      : e.code == IPC_ERR_DENIED ? INSTANCE_EXIT_DENIED
+							 : INSTANCE_EXIT_FAILED;
 		json_decref(result);
 		ipc_client_free(c);
 	} else {
@@ -400,7 +402,7 @@ main(int argc, char **argv)
 		{ 0, "status", OPT_FLAG, &o.status, NULL,
 		    "tell whether it runs: exit status 0, or 3" },
 		{ 0, "stop", OPT_FLAG, &o.stop, NULL,
-		    "log out of everything and stop the one that runs; refused (4) while a disk is "
+		    "log out of everything and stop the one that runs; refused (8) while a disk is "
 		    "in "
 		    "use" },
 		{ 0, "force", OPT_FLAG, &o.force, NULL,
@@ -418,7 +420,7 @@ main(int argc, char **argv)
 	case OPT_DONE:
 		return INSTANCE_EXIT_OK;
 	case OPT_WRONG:
-		return OPT_EXIT_USAGE;
+		return INSTANCE_EXIT_USAGE;
 	case OPT_GO:
 		break;
 	}

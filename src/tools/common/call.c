@@ -35,7 +35,8 @@ call_open(struct call *ret, const struct cmdline *line, enum call_device device)
 	path = device == CALL_ISW ? ret->paths.dev_isw : ret->paths.dev_iscsi;
 	/* The guide, chapter 6, step 7: the words that its readers look for. */
 	if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
-		say_problem("move that file away, then start the driver with 'iscsi start'",
+		say_failure(IPC_ERR_INTERNAL, NULL,
+		    "move that file away, then start the driver with 'iscsi start'",
 		    "(%s) Wrong device file: %s is not the driver's socket",
 		    call_device_name(device), path);
 		return STATUS_FAILED;
@@ -43,8 +44,9 @@ call_open(struct call *ret, const struct cmdline *line, enum call_device device)
 	if (ipc_connect(path, &ret->client, &e) == 0)
 		return STATUS_OK;
 	if (e.code == IPC_ERR_NOTRUNNING) {
-		say_problem("start the driver with 'iscsi start', or name the root it runs in with "
-			    "--root or $" PATHS_ENV,
+		say_failure(IPC_ERR_NOTRUNNING, NULL,
+		    "start the driver with 'iscsi start', or name the root it runs in with "
+		    "--root or $" PATHS_ENV,
 		    "iSCSI stack is not loaded: no driver answers at %s", path);
 		status = STATUS_NOT_RUNNING;
 	} else {
@@ -85,8 +87,10 @@ call_watch(struct call *c, enum ipc_op op, json_t *args, ipc_progress *progress,
 static enum status
 fail(const struct ipc_error *e)
 {
-	say_problem(e->next, "%s", e->message[0] != '\0' ? e->message : ipc_error_name(e->code));
-	tell_in_use(e->extra);
+	say_failure(e->code, e->extra, e->next, "%s",
+	    e->message[0] != '\0' ? e->message : ipc_error_name(e->code));
+	if (!say_is_json())
+		tell_in_use(e->extra);
 	return status_of_error(e->code);
 }
 

@@ -24,7 +24,6 @@ static bool read_list(struct scan *s, size_t i, const char *attached);
 static bool take_number(struct scan *s, size_t i, const char *text, size_t len);
 static size_t find_long(const struct cmdline_tool *t, const char *word, size_t len, bool *is_short);
 static bool is_option(const char *word);
-static bool asks_for_help(int argc, char *const *argv);
 static bool give(struct scan *s, size_t i);
 static const char *next_word(struct scan *s);
 
@@ -32,9 +31,11 @@ enum cmdline_result
 cmdline_parse(
     struct cmdline *ret, const struct cmdline_tool *tool, int argc, char **argv, FILE *out)
 {
-	struct scan s = {
-		.c = ret, .argc = argc, .at = 1, .argv = argv, .is_help = asks_for_help(argc, argv)
-	};
+	struct scan s = { .c = ret,
+		.argc = argc,
+		.at = 1,
+		.argv = argv,
+		.is_help = cmdline_has(argc, argv, "-h") || cmdline_has(argc, argv, "--help") };
 	bool options_end = false;
 	int distance;
 
@@ -82,6 +83,15 @@ const struct cmdline_value *
 cmdline_common(const struct cmdline *c, enum cmdline_common id)
 {
 	return &c->values[cmdline_common_index(c->tool, id)];
+}
+
+bool
+cmdline_has(int argc, char *const *argv, const char *word)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], word) == 0)
+			return true;
+	return false;
 }
 
 uint64_t
@@ -300,15 +310,6 @@ read_list(struct scan *s, size_t i, const char *attached)
 		v->list_count++;
 	v->has_arg = v->list_count > 0;
 	return v->has_arg || read_text(s, i, NULL);
-}
-
-static bool
-asks_for_help(int argc, char *const *argv)
-{
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)
-			return true;
-	return false;
 }
 
 /* The next word, unless it looks like an option. */

@@ -110,6 +110,8 @@ const struct cmdline_value *cmdline_common(const struct cmdline *c, enum cmdline
 /* The index of a common option among the tool's. */
 size_t cmdline_common_index(const struct cmdline_tool *tool, enum cmdline_common id);
 
+/* Whether this word stands among the options. */
+bool cmdline_has(int argc, char *const *argv, const char *word);
 /* The bits of the options that say what to do. */
 uint64_t cmdline_verbs(const struct cmdline_tool *tool);
 /* "-I", or "--force" where there is no letter. */

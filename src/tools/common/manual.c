@@ -52,7 +52,7 @@ manual_exit(FILE *out)
 {
 	fputs(".Bl -tag -width Ds\n", out);
 #define STATUS(id, number, meaning) fprintf(out, ".It %d\n%s\n", number, meaning);
-#include "tools/common/status.def"
+#include "sys/exit.def"
 	fputs(".El\n", out);
 }
 

@@ -1,29 +1,49 @@
 #include "tools/common/say.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/visible.h"
 #include "tools/common/status.h"
 
-static const char *say_name = "openisw";
-static FILE *say_err;
+static struct {
+	const char *program;
+	FILE *err;
+	bool is_json;
+} say = { .program = "openisw" };
 
 static char *format(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 static void print_sentence(const char *text);
+static void print_problem(
+    enum ipc_error_code code, const json_t *extra, const char *next, const char *text);
+static void print_json(json_t *object);
 
 void
 say_init(const char *program, FILE *err)
 {
-	say_name = program;
-	say_err = err;
+	say.program = program;
+	say.err = err;
+	say.is_json = false;
+}
+
+void
+say_as_json(void)
+{
+	say.is_json = true;
 }
 
 const char *
 say_program(void)
 {
-	return say_name;
+	return say.program;
+}
+
+bool
+say_is_json(void)
+{
+	return say.is_json;
 }
 
 void
@@ -35,13 +55,20 @@ say_problem(const char *next, const char *fmt, ...)
 	va_start(ap, fmt);
 	text = format(fmt, ap);
 	va_end(ap);
-	fprintf(say_err, "%s: ", say_name);
-	print_sentence(text);
-	if (next != NULL && next[0] != '\0') {
-		fputs(" Next: ", say_err);
-		print_sentence(next);
-	}
-	fputc('\n', say_err);
+	print_problem(IPC_ERR_INVALID, NULL, next, text);
+	free(text);
+}
+
+void
+say_failure(enum ipc_error_code code, const json_t *extra, const char *next, const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = format(fmt, ap);
+	va_end(ap);
+	print_problem(code, extra, next, text);
 	free(text);
 }
 
@@ -54,9 +81,13 @@ say_note(const char *fmt, ...)
 	va_start(ap, fmt);
 	text = format(fmt, ap);
 	va_end(ap);
-	fprintf(say_err, "%s: ", say_name);
-	print_sentence(text);
-	fputc('\n', say_err);
+	if (say.is_json) {
+		print_json(json_pack("{s:s}", "note", text));
+	} else {
+		fprintf(say.err, "%s: ", say.program);
+		print_sentence(text);
+		fputc('\n', say.err);
+	}
 	free(text);
 }
 
@@ -101,7 +132,8 @@ say_need(void *p)
 {
 	if (p == NULL) {
 		fprintf(stderr,
-		    "%s: no memory is left. Next: end other programs, then try again.\n", say_name);
+		    "%s: no memory is left. Next: end other programs, then try again.\n",
+		    say.program);
 		exit(STATUS_FAILED);
 	}
 	return p;
@@ -116,11 +148,50 @@ format(const char *fmt, va_list ap)
 }
 
 static void
+print_problem(enum ipc_error_code code, const json_t *extra, const char *next, const char *text)
+{
+	json_t *error;
+
+	if (say.is_json) {
+		error = say_need(json_pack("{s:s, s:s, s:s?}", "code", ipc_error_name(code),
+		    "message", text, "next", next));
+		if (extra != NULL)
+			say_need(json_object_update_missing(error, (json_t *)(uintptr_t)extra) == 0
+				     ? error
+				     : NULL);
+		print_json(json_pack("{s:o}", "error", error));
+		return;
+	}
+	fprintf(say.err, "%s: ", say.program);
+	print_sentence(text);
+	if (next != NULL && next[0] != '\0') {
+		fputs(" Next: ", say.err);
+		print_sentence(next);
+	}
+	fputc('\n', say.err);
+}
+
+/* One line; takes the reference. */
+static void
+print_json(json_t *object)
+{
+	char *text = say_need(json_dumps(say_need(object), JSON_COMPACT | JSON_ENSURE_ASCII));
+
+	/* DEL is the one harmful byte that jansson leaves as it is; text in quotes has no line's
+	 * end. */
+	for (const char *p = text; *p != '\0'; p++)
+		fprintf(say.err, *p == 0x7f ? "\\u%04x" : "%c", (unsigned char)*p);
+	fputc('\n', say.err);
+	free(text);
+	json_decref(object);
+}
+
+static void
 print_sentence(const char *text)
 {
 	size_t len = strlen(text);
 
-	say_text(say_err, text);
+	say_text(say.err, text);
 	if (len > 0 && strchr(".!?", text[len - 1]) == NULL)
-		fputc('.', say_err);
+		fputc('.', say.err);
 }

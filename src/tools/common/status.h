@@ -1,4 +1,4 @@
-/* Exit statuses of all commands; the rows are in status.def. */
+/* Exit statuses of all commands; the rows are in sys/exit.def. */
 #ifndef TOOLS_STATUS_H
 #define TOOLS_STATUS_H
 
@@ -6,7 +6,7 @@
 
 enum status {
 #define STATUS(id, number, ...) STATUS_##id = (number),
-#include "tools/common/status.def"
+#include "sys/exit.def"
 };
 
 /* The status in which an error of the control protocol ends. */

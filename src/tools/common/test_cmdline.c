@@ -249,11 +249,11 @@ help_and_version_win_over_an_incomplete_line(void **state)
 	}
 }
 
-#define COMMON                                                                       \
-	"  --root <dir>           the initiator's root directory (default:\n"        \
-	"                         $OPENISW_ROOT, or /)\n"                            \
-	"  --json                 print the driver's answer as JSON\n"               \
-	"  -h, --help             print the usage, of one verb where one is given\n" \
+#define COMMON                                                                             \
+	"  --root <dir>           the initiator's root directory (default:\n"              \
+	"                         $OPENISW_ROOT, or /)\n"                                  \
+	"  --json                 print the driver's answer, and what is wrong, as JSON\n" \
+	"  -h, --help             print the usage, of one verb where one is given\n"       \
 	"  --version              print the version\n"
 
 static void

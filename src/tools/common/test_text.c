@@ -60,6 +60,24 @@ a_problem_is_a_sentence_with_its_next_step(void **state)
 }
 
 static void
+a_program_reads_each_sentence_as_a_line_of_json(void **state)
+{
+	json_t *extra = json_pack("{s:[s], s:s}", "in_use", "c1t0d0", "code", "X");
+
+	(void)state;
+	say_as_json();
+	say_problem("do this", "it broke: %s", "a\x7f\n\"reason\"");
+	say_failure(IPC_ERR_BUSY, extra, NULL, "busy");
+	say_note("all is well");
+	expect("{\"error\":{\"code\":\"INVALID\",\"message\":\"it broke: "
+	       "a\\u007f\\n\\\"reason\\\"\",\"next\":\"do this\"}}\n"
+	       "{\"error\":{\"code\":\"BUSY\",\"message\":\"busy\",\"next\":null,\"in_use\":["
+	       "\"c1t0d0\"]}}\n"
+	       "{\"note\":\"all is well\"}\n");
+	json_decref(extra);
+}
+
+static void
 a_terminal_obeys_nothing_that_is_printed(void **state)
 {
 	(void)state;
@@ -246,6 +264,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_problem_is_a_sentence_with_its_next_step),
+		T(a_program_reads_each_sentence_as_a_line_of_json),
 		T(a_terminal_obeys_nothing_that_is_printed),
 		T(json_is_printed_without_harmful_bytes),
 		T(the_colon_stands_in_column_28),

@@ -15,6 +15,9 @@ tool_main(const struct cmdline_tool *tool, tool_run *run, int argc, char **argv)
 
 	ipc_wipe_json();
 	say_init(tool->name, stderr);
+	/* Also for what is wrong with the rest of the line. */
+	if (cmdline_has(argc, argv, "--json"))
+		say_as_json();
 	switch (cmdline_parse(&line, tool, argc, argv, stdout)) {
 	case CMDLINE_GO:
 		status = run(&line);
@@ -28,7 +31,8 @@ tool_main(const struct cmdline_tool *tool, tool_run *run, int argc, char **argv)
 	cmdline_fini(&line);
 	/* Output that got lost, on a full disk perhaps, is no success. */
 	if (fflush(stdout) != 0 || ferror(stdout)) {
-		say_problem("see that the output can be written, then run it again",
+		say_failure(IPC_ERR_INTERNAL, NULL,
+		    "see that the output can be written, then run it again",
 		    "the output is not complete: %s", strerror(errno));
 		if (status == STATUS_OK)
 			status = STATUS_FAILED;

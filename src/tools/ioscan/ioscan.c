@@ -30,7 +30,8 @@ run(const struct cmdline *line)
 		status = scan(&c, v[OPT_H].given ? v[OPT_H].text : NULL, &found);
 		if (status == STATUS_OK) {
 			scan_status = tell_failures(found);
-			tell_left_out(found);
+			if (!say_is_json())
+				tell_left_out(found);
 		}
 	}
 	if (status == STATUS_OK)
@@ -86,8 +87,11 @@ tell_failures(const json_t *result)
 		for (size_t j = 0; j < sizeof(stages) / sizeof(stages[0]); j++)
 			if (strcmp(stages[j].stage, stage) == 0)
 				stage = stages[j].words;
-		say_problem(result_text(failure, "next"), "%s %s: %s", stage,
-		    result_text(failure, "what"), result_text(failure, "error"));
+		/* A program has them in the answer. */
+		if (!say_is_json())
+			say_failure(IPC_ERR_INTERNAL, NULL, result_text(failure, "next"),
+			    "%s %s: %s", stage, result_text(failure, "what"),
+			    result_text(failure, "error"));
 		status_count(&tally, STATUS_FAILED);
 	}
 	if (result_number(json_object_get(result, "discovery"), "ok") > 0 ||

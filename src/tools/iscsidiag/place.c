@@ -15,7 +15,7 @@
 static enum status
 refuse(const char *dir, const char *why)
 {
-	say_problem(NEXT, "%s is not used: %s", dir, why);
+	say_failure(IPC_ERR_INTERNAL, NULL, NEXT, "%s is not used: %s", dir, why);
 	return STATUS_FAILED;
 }
 
@@ -66,7 +66,8 @@ open_dir(const char *dir, bool is_chosen, int *ret_fd)
 	if (!is_chosen)
 		make_parent(dir);
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
-		say_problem(NEXT, "%s cannot be made: %s", dir, strerror(errno));
+		say_failure(
+		    IPC_ERR_INTERNAL, NULL, NEXT, "%s cannot be made: %s", dir, strerror(errno));
 		return STATUS_FAILED;
 	}
 	/* ELOOP or ENOTDIR: a link, of somebody who wants our file elsewhere. */
@@ -108,7 +109,8 @@ place_open(struct place *ret, const char *dir, const char *name, bool is_chosen)
 		fd = openat(
 		    dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0) {
-		say_problem(NEXT, "%s/%s cannot be made: %s", dir, name, strerror(errno));
+		say_failure(IPC_ERR_INTERNAL, NULL, NEXT, "%s/%s cannot be made: %s", dir, name,
+		    strerror(errno));
 		(void)close(dir_fd); /* only read */
 		return STATUS_FAILED;
 	}
@@ -131,7 +133,7 @@ place_close(struct place *p)
 		err = errno;
 	}
 	if (is_bad) {
-		say_problem("make room, or name another directory with -t",
+		say_failure(IPC_ERR_INTERNAL, NULL, "make room, or name another directory with -t",
 		    "%s is not complete: %s", p->path, strerror(err));
 		status = STATUS_FAILED;
 	}

@@ -90,7 +90,7 @@ ask_wants_json(const struct cmdline *line)
 enum status
 ask_no_session(long instance)
 {
-	say_problem("list the sessions with 'iscsiutil -p -S'",
+	say_failure(IPC_ERR_NOTFOUND, NULL, "list the sessions with 'iscsiutil -p -S'",
 	    "there is no session %ld: no session has this instance", instance);
 	return STATUS_NOT_FOUND;
 }

@@ -227,7 +227,7 @@ run_show(const struct cmdline *line)
 	if (shown > 0)
 		return STATUS_OK;
 	if (name->given) {
-		say_problem(
+		say_failure(IPC_ERR_NOTFOUND, NULL,
 		    "list the known ones with 'iscsiutil -p -O', or find new ones with 'ioscan'",
 		    "%s is unknown: no operational target has this name", name->text);
 		return STATUS_NOT_FOUND;
@@ -292,7 +292,8 @@ run_conns(const struct cmdline *line)
 		say_note("session %ld has no connection now", inst->number);
 		return STATUS_OK;
 	}
-	say_problem("list its connections with 'iscsiutil -p -S <ssn_inst> -C'",
+	say_failure(IPC_ERR_NOTFOUND, NULL,
+	    "list its connections with 'iscsiutil -p -S <ssn_inst> -C'",
 	    "session %ld has no connection %ld", inst->number, only);
 	return STATUS_NOT_FOUND;
 }
@@ -310,7 +311,7 @@ run_nop(const struct cmdline *line)
 	if (!ask_wants_json(line))
 		show_nop(stdout, result);
 	if (!result_is_true(result, "data_matches")) {
-		say_problem(
+		say_failure(IPC_ERR_INTERNAL, NULL,
 		    "have the network path and the target checked, and switch the data digest on",
 		    "the answer of session %ld carries other data than was sent: something on the "
 		    "way "

@@ -172,7 +172,7 @@ run_stats_of(const struct cmdline *line, bool with_connections)
 	if (status != STATUS_OK)
 		return status;
 	if (cid->has_arg && cid->number != 0) {
-		say_problem("give 0, or leave the number out",
+		say_failure(IPC_ERR_NOTFOUND, NULL, "give 0, or leave the number out",
 		    "session %ld has no connection %ld: a session has one connection, 0",
 		    line->values[OPT_S].number, cid->number);
 		status = STATUS_NOT_FOUND;

@@ -70,10 +70,22 @@ def taken_away(t, made, target):
         assert len(made.request("discovery.list")["targets"]) == 1
 
 
+def not_there(t, made, target):
+    with t.case("row 86: what was named and is not there is status 6, whoever is asked; a kind of which there are none is not"):
+        rows = (
+            (("iscsiutil", "-p", "-S", "99"), 6), (("iscsiutil", "-p", "-T", "iqn.2001-04.com.example:none"), 6),
+            (("ioscan", "-k", "-H", "255/0/9"), 6), (("ioscan", "-k", "-C", "disk", "-I", "99"), 6),
+            (("insf", "-H", "255/0/9"), 6), (("insf", "-C", "disk", "-I", "99"), 6), (("rmsf", "c9t9d9"), 6),
+            (("ioscan", "-k", "-C", "tape"), 0), (("insf", "-C", "tape"), 0), (("rmsf", "-a"), 0), (("rmsf", "-a"), 0))
+        for words, code in rows:
+            out = made.command(*words, ok=None)
+            assert out.code == code and out.err, (words, out)
+
+
 def main():
     with tap.script() as t:
         with FieldTarget(name=NAME) as target, field.world(t, target) as made:
-            for part in (configured, taken_away):
+            for part in (configured, taken_away, not_there):
                 part(t, made, target)
 
 

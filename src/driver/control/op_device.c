@@ -121,6 +121,26 @@ parse_path(struct ipc_call *call, struct hwpath *ret_top)
 	return false;
 }
 
+/*
+ * Where nothing was picked: a hardware path or an instance that was named and is not there is an
+ * error, a kind of which there are none is not.
+ */
+static void
+nothing_picked(struct batch *b, const struct hwpath *top)
+{
+	struct ipc_call *call = b->later.call;
+	const struct tree *t = b->later.d->tree;
+	size_t at = tree_lower(t, top);
+
+	if (top->n > HWPATH_AT_ROOT && (at == t->n || !hwpath_is_below(&t->nodes[at]->path, top)))
+		fault_set(&b->fault, FAULT_NOTFOUND, "look at what there is: ioscan -k",
+		    "nothing is at the hardware path %s", ipc_call_arg_string(call, "hw_path", ""));
+	else if (ipc_call_arg_given(call, "instance"))
+		fault_set(&b->fault, FAULT_NOTFOUND, "look at what there is: ioscan -kf",
+		    "there is no %s of instance %lld", ipc_call_arg_string(call, "class", "device"),
+		    (long long)ipc_call_arg_int(call, "instance", 0));
+}
+
 /* ---- device.install ---- */
 
 static json_t *
@@ -202,6 +222,8 @@ op_device_install(struct driver *d, struct ipc_call *call)
 		b->left++;
 		devfile_install(d, n, anew, installed, b);
 	}
+	if (b->left == 1 && json_array_size(b->notes) == 0)
+		nothing_picked(b, &top);
 	one_less(b);
 }
 
@@ -262,7 +284,7 @@ remove_counted(void *user)
 			b->left++;
 			devfile_remove(d, d->tree->nodes[i], is_forced, removed, b);
 		}
-	if (b->left == 1)
+	if (b->left == 1 && !ipc_call_arg_bool(call, "all", false))
 		fault_set(&b->fault, FAULT_NOTFOUND, "look at what is installed: ioscan -f -n",
 		    "no such device is installed");
 	one_less(b);

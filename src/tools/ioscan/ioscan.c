@@ -13,7 +13,8 @@
 static enum status scan(struct call *c, const char *hw_path, json_t **ret_result);
 static enum status tell_failures(const json_t *result);
 static void tell_left_out(const json_t *result);
-static void list(const struct cmdline *line, const json_t *tree, json_t *scan_result);
+static enum status list(const struct cmdline *line, const json_t *tree, json_t *scan_result);
+static enum status tell_none(const struct cmdline *line, const json_t *tree);
 
 static enum status
 run(const struct cmdline *line)
@@ -39,8 +40,9 @@ run(const struct cmdline *line)
 	call_close(&c);
 	if (status == STATUS_OK) {
 		/* Everything found is listed, also where something failed. */
-		list(line, tree, found);
-		status = scan_status;
+		status = list(line, tree, found);
+		if (status == STATUS_OK)
+			status = scan_status;
 	}
 	json_decref(tree);
 	json_decref(found);
@@ -112,7 +114,7 @@ tell_left_out(const json_t *result)
 		result_text(out, "lun"), result_text(out, "why"));
 }
 
-static void
+static enum status
 list(const struct cmdline *line, const json_t *tree, json_t *scan_result)
 {
 	const struct cmdline_value *v = line->values;
@@ -131,12 +133,26 @@ list(const struct cmdline *line, const json_t *tree, json_t *scan_result)
 			say_need(json_object_set(answer, "scan", scan_result) == 0 ? answer : NULL);
 		result_print(stdout, answer);
 		json_decref(answer);
-		return;
-	}
-	if (v[OPT_F].given)
+	} else if (v[OPT_F].given) {
 		list_fields(stdout, tree, &filter, v[OPT_n].given);
-	else
+	} else {
 		list_table(stdout, tree, &filter, v[OPT_f].given, v[OPT_n].given);
-	if (list_count(tree, &filter) == 0)
-		say_note("there is no such device in the system");
+	}
+	return list_count(tree, &filter) == 0 ? tell_none(line, tree) : STATUS_OK;
+}
+
+/* A thing that was named and is not there is an error; a kind of which there are none is not. */
+static enum status
+tell_none(const struct cmdline *line, const json_t *tree)
+{
+	const struct cmdline_value *v = line->values;
+	const struct list_filter at = { .hw_path = v[OPT_H].text, .instance = -1 };
+
+	if (v[OPT_I].given || list_count(tree, &at) == 0) {
+		say_failure(IPC_ERR_NOTFOUND, NULL, "look at what there is: ioscan -k",
+		    "there is no such device in the system");
+		return STATUS_NOT_FOUND;
+	}
+	say_note("there is no such device in the system");
+	return STATUS_OK;
 }

@@ -22,12 +22,13 @@ errors_are_json_where_answers_are(void **state)
 	    RUN("iscsiutil -d -S 3 --json",
 		{ "session.logout", "{'instance':3}",
 		    { "{'ok':false,'error':{'code':'BUSY','message':'A disk is in use.','next':"
-		      "'Unmount it.','in_use':['c1t0d0 (/dev/loop0)']}}" } }),
+		      "'Unmount it.','in_use':['c1t0d0 (/dev/none)']}}" } }),
 	    8);
 	assert_string_equal(ran_out, "");
 	assert_string_equal(ran_err,
 	    "{\"error\":{\"code\":\"BUSY\",\"message\":\"A disk is in use.\",\"next\":"
-	    "\"Unmount it.\",\"in_use\":[\"c1t0d0 (/dev/loop0)\"]}}\n");
+	    "\"Unmount it.\",\"in_use\":[\"c1t0d0 (/dev/none)\"],"
+	    "\"used_by\":{\"c1t0d0 (/dev/none)\":[]}}}\n");
 	assert_int_equal(ran_line("insf --nope --json"), 2);
 	assert_memory_equal(ran_err, "{\"error\":{\"code\":\"INVALID\",", 27);
 	assert_int_equal(ran_line("ioscan --json"), 3);

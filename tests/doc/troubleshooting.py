@@ -20,6 +20,7 @@ BLOCK = re.compile(r"((?:<!-- do: [\w-]+ -->\n)?)```console\n(.*?)```\n", re.S)
 NAME = "iqn.2026-11.org.example:host"
 STEADY = [
     (r"\(pid \d+\)", "(pid 1234)"),
+    (r"process \d+ \(python3\)", "process 1234 (tail)"),
     (r"iscsidiag\.\d+\.log", "iscsidiag.1234.log"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-11-22T12:00:00Z"),
     (r"(Local Address +: 127\.0\.0\.1:)\d+", r"\g<1>40000"),

@@ -1,9 +1,13 @@
 """Rows of the guide that were not kept once: what an administrator types and reads, each with its row."""
+import json
+import os
 import re
 
 import field
+import proc
 import tap
 from fieldtgt import FieldTarget
+from initiator import have_loop
 
 NAME = "iqn.2003-11.com.hp.stor:iSCSI"  # the guide's own example, which has capitals
 
@@ -82,10 +86,37 @@ def not_there(t, made, target):
             assert out.code == code and out.err, (words, out)
 
 
+def in_use(t, made, target):
+    with t.case("rows 93, 98: who uses a disk is named: a process, a mount point"):
+        made.command("insf", "-H", "255")
+        disk = made.disk("iSCSI", 0)
+        name = os.path.basename(disk["rdsk"])
+        with open(disk["rdsk"], "rb"):
+            for words in (("rmsf", name), ("iscsiutil", "-d", "-S", 0), ("iscsi_driverd", "--stop")):
+                out = made.command(*words, ok=(8,))
+                assert "process %d (python3)" % os.getpid() in out.err, out
+            out = made.command("rmsf", name, "--json", ok=(8,))
+            error = json.loads(out.err)["error"]
+            assert error["code"] == "BUSY" and len(error["in_use"]) == 1, out
+            assert error["used_by"][error["in_use"][0]] == ["process %d (python3)" % os.getpid()], out
+        if not have_loop():
+            raise tap.Skip("no loop devices here")
+        proc.run("mkfs.ext4", "-q", disk["dsk"])
+        where = made.path("a place")
+        os.mkdir(where)
+        proc.run("mount", disk["dsk"], where)
+        try:
+            out = made.command("rmsf", name, ok=(8,))
+            assert "in use: %s (%s): mounted at %s" % (name, disk["block"], where.replace(" ", "\\040")) in out.err, out
+        finally:
+            proc.run("umount", where)
+        made.command("rmsf", name)
+
+
 def main():
     with tap.script() as t:
         with FieldTarget(name=NAME) as target, field.world(t, target) as made:
-            for part in (configured, taken_away, not_there):
+            for part in (configured, taken_away, not_there, in_use):
                 part(t, made, target)
 
 

@@ -268,9 +268,13 @@ remove_counted(void *user)
 	(void)hwpath_parse(
 	    ipc_call_arg_string(call, "hw_path", "255"), &top); /* it was checked before */
 	for (size_t i = 0; i < d->tree->n && !is_forced; i++)
-		if (is_doomed(call, d->tree->nodes[i], &top) && d->tree->nodes[i]->is_in_use)
-			(void)json_array_append_new(
-			    in_use, json_string(d->tree->nodes[i]->name)); /* no memory: one less */
+		if (is_doomed(call, d->tree->nodes[i], &top)) {
+			json_t *one = usage_list(d, &d->tree->nodes[i]->path);
+
+			if (one != NULL)
+				(void)json_array_extend(in_use, one); /* no memory: one less */
+			json_decref(one);
+		}
 	if (json_array_size(in_use) > 0) {
 		control_busy(call, in_use, "removal");
 		b->is_answered = true;

@@ -28,6 +28,7 @@
 #include "sys/instance.h"
 #include "sys/log.h"
 #include "sys/opt.h"
+#include "sys/usedby.h"
 
 #define PROGRAM         "iscsi_driverd"
 #define WORKERS_DEFAULT 4
@@ -310,13 +311,19 @@ run(struct process *p, const struct options *o)
 /* ---- --stop ---- */
 
 static void
-print_in_use(const struct ipc_error *e)
+print_in_use(const struct paths *paths, const struct ipc_error *e)
 {
 	json_t *v;
 	size_t i;
 
 	json_array_foreach(json_object_get(e->extra, "in_use"), i, v)
-	    fprintf(stderr, PROGRAM ": in use: %s\n", json_string_value(v));
+	{
+		char *by = usedby_text(paths, json_string_value(v));
+
+		fprintf(stderr, PROGRAM ": in use: %s%s%s\n", json_string_value(v),
+		    by != NULL && by[0] != '\0' ? ": " : "", by != NULL ? by : "");
+		free(by);
+	}
 }
 
 static int
@@ -340,7 +347,7 @@ ask_to_stop(const struct paths *paths, bool is_forced)
 	}
 	if (ret != INSTANCE_EXIT_OK) {
 		fprintf(stderr, PROGRAM ": not stopped: %s; %s\n", e.message, e.next);
-		print_in_use(&e);
+		print_in_use(paths, &e);
 	}
 	ipc_error_fini(&e);
 	return ret;

@@ -2,13 +2,16 @@
 
 #include <sys/stat.h>
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "sys/usedby.h"
 #include "tools/common/result.h"
 #include "tools/common/say.h"
 
-static enum status fail(const struct ipc_error *e);
-static void tell_in_use(const json_t *extra);
+static enum status fail(const struct call *c, const struct ipc_error *e);
+static void tell_in_use(const struct call *c, const json_t *in_use);
+static void add_users(const struct call *c, json_t *extra, const json_t *in_use);
 
 const char *
 call_device_name(enum call_device device)
@@ -50,7 +53,7 @@ call_open(struct call *ret, const struct cmdline *line, enum call_device device)
 		    "iSCSI stack is not loaded: no driver answers at %s", path);
 		status = STATUS_NOT_RUNNING;
 	} else {
-		status = fail(&e);
+		status = fail(ret, &e);
 	}
 	ipc_error_fini(&e);
 	return status;
@@ -79,28 +82,67 @@ call_watch(struct call *c, enum ipc_op op, json_t *args, ipc_progress *progress,
 
 	if (ipc_request(c->client, op, args, progress, user, ret_result, &e) == 0)
 		return STATUS_OK;
-	status = fail(&e);
+	status = fail(c, &e);
 	ipc_error_fini(&e);
 	return status;
 }
 
 static enum status
-fail(const struct ipc_error *e)
+fail(const struct call *c, const struct ipc_error *e)
 {
+	const json_t *in_use = json_object_get(e->extra, "in_use");
+
+	if (in_use != NULL && say_is_json())
+		add_users(c, e->extra, in_use);
 	say_failure(e->code, e->extra, e->next, "%s",
 	    e->message[0] != '\0' ? e->message : ipc_error_name(e->code));
 	if (!say_is_json())
-		tell_in_use(e->extra);
+		tell_in_use(c, in_use);
 	return status_of_error(e->code);
 }
 
-/* BUSY names what is in use (doc/control-protocol.md). */
+/* BUSY names what is in use (doc/control-protocol.md); by whom is seen from here. */
 static void
-tell_in_use(const json_t *extra)
+tell_in_use(const struct call *c, const json_t *in_use)
 {
 	const json_t *disk;
 	size_t i;
 
-	json_array_foreach(json_object_get(extra, "in_use"), i, disk) if (json_is_string(disk))
-	    say_note("in use: %s", json_string_value(disk));
+	json_array_foreach(in_use, i, disk)
+	{
+		char *by;
+
+		if (!json_is_string(disk))
+			continue;
+		by = say_need(usedby_text(&c->paths, json_string_value(disk)));
+		say_note("in use: %s%s%s", json_string_value(disk), by[0] != '\0' ? ": " : "", by);
+		free(by);
+	}
+}
+
+static void
+add_user(void *list, const char *by)
+{
+	(void)json_array_append_new(list, json_string(by)); /* no memory: one less */
+}
+
+static void
+add_users(const struct call *c, json_t *extra, const json_t *in_use)
+{
+	json_t *users = say_need(json_object());
+	const json_t *disk;
+	size_t i;
+
+	json_array_foreach(in_use, i, disk)
+	{
+		json_t *list = say_need(json_array());
+
+		if (json_is_string(disk))
+			usedby_find(&c->paths, json_string_value(disk), add_user, list);
+		say_need(json_object_set_new(
+			     users, json_is_string(disk) ? json_string_value(disk) : "", list) == 0
+			     ? list
+			     : NULL);
+	}
+	say_need(json_object_set_new(extra, "used_by", users) == 0 ? users : NULL);
 }

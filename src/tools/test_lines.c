@@ -79,6 +79,36 @@ levels_have_numbers_and_names(void **state)
 	    "panic, alert, crit, err, warn, note, info or debug.\n");
 }
 
+#define EVENT                                                                                      \
+	"{'progress':{'event':{'time':'2026-11-28T17:46:07.388Z','id':'X_LOG','level':4,'session'" \
+	":3,"                                                                                      \
+	"'target':'iqn.x','address':'h:1,1','unit':'c0t0d1','text':'It broke: a reason.',"         \
+	"'held_back':2}}}"
+
+static void
+events_are_told_in_local_time(void **state)
+{
+	const struct fake_exchange x = { "events.get",
+		"{'level':4,'since':'2026-01-31T12:00:00.000Z','session':3,'target':'iqn.x','unit':"
+		"'c0t0d1'}",
+		{ EVENT, OK("{}") } };
+
+	(void)state;
+	setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
+	assert_int_equal(ran_with("iscsiutil --events --level warn --since 2026-01-31T13:00 -S 3 "
+				  "-T iqn.x --unit c0t0d1",
+			     &x, 1),
+	    0);
+	unsetenv("TZ");
+	assert_string_equal(ran_out,
+	    "2026-11-28 18:46:07.388 +0100 warn X_LOG: It broke: a reason. [session 3] [c0t0d1] "
+	    "[iqn.x at h:1,1] (2 more like it were held back)\n");
+	assert_int_equal(RUN("iscsiutil --events", { "events.get", "", { OK("{}") } }), 0);
+	assert_string_equal(ran_err, "iscsiutil: there is no such event.\n");
+	assert_int_equal(ran_line("iscsiutil --events --since noon"), 2);
+	assert_int_equal(ran_line("iscsiutil --events --level loud"), 2);
+}
+
 static void
 output_that_is_lost_is_no_success(void **state)
 {
@@ -124,6 +154,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(errors_are_json_where_answers_are),
 		cmocka_unit_test(one_word_takes_any_setting_away),
 		cmocka_unit_test(levels_have_numbers_and_names),
+		cmocka_unit_test(events_are_told_in_local_time),
 		cmocka_unit_test(output_that_is_lost_is_no_success),
 		cmocka_unit_test(without_options_the_usage_is_displayed),
 		cmocka_unit_test(the_root_may_stand_on_the_line),

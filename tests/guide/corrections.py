@@ -1,12 +1,18 @@
 """Rows of the guide that were not kept once: what an administrator types and reads, each with its row."""
+import fcntl
 import json
 import os
+import pty
 import re
+import struct
+import subprocess
+import termios
 
 import field
 import proc
 import tap
 from fieldtgt import FieldTarget
+from fieldunit import Unit
 from initiator import have_loop
 
 NAME = "iqn.2003-11.com.hp.stor:iSCSI"  # the guide's own example, which has capitals
@@ -113,10 +119,54 @@ def in_use(t, made, target):
         made.command("rmsf", name)
 
 
+def terminal(made, columns, *words):
+    """What a command writes to a terminal of so many columns."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    p = subprocess.Popen([made.program(words[0]), *words[1:]], stdin=subprocess.DEVNULL, stdout=follower, stderr=follower,
+                         env=made.env)
+    os.close(follower)
+    text = b""
+    while True:
+        try:
+            part = os.read(leader, 65536)
+        except OSError:  # nobody has the other end any more
+            break
+        if not part:
+            break
+        text += part
+    os.close(leader)
+    assert p.wait(10) == 0, text
+    return text.decode().replace("\r\n", "\n")
+
+
+def events(t, made, target):
+    def told(*words):
+        return [json.loads(line) for line in made.command("iscsiutil", "--events", "--json", *words).out.splitlines()]
+    with t.case("rows 112, 126: events are chosen by time, level, target, session and unit"):
+        target.hang_up()
+        proc.wait_for("the loss and the return", lambda: len(told("--session", 0)) >= 2)
+        unit = target.units.pop()
+        made.request("scan", 60)
+        lost = proc.wait_for("the unit's absence", lambda: told("--unit", "c0t0d1"))
+        target.units.append(unit)
+        assert {e["unit"] for e in lost} == {"c0t0d1"} and lost[0]["id"] == "OPENISW_LOG_UNIT_ABSENT", lost
+        everything = told()
+        assert {e["level"] for e in everything} > {e["level"] for e in told("--level", "warn")} == {4}, everything
+        assert told("--target", NAME.lower()) and not told("--target", "iqn.2001-04.com.example:none")
+        assert told("--since", "1h") == everything and not told("--since", "2099-01-01")
+        assert not told("--session", 7) and told("--session", 0, "--level", "debug", "--since", "1d")
+    with t.case("rows 109, 112: events and help fit a terminal, of 80 columns and of 120"):
+        for columns in (80, 120):
+            for words in (("--events",), ("--help",), ("-u", "--help"), ("--events", "--help")):
+                text = terminal(made, columns, "iscsiutil", *words)
+                assert text and all(len(line) < columns for line in text.splitlines()), (columns, text)
+
+
 def main():
     with tap.script() as t:
-        with FieldTarget(name=NAME) as target, field.world(t, target) as made:
-            for part in (configured, taken_away, not_there, in_use):
+        with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.world(t, target) as made:
+            for part in (configured, taken_away, not_there, in_use, events):
                 part(t, made, target)
 
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/cut.h"
 #include "driver/control/control.h"
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
@@ -75,7 +76,10 @@ heartbeat(struct agenda_timer *t)
 static void
 happened(struct event_watch *w, const char *text, size_t len)
 {
-	tell(LIST_ENTRY(w, struct follower, watch)->later.call, text, len);
+	struct follower *f = LIST_ENTRY(w, struct follower, watch);
+
+	if (event_filter_passes(&f->reader.filter, text, len))
+		tell(f->later.call, text, len);
 }
 
 static void
@@ -114,7 +118,8 @@ all_read(struct event_reader *r, int err)
 }
 
 static void
-read_and_follow(struct driver *d, struct ipc_call *call, size_t last, bool is_following)
+read_and_follow(struct driver *d, struct ipc_call *call, size_t last, bool is_following,
+    const struct event_filter *filter)
 {
 	struct follower *f = call_alloc(sizeof *f);
 	int err;
@@ -122,7 +127,9 @@ read_and_follow(struct driver *d, struct ipc_call *call, size_t last, bool is_fo
 	f->later.d = d;
 	f->later.call = call;
 	f->is_following = is_following;
-	f->reader = (struct event_reader){ .n = last, .line = was_written, .done = all_read };
+	f->reader = (struct event_reader){
+		.n = last, .filter = *filter, .line = was_written, .done = all_read
+	};
 	f->watch.line = happened;
 	list_init(&f->watch.link);
 	f->heartbeat.expired = heartbeat;
@@ -143,13 +150,46 @@ control_end_followers(struct driver *d)
 		follower_end(LIST_ENTRY(d->followers.next, struct follower, link));
 }
 
+/* False with *ret_fault. */
+static bool
+get_filter(struct ipc_call *call, struct event_filter *ret, struct fault *ret_fault)
+{
+	const char *since = ipc_call_arg_string(call, "since", "");
+	const char *target = ipc_call_arg_string(call, "target", "");
+	const char *unit = ipc_call_arg_string(call, "unit", "");
+	int64_t level = ipc_call_arg_int(call, "level", LOG_LVL_DEBUG);
+
+	*ret = (struct event_filter){ .level = (int)level, .session = -1 };
+	if (since[0] != '\0' && !event_filter_is_time(since))
+		fault_set(ret_fault, FAULT_INVALID, "give one like 2026-01-01T00:00:00.000Z",
+		    "\"%.40s\" is not a time", since);
+	else if (level < LOG_LVL_PANIC || level > LOG_LVL_DEBUG)
+		fault_set(ret_fault, FAULT_INVALID, "give 0 (panic) to 7 (debug)",
+		    "there is no level %lld", (long long)level);
+	else if (strlen(target) >= sizeof ret->target || strlen(unit) >= sizeof ret->unit)
+		fault_set(ret_fault, FAULT_INVALID,
+		    "give a target's name, and a disk's as in c1t0d0", "the name is too long");
+	if (ret_fault->is_set)
+		return false;
+	ret->session = (long)ipc_call_arg_int(call, "session", -1);
+	cut_copy(ret->since, sizeof ret->since, since);
+	cut_copy(ret->target, sizeof ret->target, target);
+	cut_copy(ret->unit, sizeof ret->unit, unit);
+	ret->is_set = ret->session >= 0 || since[0] != '\0' || target[0] != '\0' ||
+		      unit[0] != '\0' || level != LOG_LVL_DEBUG;
+	return true;
+}
+
 void
 op_events_get(struct driver *d, struct ipc_call *call)
 {
 	int64_t last = ipc_call_arg_int(call, "last", EVENTS_DEFAULT);
+	struct event_filter filter;
 	struct fault f = { 0 };
 
-	if (last < 0 || last > EVENTS_MAX)
+	if (!get_filter(call, &filter, &f))
+		;
+	else if (last < 0 || last > EVENTS_MAX)
 		fault_set(&f, FAULT_INVALID, "give a number in this range",
 		    "last is from 0 to %d, not %lld", EVENTS_MAX, (long long)last);
 	else if (d->events == NULL)
@@ -158,7 +198,8 @@ op_events_get(struct driver *d, struct ipc_call *call)
 	if (f.is_set)
 		control_fail(call, &f, NULL);
 	else
-		read_and_follow(d, call, (size_t)last, ipc_call_arg_bool(call, "follow", false));
+		read_and_follow(
+		    d, call, (size_t)last, ipc_call_arg_bool(call, "follow", false), &filter);
 }
 
 /* ---- events.explain ---- */

@@ -39,7 +39,8 @@ struct diag;
 struct diag_ctx {
 	int32_t session; /* instance, or -1 */
 	const char *target, *address;
-	struct diag *to; /* who hears of it; NULL: the log alone */
+	struct diag *to;  /* who hears of it; NULL: the log alone */
+	const char *unit; /* the disk, c1t0d1 */
 };
 
 /* One message, complete. */

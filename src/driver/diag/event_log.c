@@ -47,6 +47,7 @@ struct event_request {
 	struct event_log *log;
 	struct event_reader *reader; /* the loop's thread's; NULL: nobody wants it any more */
 	size_t n;
+	struct event_filter filter;
 	char *text; /* lines, each with a newline */
 	size_t len, room;
 	int err;
@@ -254,7 +255,7 @@ static void
 read_lines(struct event_job *j)
 {
 	struct event_request *q = LIST_ENTRY(j, struct event_request, job);
-	int err = event_read_last(q->log->path, q->n, keep_line, q);
+	int err = event_read_last(q->log->path, q->n, &q->filter, keep_line, q);
 
 	if (err != 0)
 		q->err = err;
@@ -272,6 +273,7 @@ event_log_read(struct event_log *log, struct event_reader *r)
 	q->log = log;
 	q->reader = r;
 	q->n = r->n;
+	q->filter = r->filter;
 	r->request = q;
 	if (event_queue_put(log->queue, &q->job))
 		return 0;
@@ -312,11 +314,12 @@ describe(const struct diag_event *ev)
 	gmtime_r(&t, &tm);
 	n = strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(when + n, sizeof when - n, ".%03uZ", (unsigned)(ev->wall_ms % 1000));
-	return json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:i}", "time", when, "id", i->id,
+	return json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:i}", "time", when, "id", i->id,
 	    "level", (int)i->level, "session",
 	    ev->ctx.session >= 0 ? json_integer(ev->ctx.session) : json_null(), "target",
-	    text_or_null(ev->ctx.target), "address", text_or_null(ev->ctx.address), "text",
-	    text_or_null(ev->text), "held_back", (int)ev->held_back);
+	    text_or_null(ev->ctx.target), "address", text_or_null(ev->ctx.address), "unit",
+	    text_or_null(ev->ctx.unit), "text", text_or_null(ev->text), "held_back",
+	    (int)ev->held_back);
 }
 
 /* NULL: no memory. */

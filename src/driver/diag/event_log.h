@@ -3,7 +3,8 @@
  * that is rotated (events.jsonl, events.jsonl.1, …) and so bounded.
  *
  *   {"time":"2026-01-01T00:00:00.123Z","id":"ISW_LOG_...","level":3,"session":0,
- *    "target":"iqn…","address":"192.0.2.1:3260,1","text":"…","held_back":0}
+ *    "target":"iqn…","address":"192.0.2.1:3260,1","unit":"c0t0d1","text":"…",
+ *    "held_back":0}
  *
  * "lost":N follows where N events before it could not be kept.
  *
@@ -16,6 +17,7 @@
 #define DRIVER_DIAG_EVENT_LOG_H
 
 #include "driver/diag/diag.h"
+#include "driver/diag/event_filter.h"
 #include "engine/loop.h"
 
 /* A file this large is moved aside; so many old ones are kept. */
@@ -53,13 +55,14 @@ void event_log_watch(struct event_log *log, struct event_watch *w);
 void event_log_unwatch(struct event_log *log, struct event_watch *w);
 
 /*
- * Somebody who wants the last n lines (event_read_last()); embedded.  On the
+ * Somebody who wants the last n lines that pass (event_read_last()); embedded.  On the
  * loop's thread line() is called for each of them, then done() with 0 or a
  * negative errno.  Whoever begins to watch in done() gets every line that
  * follows, and none twice.
  */
 struct event_reader {
 	size_t n;
+	struct event_filter filter;
 	void (*line)(struct event_reader *r, const char *text, size_t len); /* no newline */
 	void (*done)(struct event_reader *r, int err);
 	struct event_request *request; /* the log's, while it is under way; else NULL */

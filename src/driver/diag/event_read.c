@@ -34,9 +34,9 @@ load(const char *path, struct file *f)
 	return err;
 }
 
-/* Move f->at to the last n lines; returns how many there are. */
+/* Move f->at to the last n lines that are wanted; returns how many there are. */
 static size_t
-seek_last(struct file *f, size_t n)
+seek_last(struct file *f, size_t n, const struct event_filter *filter)
 {
 	size_t found = 0;
 
@@ -47,27 +47,31 @@ seek_last(struct file *f, size_t n)
 	while (found < n && f->at > 0) {
 		const char *before = memrchr(f->text, '\n', f->at - 1);
 
+		size_t end = f->at - 1;
+
 		f->at = before != NULL ? (size_t)(before - f->text) + 1 : 0;
-		found++;
+		found += event_filter_passes(filter, f->text + f->at, end - f->at);
 	}
 	return found;
 }
 
 static void
-tell(const struct file *f, void (*line)(void *user, const char *text, size_t len), void *user)
+tell(const struct file *f, const struct event_filter *filter,
+    void (*line)(void *user, const char *text, size_t len), void *user)
 {
 	for (const char *p = f->text + f->at; p < f->text + f->len;) {
 		size_t n =
 		    (size_t)((const char *)memchr(p, '\n', (size_t)(f->text + f->len - p)) - p);
 
-		line(user, p, n);
+		if (event_filter_passes(filter, p, n))
+			line(user, p, n);
 		p += n + 1;
 	}
 }
 
 int
-event_read_last(
-    const char *path, size_t n, void (*line)(void *user, const char *text, size_t len), void *user)
+event_read_last(const char *path, size_t n, const struct event_filter *filter,
+    void (*line)(void *user, const char *text, size_t len), void *user)
 {
 	struct file files[EVENT_LOG_OLD + 1] = { 0 };
 	size_t size = strlen(path) + 16;
@@ -78,11 +82,11 @@ event_read_last(
 		(void)snprintf(name, size, i > 0 ? "%s.%d" : "%s", path, i); /* fits */
 		err = load(name, &files[i]);
 		if (err == 0 && files[i].text != NULL)
-			n -= seek_last(&files[i], n);
+			n -= seek_last(&files[i], n, filter);
 	}
 	for (int i = EVENT_LOG_OLD; i >= 0; i--) {
 		if (err == 0 && files[i].text != NULL)
-			tell(&files[i], line, user);
+			tell(&files[i], filter, line, user);
 		free(files[i].text);
 	}
 	free(name);

@@ -33,11 +33,13 @@ line(void *user, const char *text, size_t len)
 	snprintf(seen + at, sizeof seen - at, "%.*s;", (int)len, text);
 }
 
+static struct event_filter filter;
+
 static const char *
 read_last(size_t n)
 {
 	seen[0] = '\0';
-	assert_int_equal(event_read_last(path, n, line, NULL), 0);
+	assert_int_equal(event_read_last(path, n, &filter, line, NULL), 0);
 	return seen;
 }
 
@@ -88,6 +90,20 @@ the_last_lines_come_from_as_many_files_as_needed(void **state)
 }
 
 static void
+lines_that_are_not_wanted_do_not_count(void **state)
+{
+	(void)state;
+	put("events.1", "{\"level\":3,\"session\":1}\n{\"level\":3,\"session\":2}\n");
+	put("events", "{\"level\":4,\"session\":1}\n{\"level\":3,\"session\":2}\n");
+	filter = (struct event_filter){ .is_set = true, .level = 3, .session = 1 };
+	assert_string_equal(read_last(1), "{\"level\":3,\"session\":1};");
+	filter.session = -1;
+	assert_string_equal(
+	    read_last(2), "{\"level\":3,\"session\":2};{\"level\":3,\"session\":2};");
+	filter.is_set = false;
+}
+
+static void
 a_line_that_was_cut_off_is_passed_over(void **state)
 {
 	(void)state;
@@ -106,6 +122,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(no_log_has_no_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    the_last_lines_come_from_as_many_files_as_needed, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    lines_that_are_not_wanted_do_not_count, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_line_that_was_cut_off_is_passed_over, setup, teardown),
 	};

@@ -90,7 +90,8 @@ has_changed(struct wanted *w, struct node *n, const struct lu_info *info)
 static void
 take_state(struct wanted *w, struct node *n, const struct mail_unit *u)
 {
-	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about, w->d->diag };
+	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about, w->d->diag,
+		n->name };
 
 	switch (u->state) {
 	case LU_SAME:

@@ -141,6 +141,7 @@ read_long(struct scan *s, const char *word)
 	const struct cmdline_tool *t = s->c->tool;
 	size_t len = strcspn(word, "=");
 	const char *value = word[len] == '=' ? word + len + 1 : NULL;
+	const char *nothing = "";
 	bool is_short;
 	size_t i = find_long(t, word, len, &is_short);
 	char *next;
@@ -154,6 +155,9 @@ read_long(struct scan *s, const char *word)
 	}
 	if (!give(s, i))
 		return false;
+	if (t->options[i].arg == CMDLINE_NUMBER || t->options[i].arg == CMDLINE_NUMBER_MAYBE)
+		return value != NULL ? take_number(s, i, value, strlen(value))
+				     : read_number(s, i, &nothing);
 	if (t->options[i].arg != CMDLINE_NONE)
 		return read_text(s, i, value);
 	if (value == NULL)

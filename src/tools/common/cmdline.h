@@ -28,7 +28,7 @@ enum cmdline_role {
 /* One option: a row of a tool's opts.def. */
 struct cmdline_option {
 	char letter;      /* 0: only the long name */
-	const char *name; /* NULL: only the letter; else arg is NONE or TEXT */
+	const char *name; /* NULL: only the letter; else arg is no LIST */
 	enum cmdline_role role;
 	enum cmdline_arg arg;
 	const char *arg_name; /* "tcp-port"; of a list "nas-host nas-secret", "key value ..."; NULL

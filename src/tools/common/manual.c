@@ -40,7 +40,7 @@ manual_options(FILE *out, const struct cmdline_tool *t)
 		const struct cmdline_option *o = &t->options[i];
 
 		fputs(".It ", out);
-		usage_put_option(out, o, false, USAGE_MDOC);
+		usage_put_option(out, o, USAGE_LISTED, USAGE_MDOC);
 		/* A sentence of its own here; a line of a list in the usage. */
 		fprintf(out, "\n%c%s.\n", toupper((unsigned char)o->help[0]), o->help + 1);
 	}

@@ -15,7 +15,7 @@ enum { OPT_v, OPT_w, OPT_m, OPT_n, OPT_t, OPT_e, OPT_l, OPT_long };
 static const struct cmdline_option options[] = {
 	CMDLINE_OPTION('v', NULL, VERB, NONE, NULL, 0, 0, "first verb"),
 	CMDLINE_OPTION('w', NULL, VERB, NONE, NULL, 0, 0, "second verb"),
-	CMDLINE_OPTION('m', NULL, MODIFIER, NUMBER_MAYBE, "maybe", 0, 99, "perhaps a number"),
+	CMDLINE_OPTION('m', "many", MODIFIER, NUMBER_MAYBE, "maybe", 0, 99, "perhaps a number"),
 	CMDLINE_OPTION('n', NULL, MODIFIER, NUMBER, "num", 1, 4096, "a number"),
 	CMDLINE_OPTION('t', NULL, MODIFIER, TEXT, "text", 0, 0, "a text"),
 	CMDLINE_OPTION('e', NULL, MODIFIER, WORDS, "words", 0, 0, "a text, empty perhaps"),
@@ -215,6 +215,22 @@ long_names_may_be_short_where_only_one_begins_so(void **state)
 }
 
 static void
+a_long_name_takes_a_number_too(void **state)
+{
+	static const char *const lines[] = { "-v --many 7", "-v --many=7", "-v --ma 7 file" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		assert_int_equal(parse(lines[i]), CMDLINE_GO);
+		assert_int_equal(line.values[OPT_m].number, 7);
+	}
+	assert_int_equal(parse("-v --many"), CMDLINE_GO);
+	assert_false(line.values[OPT_m].has_arg);
+	wrong("-v --many=x",
+	    "tool: -m x: not a valid <maybe>. Next: give -m a whole number from 0 to 99.\n");
+}
+
+static void
 a_number_with_a_dash_is_a_word(void **state)
 {
 	(void)state;
@@ -266,7 +282,7 @@ help_is_for_one_verb_and_wrapped(void **state)
 				   "\n"
 				   "options:\n"
 				   "  -w                     second verb\n"
-				   "  -m [<maybe>]           perhaps a number\n"
+				   "  -m, --many [<maybe>]   perhaps a number\n"
 				   "  -n <num>               a number\n" COMMON);
 	assert_int_equal(parse("-v --help"), CMDLINE_DONE);
 	assert_int_equal(parse("-v -l --help"), CMDLINE_DONE);
@@ -278,7 +294,7 @@ help_is_for_one_verb_and_wrapped(void **state)
 	    "\n"
 	    "options:\n"
 	    "  -v                     first verb\n"
-	    "  -m [<maybe>]           perhaps a number\n"
+	    "  -m, --many [<maybe>]   perhaps a number\n"
 	    "  -n <num>               a number\n"
 	    "  -t <text>              a text\n"
 	    "  -e <words>             a text, empty perhaps\n"
@@ -331,6 +347,7 @@ main(void)
 		cmocka_unit_test(a_list_ends_at_the_next_option),
 		cmocka_unit_test(long_names_and_the_common_options_are_known),
 		cmocka_unit_test(long_names_may_be_short_where_only_one_begins_so),
+		cmocka_unit_test(a_long_name_takes_a_number_too),
 		cmocka_unit_test(a_number_with_a_dash_is_a_word),
 		cmocka_unit_test(help_is_for_one_verb_and_wrapped),
 		cmocka_unit_test(help_and_version_win_over_an_incomplete_line),

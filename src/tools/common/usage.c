@@ -3,13 +3,13 @@
 
 #include "tools/common/say.h"
 #include "tools/common/usage_impl.h"
+#include "tools/common/wrap.h"
 
 #define WIDTH       79
 #define HELP_COLUMN 25 /* where the help of an option begins */
 
 static void put_verbs(FILE *out, const struct cmdline_tool *t, const char *start);
 static void put_options(FILE *out, const struct cmdline_tool *t, uint64_t which);
-static void put_wrapped(FILE *out, const char *text, size_t column, size_t indent);
 
 void
 usage_form(FILE *out, const struct cmdline_tool *tool, const struct cmdline_form *form)
@@ -47,9 +47,9 @@ put_forms(FILE *out, const struct cmdline_tool *t, uint64_t wanted, const char *
 		text = form_text(t, f);
 		which |= f->must | f->may;
 		fputs(*start, out);
-		put_wrapped(out, text, strlen(*start), strlen(*start) + strlen(t->name) + 1);
+		wrap_put(out, text, strlen(*start), strlen(*start) + strlen(t->name) + 1, WIDTH);
 		fprintf(out, "%15s", "");
-		put_wrapped(out, f->help, 15, 15);
+		wrap_put(out, f->help, 15, 15, WIDTH);
 		*start = "       ";
 		free(text);
 	}
@@ -84,35 +84,6 @@ put_verbs(FILE *out, const struct cmdline_tool *t, const char *start)
 	    out, "\n'%s <verb> --help' tells its options, 'man %s' all of it.\n", t->name, t->name);
 }
 
-/*
- * A text that begins in `column`, up to the end of its line; what does not fit goes on at `indent`.
- * What stands in brackets is kept together.
- */
-static void
-put_wrapped(FILE *out, const char *text, size_t column, size_t indent)
-{
-	bool is_first = true;
-
-	while (*text != '\0') {
-		size_t n = 0;
-
-		for (int depth = 0; text[n] != '\0' && (text[n] != ' ' || depth > 0); n++)
-			depth += (text[n] == '[') - (text[n] == ']');
-		if (!is_first && column + 1 + n > WIDTH) {
-			fprintf(out, "\n%*s", (int)indent, "");
-			column = indent;
-		} else if (!is_first) {
-			fputc(' ', out);
-			column++;
-		}
-		fprintf(out, "%.*s", (int)n, text);
-		column += n;
-		text += n + (text[n] == ' ');
-		is_first = false;
-	}
-	fputc('\n', out);
-}
-
 /* An argument's name may be several words, one for each argument. */
 static void
 put_words(FILE *out, const char *words)
@@ -126,11 +97,13 @@ put_words(FILE *out, const char *words)
 }
 
 void
-usage_put_option(FILE *out, const struct cmdline_option *o, bool needed, enum usage_style style)
+usage_put_option(
+    FILE *out, const struct cmdline_option *o, enum usage_place place, enum usage_style style)
 {
-	const char *also = o->letter != 0 && o->name != NULL ? o->name : NULL;
+	const char *also =
+	    place == USAGE_LISTED && o->letter != 0 && o->name != NULL ? o->name : NULL;
 	char buf[32];
-	bool maybe = o->arg == CMDLINE_NUMBER_MAYBE && !needed;
+	bool maybe = o->arg == CMDLINE_NUMBER_MAYBE && place != USAGE_NEEDED;
 	bool is_one = o->arg_name == NULL || strchr(o->arg_name, ' ') == NULL;
 	const char *more = o->arg == CMDLINE_LIST && is_one ? " ..." : "";
 
@@ -152,6 +125,12 @@ usage_put_option(FILE *out, const struct cmdline_option *o, bool needed, enum us
 		fprintf(out, maybe ? " Oo Ar %s Oc" : " Ar %s%s", o->arg_name, more);
 }
 
+static enum usage_place
+place_of(const struct cmdline_form *f, size_t i)
+{
+	return (f->with_arg & CMDLINE_BIT(i)) != 0 ? USAGE_NEEDED : USAGE_MAYBE;
+}
+
 /* An option, or the alternatives it is one of, in brackets. */
 static void
 put_may(FILE *out, const struct cmdline_tool *t, const struct cmdline_form *f, size_t i,
@@ -164,7 +143,7 @@ put_may(FILE *out, const struct cmdline_tool *t, const struct cmdline_form *f, s
 		if ((set & CMDLINE_BIT(i)) == 0)
 			continue;
 		fputs(gap, out);
-		usage_put_option(out, &t->options[i], (f->with_arg & CMDLINE_BIT(i)) != 0, style);
+		usage_put_option(out, &t->options[i], place_of(f, i), style);
 		gap = " | ";
 	}
 	fputs(style == USAGE_PLAIN ? "]" : "\n", out);
@@ -195,8 +174,7 @@ usage_put_form(
 	for (size_t i = 0; i < t->n_options; i++)
 		if ((f->must & CMDLINE_BIT(i)) != 0) {
 			fputs(style == USAGE_PLAIN ? " " : ".", out);
-			usage_put_option(
-			    out, &t->options[i], (f->with_arg & CMDLINE_BIT(i)) != 0, style);
+			usage_put_option(out, &t->options[i], place_of(f, i), style);
 			fputs(style == USAGE_PLAIN ? "" : "\n", out);
 		}
 	for (size_t i = 0; i < t->n_options; i++) {
@@ -225,14 +203,14 @@ put_options(FILE *out, const struct cmdline_tool *t, uint64_t which)
 		if ((which & CMDLINE_BIT(i)) == 0)
 			continue;
 		f = say_need(open_memstream(&left, &len));
-		usage_put_option(f, &t->options[i], false, USAGE_PLAIN);
+		usage_put_option(f, &t->options[i], USAGE_LISTED, USAGE_PLAIN);
 		say_need(fclose(f) == 0 ? left : NULL);
 		/* What is longer than its column has the line for itself. */
 		if (len > HELP_COLUMN - 4)
 			fprintf(out, "  %s\n%*s", left, HELP_COLUMN, "");
 		else
 			fprintf(out, "  %-*s ", HELP_COLUMN - 3, left);
-		put_wrapped(out, t->options[i].help, HELP_COLUMN, HELP_COLUMN);
+		wrap_put(out, t->options[i].help, HELP_COLUMN, HELP_COLUMN, WIDTH);
 		free(left);
 	}
 }

@@ -9,8 +9,11 @@ enum usage_style { USAGE_PLAIN, USAGE_MDOC };
 
 void usage_put_form(
     FILE *out, const struct cmdline_tool *t, const struct cmdline_form *f, enum usage_style style);
-/* "-S [ssn_inst]"; `needed`: the form needs what is optional elsewhere. */
+/* In a list, with all its names; in a form, which may need what is optional elsewhere. */
+enum usage_place { USAGE_LISTED, USAGE_MAYBE, USAGE_NEEDED };
+
+/* "-S [ssn_inst]" */
 void usage_put_option(
-    FILE *out, const struct cmdline_option *o, bool needed, enum usage_style style);
+    FILE *out, const struct cmdline_option *o, enum usage_place place, enum usage_style style);
 
 #endif

@@ -75,6 +75,12 @@ ask_put_setting(json_t *args, const char *key, const struct cmdline *line, size_
 }
 
 bool
+ask_level(const char *word, enum log_level *ret_level)
+{
+	return log_level_parse(word + (strncasecmp(word, "LVL_", 4) == 0 ? 4 : 0), ret_level);
+}
+
+bool
 ask_put_portal(json_t *args, const struct cmdline *line)
 {
 	return args_put(args, "address", line, OPT_I) && args_put(args, "port", line, OPT_P) &&

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "sys/log.h"
 #include "tools/common/call.h"
 #include "tools/iscsiutil/spec.h"
 
@@ -23,6 +24,9 @@ enum status ask_driver(const struct cmdline *line, enum ipc_op op, json_t *args,
 bool ask_is_default(const char *word);
 /* An option's text, empty where it is the word that takes the setting away. */
 bool ask_put_setting(json_t *args, const char *key, const struct cmdline *line, size_t option);
+/* A level by its number, its word or the guide's name of it (LVL_ERR). */
+bool ask_level(const char *word, enum log_level *ret_level);
+#define ASK_LEVELS "give 0 to 7, or panic, alert, crit, err, warn, note, info or debug"
 /* -I, -P and -M. */
 bool ask_put_portal(json_t *args, const struct cmdline *line);
 bool ask_wants_json(const struct cmdline *line);

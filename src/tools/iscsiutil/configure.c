@@ -2,7 +2,6 @@
  * appendices A and C). */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "sys/log.h"
 #include "tools/common/args.h"
@@ -106,11 +105,8 @@ run_level(const struct cmdline *line)
 	const char *word = line->values[OPT_b].text;
 	enum log_level level = LOG_LVL_ERR;
 
-	/* The guide's names have this before the word. */
-	if (!ask_is_default(word) &&
-	    !log_level_parse(word + (strncasecmp(word, "LVL_", 4) == 0 ? 4 : 0), &level)) {
-		say_problem("give 0 to 7, or panic, alert, crit, err, warn, note, info or debug",
-		    "-b %s: not a valid <dbg_level>", word);
+	if (!ask_is_default(word) && !ask_level(word, &level)) {
+		say_problem(ASK_LEVELS, "-b %s: not a valid <dbg_level>", word);
 		return STATUS_USAGE;
 	}
 	return configure(

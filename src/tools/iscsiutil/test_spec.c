@@ -112,6 +112,9 @@ static const struct {
 	{ "-c -S 3", FORM_clear_ssn, O(c) | O(S) },
 	{ "--events --follow", FORM_events, O(events) | O(follow) },
 	{ "--ev --fol", FORM_events, O(events) | O(follow) },
+	{ "--events --since 1h --level err --target iqn.x --session 3 --unit c0t0d1", FORM_events,
+	    O(events) | O(since) | O(level) | O(T) | O(S) | O(unit) },
+	{ "-p --target iqn.x", FORM_show, O(p) | O(T) },
 	{ "--explain C12", FORM_explain, O(explain) },
 	{ "-dS4 --force", FORM_logout, O(d) | O(S) | O(force) },
 };
@@ -158,8 +161,9 @@ lines_that_make_no_sense_are_refused(void **state)
 		"-p -T", "-a -I x -I y", "-a -I x --force", "-d -S", "-d -T x -P 5", "-z", "-p -s",
 		"-t", "-t -T x", "-u -R", "-u -V", "-H CHAP_UNI", "-u -R a b c -W x", "-g", "-F x",
 		"-b", "-s --metrics --json", "-l --if-absent", "-s -C 0", "-s -D", "-s -p",
-		"-c -C 0", "--follow", "--events x y", "--explain", "--nope", "--events --f",
-		"-u --t x", "-l extra -p", "/dev/iscsi /dev/isw", "-l --json=x" };
+		"-c -C 0", "--follow", "--events x y", "--events -S", "--events -I x",
+		"-p --since 1h", "--explain", "--nope", "--events --f", "-u --t x", "-l extra -p",
+		"/dev/iscsi /dev/isw", "-l --json=x" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

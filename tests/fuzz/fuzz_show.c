@@ -73,7 +73,7 @@ show(FILE *out, uint8_t what, const json_t *result)
 		show_all(out, result, result, result);
 		break;
 	case 7:
-		stats_show(out, result);
+		stats_show(out, result, true, true);
 		break;
 	case 8:
 		metrics_show(out, result);

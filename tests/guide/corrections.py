@@ -163,10 +163,29 @@ def events(t, made, target):
                 assert text and all(len(line) < columns for line in text.splitlines()), (columns, text)
 
 
+def statistics(t, made, target):
+    def util(*words):
+        return made.command("iscsiutil", *words).out
+    with t.case("row 158: statistics that are not zero alone, and what each one counts"):
+        everything, some = util("-s").splitlines(), util("-s", "-z").splitlines()
+        counts = [line for line in everything if line.startswith("Number of ")]
+        assert len(counts) > 30 and any(line.endswith(": 0") for line in counts), everything
+        assert [line for line in some if line.startswith("Number of ")] == [
+            line for line in counts if not line.endswith(": 0")], some
+        lines = util("-s", "-G", "-V").splitlines()
+        at = next(k for k, line in enumerate(lines) if line.startswith("Number of Discovery session open failures"))
+        assert lines[at + 1] == "    D/C: Discovery sessions that could not be opened: no name, no route, no answer, " \
+            "a login refused, or no memory.", lines[at:at + 2]
+    with t.case("rows 100, 144: statistics fit a terminal of 80 columns; nothing is lost"):
+        text = terminal(made, 80, "iscsiutil", "-s", "-S", "-V")
+        assert all(len(line) < 80 for line in text.splitlines()), text
+        assert "".join(text.split()) == "".join(util("-s", "-S", "-V").split())
+
+
 def main():
     with tap.script() as t:
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.world(t, target) as made:
-            for part in (configured, taken_away, not_there, in_use, events):
+            for part in (configured, taken_away, not_there, in_use, events, statistics):
                 part(t, made, target)
 
 

@@ -8,32 +8,77 @@
 #include "tools/common/result.h"
 #include "tools/common/say.h"
 #include "tools/common/table.h"
+#include "tools/common/wrap.h"
 #include "tools/iscsiutil/ask.h"
 #include "tools/iscsiutil/run.h"
 
-/* Where the colon stands: behind the guide's longest name. */
-#define NAME_WIDTH 95
+/* Where the colon stands: behind the guide's longest name, or as far to the right as a terminal
+ * allows. */
+#define NAME_WIDTH  95
+#define VALUE_WIDTH 22
+#define INDENT      2
+
+struct view {
+	FILE *out;
+	size_t width; /* of the terminal; 0: none */
+	bool is_nonzero, is_explained;
+};
+
+/* The name, over several lines perhaps, up to the colon. */
+static void
+put_name(const struct view *v, const char *name)
+{
+	size_t room = NAME_WIDTH, n, indent = 0;
+
+	if (v->width > 0 && v->width < NAME_WIDTH + VALUE_WIDTH)
+		room = v->width > 2 * VALUE_WIDTH ? v->width - VALUE_WIDTH : VALUE_WIDTH;
+	while (indent + strlen(name) > room) {
+		for (n = room - indent; n > 0 && name[n] != ' '; n--)
+			;
+		if (n == 0)
+			break;
+		fprintf(v->out, "%*s%.*s\n", (int)indent, "", (int)n, name);
+		name += n + 1;
+		indent = INDENT;
+	}
+	fprintf(v->out, "%*s%-*s: ", (int)indent, "", (int)(room - indent), name);
+}
+
+static void
+put_value(const struct view *v, const json_t *row, const json_t *value)
+{
+	char *text;
+
+	put_name(v, result_text(row, "name"));
+	if (json_is_integer(value))
+		fprintf(v->out, "%lld", (long long)json_integer_value(value));
+	else
+		say_text(v->out, json_is_string(value) ? json_string_value(value) : "");
+	fputc('\n', v->out);
+	if (!v->is_explained)
+		return;
+	text = say_format("%s: %s", result_text(row, "class"), result_text(row, "description"));
+	fprintf(v->out, "%*s", 2 * INDENT, "");
+	wrap_put(v->out, text, 2 * INDENT, 2 * INDENT, v->width);
+	free(text);
+}
 
 /* One block of statistics, in the order of its table. */
 static void
-show_values(FILE *out, const json_t *tables, const char *section, const json_t *values)
+show_values(
+    const struct view *view, const json_t *tables, const char *section, const json_t *values)
 {
 	const json_t *table = json_object_get(tables, section), *row;
 	size_t i;
 
-	say_text(out, result_text(table, "title"));
-	fputc('\n', out);
+	say_text(view->out, result_text(table, "title"));
+	fputc('\n', view->out);
 	json_array_foreach(json_object_get(table, "rows"), i, row)
 	{
 		const json_t *v = json_object_get(values, result_text(row, "id"));
-		const char *name = result_text(row, "name");
 
-		fprintf(out, "%-*s: ", NAME_WIDTH, name);
-		if (json_is_integer(v))
-			fprintf(out, "%lld", (long long)json_integer_value(v));
-		else
-			say_text(out, json_is_string(v) ? json_string_value(v) : "");
-		fputc('\n', out);
+		if (!view->is_nonzero || !json_is_integer(v) || json_integer_value(v) != 0)
+			put_value(view, row, v);
 	}
 }
 
@@ -91,8 +136,9 @@ show_luns(FILE *out, const json_t *session)
 }
 
 static void
-show_session(FILE *out, const json_t *tables, const json_t *session)
+show_session(const struct view *view, const json_t *tables, const json_t *session)
 {
+	FILE *out = view->out;
 	const json_t *connection;
 	char text[24] = "";
 	size_t i;
@@ -103,7 +149,7 @@ show_session(FILE *out, const json_t *tables, const json_t *session)
 	label_put(out, "Session Instance", text);
 	label_put(out, "Session Type", result_text(session, "type"));
 	label_put(out, "Target iSCSI Name", result_text(session, "target_name"));
-	show_values(out, tables, "transport_session", json_object_get(session, "values"));
+	show_values(view, tables, "transport_session", json_object_get(session, "values"));
 	show_luns(out, session);
 	json_array_foreach(json_object_get(session, "connections"), i, connection)
 	{
@@ -111,27 +157,28 @@ show_session(FILE *out, const json_t *tables, const json_t *session)
 		    (long long)result_number(connection, "cid")); /* fits */
 		fputc('\n', out);
 		label_put(out, "Connection ID", text);
-		show_values(out, tables, "swd_connection", json_object_get(connection, "values"));
+		show_values(view, tables, "swd_connection", json_object_get(connection, "values"));
 	}
 }
 
 void
-stats_show(FILE *out, const json_t *result)
+stats_show(FILE *out, const json_t *result, bool is_nonzero, bool is_explained)
 {
+	const struct view view = { out, wrap_width(out), is_nonzero, is_explained };
 	const json_t *tables = json_object_get(result, "tables");
 	const json_t *global = json_object_get(result, "global"), *session;
 	bool is_first = !json_is_object(global);
 	size_t i;
 
 	if (!is_first)
-		show_values(
-		    out, tables, result_text(global, "section"), json_object_get(global, "values"));
+		show_values(&view, tables, result_text(global, "section"),
+		    json_object_get(global, "values"));
 	json_array_foreach(json_object_get(result, "sessions"), i, session)
 	{
 		if (!is_first)
 			fputc('\n', out);
 		is_first = false;
-		show_session(out, tables, session);
+		show_session(&view, tables, session);
 	}
 }
 
@@ -179,7 +226,7 @@ run_stats_of(const struct cmdline *line, bool with_connections)
 	} else if (line->values[OPT_metrics].given) {
 		metrics_show(stdout, result);
 	} else if (!ask_wants_json(line)) {
-		stats_show(stdout, result);
+		stats_show(stdout, result, line->values[OPT_z].given, line->values[OPT_V].given);
 	}
 	json_decref(result);
 	return status;

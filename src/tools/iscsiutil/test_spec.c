@@ -101,6 +101,8 @@ static const struct {
 	{ "/dev/iscsi -b 7", FORM_level, O(b) },
 	{ "-b LVL_ERR", FORM_level, O(b) },
 	{ "-s", FORM_stats, O(s) },
+	{ "-szS", FORM_stats_ssn, O(s) | O(z) | O(S) },
+	{ "-sGV", FORM_stats, O(s) | O(G) | O(V) },
 	{ "/dev/isw -s -G", FORM_stats, O(s) | O(G) },
 	{ "/dev/isw -c -G", FORM_clear, O(c) | O(G) },
 	{ "-s -G -S", FORM_stats_ssn, O(s) | O(G) | O(S) },
@@ -158,12 +160,12 @@ lines_that_make_no_sense_are_refused(void **state)
 		"-nS", "-n -S 0 -C", "-lD", "-a -I x -P 0", "-a -I x -P 65536", "-a -I x -P http",
 		"-a -I x -M 65536", "-a -I x -M -1", "-n -S 0 -L 4097", "-n -S 0 -L -1", "-p -S -1",
 		"-p -S x", "-p -S 2147483648", "-p -S 0 -C 65536", "-a -I", "-a -I -P 5", "-i -N",
-		"-p -T", "-a -I x -I y", "-a -I x --force", "-d -S", "-d -T x -P 5", "-z", "-p -s",
-		"-t", "-t -T x", "-u -R", "-u -V", "-H CHAP_UNI", "-u -R a b c -W x", "-g", "-F x",
-		"-b", "-s --metrics --json", "-l --if-absent", "-s -C 0", "-s -D", "-s -p",
-		"-c -C 0", "--follow", "--events x y", "--events -S", "--events -I x",
-		"-p --since 1h", "--explain", "--nope", "--events --f", "-u --t x", "-l extra -p",
-		"/dev/iscsi /dev/isw", "-l --json=x" };
+		"-p -T", "-a -I x -I y", "-a -I x --force", "-d -S", "-d -T x -P 5", "-z", "-q",
+		"-p -s", "-t", "-t -T x", "-u -R", "-u -V", "-H CHAP_UNI", "-u -R a b c -W x", "-g",
+		"-F x", "-b", "-s --metrics --json", "-l --if-absent", "-s -z --json", "-c -z",
+		"-p -z", "-s -C 0", "-s -D", "-s -p", "-c -C 0", "--follow", "--events x y",
+		"--events -S", "--events -I x", "-p --since 1h", "--explain", "--nope",
+		"--events --f", "-u --t x", "-l extra -p", "/dev/iscsi /dev/isw", "-l --json=x" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

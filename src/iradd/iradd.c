@@ -11,6 +11,7 @@
 
 #include "ipc/helper_main.h"
 #include "iradd/memory.h"
+#include "iradd/raddconf.h"
 #include "iradd/verify.h"
 #include "sys/instance.h"
 #include "sys/log.h"
@@ -20,16 +21,51 @@
 /* A name server that hangs costs a thread for about half a minute; there are few RADIUS servers. */
 #define THREADS_MAX 8
 
-/* The guide's defaults, chapter 4. */
+#define WHY_BYTES 1024
+#define NOT_GIVEN (-1)
+
 static struct {
-	long retries, timeout_s, identifier; /* identifier -1: not given */
+	long retries, timeout_s, identifier;
 	bool may_lack_mac, no_boot, show_boot;
-} options = { .retries = 10, .timeout_s = 3, .identifier = -1 };
+} options = { NOT_GIVEN, NOT_GIVEN, NOT_GIVEN, false, false, false };
+static struct raddconf config;
 
 struct state {
 	struct lookup_pool *names;
 	struct verify *verify;
 };
+
+/* ---- the configuration ---- */
+
+static bool
+configure(const struct paths *paths)
+{
+	const long given[RADDCONF_IDS] = {
+		[RADDCONF_RETRIES] = options.retries,
+		[RADDCONF_TIMEOUT] = options.timeout_s,
+		[RADDCONF_ID] = options.identifier,
+		[RADDCONF_MAY_LACK_MAC] = options.may_lack_mac ? true : NOT_GIVEN,
+	};
+	bool is_given = false;
+	char why[WHY_BYTES];
+
+	raddconf_init(&config);
+	if (raddconf_read(&config, paths->iradd_conf, why, sizeof why) < 0) {
+		fprintf(stderr, "iradd: %s\n", why);
+		return false;
+	}
+	for (int i = 0; i < RADDCONF_IDS; i++)
+		if (given[i] != NOT_GIVEN) {
+			config.value[i] = given[i];
+			is_given = true;
+		}
+	if (is_given)
+		fprintf(stderr,
+		    "iradd: these options count until it ends; what counts at every "
+		    "start stands in %s\n",
+		    paths->iradd_conf);
+	return true;
+}
 
 /* ---- start on boot ---- */
 
@@ -57,8 +93,10 @@ prepare(const struct paths *paths, int *ret_exit)
 		*ret_exit = is_set ? INSTANCE_EXIT_OK : INSTANCE_EXIT_NOT_RUNNING;
 		return false;
 	}
-	if (!options.no_boot)
-		return true;
+	if (!options.no_boot) {
+		*ret_exit = INSTANCE_EXIT_USAGE;
+		return configure(paths);
+	}
 	*ret_exit = INSTANCE_EXIT_OK;
 	if (unlink(paths->iradd_boot) < 0 && errno != ENOENT) {
 		fprintf(stderr,
@@ -101,11 +139,12 @@ start(struct loop *loop, void **ret_state)
 	struct state *s = calloc(1, sizeof *s);
 	struct exchange_cfg cfg = {
 		.loop = loop,
-		.retries = (unsigned)options.retries,
-		.interval_us = (uint64_t)options.timeout_s * 1000000,
-		.may_lack_mac = options.may_lack_mac,
+		.retries = (unsigned)config.value[RADDCONF_RETRIES],
+		.interval_us = (uint64_t)config.value[RADDCONF_TIMEOUT] * 1000000,
+		.may_lack_mac = config.value[RADDCONF_MAY_LACK_MAC] != 0,
 		.next_identifier =
-		    (uint8_t)(options.identifier >= 0 ? options.identifier : (long)getpid()),
+		    (uint8_t)(config.value[RADDCONF_ID] >= 0 ? config.value[RADDCONF_ID]
+							     : (long)getpid()),
 	};
 
 	if (s == NULL)
@@ -113,7 +152,7 @@ start(struct loop *loop, void **ret_state)
 	/* What a dump of our memory would show to others. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		log_note("its memory can be dumped: %s", strerror(errno));
-	if (options.may_lack_mac)
+	if (config.value[RADDCONF_MAY_LACK_MAC] != 0)
 		log_warn(
 		    "answers without Message-Authenticator are accepted: whoever is on the way to "
 		    "the RADIUS server may forge them (CVE-2024-3596)");

@@ -55,6 +55,8 @@ static const char *const slp[] = {
 static const char *const config[] = {
 #define CONFIG(id, word, value, text) word,
 #include "islpd/config.def"
+#define RADDCONF(id, word, ...) word,
+#include "iradd/raddconf.def"
 	"yes", "no", "#", "\n", " ", ":427", "[::1]",
 };
 static const char *const settings[] = {

@@ -1,10 +1,10 @@
 /*
- * islpd.conf.
+ * islpd.conf and iradd.conf.
  *
  * It is read, or there is a sentence; agents are within limits, and each is known again by what it
  * is called.
  *
- * Covers: src/islpd/config.c
+ * Covers: src/sys/conf.c, src/islpd/config.c, src/iradd/raddconf.c
  */
 #include <sys/mman.h>
 
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "iradd/raddconf.h"
 #include "islpd/config.h"
 
 static void
@@ -43,6 +44,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int fd = memfd_create("islpd.conf", MFD_CLOEXEC), err;
 	char path[64], why[1024] = "";
+	struct raddconf radd;
 	struct config c;
 
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
@@ -53,6 +55,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK(err == 0 || (err < 0 && why[0] != '\0'));
 	if (err == 0)
 		check(&c);
+	raddconf_init(&radd);
+	why[0] = '\0';
+	err = raddconf_read(&radd, path, why, sizeof why);
+	FUZZ_CHECK(err == 0 || (err < 0 && why[0] != '\0'));
+	FUZZ_CHECK(radd.value[RADDCONF_RETRIES] <= 100 && radd.value[RADDCONF_TIMEOUT] <= 60);
 	close(fd);
 	return 0;
 }

@@ -56,8 +56,11 @@ def configured(t, made, target):
 def taken_away(t, made, target):
     def util(*words, **how):
         return made.command("iscsiutil", *words, **how)
-    with t.case("rows 63, 65: what was configured is taken away by one word"):
+    with t.case("rows 63, 65, 117: what was configured is taken away by one word"):
+        assert made.command("iradd", "-g", ok=None).code == 3
         util("-u", "-R", "nas.example.com", "a-secret-of-the-nas", "radius.example.com")
+        # Row 117: the start-up script starts it from now on.
+        assert made.command("iradd", "-g", ok=None).code == 0
         assert value(util("-l").out, "Radius Server Hostname") == "radius.example.com"
         util("-u", "-R", "default")
         shown = util("-l").out

@@ -209,6 +209,26 @@ def secrets(t, iradd):
             assert memory.count(iradd.daemon.pid, word) == 0, "%s is still in memory" % word
 
 
+def configured(t):
+    def conf(iradd, text):
+        folder = os.path.join(iradd.root, "etc", "openisw")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "iradd.conf"), "w") as f:
+            f.write(text)
+    with t.case("what iradd.conf says counts at every start; an option counts more"):
+        kept, said = Iradd(name="kept"), Iradd("-r", "0", name="said")
+        for made, packets in ((kept, 3), (said, 1)):
+            conf(made, "# as the site wants it\nretries 2\ntimeout 1\nid 77\n")
+            with made as iradd, Server(lambda r: []) as s:
+                iradd.failure("ETIMEDOUT", **question(s.address, timeout_ms=20000))
+                assert len(s.requests) == packets and s.requests[0].identifier == 77, s.requests
+    with t.case("a line that is wrong is told with its number, and nothing is started"):
+        wrong = Iradd(name="wrong")
+        conf(wrong, "retries 2\ntimeout never\n")
+        out = proc.run(wrong.program, "--root", wrong.root, ok=None)
+        assert out.code == 2 and "iradd.conf, line 2: " in out.err, out
+
+
 def boot(t):
     with t.case("once started it is started on boot, until it is told not to be"):
         fresh = Iradd(name="boot")
@@ -238,4 +258,5 @@ with tap.script() as t:
         secrets(t, iradd)
     identifiers(t)
     old_servers(t)
+    configured(t)
     boot(t)

@@ -1,9 +1,13 @@
 /* What iscsiutil configures beside names and addresses: -t, -u, -g, -b (the guide, chapter 4,
  * appendices A and C). */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "sys/log.h"
+#include "sys/paths.h"
 #include "tools/common/args.h"
 #include "tools/common/result.h"
 #include "tools/common/say.h"
@@ -63,10 +67,33 @@ run_auth(const struct cmdline *line)
 	return configure(line, IPC_OP_auth_set, args, ok);
 }
 
+/*
+ * The guide, chapter 7: iradd "is executed in the iSCSI Software Initiator startup script, once
+ * CHAP has been requested through iscsiutil".
+ */
+static void
+start_iradd_on_boot(const struct cmdline *line)
+{
+	struct paths paths;
+	int fd;
+
+	if (paths_init(&paths, cmdline_common(line, CMDLINE_COMMON_root)->text) != 0)
+		return;
+	fd = open(paths.iradd_boot, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd >= 0 && close(fd) == 0)
+		say_note(
+		    "iradd is started with the initiator from now on; 'iscsi start' starts it");
+	else if (errno != EEXIST)
+		say_note("iradd will not be started with the initiator: cannot write %s: %s",
+		    paths.iradd_boot, strerror(errno));
+	paths_fini(&paths);
+}
+
 enum status
 run_radius(const struct cmdline *line)
 {
 	const struct cmdline_value *r = &line->values[OPT_R];
+	enum status status;
 	json_t *args;
 	bool ok;
 
@@ -86,7 +113,10 @@ run_radius(const struct cmdline *line)
 	ok = args_put_text(args, "nas_hostname", r->list[0]) &&
 	     args_put_text(args, "server", r->list[2]) &&
 	     secret_put(args, "nas_secret", r->list[1], "NAS secret");
-	return configure(line, IPC_OP_radius_set, args, ok);
+	status = configure(line, IPC_OP_radius_set, args, ok);
+	if (status == STATUS_OK && r->list[2][0] != '\0')
+		start_iradd_on_boot(line);
+	return status;
 }
 
 enum status

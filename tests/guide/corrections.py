@@ -156,6 +156,8 @@ def events(t, made, target):
         assert {e["unit"] for e in lost} == {"c0t0d1"} and lost[0]["id"] == "OPENISW_LOG_UNIT_ABSENT", lost
         everything = told()
         assert {e["level"] for e in everything} > {e["level"] for e in told("--level", "warn")} == {4}, everything
+        # Row 126: a loss is a warning, and a session that was given up is an error in the system's log.
+        assert {"OPENISW_LOG_SESSION_LOST", "OPENISW_LOG_UNIT_ABSENT"} <= {e["id"] for e in told("--level", "warn")}
         assert told("--target", NAME.lower()) and not told("--target", "iqn.2001-04.com.example:none")
         assert told("--since", "1h") == everything and not told("--since", "2099-01-01")
         assert not told("--session", 7) and told("--session", 0, "--level", "debug", "--since", "1d")

@@ -19,6 +19,7 @@
 #include "tools/common/say.h"
 #include "tools/insf/told.h"
 #include "tools/ioscan/list.h"
+#include "tools/iscsiutil/overview.h"
 #include "tools/iscsiutil/show.h"
 #include "tools/iscsiutil/stats.h"
 
@@ -71,6 +72,7 @@ show(FILE *out, uint8_t what, const json_t *result)
 		break;
 	case 6:
 		show_all(out, result, result, result);
+		overview_show(out, result, result, more ? 40 : 0);
 		break;
 	case 7:
 		stats_show(out, result, true, true);

@@ -187,10 +187,27 @@ def statistics(t, made, target):
         assert "".join(text.split()) == "".join(util("-s", "-S", "-V").split())
 
 
+def overview(t, made, target):
+    with t.case("row 95: the size of a disk is displayed, with its state and device, in a line; an outage with its reason"):
+        made.command("insf", "-H", "255")
+        size = "%.1f MiB" % (target.units[0].size / 1048576)
+        assert made.command("insf", "-v", "-e", "-H", "255").out.count("      size %s\n" % size) == 2
+        shown = terminal(made, 80, "iscsiutil", "-o")
+        assert re.search(r"^ +0  online +%s,1 +%s$" % (re.escape(target.portal()), re.escape(NAME)), shown, re.MULTILINE), shown
+        assert re.search(r"^255/0/0\.0\.0\.0 +c0t0d0 +CLAIMED +%s " % size, shown, re.MULTILINE), shown
+        target.stop()
+        proc.wait_for("the loss", lambda: field.state(made, "iSCSI") != "online")
+        proc.wait_for("the reason", lambda: "refused" in made.command("iscsiutil", "-o").out)
+        shown = terminal(made, 80, "iscsiutil", "-o")
+        assert all(len(line) < 80 for line in shown.splitlines()) and "transient" in shown, shown
+        target.again()
+        field.wait_online(made, "iSCSI")
+
+
 def main():
     with tap.script() as t:
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.world(t, target) as made:
-            for part in (configured, taken_away, not_there, in_use, events, statistics):
+            for part in (configured, taken_away, not_there, in_use, events, statistics, overview):
                 part(t, made, target)
 
 

@@ -146,15 +146,18 @@ nothing_picked(struct batch *b, const struct hwpath *top)
 static json_t *
 show(struct driver *d, const struct node *n, bool is_made)
 {
+	bool is_sized = n->info != NULL && n->info->is_sized;
 	char dsk[PATH_MAX], rdsk[PATH_MAX], block[32];
 
 	devfile_dsk(d, n, dsk);
 	devfile_rdsk(d, n, rdsk);
 	(void)snprintf(block, sizeof block, "/dev/loop%d", n->loop);
-	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s?, s:b}", "class", n->class_name,
-	    "instance", (int)n->instance, "hw_path", n->hw_path, "driver", n->driver, "name",
-	    n->name, "dsk", dsk, "rdsk", rdsk, "block", n->loop != TREE_NO_LOOP ? block : NULL,
-	    "made", is_made);
+	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s?, s:o, s:b}", "class",
+	    n->class_name, "instance", (int)n->instance, "hw_path", n->hw_path, "driver", n->driver,
+	    "name", n->name, "dsk", dsk, "rdsk", rdsk, "block",
+	    n->loop != TREE_NO_LOOP ? block : NULL, "size_bytes",
+	    is_sized ? json_integer((json_int_t)n->info->capacity.bytes) : json_null(), "made",
+	    is_made);
 }
 
 static void

@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "tools/common/say.h"
+#include "tools/common/wrap.h"
 
 /* A row of cells, or one line that is not cut into cells. */
 struct line {
 	char **cells; /* NULL for a line of text */
 	char *text;
 	size_t indent;
+	bool is_wrapped;
 };
 
 struct table {
@@ -23,6 +25,7 @@ struct table {
 static struct line *add(struct table *t);
 static unsigned width_of(const char *text);
 static void put_cells(const struct table *t, FILE *out, char *const *cells);
+static void put_line(const struct table *t, FILE *out, const struct line *l);
 static void put_blanks(FILE *out, unsigned n);
 
 struct table *
@@ -82,6 +85,13 @@ table_line(struct table *t, size_t indent, const char *text)
 }
 
 void
+table_note(struct table *t, size_t indent, const char *text)
+{
+	table_line(t, indent, text);
+	t->lines[t->n_lines - 1].is_wrapped = true;
+}
+
+void
 table_print(const struct table *t, FILE *out)
 {
 	unsigned rule = 1;
@@ -109,9 +119,7 @@ table_print(const struct table *t, FILE *out)
 			put_cells(t, out, l->cells);
 			continue;
 		}
-		for (size_t j = 0; j < l->indent; j++)
-			put_blanks(out, t->widths[j] + t->columns[j].gap);
-		fprintf(out, "%s\n", l->text);
+		put_line(t, out, l);
 	}
 }
 
@@ -121,6 +129,17 @@ add(struct table *t)
 	t->lines = say_need(reallocarray(t->lines, t->n_lines + 1, sizeof(*t->lines)));
 	t->lines[t->n_lines] = (struct line){ 0 };
 	return &t->lines[t->n_lines++];
+}
+
+static void
+put_line(const struct table *t, FILE *out, const struct line *l)
+{
+	unsigned indent = 0;
+
+	for (size_t j = 0; j < l->indent; j++)
+		indent += t->widths[j] + t->columns[j].gap;
+	put_blanks(out, indent);
+	wrap_put(out, l->text, indent, indent, l->is_wrapped ? wrap_width(out) : 0);
 }
 
 /* Characters of UTF-8: bytes that do not continue one. */

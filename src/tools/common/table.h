@@ -24,6 +24,8 @@ void table_free(struct table *t);
 void table_row(struct table *t, const char *const *cells);
 /* A line under the last row, indented to where the column `indent` starts. */
 void table_line(struct table *t, size_t indent, const char *text);
+/* The same of a sentence, which goes on where it began when a terminal is too narrow for it. */
+void table_note(struct table *t, size_t indent, const char *text);
 /* Nothing at all where there is no row. */
 void table_print(const struct table *t, FILE *out);
 

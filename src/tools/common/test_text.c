@@ -11,6 +11,7 @@
 #include "tools/common/label.h"
 #include "tools/common/result.h"
 #include "tools/common/say.h"
+#include "tools/common/size.h"
 #include "tools/common/status.h"
 #include "tools/common/table.h"
 
@@ -57,6 +58,25 @@ a_problem_is_a_sentence_with_its_next_step(void **state)
 	       "tool: broken.\n"
 	       "tool: broken?\n"
 	       "tool: all is well.\n");
+}
+
+static void
+sizes_have_three_digits(void **state)
+{
+	static const struct {
+		uint64_t bytes;
+		const char *text;
+	} rows[] = { { 0, "0 B" }, { 512, "512 B" }, { 1023, "1023 B" }, { 1024, "1.00 KiB" },
+		{ 33554432, "32.0 MiB" }, { 10737418239, "10.0 GiB" }, { 1073741823, "1.00 GiB" },
+		{ 2199023255552, "2.00 TiB" }, { 107374182400, "100 GiB" },
+		{ UINT64_MAX, "16.0 EiB" } };
+	char got[SIZE_TEXT_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_text(rows[i].bytes, got);
+		assert_string_equal(got, rows[i].text);
+	}
 }
 
 static void
@@ -264,6 +284,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_problem_is_a_sentence_with_its_next_step),
+		T(sizes_have_three_digits),
 		T(a_program_reads_each_sentence_as_a_line_of_json),
 		T(a_terminal_obeys_nothing_that_is_printed),
 		T(json_is_printed_without_harmful_bytes),

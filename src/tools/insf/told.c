@@ -2,8 +2,10 @@
 
 #include "tools/common/result.h"
 #include "tools/common/say.h"
+#include "tools/common/size.h"
 
 static void put_file(FILE *out, const char *file, const char *block);
+static void put_size(FILE *out, const json_t *bytes);
 
 void
 told_made(FILE *out, const json_t *result, bool files)
@@ -24,6 +26,7 @@ told_made(FILE *out, const json_t *result, bool files)
 			continue;
 		put_file(out, result_text(d, "dsk"), result_text(d, "block"));
 		put_file(out, result_text(d, "rdsk"), "");
+		put_size(out, json_object_get(d, "size_bytes"));
 	}
 }
 
@@ -49,4 +52,15 @@ put_file(FILE *out, const char *file, const char *block)
 		say_text(out, block);
 	}
 	fputc('\n', out);
+}
+
+static void
+put_size(FILE *out, const json_t *bytes)
+{
+	char text[SIZE_TEXT_BYTES];
+
+	if (!json_is_integer(bytes) || json_integer_value(bytes) < 0)
+		return;
+	size_text((uint64_t)json_integer_value(bytes), text);
+	fprintf(out, "      size %s\n", text);
 }

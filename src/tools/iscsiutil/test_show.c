@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "tools/common/golden.h"
+#include "tools/iscsiutil/overview.h"
 #include "tools/iscsiutil/show.h"
 
 static void
@@ -44,6 +45,23 @@ discovery_targets_show_their_last_scan(void **state)
 	show_discovery(g.out, j);
 	golden_check(&g, "discovery");
 	json_decref(j);
+}
+
+static void
+an_overview_has_a_line_for_each_address_and_unit(void **state)
+{
+	json_t *targets = golden_load("targets"), *units = golden_load("units");
+	struct golden g;
+
+	(void)state;
+	golden_open(&g);
+	overview_show(g.out, targets, units, 0);
+	golden_check(&g, "overview");
+	golden_open(&g);
+	overview_show(g.out, targets, units, 40);
+	golden_check(&g, "overview-narrow");
+	json_decref(targets);
+	json_decref(units);
 }
 
 static void
@@ -137,6 +155,7 @@ main(void)
 		cmocka_unit_test(the_initiator_has_the_guides_labels_in_order),
 		cmocka_unit_test(with_v_our_own_settings_follow),
 		cmocka_unit_test(discovery_targets_show_their_last_scan),
+		cmocka_unit_test(an_overview_has_a_line_for_each_address_and_unit),
 		cmocka_unit_test(operational_targets_show_each_address),
 		cmocka_unit_test(sessions_show_their_portal_and_keys),
 		cmocka_unit_test(connections_can_be_picked_by_their_identifier),

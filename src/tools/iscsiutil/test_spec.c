@@ -63,6 +63,7 @@ static const struct {
 	{ "-pO", FORM_show, O(p) | O(O) },
 	{ "-p -T iqn.x", FORM_show, O(p) | O(T) },
 	{ "-pTiqn.x", FORM_show, O(p) | O(T) },
+	{ "-o", FORM_overview, O(o) },
 	{ "-p -S", FORM_sessions, O(p) | O(S) },
 	{ "-pS", FORM_sessions, O(p) | O(S) },
 	{ "-p -S 3", FORM_sessions, O(p) | O(S) },
@@ -160,12 +161,13 @@ lines_that_make_no_sense_are_refused(void **state)
 		"-nS", "-n -S 0 -C", "-lD", "-a -I x -P 0", "-a -I x -P 65536", "-a -I x -P http",
 		"-a -I x -M 65536", "-a -I x -M -1", "-n -S 0 -L 4097", "-n -S 0 -L -1", "-p -S -1",
 		"-p -S x", "-p -S 2147483648", "-p -S 0 -C 65536", "-a -I", "-a -I -P 5", "-i -N",
-		"-p -T", "-a -I x -I y", "-a -I x --force", "-d -S", "-d -T x -P 5", "-z", "-q",
-		"-p -s", "-t", "-t -T x", "-u -R", "-u -V", "-H CHAP_UNI", "-u -R a b c -W x", "-g",
-		"-F x", "-b", "-s --metrics --json", "-l --if-absent", "-s -z --json", "-c -z",
-		"-p -z", "-s -C 0", "-s -D", "-s -p", "-c -C 0", "--follow", "--events x y",
-		"--events -S", "--events -I x", "-p --since 1h", "--explain", "--nope",
-		"--events --f", "-u --t x", "-l extra -p", "/dev/iscsi /dev/isw", "-l --json=x" };
+		"-p -T", "-a -I x -I y", "-a -I x --force", "-d -S", "-d -T x -P 5", "-z", "-o -S",
+		"-op", "-q", "-p -s", "-t", "-t -T x", "-u -R", "-u -V", "-H CHAP_UNI",
+		"-u -R a b c -W x", "-g", "-F x", "-b", "-s --metrics --json", "-l --if-absent",
+		"-s -z --json", "-c -z", "-p -z", "-s -C 0", "-s -D", "-s -p", "-c -C 0",
+		"--follow", "--events x y", "--events -S", "--events -I x", "-p --since 1h",
+		"--explain", "--nope", "--events --f", "-u --t x", "-l extra -p",
+		"/dev/iscsi /dev/isw", "-l --json=x" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

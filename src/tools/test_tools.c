@@ -101,7 +101,8 @@ arguments_arrive_as_they_were_given(void **state)
 						   { OK("{'active_sessions':2}") } }),
 	    0);
 	assert_string_equal(ran_err,
-	    "iscsiutil: the new name counts from the next login: 2 sessions keep the old one.\n");
+	    "iscsiutil: this counts from the next login: 2 sessions are logged in with what was "
+	    "configured before.\n");
 	assert_int_equal(
 	    RUN("iscsiutil -d -T iqn.t -I ::1 --force",
 		{ "target.remove", "{'name':'iqn.t','address':'::1','force':true}",

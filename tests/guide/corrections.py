@@ -204,10 +204,30 @@ def overview(t, made, target):
         field.wait_online(made, "iSCSI")
 
 
+def words(t, made, target):
+    def util(*words):
+        return made.command("iscsiutil", *words)
+    with t.case("section 2: sessions are spoken of where something changed for them, and only there"):
+        assert "next login" in util("-t", "NOPTimeout", "4", "-T", NAME).err
+        assert "next login" not in util("-t", "NOPTimeout", "4", "-T", NAME).err
+        assert "next login" in util("-t", "NOPTimeout", "default", "-T", NAME).err
+        assert "next login" not in util("-t", "NOPTimeout", "default", "-T", NAME).err
+        assert "next login" in util("-u", "-W", "mychapsecret1").err and "next login" not in util("-u", "-W", "mychapsecret1").err
+        assert "next login" in util("-u", "-W", "default").err
+        name = made.request("initiator.get")["name"]
+        assert util("-i", "-N", name).err == ""
+    with t.case("row 38: a name that is kept in other letters is told"):
+        assert "small letters: iqn.2003-11.com.hp.stor:upper." in util("-i", "-N", "iqn.2003-11.com.hp.stor:UPPER").err
+    with t.case("section 2: a display of nothing says so"):
+        util("-d", "-I", target.host, "-P", target.port)
+        made.command("iscsiutil", "-d", "-T", NAME)
+        assert "no target is known" in util("-p").err and "no operational target" in util("-o").err
+
+
 def main():
     with tap.script() as t:
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.world(t, target) as made:
-            for part in (configured, taken_away, not_there, in_use, events, statistics, overview):
+            for part in (configured, taken_away, not_there, in_use, events, statistics, overview, words):
                 part(t, made, target)
 
 

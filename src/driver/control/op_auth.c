@@ -17,26 +17,7 @@
 #include "ini/chapcfg.h"
 #include "sys/log.h"
 
-/* Settings of one call; NULL: not given, "": taken away. */
-struct change {
-	enum registry_key key;
-	const char *value;
-};
 #define CHANGES_MAX 6
-
-static bool
-store(struct driver *d, const struct registry_scope *scope, const struct change *c, size_t n)
-{
-	if (registry_begin(d->reg) != 0)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (c[i].value != NULL && registry_set(d->reg, scope, c[i].key,
-					      c[i].value[0] != '\0' ? c[i].value : NULL) != 0) {
-			registry_rollback(d->reg);
-			return false;
-		}
-	return registry_commit(d->reg) == 0;
-}
 
 static void
 warn(json_t *list, const char *text)
@@ -87,7 +68,7 @@ check_secret(const char *secret, const char *what, json_t *warnings, struct faul
 }
 
 static bool
-check_method(struct change *c, struct fault *f)
+check_method(struct scope_change *c, struct fault *f)
 {
 	if (c->value == NULL || c->value[0] == '\0' || chapcfg_method_parse(c->value, &c->value))
 		return true;
@@ -97,7 +78,7 @@ check_method(struct change *c, struct fault *f)
 }
 
 static bool
-check_algorithms(struct change *c, char text[64], struct fault *f)
+check_algorithms(struct scope_change *c, char text[64], struct fault *f)
 {
 	uint8_t list[CHAP_ALGORITHMS_MAX], n;
 
@@ -154,7 +135,7 @@ add_warnings(struct driver *d, const struct scope *s, json_t *list)
 void
 op_auth_set(struct driver *d, struct ipc_call *call)
 {
-	struct change c[CHANGES_MAX] = {
+	struct scope_change c[CHANGES_MAX] = {
 		{ REGISTRY_KEY_chap_method, ipc_call_arg_string(call, "method", NULL) },
 		{ REGISTRY_KEY_chap_name, ipc_call_arg_string(call, "name", NULL) },
 		{ REGISTRY_KEY_chap_secret, ipc_call_arg_string(call, "secret", NULL) },
@@ -167,6 +148,7 @@ op_auth_set(struct driver *d, struct ipc_call *call)
 	struct fault f = { 0 };
 	char algorithms[64];
 	struct scope s;
+	bool is_new;
 
 	if (!check_method(&c[0], &f) || !check_name(c[1].value, &f) ||
 	    !check_secret(c[2].value, "CHAP secret", warnings, &f) ||
@@ -175,7 +157,7 @@ op_auth_set(struct driver *d, struct ipc_call *call)
 		control_fail(call, &f, NULL);
 	} else if (!scope_get(d, call, &s)) {
 		/* The call was answered. */
-	} else if (!store(d, &s.scope, c, CHANGES_MAX)) {
+	} else if (!scope_store(d, &s.scope, c, CHANGES_MAX, &is_new)) {
 		settings_fault(d->reg, &f);
 		control_fail(call, &f, NULL);
 	} else {
@@ -183,7 +165,7 @@ op_auth_set(struct driver *d, struct ipc_call *call)
 		add_warnings(d, &s, warnings);
 		ipc_call_reply(
 		    call, json_pack("{s:s, s:O, s:i}", "scope", scope_name(&s), "warnings",
-			      warnings, "active_sessions", scope_sessions(d, &s)));
+			      warnings, "active_sessions", scope_sessions(d, &s, is_new)));
 	}
 	json_decref(warnings);
 }
@@ -232,17 +214,18 @@ check_nas(const char *nas, struct fault *f)
 void
 op_radius_set(struct driver *d, struct ipc_call *call)
 {
-	const struct change c[] = {
+	const struct scope_change c[] = {
 		{ REGISTRY_KEY_nas_hostname, ipc_call_arg_string(call, "nas_hostname", "") },
 		{ REGISTRY_KEY_nas_secret, ipc_call_arg_string(call, "nas_secret", "") },
 		{ REGISTRY_KEY_radius_server, ipc_call_arg_string(call, "server", "") },
 	};
 	json_t *warnings = json_array();
 	struct fault f = { 0 };
+	bool is_new;
 
 	if (!check_nas(c[0].value, &f) || !check_servers(c[2].value, &f)) {
 		control_fail(call, &f, NULL);
-	} else if (!store(d, NULL, c, 3)) {
+	} else if (!scope_store(d, NULL, c, 3, &is_new)) {
 		settings_fault(d->reg, &f);
 		control_fail(call, &f, NULL);
 	} else {
@@ -260,10 +243,11 @@ op_radius_set(struct driver *d, struct ipc_call *call)
 void
 op_slp_set(struct driver *d, struct ipc_call *call)
 {
-	const struct change c = { REGISTRY_KEY_slp_scopes,
+	const struct scope_change c = { REGISTRY_KEY_slp_scopes,
 		ipc_call_arg_string(call, "scopes", "") };
 	const char *list = c.value, *item;
 	struct fault f = { 0 };
+	bool is_new;
 	size_t n;
 
 	/* RFC 2608, 6.4.1: these would have to be escaped in a scope's name. */
@@ -275,7 +259,7 @@ op_slp_set(struct driver *d, struct ipc_call *call)
 	if (!f.is_set && !text_is_utf8(c.value))
 		fault_set(&f, FAULT_INVALID, "give printable names",
 		    "the list of scopes has control characters");
-	if (!f.is_set && !store(d, NULL, &c, 1))
+	if (!f.is_set && !scope_store(d, NULL, &c, 1, &is_new))
 		settings_fault(d->reg, &f);
 	if (f.is_set)
 		control_fail(call, &f, NULL);
@@ -287,9 +271,10 @@ void
 op_log_level(struct driver *d, struct ipc_call *call)
 {
 	int64_t level = ipc_call_arg_int(call, "level", -1);
-	struct change c = { REGISTRY_KEY_debug_level, NULL };
+	struct scope_change c = { REGISTRY_KEY_debug_level, NULL };
 	struct fault f = { 0 };
 	char text[8];
+	bool is_new;
 
 	if (level < LOG_LVL_PANIC || level > LOG_LVL_DEBUG)
 		fault_set(&f, FAULT_INVALID, "give 0 (panic) to 7 (debug)",
@@ -297,7 +282,7 @@ op_log_level(struct driver *d, struct ipc_call *call)
 	if (!f.is_set) {
 		(void)snprintf(text, sizeof text, "%d", (int)level); /* one digit */
 		c.value = text;
-		if (!store(d, NULL, &c, 1))
+		if (!scope_store(d, NULL, &c, 1, &is_new))
 			settings_fault(d->reg, &f);
 	}
 	if (f.is_set) {

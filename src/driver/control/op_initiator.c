@@ -6,6 +6,7 @@
 #include "driver/control/configured.h"
 #include "driver/control/control.h"
 #include "driver/control/ops.h"
+#include "driver/control/scope.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsi/wanted.h"
 #include "sys/log.h"
@@ -80,20 +81,6 @@ active_sessions(const struct driver *d)
 	return n;
 }
 
-static bool
-store(struct driver *d, const char *name, const char *alias)
-{
-	if (registry_begin(d->reg) != 0)
-		return false;
-	if (registry_set(d->reg, NULL, REGISTRY_KEY_initiator_name, name) != 0 ||
-	    (alias != NULL && registry_set(d->reg, NULL, REGISTRY_KEY_initiator_alias,
-				  alias[0] != '\0' ? alias : NULL) != 0)) {
-		registry_rollback(d->reg);
-		return false;
-	}
-	return registry_commit(d->reg) == 0;
-}
-
 void
 op_initiator_set(struct driver *d, struct ipc_call *call)
 {
@@ -101,7 +88,10 @@ op_initiator_set(struct driver *d, struct ipc_call *call)
 	const char *alias = ipc_call_arg_string(call, "alias", NULL);
 	char name[LIMIT_ISCSI_NAME_BYTES + 1];
 	enum iname_result r = iname_normalise(text, name);
+	const struct scope_change c[] = { { REGISTRY_KEY_initiator_name, name },
+		{ REGISTRY_KEY_initiator_alias, alias } };
 	struct fault f = { 0 };
+	bool is_new = false;
 	char *kept;
 
 	if (r != INAME_OK)
@@ -113,7 +103,7 @@ op_initiator_set(struct driver *d, struct ipc_call *call)
 		fault_set(&f, FAULT_INVALID, "give a shorter, printable one",
 		    "the alias is longer than %d bytes or has control characters",
 		    LIMIT_ALIAS_BYTES);
-	else if (!store(d, name, alias))
+	else if (!scope_store(d, NULL, c, 2, &is_new))
 		settings_fault(d->reg, &f);
 	if (f.is_set) {
 		control_fail(call, &f, NULL);
@@ -122,6 +112,6 @@ op_initiator_set(struct driver *d, struct ipc_call *call)
 	wanted_push(d, NULL);
 	kept = settings_value(d->reg, NULL, REGISTRY_KEY_initiator_alias);
 	ipc_call_reply(call, json_pack("{s:s, s:s, s:i}", "name", name, "alias", kept,
-				 "active_sessions", active_sessions(d)));
+				 "active_sessions", is_new ? active_sessions(d) : 0));
 	free(kept);
 }

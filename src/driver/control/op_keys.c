@@ -8,17 +8,14 @@
 #include "driver/iscsi/wanted.h"
 
 static bool
-store(struct driver *d, const struct scope *s, const struct keys_change *c)
+store(struct driver *d, const struct scope *s, const struct keys_change *k, bool *ret_is_new)
 {
-	if (registry_begin(d->reg) != 0)
-		return false;
-	for (unsigned i = 0; i < c->n; i++)
-		if (registry_set(d->reg, &s->scope, settings_change_key(c, i),
-			c->is_unset ? NULL : c->value) != 0) {
-			registry_rollback(d->reg);
-			return false;
-		}
-	return registry_commit(d->reg) == 0;
+	struct scope_change c[2];
+
+	for (unsigned i = 0; i < k->n; i++)
+		c[i] =
+		    (struct scope_change){ settings_change_key(k, i), k->is_unset ? "" : k->value };
+	return scope_store(d, &s->scope, c, k->n, ret_is_new);
 }
 
 static void
@@ -73,6 +70,7 @@ op_keys_set(struct driver *d, struct ipc_call *call)
 	struct fault f = { 0 };
 	json_t *names;
 	struct scope s;
+	bool is_new;
 
 	if (!keys_parse(key, values, &c, why)) {
 		fault_set(&f, FAULT_INVALID, "give one of these, or default", "%s", why);
@@ -81,7 +79,7 @@ op_keys_set(struct driver *d, struct ipc_call *call)
 	}
 	if (!scope_get(d, call, &s))
 		return;
-	if (!store(d, &s, &c)) {
+	if (!store(d, &s, &c, &is_new)) {
 		settings_fault(d->reg, &f);
 		control_fail(call, &f, NULL);
 		return;
@@ -90,7 +88,8 @@ op_keys_set(struct driver *d, struct ipc_call *call)
 	names = json_array();
 	for (unsigned i = 0; i < c.n; i++)
 		(void)json_array_append_new(names, json_string(keys_change_name(&c, i)));
-	ipc_call_reply(call, json_pack("{s:o, s:s?, s:s, s:o, s:i}", "keys", names, "value",
-				 c.is_unset ? NULL : c.value, "scope", scope_name(&s), "warnings",
-				 warnings(d, &s, &c), "active_sessions", scope_sessions(d, &s)));
+	ipc_call_reply(
+	    call, json_pack("{s:o, s:s?, s:s, s:o, s:i}", "keys", names, "value",
+		      c.is_unset ? NULL : c.value, "scope", scope_name(&s), "warnings",
+		      warnings(d, &s, &c), "active_sessions", scope_sessions(d, &s, is_new)));
 }

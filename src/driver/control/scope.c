@@ -127,6 +127,45 @@ scope_get(struct driver *d, struct ipc_call *call, struct scope *ret)
 	return false;
 }
 
+static bool
+is_new(struct driver *d, const struct registry_scope *scope, const struct scope_change *c)
+{
+	char *old = NULL;
+	bool is_same;
+
+	if (registry_get(d->reg, scope, c->key, &old) != 0)
+		old = NULL; /* none, as a rule */
+	is_same = old != NULL ? strcmp(old, c->value) == 0 : c->value[0] == '\0';
+	if (old != NULL)
+		explicit_bzero(old, strlen(old));
+	free(old);
+	return !is_same;
+}
+
+bool
+scope_store(struct driver *d, const struct registry_scope *scope, const struct scope_change *c,
+    size_t n, bool *ret_is_new)
+{
+	bool any = false;
+
+	if (registry_begin(d->reg) != 0)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (c[i].value == NULL)
+			continue;
+		any |= is_new(d, scope, &c[i]);
+		if (registry_set(
+			d->reg, scope, c[i].key, c[i].value[0] != '\0' ? c[i].value : NULL) != 0) {
+			registry_rollback(d->reg);
+			return false;
+		}
+	}
+	if (registry_commit(d->reg) != 0)
+		return false;
+	*ret_is_new = any;
+	return true;
+}
+
 const char *
 scope_name(const struct scope *s)
 {
@@ -144,11 +183,11 @@ scope_name(const struct scope *s)
 }
 
 int
-scope_sessions(const struct driver *d, const struct scope *s)
+scope_sessions(const struct driver *d, const struct scope *s, bool is_new)
 {
 	int n = 0;
 
-	if (s->scope.level == REGISTRY_DISCOVERY)
+	if (!is_new || s->scope.level == REGISTRY_DISCOVERY)
 		return 0;
 	LIST_EACH(node, tmp, &d->sessions)
 	{

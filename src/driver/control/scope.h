@@ -21,9 +21,21 @@ struct scope {
  * was answered.  *ret must not move.
  */
 bool scope_get(struct driver *d, struct ipc_call *call, struct scope *ret);
+/* NULL: not given, nothing changes; "": taken away. */
+struct scope_change {
+	enum registry_key key;
+	const char *value;
+};
+/*
+ * All n of them, or none and false: the registry says why (settings_fault()).  *ret_is_new: at
+ * least one has another value than before.
+ */
+bool scope_store(struct driver *d, const struct registry_scope *scope, const struct scope_change *c,
+    size_t n, bool *ret_is_new);
 /* "global", "discovery", "target", "address" */
 const char *scope_name(const struct scope *s);
-/* Online sessions that the setting concerns, and that logged in before it. */
-int scope_sessions(const struct driver *d, const struct scope *s);
+/* Online sessions that a setting concerns, and that logged in before it; none where it is no new
+ * one. */
+int scope_sessions(const struct driver *d, const struct scope *s, bool is_new);
 
 #endif

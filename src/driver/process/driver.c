@@ -62,7 +62,7 @@ keep_name(struct driver *d, struct fault *ret_fault)
 		return false;
 	}
 	if (made.file_err != 0)
-		log_warn("%s is passed over: %s", d->paths.initiatorname,
+		log_err("%s is passed over: %s", d->paths.initiatorname,
 		    made.file_err == -EINVAL ? "it holds no valid initiator name"
 					     : strerror(-made.file_err));
 	if (made.from_file)

@@ -135,6 +135,23 @@ find_long(const struct cmdline_tool *t, const char *word, size_t len, bool *is_s
 	return *is_short ? t->n_options : found;
 }
 
+char *
+cmdline_argument(const struct cmdline_option *o)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = say_need(open_memstream(&text, &len));
+
+	for (const char *p = o->arg_name, *gap = ""; *p != '\0'; gap = " ") {
+		int n = (int)strcspn(p, " ");
+
+		fprintf(f, strncmp(p, "...", 3) == 0 ? "%s%.*s" : "%s<%.*s>", gap, n, p);
+		p += n + (p[n] == ' ');
+	}
+	say_need(fclose(f) == 0 ? text : NULL);
+	return text;
+}
+
 static bool
 read_long(struct scan *s, const char *word)
 {
@@ -273,7 +290,7 @@ read_text(struct scan *s, size_t i, const char *attached)
 	const struct cmdline_option *o = &s->c->tool->options[i];
 	struct cmdline_value *v = &s->c->values[i];
 	const char *word = attached != NULL ? attached : next_word(s);
-	char buf[32], *next;
+	char buf[32], *next, *words;
 
 	cmdline_option_name(o, buf);
 	if (word == NULL && s->is_help)
@@ -283,12 +300,13 @@ read_text(struct scan *s, size_t i, const char *attached)
 		v->text = word;
 		return true;
 	}
-	next = say_format("write %s <%s>", buf, o->arg_name);
+	words = cmdline_argument(o);
+	next = say_format("write %s %s", buf, words);
 	if (word == NULL && s->at < s->argc)
-		say_problem(
-		    next, "%s needs <%s>, but '%s' follows it", buf, o->arg_name, s->argv[s->at]);
+		say_problem(next, "%s needs %s, but '%s' follows it", buf, words, s->argv[s->at]);
 	else
-		say_problem(next, "%s needs <%s>, but none follows it", buf, o->arg_name);
+		say_problem(next, "%s needs %s, but none follows it", buf, words);
+	free(words);
 	free(next);
 	return false;
 }

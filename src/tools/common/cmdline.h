@@ -110,6 +110,8 @@ const struct cmdline_value *cmdline_common(const struct cmdline *c, enum cmdline
 /* The index of a common option among the tool's. */
 size_t cmdline_common_index(const struct cmdline_tool *tool, enum cmdline_common id);
 
+/* "<login-key> <login-val> ...": its argument, for people; the caller frees it.  It has one. */
+char *cmdline_argument(const struct cmdline_option *o);
 /* Whether this word stands among the options. */
 bool cmdline_has(int argc, char *const *argv, const char *word);
 /* The bits of the options that say what to do. */

@@ -27,8 +27,10 @@ match_nearest(const struct cmdline *c, int *ret_distance)
 			       3 * __builtin_popcountll(given & ~(f->must | f->may)) +
 			       __builtin_popcountll(without_arg(c, f)) + (clashing(c) != 0);
 
-		if (c->n_operands < f->operands_min || c->n_operands > f->operands_max)
-			distance++;
+		if (c->n_operands < f->operands_min)
+			distance += f->operands_min - c->n_operands;
+		if (c->n_operands > f->operands_max)
+			distance += c->n_operands - f->operands_max;
 		/* What is to be done weighs more than any detail of it. */
 		if ((given & verbs) != 0 && (f->must & verbs) != (given & verbs))
 			distance += 100;

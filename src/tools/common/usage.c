@@ -84,25 +84,13 @@ put_verbs(FILE *out, const struct cmdline_tool *t, const char *start)
 	    out, "\n'%s <verb> --help' tells its options, 'man %s' all of it.\n", t->name, t->name);
 }
 
-/* An argument's name may be several words, one for each argument. */
-static void
-put_words(FILE *out, const char *words)
-{
-	while (*words != '\0') {
-		int n = (int)strcspn(words, " ");
-
-		fprintf(out, strncmp(words, "...", 3) == 0 ? " %.*s" : " <%.*s>", n, words);
-		words += n + (words[n] == ' ');
-	}
-}
-
 void
 usage_put_option(
     FILE *out, const struct cmdline_option *o, enum usage_place place, enum usage_style style)
 {
 	const char *also =
 	    place == USAGE_LISTED && o->letter != 0 && o->name != NULL ? o->name : NULL;
-	char buf[32];
+	char buf[32], *words;
 	bool maybe = o->arg == CMDLINE_NUMBER_MAYBE && place != USAGE_NEEDED;
 	bool is_one = o->arg_name == NULL || strchr(o->arg_name, ' ') == NULL;
 	const char *more = o->arg == CMDLINE_LIST && is_one ? " ..." : "";
@@ -112,10 +100,11 @@ usage_put_option(
 		fputs(buf, out);
 		if (also != NULL)
 			fprintf(out, ", --%s", also);
-		if (!is_one)
-			put_words(out, o->arg_name);
-		else if (o->arg_name != NULL)
-			fprintf(out, maybe ? " [<%s>]" : " <%s>%s", o->arg_name, more);
+		if (o->arg_name == NULL)
+			return;
+		words = cmdline_argument(o);
+		fprintf(out, maybe ? " [%s]" : " %s%s", words, more);
+		free(words);
 		return;
 	}
 	fprintf(out, "Fl %s", buf + 1);

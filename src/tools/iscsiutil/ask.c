@@ -93,6 +93,17 @@ ask_wants_json(const struct cmdline *line)
 	return cmdline_common(line, CMDLINE_COMMON_json)->given;
 }
 
+void
+ask_tell_sessions(const json_t *result)
+{
+	json_int_t n = result_number(result, "active_sessions");
+
+	if (n > 0)
+		say_note("this counts from the next login: %lld session%s %s logged in with what "
+			 "was configured before",
+		    (long long)n, n == 1 ? "" : "s", n == 1 ? "is" : "are");
+}
+
 enum status
 ask_no_session(long instance)
 {

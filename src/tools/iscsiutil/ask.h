@@ -30,6 +30,8 @@ bool ask_level(const char *word, enum log_level *ret_level);
 /* -I, -P and -M. */
 bool ask_put_portal(json_t *args, const struct cmdline *line);
 bool ask_wants_json(const struct cmdline *line);
+/* Says how many sessions the change that this answers does not reach yet. */
+void ask_tell_sessions(const json_t *result);
 /* Says that there is no such session. */
 enum status ask_no_session(long instance);
 

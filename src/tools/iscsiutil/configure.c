@@ -149,22 +149,17 @@ configure(const struct cmdline *line, enum ipc_op op, json_t *args, bool args_ok
 {
 	json_t *result, *warning;
 	enum status status = ask_driver(line, op, args, args_ok, CALL_ISCSI, &result);
-	json_int_t n;
 	size_t i;
 
 	if (status != STATUS_OK)
 		return status;
-	n = result_number(result, "active_sessions");
 	if (!ask_wants_json(line)) {
 		json_array_foreach(json_object_get(result, "warnings"), i, warning)
 		{
 			if (json_is_string(warning))
 				say_note("warning: %s", json_string_value(warning));
 		}
-		if (n > 0)
-			say_note("this counts from the next login: %lld session%s %s logged in "
-				 "with what was configured before",
-			    (long long)n, n == 1 ? "" : "s", n == 1 ? "is" : "are");
+		ask_tell_sessions(result);
 	}
 	json_decref(result);
 	return STATUS_OK;

@@ -67,14 +67,15 @@ run_name(const struct cmdline *line)
 	bool ok =
 	    args_put(args, "name", line, OPT_N) && ask_put_setting(args, "alias", line, OPT_A);
 	enum status status = ask_driver(line, IPC_OP_initiator_set, args, ok, CALL_ISCSI, &result);
-	json_int_t n;
+	const char *kept;
 
 	if (status != STATUS_OK)
 		return status;
-	n = result_number(result, "active_sessions");
-	if (n > 0 && !ask_wants_json(line))
-		say_note("the new name counts from the next login: %lld session%s %s the old one",
-		    (long long)n, n == 1 ? "" : "s", n == 1 ? "keeps" : "keep");
+	kept = result_text(result, "name");
+	if (!ask_wants_json(line) && kept[0] != '\0' && strcmp(kept, line->values[OPT_N].text) != 0)
+		say_note("the name is kept in small letters: %s", kept);
+	if (!ask_wants_json(line))
+		ask_tell_sessions(result);
 	json_decref(result);
 	return STATUS_OK;
 }
@@ -200,6 +201,9 @@ run_show_all(const struct cmdline *line)
 		result_print(stdout, all);
 	else if (status == STATUS_OK)
 		show_all(stdout, results[0], results[1], results[2]);
+	if (status == STATUS_OK && json_array_size(json_object_get(results[0], "targets")) == 0 &&
+	    json_array_size(json_object_get(results[1], "targets")) == 0)
+		say_note("no target is known; 'iscsiutil -a -I <ip-address>' adds one to ask");
 	json_decref(all);
 	return status;
 }

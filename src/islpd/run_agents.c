@@ -242,12 +242,20 @@ advert_done(struct exchange *x, int err)
 {
 	struct agent *a = LIST_ENTRY(x, struct agent, x);
 
-	if (err < 0)
-		settle(a, why_failed(err));
-	else if (a->error[0] != '\0')
-		settle(a, a->error);
-	else
+	/*
+	 * RFC 4018, 4.1.3: "The initiator would then make unicast SLP service requests directly
+	 * to these SAs".  One that knows of no directory agent need not answer for one.
+	 */
+	if (err == -ETIMEDOUT) {
+		a->scopes = a->run->scopes;
 		ask_urls(a);
+	} else if (err < 0) {
+		settle(a, why_failed(err));
+	} else if (a->error[0] != '\0') {
+		settle(a, a->error);
+	} else {
+		ask_urls(a);
+	}
 }
 
 void

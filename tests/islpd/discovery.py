@@ -73,6 +73,15 @@ def unicast(t):
             equal(names(r), ["a"])
             equal(r["agents"][0]["directory"], False)
 
+    with t.case("a service agent that is configured is asked also where it is silent about directory agents"):
+        def only_services(_, q, right):
+            return [None if q.what == "service:directory-agent" else right]
+        agent = da(2, directory=False, services=[url("a")], hook=only_services)
+        with agent, Islpd("--da", "127.0.0.2", *ONLY) as i:
+            r = i.discover(SHORT)
+            equal(names(r), ["a"])
+            equal((r["agents"][0]["directory"], r["agents"][0]["error"]), (False, None))
+
     with t.case("one name is searched by a predicate"):
         with da(2, services=[url("a"), url("b")]), Islpd("--da", "127.0.0.2", *ONLY) as i:
             equal(names(i.discover(LONG, name=NAME + "b")), ["b"])
@@ -107,7 +116,8 @@ def several(t):
             equal(r["agents"][1]["error"], "it does not answer")
             sent = silent.asked()
             assert len(sent) >= 2, "nothing was sent again"
-            equal(len({q.raw for q in sent}), 1)    # the same request, with the same XID
+            for what in ("service:directory-agent", TYPE):
+                equal(len({q.raw for q in silent.asked(SRV_RQST, what)}), 1)    # the same request, with the same XID
 
     with t.case("where nobody listens it is said at once"):
         with Islpd("--da", "127.0.0.4", *ONLY) as i:

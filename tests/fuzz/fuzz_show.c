@@ -78,7 +78,7 @@ show(FILE *out, uint8_t what, const json_t *result)
 		stats_show(out, result, true, true);
 		break;
 	case 8:
-		metrics_show(out, result);
+		metrics_show(out, result, result);
 		break;
 	case 9:
 	case 10:

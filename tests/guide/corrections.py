@@ -195,8 +195,12 @@ def overview(t, made, target):
         shown = terminal(made, 80, "iscsiutil", "-o")
         assert re.search(r"^ +0  online +%s,1 +%s$" % (re.escape(target.portal()), re.escape(NAME)), shown, re.MULTILINE), shown
         assert re.search(r"^255/0/0\.0\.0\.0 +c0t0d0 +CLAIMED +%s " % size, shown, re.MULTILINE), shown
+        def state(word):
+            return 'openisw_session_state{session="0",target="%s",state="%s"} 1\n' % (NAME, word)
+        assert state("online") in made.command("iscsiutil", "-s", "--metrics").out
         target.stop()
         proc.wait_for("the loss", lambda: field.state(made, "iSCSI") != "online")
+        assert state("transient") in made.command("iscsiutil", "-s", "--metrics").out
         proc.wait_for("the reason", lambda: "refused" in made.command("iscsiutil", "-o").out)
         shown = terminal(made, 80, "iscsiutil", "-o")
         assert all(len(line) < 80 for line in shown.splitlines()) and "transient" in shown, shown

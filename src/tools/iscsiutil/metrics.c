@@ -33,31 +33,33 @@ put_head(FILE *out, const char *family, const char *type, const char *help)
 	fputc('\n', out);
 }
 
+static void
+put_who(FILE *out, const json_t *session)
+{
+	if (!json_is_integer(json_object_get(session, "instance"))) {
+		fputs("session=\"discovery\"", out);
+		return;
+	}
+	fprintf(out, "session=\"%lld\",target=\"", (long long)result_number(session, "instance"));
+	put_escaped(out, result_text(session, "target_name"));
+	fputc('"', out);
+}
+
 /* {session="0",target="iqn…",cid="0"}; `lun` and `quantile` may be NULL. */
 static void
 put_labels(FILE *out, const json_t *session, const char *lun, const char *quantile)
 {
-	const char *comma = "";
-
 	if (session == NULL)
 		return;
 	fputc('{', out);
-	if (json_is_integer(json_object_get(session, "instance"))) {
-		fprintf(out, "session=\"%lld\",target=\"",
-		    (long long)result_number(session, "instance"));
-		put_escaped(out, result_text(session, "target_name"));
-		fputc('"', out);
-	} else {
-		fputs("session=\"discovery\"", out);
-	}
-	comma = ",";
+	put_who(out, session);
 	if (lun != NULL) {
-		fprintf(out, "%slun=\"", comma);
+		fputs(",lun=\"", out);
 		put_escaped(out, lun);
 		fputc('"', out);
 	}
 	if (quantile != NULL)
-		fprintf(out, "%squantile=\"%s\"", comma, quantile);
+		fprintf(out, ",quantile=\"%s\"", quantile);
 	fputc('}', out);
 }
 
@@ -166,8 +168,30 @@ put_latency(FILE *out, const json_t *sessions, const char *op, const char *word)
 	free(family);
 }
 
+/* What to raise an alarm on. */
+static void
+put_states(FILE *out, const json_t *sessions)
+{
+	static const char *const states[] = { "online", "transient", "offline" };
+	const json_t *session;
+	size_t i;
+
+	put_head(out, "session_state", "gauge",
+	    "Whether the session is online, is being opened again while its I/O waits, or has been "
+	    "given up.");
+	json_array_foreach(sessions, i, session)
+	{
+		for (size_t k = 0; k < sizeof(states) / sizeof(states[0]); k++) {
+			fputs(PREFIX "session_state{", out);
+			put_who(out, session);
+			fprintf(out, ",state=\"%s\"} %d\n", states[k],
+			    strcmp(result_text(session, "state"), states[k]) == 0);
+		}
+	}
+}
+
 void
-metrics_show(FILE *out, const json_t *result)
+metrics_show(FILE *out, const json_t *result, const json_t *states)
 {
 	json_t *tables = json_object_get(result, "tables"), *table, *row;
 	const json_t *sessions = json_object_get(result, "sessions");
@@ -183,5 +207,7 @@ metrics_show(FILE *out, const json_t *result)
 		put_latency(out, sessions, "reads", "read");
 		put_latency(out, sessions, "writes", "write");
 	}
+	if (json_array_size(json_object_get(states, "sessions")) > 0)
+		put_states(out, json_object_get(states, "sessions"));
 	fputs("# EOF\n", out);
 }

@@ -204,6 +204,24 @@ put_choice(json_t *args, const struct cmdline *line, enum call_device device)
 	       args_put(args, "instance", line, OPT_S);
 }
 
+/* With what the sessions are in now, where there are some in the answer. */
+static enum status
+show_metrics(const struct cmdline *line, const json_t *result)
+{
+	json_t *states = NULL, *args;
+	enum status status = STATUS_OK;
+
+	if (json_is_array(json_object_get(result, "sessions"))) {
+		args = say_need(json_object());
+		status = ask_driver(line, IPC_OP_session_list, args,
+		    args_put(args, "instance", line, OPT_S), CALL_ISCSI, &states);
+	}
+	if (status == STATUS_OK)
+		metrics_show(stdout, result, states);
+	json_decref(states);
+	return status;
+}
+
 static enum status
 run_stats_of(const struct cmdline *line, bool with_connections)
 {
@@ -224,7 +242,7 @@ run_stats_of(const struct cmdline *line, bool with_connections)
 		    line->values[OPT_S].number, cid->number);
 		status = STATUS_NOT_FOUND;
 	} else if (line->values[OPT_metrics].given) {
-		metrics_show(stdout, result);
+		status = show_metrics(line, result);
 	} else if (!ask_wants_json(line)) {
 		stats_show(stdout, result, line->values[OPT_z].given, line->values[OPT_V].given);
 	}

@@ -212,6 +212,15 @@ on_signal(struct loop_fd *f, uint32_t events)
 			usage_collect(&p->driver, log_in_use, p);
 }
 
+/* How much of a sentence stands before its full stop. */
+static int
+stem(const char *sentence)
+{
+	size_t n = strlen(sentence);
+
+	return (int)(n > 0 && sentence[n - 1] == '.' ? n - 1 : n);
+}
+
 static int
 serve(struct process *p, const struct options *o)
 {
@@ -240,7 +249,8 @@ serve(struct process *p, const struct options *o)
 		return INSTANCE_EXIT_FAILED;
 	}
 	if (!driver_init(&p->driver, &cfg, &why)) {
-		daemon_failed(&p->daemon, PROGRAM, "%s; %s", why.message, why.next);
+		daemon_failed(&p->daemon, PROGRAM, "%.*s. Next: %s", stem(why.message), why.message,
+		    why.next);
 		return INSTANCE_EXIT_FAILED;
 	}
 	err = confine_settle();
@@ -346,7 +356,8 @@ ask_to_stop(const struct paths *paths, bool is_forced)
 		ret = INSTANCE_EXIT_FAILED;
 	}
 	if (ret != INSTANCE_EXIT_OK) {
-		fprintf(stderr, PROGRAM ": not stopped: %s; %s\n", e.message, e.next);
+		fprintf(stderr, PROGRAM ": not stopped: %.*s. Next: %.*s.\n", stem(e.message),
+		    e.message, stem(e.next), e.next);
 		print_in_use(paths, &e);
 	}
 	ipc_error_fini(&e);

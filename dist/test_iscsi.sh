@@ -192,6 +192,7 @@ mkdir "$tmp/systemd"
 cat >"$tmp/systemd/systemctl" <<EOF
 #!/bin/sh
 [ "\$1" != show ] || { echo loaded; exit 0; }
+if [ "\$1" = is-active ]; then [ -e "$tmp/root/\$3.active" ]; exit; fi
 echo "systemctl \$*" >>"$tmp/root/log"
 EOF
 chmod +x "$tmp/systemd/systemctl"
@@ -205,6 +206,21 @@ done
 log=$(tr '\n' ',' <"$tmp/root/log")
 [ "$log" = "systemctl start openisw.target,stop iscsi_driverd,systemctl stop openisw.target," ] ||
 	{ echo "FAIL: by systemd: did \"$log\""; failed=1; }
+
+# What was started by hand hands over to its unit, and ends with the others.
+up iscsi_driverd
+up iswd
+: >"$tmp/root/log"
+PATH=$tmp/systemd:$PATH FAKE_ROOT=$tmp/root "$iscsi" start --root / >"$tmp/out" 2>&1 || { cat "$tmp/out"; failed=1; }
+says "iswd was started by hand; its unit takes over"
+touch "$tmp/root/iswd.service.active"
+up iswd
+PATH=$tmp/systemd:$PATH FAKE_ROOT=$tmp/root "$iscsi" start --root / >"$tmp/out" 2>&1 || { cat "$tmp/out"; failed=1; }
+up iscsi_driverd
+PATH=$tmp/systemd:$PATH FAKE_ROOT=$tmp/root "$iscsi" stop --root / >"$tmp/out" 2>&1 || { cat "$tmp/out"; failed=1; }
+log=$(tr '\n' ',' <"$tmp/root/log")
+[ "$log" = "stop iswd,systemctl start openisw.target,systemctl start openisw.target,stop iscsi_driverd,systemctl stop openisw.target,stop iswd," ] ||
+	{ echo "FAIL: by hand beside systemd: did \"$log\""; failed=1; }
 
 echo "# supervised: what dies is started again, what was stopped is not"
 # until_true COMMAND...: within a minute

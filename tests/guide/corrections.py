@@ -37,6 +37,8 @@ def configured(t, made, target):
         shown = util("-p", "-T", NAME).out
         assert value(shown, "Configured Here", 0) == "chap_method=CHAP_BI initiator_chap_name=me chap_secret=set", shown
         assert value(shown, "Configured Here", 1) == "chap_method=CHAP_UNI", shown
+        # Row 153: in whichever letters the name is typed.
+        assert util("-p", "-T", NAME.lower()).out == shown
         assert "mychapsecret1" not in shown + util("-p", "-T", NAME, "--json").out
     with t.case("row 61: time limits, the source address and the interface are displayed where they count"):
         util("-t", "NOPInterval", "6", "-I", target.host, "-P", target.port)
@@ -208,6 +210,15 @@ def overview(t, made, target):
         field.wait_online(made, "iSCSI")
 
 
+def advice(t, made, target):
+    with t.case("section 0, F14: a source address that is not this host's is what the advice speaks of"):
+        made.command("iscsiutil", "-t", "SourceAddress", "192.0.2.77", "-T", NAME)
+        made.command("iscsiutil", "-d", "-S", 0)
+        assert "check SourceAddress" in made.command("ioscan", "-H", "255", ok=(4,)).err
+        made.command("iscsiutil", "-t", "SourceAddress", "default", "-T", NAME)
+        made.command("ioscan", "-H", "255")
+
+
 def words(t, made, target):
     def util(*words):
         return made.command("iscsiutil", *words)
@@ -231,7 +242,7 @@ def words(t, made, target):
 def main():
     with tap.script() as t:
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.world(t, target) as made:
-            for part in (configured, taken_away, not_there, in_use, events, statistics, overview, words):
+            for part in (configured, taken_away, not_there, in_use, events, statistics, overview, advice, words):
                 part(t, made, target)
 
 

@@ -328,7 +328,8 @@ read_list(struct scan *s, size_t i, const char *attached)
 		return false;
 	}
 	v->list = &s->argv[s->at];
-	while (next_word(s) != NULL)
+	/* A device file is none of its words. */
+	while (s->at < s->argc && strncmp(s->argv[s->at], "/dev/", 5) != 0 && next_word(s) != NULL)
 		v->list_count++;
 	v->has_arg = v->list_count > 0;
 	return v->has_arg || read_text(s, i, NULL);

@@ -87,6 +87,7 @@ static const struct {
 	{ "-t datadigest CRC32C None -I 192.1.1.58 -M 2", FORM_keys, O(t) | O(I) | O(M) },
 	{ "/dev/iscsi -t bothdigest CRC32C -I 1.1.1.1 -M 2 -T iqn.x", FORM_keys,
 	    O(t) | O(I) | O(M) | O(T) },
+	{ "-t bothdigest default /dev/iscsi", FORM_keys, O(t) },
 	{ "-u -H CHAP_UNI", FORM_auth, O(u) | O(H) },
 	{ "-u -H CHAP_UNI -I 192.1.1.10 -M 3", FORM_auth, O(u) | O(H) | O(I) | O(M) },
 	{ "-u -N name -T iqn.x -I 1.1.1.1 -P 5000 -M 1", FORM_auth,
@@ -148,6 +149,9 @@ values_arrive_where_they_belong(void **state)
 	assert_int_equal(line.values[OPT_C].number, 7);
 	assert_int_equal(parse("/dev/iscsi -pS"), CMDLINE_GO);
 	assert_false(line.values[OPT_S].has_arg);
+	assert_string_equal(line.operands[0], "/dev/iscsi");
+	assert_int_equal(parse("-t bothdigest default /dev/iscsi"), CMDLINE_GO);
+	assert_int_equal(line.values[OPT_t].list_count, 2);
 	assert_string_equal(line.operands[0], "/dev/iscsi");
 	assert_int_equal(parse("-pS /dev/iscsi"), CMDLINE_GO);
 	assert_false(line.values[OPT_S].has_arg);

@@ -210,6 +210,30 @@ def overview(t, made, target):
         field.wait_online(made, "iSCSI")
 
 
+def asked(made, typed, *words):
+    """The exit status of a command that asks at a terminal, where this is typed."""
+    leader, follower = pty.openpty()
+    p = subprocess.Popen([made.program(words[0]), *words[1:]], stdin=follower, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                         env=made.env)
+    os.close(follower)
+    assert p.stderr.read(1), "no question"
+    os.write(leader, typed)
+    p.communicate(timeout=10)
+    os.close(leader)
+    return p.returncode
+
+
+def questions(t, made, target):
+    with t.case("section 2: a question that is broken off is a failure, no wrong usage, and nothing was changed"):
+        assert asked(made, b"\x03\n", "iscsiutil", "-u", "-W", "-") == 1
+        assert value(made.command("iscsiutil", "-l").out, "CHAP Secret") == "not set"
+        assert made.command("iscsiutil", "-u", "-W", "-", ok=None).code == 1
+        assert made.command("iscsiutil", "-u", "-W", "x" * 2000, ok=None).code == 2
+        assert asked(made, b"mychapsecret1\nmychapsecret1\n", "iscsiutil", "-u", "-W", "-") == 0
+        assert value(made.command("iscsiutil", "-l").out, "CHAP Secret") == "set"
+        made.command("iscsiutil", "-u", "-W", "default")
+
+
 def advice(t, made, target):
     with t.case("section 0, F14: a source address that is not this host's is what the advice speaks of"):
         made.command("iscsiutil", "-t", "SourceAddress", "192.0.2.77", "-T", NAME)
@@ -242,7 +266,7 @@ def words(t, made, target):
 def main():
     with tap.script() as t:
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.world(t, target) as made:
-            for part in (configured, taken_away, not_there, in_use, events, statistics, overview, advice, words):
+            for part in (configured, taken_away, not_there, in_use, events, statistics, overview, questions, advice, words):
                 part(t, made, target)
 
 

@@ -48,6 +48,7 @@ run_auth(const struct cmdline *line)
 	const uint64_t settings = CMDLINE_BIT(OPT_H) | CMDLINE_BIT(OPT_N) | CMDLINE_BIT(OPT_W) |
 				  CMDLINE_BIT(OPT_target_name) | CMDLINE_BIT(OPT_target_secret) |
 				  CMDLINE_BIT(OPT_algorithms);
+	enum status status = STATUS_OK;
 	json_t *args;
 	bool ok;
 
@@ -60,11 +61,16 @@ run_auth(const struct cmdline *line)
 	ok = ask_put_setting(args, "method", line, OPT_H) &&
 	     ask_put_setting(args, "name", line, OPT_N) &&
 	     ask_put_setting(args, "target_name", line, OPT_target_name) &&
-	     ask_put_setting(args, "algorithms", line, OPT_algorithms) && put_scope(args, line) &&
-	     (!secret->given || secret_put(args, "secret", secret->text, "CHAP secret")) &&
-	     (!target_secret->given ||
-		 secret_put(args, "target_secret", target_secret->text, "target's CHAP secret"));
-	return configure(line, IPC_OP_auth_set, args, ok);
+	     ask_put_setting(args, "algorithms", line, OPT_algorithms) && put_scope(args, line);
+	if (ok && secret->given)
+		status = secret_put(args, "secret", secret->text, "CHAP secret");
+	if (ok && status == STATUS_OK && target_secret->given)
+		status =
+		    secret_put(args, "target_secret", target_secret->text, "target's CHAP secret");
+	if (status == STATUS_OK)
+		return configure(line, IPC_OP_auth_set, args, ok);
+	json_decref(args);
+	return status;
 }
 
 /*
@@ -111,9 +117,13 @@ run_radius(const struct cmdline *line)
 	}
 	args = say_need(json_object());
 	ok = args_put_text(args, "nas_hostname", r->list[0]) &&
-	     args_put_text(args, "server", r->list[2]) &&
-	     secret_put(args, "nas_secret", r->list[1], "NAS secret");
-	status = configure(line, IPC_OP_radius_set, args, ok);
+	     args_put_text(args, "server", r->list[2]);
+	status = ok ? secret_put(args, "nas_secret", r->list[1], "NAS secret") : STATUS_USAGE;
+	if (status != STATUS_OK) {
+		json_decref(args);
+		return status;
+	}
+	status = configure(line, IPC_OP_radius_set, args, true);
 	if (status == STATUS_OK && r->list[2][0] != '\0')
 		start_iradd_on_boot(line);
 	return status;

@@ -73,9 +73,11 @@ read_terminal(const char *what, char secret[SECRET_BYTES], const struct termios 
 	same = ok && strcmp(secret, again) == 0;
 	explicit_bzero(again, sizeof(again));
 	if (ok && !same)
-		say_problem("type the same twice", "the two are not the same");
+		say_failure(
+		    IPC_ERR_INTERNAL, NULL, "type the same twice", "the two are not the same");
 	else if (!ok)
-		say_problem("run it again", "nothing was changed: the question was broken off");
+		say_failure(IPC_ERR_INTERNAL, NULL, "run it again",
+		    "nothing was changed: the question was broken off");
 	return same;
 }
 
@@ -88,36 +90,36 @@ read_secret(const char *what, char secret[SECRET_BYTES])
 		return read_terminal(what, secret, &was);
 	if (read_line(secret))
 		return true;
-	say_problem("write it to the standard input, one line and no longer than 1023 bytes",
+	say_failure(IPC_ERR_INTERNAL, NULL,
+	    "write it to the standard input, one line and no longer than 1023 bytes",
 	    "there is no %s on the standard input", what);
 	return false;
 }
 
-bool
+enum status
 secret_put(json_t *args, const char *key, const char *word, const char *what)
 {
 	char secret[SECRET_BYTES] = "";
-	bool ok;
+	enum status status = STATUS_OK;
 
 	confine_private();
 	if (strcmp(word, "-") == 0) {
-		ok = read_secret(what, secret);
-	} else if (ask_is_default(word)) {
-		ok = true;
-	} else {
-		ok = strlen(word) < sizeof(secret);
-		if (ok)
+		status = read_secret(what, secret) ? STATUS_OK : STATUS_FAILED;
+	} else if (!ask_is_default(word)) {
+		if (strlen(word) < sizeof(secret)) {
 			memcpy(secret, word, strlen(word) + 1);
-		else
+		} else {
 			say_problem("use a shorter one", "the %s is too long", what);
+			status = STATUS_USAGE;
+		}
 		/* The words of a command line are the program's to change. */
 		explicit_bzero((char *)(uintptr_t)word, strlen(word));
 	}
-	if (ok && json_object_set_new(args, key, json_string(secret)) != 0) {
-		ok = false;
+	if (status == STATUS_OK && json_object_set_new(args, key, json_string(secret)) != 0) {
+		status = STATUS_USAGE;
 		say_problem("write it in UTF-8, or as 0x and hexadecimal digits",
 		    "the %s cannot be sent: it is not valid UTF-8", what);
 	}
 	explicit_bzero(secret, sizeof(secret));
-	return ok;
+	return status;
 }

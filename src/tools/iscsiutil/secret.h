@@ -3,7 +3,8 @@
 #define ISCSIUTIL_SECRET_H
 
 #include <jansson.h>
-#include <stdbool.h>
+
+#include "tools/common/status.h"
 
 #define SECRET_BYTES 1024
 
@@ -11,9 +12,9 @@
  * Put a secret into a request.  `word` "-": it is read, from the terminal
  * without an echo, twice, where the standard input is one, else one line of
  * it; `what` names it.  A secret that stands in the command line is wiped
- * there, so that a process list shows it no longer than it must.  False with a
- * sentence.
+ * there, so that a process list shows it no longer than it must.  FAILED where the
+ * question was broken off, USAGE where it is no secret; with a sentence.
  */
-bool secret_put(json_t *args, const char *key, const char *word, const char *what);
+enum status secret_put(json_t *args, const char *key, const char *word, const char *what);
 
 #endif

@@ -29,6 +29,7 @@ while [ $# -gt 0 ]; do
 	--version) echo "$name (OpenISW) 1.2.3"; exit ;;
 	--status) action=status ;;
 	--foreground) action=foreground ;;
+	--version) action=version ;;
 	-g) [ -e "$root/$name.enabled" ]; exit ;;
 	-H) [ "$2" = 255 ] && action=scan; shift ;;
 	*) echo "unexpected word $1" >>"$root/log" ;;
@@ -36,6 +37,9 @@ while [ $# -gt 0 ]; do
 	shift
 done
 case $action in
+version)
+	read -r release <"$root/$name.release" || release=1.2.3
+	echo "$name (OpenISW) $release" ;;
 status)
 	[ -e "$root/$name.up" ] || { echo "$name is not running"; exit 3; }
 	read -r pid <"$root/$name.up" || pid=1
@@ -185,6 +189,31 @@ touch "$tmp/root/ioscan.broken"
 want 0 "scan," start --phase 2
 says "not everything was found"
 want 2 "" start --phase 3
+
+echo "# the release, as swlist says it; what is of another one is found, and a driver that was there before"
+install_fakes iscsi_driverd iswd iscsiutil
+want 0 "" --version
+says "^OpenISW  *1\.2\.3  *iSCSI Software Initiator$"
+says "^OpenISW\.iswd  *1\.2\.3  *$bin/iswd$"
+says "^OpenISW\.iscsiutil "
+echo 1.2.2 >"$tmp/root/iswd.release"
+want 1 "" --version
+says "^OpenISW\.iswd  *1\.2\.2 "
+says "not everything is of release 1\.2\.3"
+rm "$tmp/root/iswd.release"
+cp "$(command -v sleep)" "$tmp/replaced"
+"$tmp/replaced" 1000 &
+victim=$!
+echo $victim >"$tmp/root/iscsi_driverd.up"
+want 0 "" --version
+rm "$tmp/replaced"
+want 1 "" --version
+says "runs (pid $victim) from what was installed before"
+kill $victim
+wait $victim 2>/dev/null
+want 2 "" start --version
+install_fakes iswd
+want 5 "" --version
 
 echo "# systemd's units, where it has them and the root is the system's"
 install_fakes iscsi_driverd iswd

@@ -60,6 +60,9 @@ with tap.script() as t:
         assert set(words(target, "Unit", "Wants")) == names, target
         for name in names:
             assert "openisw.target" in words(units[name], "Unit", "PartOf"), name + " does not stop with the target"
+        # "systemctl enable openisw.target" is all, for nothing else can be enabled.
+        assert words(target, "Install", "WantedBy") == ["multi-user.target"]
+        assert not [name for name, unit in units.items() if any(section == "Install" for section, _ in unit)]
 
     with t.case("programs say themselves when they are ready, and each is started again by itself"):
         for p in PROGRAMS:

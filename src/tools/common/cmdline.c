@@ -56,7 +56,7 @@ cmdline_parse(
 		return CMDLINE_DONE;
 	}
 	if (cmdline_common(ret, CMDLINE_COMMON_version)->given) {
-		fprintf(out, "%s %s\n", tool->name, OPENISW_VERSION);
+		fprintf(out, "%s (OpenISW) %s\n", tool->name, OPENISW_VERSION);
 		return CMDLINE_DONE;
 	}
 	ret->form = match_nearest(ret, &distance);

@@ -250,7 +250,7 @@ help_and_version_win_over_an_incomplete_line(void **state)
 
 	(void)state;
 	assert_int_equal(parse("-w --version"), CMDLINE_DONE);
-	assert_string_equal(shown, "tool " OPENISW_VERSION "\n");
+	assert_string_equal(shown, "tool (OpenISW) " OPENISW_VERSION "\n");
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		assert_int_equal(parse(lines[i]), CMDLINE_DONE);
 		assert_string_equal(shown, "usage: tool <verb> [<option> ...]\n"

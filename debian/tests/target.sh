@@ -31,12 +31,22 @@ need_devices()
 	done
 }
 
+clean_up()
+{
+	rc=$?
+	set +e
+	umount "$work/mnt" 2>/dev/null
+	iscsi stop --force >/dev/null 2>&1
+	kill -KILL $tgtd
+	exit $rc
+}
+
 start_target()
 {
 	truncate -s 64M "$work/disk.img"
 	tgtd -f -C 77 --iscsi "portal=127.0.0.1:$port" >"$work/tgt.log" 2>&1 &
 	tgtd=$!
-	trap 'umount "$work/mnt" 2>/dev/null; iscsi stop --force >/dev/null 2>&1; kill -KILL $tgtd' EXIT
+	trap clean_up EXIT
 	tries=0
 	until tgtadm -C 77 --mode sys --op show >/dev/null 2>&1; do
 		tries=$((tries + 1))
@@ -51,7 +61,7 @@ start_target()
 # From a started initiator to a mounted file system.
 first_disk()
 {
-	iscsiutil -a -I 127.0.0.1 -P $port
+	iscsiutil -a -I 127.0.0.1 -P $port || [ $? -eq 7 ] # or it is configured already
 	status 0 ioscan -H 255
 	insf -H 255
 	[ -b $node ] || fail "$node is no block device"

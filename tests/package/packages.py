@@ -1,0 +1,151 @@
+"""The packages, as somebody meets them who has nothing else: built from this checkout, looked at, installed in a clean Debian,
+used, upgraded while a disk is written to, removed.  Packages of Debian are fetched, so this runs where it is asked for only
+(./check --packages).  OPENISW_PACKAGES in the environment: a directory with what was built before, which is tried instead."""
+import glob
+import os
+import re
+import shutil
+
+import box
+import proc
+import tap
+from place import Place
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+TOOLS = ("dpkg-buildpackage", "dh", "lintian", "debootstrap", "autopkgtest", "rpmbuild", "rpmlint")
+# The network is wanted: no namespace of its own for it.
+box.NAMESPACES = [word for word in box.NAMESPACES if word != "--net"]
+
+
+def release():
+    with open(os.path.join(TOP, "meson.build")) as f:
+        return re.search(r"^  version: '(.*)',$", f.read(), re.M).group(1)
+
+
+class Built:
+    """What dist/build-deb made, and the same package under the number of an older release."""
+
+    def __init__(self):
+        self.dir = os.environ.get("OPENISW_PACKAGES")
+        if self.dir:
+            return
+        self.dir = os.path.join(box.directory(), "built")
+        proc.run(os.path.join(TOP, "dist", "build-deb"), "--no-install", "--output", self.dir, limit=1500)
+
+    def file(self, pattern):
+        found = glob.glob(os.path.join(self.dir, pattern))
+        assert len(found) == 1, (pattern, os.listdir(self.dir))
+        return found[0]
+
+    def older(self):
+        tree = os.path.join(box.directory(), "older")
+        proc.run("dpkg-deb", "-R", self.file("openisw_*.deb"), tree)
+        control = os.path.join(tree, "DEBIAN", "control")
+        with open(control) as f:
+            text = f.read()
+        with open(control, "w") as f:
+            f.write(re.sub(r"(?m)^Version: .*", "Version: 0.0.1", text))
+        proc.run("dpkg-deb", "-b", tree, tree + ".deb")
+        return tree + ".deb"
+
+
+def listed(deb):
+    """The files of a package."""
+    rows = [line.split(None, 5) for line in proc.run("dpkg-deb", "-c", deb).out.splitlines()]
+    return {row[5].split(" -> ")[0].lstrip(".") for row in rows if not row[0].startswith("d")}
+
+
+def looked_at(t, built):
+    with t.case("lintian finds neither errors nor warnings", limit=120):
+        argv = ["lintian", "--fail-on", "error,warning"] + (["--allow-root"] if os.geteuid() == 0 else [])
+        done = proc.run(*argv, built.file("*.changes"), limit=110, ok=None)
+        assert done.code == 0 and not re.search(r"^[EW]:", done.out, re.M), done
+    with t.case("each program has its manual page, and what an administrator may change is kept"):
+        files = listed(built.file("openisw_*.deb"))
+        programs = [f for f in files if f.startswith("/usr/sbin/")]
+        assert len(programs) == 11, programs
+        for program in programs:
+            assert "/usr/share/man/man8/%s.8.gz" % os.path.basename(program) in files, program
+        info = proc.run("dpkg-deb", "-I", built.file("openisw_*.deb"), "conffiles").out.split()
+        assert sorted(info) == sorted(f for f in files if f.startswith("/etc/")), info
+    with t.case("the documents are where their names for each other lead"):
+        tree = os.path.join(box.directory(), "doc")
+        proc.run("dpkg-deb", "-x", built.file("openisw-doc_*.deb"), tree)
+        readme = os.path.join(tree, "usr/share/doc/openisw/README.md")
+        with open(readme) as f:
+            names = re.findall(r"\]\(([^):]+)\)", f.read())
+        assert names, "README.md leads nowhere"
+        missing = [n for n in names if not os.path.exists(os.path.join(os.path.dirname(readme), n))]
+        assert not missing, missing
+
+
+def autopkgtest(t, place, built):
+    source = os.path.join(box.directory(), "source")
+    shutil.copytree(os.path.join(TOP, "debian"), os.path.join(source, "debian"))
+    summary = os.path.join(box.directory(), "summary")
+    script = 'mount -t proc proc /proc && mount -t proc proc "$1/proc" && shift && exec "$@"'
+    with t.case("debian/tests pass in a clean Debian", limit=400):
+        done = proc.run("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script, "sh", place.dir,
+                        "autopkgtest", "-B", "--summary-file", summary, built.file("openisw_*.deb"), source, "--", "chroot", place.dir,
+                        limit=390, ok=None)
+        with open(summary) as f:
+            rows = [line.split()[:2] for line in f if line.strip()]
+        with open(os.path.join(TOP, "debian", "tests", "control")) as f:
+            names = re.findall(r"^Tests: (.*)$", f.read(), re.M)
+        assert rows == [[name, "PASS"] for name in names], done
+        assert done.code == 0, done
+
+
+def used(t, place, built):
+    """In the place, which has what the package depends on and nothing of it."""
+    clean = place.files()
+    shutil.copytree(os.path.join(TOP, "debian", "tests"), place.path("openisw-test/tests"))
+    for source, name in ((os.path.join(HERE, "upgrade.sh"), "tests/upgrade.sh"), (built.older(), "old.deb"),
+                         (built.file("openisw_*.deb"), "new.deb")):
+        shutil.copy(source, place.path("openisw-test", name))
+    command = "sh /openisw-test/tests/upgrade.sh /openisw-test/old.deb /openisw-test/new.deb"
+
+    def left():
+        found = place.files()
+        assert found == clean, "left: %s; lost: %s" % (sorted(found - clean), sorted(clean - found))
+
+    autopkgtest(t, place, built)
+    with t.case("after that nothing is left of it"):
+        left()
+    with t.case("an upgrade and a removal do nothing to a disk in use", limit=200):
+        done = place.run("sh", "-c", "ip link set lo up && " + command, limit=190, ok=None, net=False)
+        assert done.out.endswith("all of it held\n"), done
+    with t.case("purged, nothing is left of it"):
+        left()
+    with t.case("nor do they where systemd runs, which starts the new release when no disk is in use", limit=300):
+        out = place.boot(command)
+        assert out.endswith("all of it held\n"), out
+    with t.case("purged while systemd runs, nothing is left of it"):
+        left()
+
+
+def main():
+    with tap.script() as t:
+        missing = [tool for tool in TOOLS if not shutil.which(tool)]
+        if missing or not box.isolated():
+            raise tap.Skip("root and %s are needed" % ", ".join(missing or ["namespaces"]))
+        built = None
+        with t.case("dist/build-deb makes the packages of this release from the checkout", limit=1600):
+            built = Built()
+            names = {os.path.basename(f).split("_")[0] for f in glob.glob(built.dir + "/*.deb")}
+            assert names == {"openisw", "openisw-doc", "openisw-dbgsym"}, names
+            fields = proc.run("dpkg-deb", "-f", built.file("openisw_*.deb"), "Version", "Depends").out
+            assert fields.startswith("Version: %s\n" % release()), fields
+        if built is None:
+            return
+        looked_at(t, built)
+        depends = proc.run("dpkg-deb", "-f", built.file("openisw_*.deb"), "Depends").out.strip()
+        place = Place()
+        with t.case("all that it depends on is in Debian", limit=1500):
+            place.make(depends, "tgt", "e2fsprogs", "mount", "iproute2")
+        if os.path.exists(place.path("openisw-test/made")):
+            used(t, place, built)
+
+
+main()

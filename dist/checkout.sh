@@ -18,6 +18,6 @@ checkout_copy() {
 			[ ! -e "$file" ] && [ ! -L "$file" ] || printf '%s\0' "$file"
 		done | tar -c --null --no-recursion -T - | tar -x -C "$1"
 	else
-		tar -c --exclude='./build*' . | tar -x -C "$1"
+		tar -c --exclude='./build*' --exclude=./.git . | tar -x -C "$1"
 	fi
 }

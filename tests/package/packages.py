@@ -9,11 +9,11 @@ import shutil
 import box
 import proc
 import tap
-from place import Place
+from place import Place, mirror, suite
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-TOOLS = ("dpkg-buildpackage", "dh", "lintian", "debootstrap", "autopkgtest", "rpmbuild", "rpmlint")
+TOOLS = ("dpkg-buildpackage", "dh", "lintian", "debootstrap", "autopkgtest", "piuparts", "rpmbuild", "rpmlint")
 # The network is wanted: no namespace of its own for it.
 box.NAMESPACES = [word for word in box.NAMESPACES if word != "--net"]
 
@@ -100,29 +100,60 @@ def autopkgtest(t, place, built):
 def used(t, place, built):
     """In the place, which has what the package depends on and nothing of it."""
     clean = place.files()
-    shutil.copytree(os.path.join(TOP, "debian", "tests"), place.path("openisw-test/tests"))
+    shutil.copytree(os.path.join(TOP, "debian", "tests"), place.path("package-test/tests"))
     for source, name in ((os.path.join(HERE, "upgrade.sh"), "tests/upgrade.sh"), (built.older(), "old.deb"),
                          (built.file("openisw_*.deb"), "new.deb")):
-        shutil.copy(source, place.path("openisw-test", name))
-    command = "sh /openisw-test/tests/upgrade.sh /openisw-test/old.deb /openisw-test/new.deb"
+        shutil.copy(source, place.path("package-test", name))
+    command = "sh /package-test/tests/upgrade.sh /package-test/old.deb /package-test/new.deb"
 
     def left():
         found = place.files()
-        assert found == clean, "left: %s; lost: %s" % (sorted(found - clean), sorted(clean - found))
+        assert found == clean, "left: %s; lost: %s" % (sorted(found - clean)[:50], sorted(clean - found)[:50])
 
     autopkgtest(t, place, built)
     with t.case("after that nothing is left of it"):
         left()
+    with t.case("piuparts passes them", limit=400):
+        done = proc.run("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "piuparts", "-t", box.directory(),
+                        "-d", suite(), "-m", mirror() + " main", "--no-eatmydata", "--existing-chroot", place.dir,
+                        built.file("openisw_*.deb"), built.file("openisw-doc_*.deb"), limit=390, ok=None)
+        assert done.code == 0 and "PASS: All tests." in done.out, "\n".join(re.findall(r".*(?:ERROR|FAIL|WARN).*(?:\n .*)*", done.out))
     with t.case("an upgrade and a removal do nothing to a disk in use", limit=200):
         done = place.run("sh", "-c", "ip link set lo up && " + command, limit=190, ok=None, net=False)
         assert done.out.endswith("all of it held\n"), done
+        t.comment(done.out)
     with t.case("purged, nothing is left of it"):
         left()
     with t.case("nor do they where systemd runs, which starts the new release when no disk is in use", limit=300):
         out = place.boot(command)
-        assert out.endswith("all of it held\n"), out
+        assert "\nall of it held\n" in out, out
+        t.comment(out)
     with t.case("purged while systemd runs, nothing is left of it"):
         left()
+
+
+def for_rpm(t, place, built):
+    """The packages for rpm.  Debian has no system with rpm to install them in: the place stands in for one."""
+    to = os.path.join(box.directory(), "rpm")
+    with t.case("dist/build-rpm makes them, too", limit=1600):
+        proc.run(os.path.join(TOP, "dist", "build-rpm"), "--no-install", "--no-check", "--output", to, limit=1500)
+        names = sorted(os.listdir(to))
+        packages = [os.path.join(to, n) for n in names if n.endswith(".rpm") and not n.endswith(".src.rpm")]
+        assert len(packages) == 2 and all("-%s-1." % release() in n for n in packages), names
+    with t.case("rpmlint finds nothing but what rpmlint.toml has a reason for"):
+        done = proc.run("rpmlint", "-c", os.path.join(HERE, "rpmlint.toml"), *packages, os.path.join(to, "openisw.spec"), ok=None)
+        assert "0 errors, 0 warnings" in done.out, done
+    with t.case("both kinds have the same files"):
+        rpm = {f.replace("/usr/lib/systemd/system/", "/lib/systemd/system/") for f in proc.run("rpm", "-qpl", packages[0]).out.split()}
+        deb = {re.sub(r"(/man\d/.*)\.gz$", r"\1", f) for f in listed(built.file("openisw_*.deb"))}
+        own = re.compile(r"/usr/share/(doc|licenses)/|/etc/needrestart/|/etc/openisw$|/usr/lib/\.build-id")
+        assert {f for f in rpm ^ deb if not own.match(f)} == set(), rpm ^ deb
+    with t.case("rpm installs it with its users, and takes it away again"):
+        proc.run("rpm", "--root", place.dir, "--nodeps", "-i", packages[0])
+        assert re.search(r"^OpenISW +%s " % re.escape(release()), place.run("iscsi", "--version").out, re.M)
+        place.run("id", "openisw-iswd")
+        proc.run("rpm", "--root", place.dir, "-e", "openisw")
+        assert place.run("sh", "-c", "command -v iscsi", ok=None).out == ""
 
 
 def main():
@@ -143,9 +174,10 @@ def main():
         depends = proc.run("dpkg-deb", "-f", built.file("openisw_*.deb"), "Depends").out.strip()
         place = Place()
         with t.case("all that it depends on is in Debian", limit=1500):
-            place.make(depends, "tgt", "e2fsprogs", "mount", "iproute2")
-        if os.path.exists(place.path("openisw-test/made")):
+            place.make(depends, "tgt", "e2fsprogs", "mount", "iproute2", "dpkg-dev", "apt-utils")  # the last two: autopkgtest
+        if os.path.exists(place.path("package-test/made")):
             used(t, place, built)
+            for_rpm(t, place, built)
 
 
 main()

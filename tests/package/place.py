@@ -8,13 +8,13 @@ import box
 import proc
 import tap
 
-SKIPPED = ("./proc", "./sys", "./tmp", "./root", "./var/cache", "./var/lib/apt", "./var/lib/dpkg", "./var/log/apt", "./openisw-test")
+SKIPPED = ("./proc", "./sys", "./tmp", "./root", "./var/cache", "./var/lib/apt", "./var/lib/dpkg", "./var/log/apt", "./var/log/journal", "./package-test")
 # What every installation of whatever package writes.
 WRITTEN = re.compile(r"^\./(etc/ld\.so\.cache|etc/(passwd|group|shadow|gshadow|subuid|subgid)-|var/log/(dpkg|alternatives)\.log|"
                      r"var/lib/systemd/deb-systemd-helper-enabled|etc/\.pwd\.lock|run/lock\S*) ")
 ACCOUNTS = ("passwd", "group", "shadow", "gshadow")
 SEPARATE = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
-# Process 1 is systemd, in namespaces of its own; it runs /openisw-test/command, and then all of it ends.
+# Process 1 is systemd, in namespaces of its own; it runs /package-test/command, and then all of it ends.
 BOOT = r"""
 mount --make-rprivate /
 ip link set lo up || exit 77
@@ -26,16 +26,16 @@ else
 	mount -t tmpfs -o mode=755 tmpfs sys/fs/cgroup && mkdir sys/fs/cgroup/systemd
 	mount -t cgroup -o none,name=systemd cgroup sys/fs/cgroup/systemd || exit 77
 fi
-mkdir -p openisw-test/old openisw-test/dev && mount -t tmpfs -o mode=755 tmpfs openisw-test/dev && cp -a dev/. openisw-test/dev
-mkdir -p openisw-test/dev/shm openisw-test/dev/pts; rm openisw-test/dev/console; : >openisw-test/dev/console
-mount --move openisw-test/dev dev && pivot_root . openisw-test/old || exit 77
-exec env -i container=lxc PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . sh -c 'umount -l /openisw-test/old &&
-	exec /lib/systemd/systemd --unit=openisw-test.target --log-target=console --show-status=0'
+mkdir -p package-test/old package-test/dev && mount -t tmpfs -o mode=755 tmpfs package-test/dev && cp -a dev/. package-test/dev
+mkdir -p package-test/dev/shm package-test/dev/pts; rm package-test/dev/console; : >package-test/dev/console
+mount --move package-test/dev dev && pivot_root . package-test/old || exit 77
+exec env -i container=lxc PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . sh -c 'umount -l /package-test/old &&
+	exec /lib/systemd/systemd --unit=package-test.target --log-target=console --show-status=0'
 """
 UNITS = {
-    "openisw-test.target": "[Unit]\nWants=openisw-test.service systemd-journald.service\n",
-    "openisw-test.service": "[Service]\nType=oneshot\nStandardOutput=file:/openisw-test/out\nStandardError=file:/openisw-test/out\n"
-                            "ExecStart=/bin/sh /openisw-test/command\nExecStopPost=/bin/systemctl poweroff -ff\n",
+    "package-test.target": "[Unit]\nWants=package-test.service systemd-journald.service\n",
+    "package-test.service": "[Service]\nType=oneshot\nStandardOutput=append:/package-test/out\nStandardError=append:/package-test/out\n"
+                            "ExecStart=/bin/sh /package-test/command\nExecStopPost=/bin/systemctl poweroff -ff\n",
 }
 
 
@@ -81,7 +81,9 @@ class Place:
         self.run("apt-get", "update", limit=300)
         self.run("apt-get", "satisfy", "-y", "--no-install-recommends", *packages, limit=600)
         os.unlink(self.path("usr/sbin/policy-rc.d"))
-        self.write("openisw-test/made", "")
+        # Programs that are told so make their temporary files in the same place in there.
+        os.makedirs(self.path(os.environ.get("TMPDIR", "/tmp").lstrip("/")), exist_ok=True)
+        self.write("package-test/made", "")
 
     def run(self, *argv, limit=120, ok=(0,), net=True):
         """In it, with processes and mounts of its own that end with the command; net: the machine's network, or none."""
@@ -92,8 +94,8 @@ class Place:
         """Boots systemd in it, which runs the command (text for sh); what that printed."""
         for name, text in UNITS.items():
             self.write("etc/systemd/system/" + name, text)
-        self.write("openisw-test/command", command)
-        self.write("openisw-test/out", "")
+        self.write("package-test/command", command)
+        self.write("package-test/out", "")
         argv = SEPARATE + ["--uts", "--ipc", "--net", "--cgroup", "sh", "-c", BOOT, "boot", self.dir]
         try:
             done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=limit)
@@ -102,7 +104,7 @@ class Place:
         finally:
             for name in UNITS:
                 os.unlink(self.path("etc/systemd/system", name))
-        with open(self.path("openisw-test/out"), errors="replace") as f:
+        with open(self.path("package-test/out"), errors="replace") as f:
             out = f.read()
         if getattr(done, "returncode", 0) == 77 or not out:
             raise tap.Skip("systemd does not boot in a namespace here: %s" % (done.stderr or "no answer")[-300:])

@@ -123,3 +123,12 @@ with tap.script() as t:
         words = re.findall(r'(?m)^CONFIG\(\w+, *"([^"]+)"', text("src", "islpd", "config.def"))
         shown = re.findall(r"(?m)^# (\w+) \S+  ", text("dist", "islpd.conf"))
         assert words and shown == words, (words, shown)
+
+    with t.case("needrestart leaves the driver and what would take it along alone, and nothing else"):
+        if not shutil.which("perl"):
+            raise tap.Skip("perl is not installed")
+        code = ("our %nrconf; eval(join '', <STDIN>); die $@ if $@;"
+                "for my $unit (@ARGV) { print \"$unit\\n\" if grep { $unit =~ /$_/ && !$nrconf{override_rc}{$_} } keys %{$nrconf{override_rc}} }")
+        units = sorted(re.sub(r"\.in$", "", n) for n in os.listdir(os.path.join(TOP, "dist", "systemd")) if ".service" in n or ".target" in n)
+        done = subprocess.run(["perl", "-e", code] + units, input=text("debian", "needrestart", "openisw.conf"), capture_output=True, text=True)
+        assert done.stdout.split() == ["iscsi_driverd.service", "openisw-scan.service", "openisw.target"], done

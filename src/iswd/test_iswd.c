@@ -256,9 +256,12 @@ cancelled_request_is_given_up(void **state)
 	struct asked silent, next;
 	unsigned before = sockets_of_daemon();
 	uint16_t port;
-	int holder = test_net_refusing(&port);
+	int holder;
 
 	(void)state;
+	if (before == 0) /* it has the driver's: only root may look into a private process */
+		skip();
+	holder = test_net_refusing(&port);
 	test_net_hole_open(&hole);
 	ask(&silent, "127.0.0.1", hole.port, 50000);
 	pending--; /* it is not waited for */

@@ -57,7 +57,7 @@ def suite():
 class Place:
     def __init__(self, name="place"):
         self.dir = os.path.join(box.directory(), name)
-        self.env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "HOME": "/root", "LC_ALL": "C"}
+        self.env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "HOME": "/", "LC_ALL": "C"}
 
     def path(self, *words):
         return os.path.join(self.dir, *words)

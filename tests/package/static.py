@@ -8,7 +8,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-import tap  # noqa: E402 (found by the line above)
+import box  # noqa: E402 (found by the line above)
+import tap  # noqa: E402
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 BUILD = os.environ["OPENISW_BUILD"]
@@ -55,6 +56,17 @@ with tap.script() as t:
         assert sh("checkout_version") == release()
         # Nobody else has a number of his own.
         assert re.findall(r"(?m)^Version:\s*(.*)$", text("dist", "openisw.spec.in")) == ["@VERSION@"]
+
+    with t.case("nothing is built of a release that the changelog does not have"):
+        if not shutil.which("dpkg-parsechangelog"):
+            raise tap.Skip("dpkg-dev is not installed")
+        tree, out = (os.path.join(box.directory(), name) for name in ("tree", "out"))
+        os.mkdir(tree)
+        sh("checkout_copy '%s'" % tree)
+        with open(os.path.join(tree, "meson.build"), "w") as f:
+            f.write(text("meson.build").replace("version: '%s'" % release(), "version: '99.0'", 1))
+        done = subprocess.run([os.path.join(tree, "dist", "build-deb"), "--no-install", "--output", out], capture_output=True, text=True)
+        assert done.returncode == 1 and "99.0" in done.stderr and not os.listdir(out), done
 
     with t.case("what is made between two releases is newer than the one and older than the other"):
         if not shutil.which("dpkg"):

@@ -109,7 +109,7 @@ same "$driver" "$connector"
 goes_on
 says "'iscsi restart' starts the new one"
 status 1 iscsi --version
-status 4 iscsi restart
+status 8 iscsi restart
 goes_on
 
 echo "# nor does it by a removal, which is refused"

@@ -34,11 +34,8 @@ static int
 replace(struct registry *r, const char *target, uint32_t instance,
     const struct registry_nexus *list, size_t n)
 {
-	/* An instance that the target has no session of any more: its nexuses are ours now. */
-	int err = db_run(r,
-	    "DELETE FROM nexus WHERE target = ?1 AND (instance = ?2 OR instance NOT IN"
-	    " (SELECT instance FROM session WHERE target = ?1))",
-	    "si", target, (int64_t)instance);
+	int err = db_run(r, "DELETE FROM nexus WHERE target = ? AND instance = ?", "si", target,
+	    (int64_t)instance);
 
 	for (size_t i = 0; err >= 0 && i < n; i++)
 		err = db_run(r,
@@ -66,17 +63,36 @@ registry_nexus_set(struct registry *r, const char *target, uint32_t instance,
 	return db_end(r, replace(r, name, instance, list, n));
 }
 
+int
+registry_nexus_clear(struct registry *r, const char *target)
+{
+	char name[LIMIT_ISCSI_NAME_BYTES + 1];
+	int err = normal(r, target, name);
+
+	if (err == 0)
+		err = db_begin(r);
+	if (err < 0)
+		return err;
+	return db_end(r, db_run(r,
+			     "DELETE FROM nexus WHERE target = ?1 AND instance NOT IN"
+			     " (SELECT instance FROM session WHERE target = ?1)",
+			     "s", name));
+}
+
 static int
 take(struct registry *r, sqlite3_stmt *stmt, void *ret)
 {
 	struct registry_nexus *x = ret;
-	int64_t tpgt = 0, retain_s = 0;
+	int64_t tpgt = 0, retain_s = 0, is_left = 0;
 	int err = db_column_text(r, stmt, 0, x->name, sizeof x->name);
 
 	if (err == 0)
 		err = db_column_number(r, stmt, 1, UINT16_MAX + 1, &tpgt);
 	if (err == 0)
 		err = db_column_number(r, stmt, 2, RETAIN_MAX_S, &retain_s);
+	if (err == 0)
+		err = db_column_number(r, stmt, 3, 1, &is_left);
+	x->is_left = is_left != 0;
 	x->tpgt = (int32_t)tpgt - 1;
 	x->retain_s = (uint32_t)retain_s;
 	return err;
@@ -92,7 +108,8 @@ registry_nexus_list(struct registry *r, const char *target, uint32_t instance,
 
 	if (err == 0)
 		err = db_query(r, &stmt,
-		    "SELECT name, iif(instance = ?2, tpgt + 1, 0), retain_s FROM nexus"
+		    "SELECT name, iif(instance = ?2, tpgt + 1, 0), retain_s, instance <> ?2 FROM "
+		    "nexus"
 		    " WHERE target = ?1 AND (instance = ?2 OR instance NOT IN"
 		    " (SELECT instance FROM session WHERE target = ?1))"
 		    " ORDER BY instance, name, tpgt",

@@ -244,11 +244,14 @@ struct registry_nexus {
 	char name[LIMIT_ISCSI_NAME_BYTES + 1]; /* under which the initiator logged in */
 	int32_t tpgt;      /* -1: unknown, or no login of this session reinstates it */
 	uint32_t retain_s; /* Time2Wait and Time2Retain */
+	bool is_left;      /* a session had it that the target has no more */
 };
 
-/* These, instead of those of this session and of sessions that the target has no more. */
+/* These, instead of those of this session. */
 int registry_nexus_set(struct registry *r, const char *target, uint32_t instance,
     const struct registry_nexus *list, size_t n);
+/* Nobody minds any more what sessions left that the target has no more. */
+int registry_nexus_clear(struct registry *r, const char *target);
 /* Of this session, and of sessions that the target has no more; *ret is for free(). */
 int registry_nexus_list(struct registry *r, const char *target, uint32_t instance,
     struct registry_nexus **ret, size_t *ret_n);

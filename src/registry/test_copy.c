@@ -168,7 +168,7 @@ any_address(void)
 static void
 change_way(const char *name, const struct registry_address *a, const struct registry_address *b)
 {
-	const struct registry_nexus list[2] = { { "iqn.a", (int32_t)pick(3) - 1, 22 },
+	const struct registry_nexus list[2] = { { "iqn.a", (int32_t)pick(3) - 1, 22, false },
 		{ "iqn.b", 1, pick(100) } };
 
 	if (pick(2) == 0)

@@ -41,7 +41,11 @@ nexuses_are_of_a_session_until_it_is_no_more(void **state)
 	expect_nexuses(two, 1, -1, 7);
 	assert_int_equal(registry_session_remove(r, one), 0);
 	expect_nexuses(two, 2, -1, 30);
+	/* What another session left is not lost with what this one has to say. */
 	assert_int_equal(registry_nexus_set(r, "iqn.2001-01.com.example:t", two, NULL, 0), 0);
+	expect_nexuses(two, 1, -1, 30);
+	expect_nexuses(one, 1, 2, 30);
+	assert_int_equal(registry_nexus_clear(r, "iqn.2001-01.com.EXAMPLE:t"), 0);
 	expect_nexuses(two, 0, 0, 0);
 	expect_nexuses(one, 0, 0, 0);
 }

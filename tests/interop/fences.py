@@ -89,6 +89,51 @@ def another_life(t):
                 first.wait(10)
 
 
+def third_life(t):
+    with t.case("the driver is killed twice, the second time while writes wait: they wait in the third life, too", 90):
+        old, new = two_portals([Unit(0)], DefaultTime2Wait="2", DefaultTime2Retain="3")
+        with old, new, field.world(t, old, ReplacementTimeout=60) as made:
+            _, held = held_write(old, field.path(made), field.block("1"))
+            old.on_login = lambda _: moved_to(new.portal())
+            killed(made, old)
+            field.wait_online(made)
+            field.write(field.path(made), 0, field.block("2"))
+            killed(made, old)
+            field.wait_online(made)
+            third = field.write(field.path(made), 0, field.block("3"))
+            field.read(field.path(made), 0).good(3)
+            assert third.ended is None, "nobody waited for the old portal group"
+            held.execute()
+            third.good(30)
+            assert old.unit(0).disk.read(0, 4) == b"3333"
+
+
+def another_instance(t):
+    with t.case("a target is removed, its logout is lost, another one takes its instance: what it left is waited for, once", 90):
+        old, other = FieldTarget(), FieldTarget([Unit(0, "other")], name="iqn.2026-11.org.example:other")
+        old.keys = {"DefaultTime2Wait": "2", "DefaultTime2Retain": "3"}
+        with old, other, field.world(t, old, ReplacementTimeout=60) as made:
+            _, held = held_write(old, field.path(made), field.block("1"))
+            old.on_command = lambda _: None
+            old.on_logout = lambda _: SILENT
+            made.request("discovery.remove", address=old.host, port=old.port)
+            made.request("target.remove", name=old.name, force=True)
+            old.on_logout = lambda _: None
+            made.discover(other)
+            made.discover(old)
+            sessions = {s["target_name"]: s["instance"] for s in made.request("session.list")["sessions"]}
+            assert sessions == {other.name: 0, old.name: 1}, sessions
+            second = field.write(field.path(made), 0, field.block("2"))
+            field.read(field.path(made), 0).good(3)
+            assert second.ended is None, "another ISID reinstates nothing"
+            held.execute()
+            second.good(30)
+            assert old.unit(0).disk.read(0, 1) == b"2"
+            killed(made, old)
+            field.wait_online(made)
+            assert field.write(field.path(made), 0, field.block("3")).good(10).took < 4
+
+
 def same_group(t):
     with t.case("a login in the same portal group ends the old nexus: nothing waits"):
         with FieldTarget() as target, field.world(t, target) as made:
@@ -157,7 +202,7 @@ def order(t):
 
 def main():
     with tap.script() as t:
-        for part in (same_group, redirected_within, same_isid, order, is_reset, redirected, another_life):
+        for part in (same_group, redirected_within, same_isid, order, is_reset, redirected, another_life, third_life, another_instance):
             part(t)
 
 

@@ -9,8 +9,8 @@
 #include "driver/iscsi/wanted.h"
 
 /* Those of lives before, into *cfg.  False: they could not be read. */
-bool places_load(const struct wanted *w, struct nexus_cfg *cfg, struct fault *ret_fault);
+bool places_load(struct wanted *w, struct nexus_cfg *cfg, struct fault *ret_fault);
 /* The target is not wanted any more, and has no nexus of ours. */
-void places_forget(const struct wanted *w);
+void places_forget(struct wanted *w);
 
 #endif

@@ -29,6 +29,7 @@ struct wanted {
 	struct mail_slot slot; /* whom it writes to */
 	struct mail_address nexus;
 	unsigned closing; /* closes that are not answered */
+	bool has_left;    /* it waits for what sessions left that are no more: places.c's */
 
 	/* Its portal is named with several tags: that of the login counts. */
 	bool is_tag_open;

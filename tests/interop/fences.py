@@ -1,4 +1,7 @@
 """After a connection is lost, no old write lands on a newer one: the old I_T nexus is dead first, or later writes wait."""
+import contextlib
+import sqlite3
+
 import field
 import proc
 import tap
@@ -89,6 +92,12 @@ def another_life(t):
                 first.wait(10)
 
 
+def places(made):
+    """(instance, target) of each place that the registry's file has."""
+    with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % made.path("var/lib/openisw/registry.db"), uri=True)) as db:
+        return db.execute("SELECT instance, target FROM nexus ORDER BY instance, target").fetchall()
+
+
 def third_life(t):
     with t.case("the driver is killed twice, the second time while writes wait: they wait in the third life, too", 90):
         old, new = two_portals([Unit(0)], DefaultTime2Wait="2", DefaultTime2Retain="3")
@@ -129,6 +138,7 @@ def another_instance(t):
             held.execute()
             second.good(30)
             assert old.unit(0).disk.read(0, 1) == b"2"
+            proc.wait_for("what it left to be forgotten", lambda: places(made) == [(0, other.name), (1, old.name)])
             killed(made, old)
             field.wait_online(made)
             assert field.write(field.path(made), 0, field.block("3")).good(10).took < 4

@@ -138,6 +138,10 @@
 #define LIMIT_FUSE_MOUNT_OPS 256
 /* What a mount gets in any case, so that neighbours whose session hangs do not stop it. */
 #define LIMIT_FUSE_SURE_OPS 4
+/* Requests of one mount that wait for a device that was taken over and is not there yet. */
+#define LIMIT_FUSE_PARKED 1024
+/* Bytes of such requests, of all mounts of one thread. */
+#define LIMIT_FUSE_PARKED_BYTES (64u << 20)
 /* Memory that buffers nobody uses may keep, of one thread. */
 #define LIMIT_FUSE_IDLE_BYTES (16u << 20)
 

@@ -19,9 +19,18 @@
 struct export;
 
 /*
+ * What has to be held that another process can go on when this one was killed:
+ * two descriptors of a connection to the kernel.
+ */
+struct export_held {
+	int device_fd; /* the connection: while somebody has it, its users wait */
+	int state_fd;  /* a memfd: what the exporter knows of it */
+};
+
+/*
  * What happens to an exporter, told to its owner on its thread; never from
  * inside add(), changed(), remove(), seal() or openers(), and nothing but
- * stopped() after stop() was called.
+ * drop() and stopped() after stop() was called.
  */
 struct export_events {
 	/*
@@ -36,8 +45,20 @@ struct export_events {
 	 * the block device on it, too.
 	 */
 	void (*back)(void *user, struct blk_dev *dev, bool is_new);
-	/* The last one who had it open closed it. */
+	/* The last one who had it open closed it.  What a predecessor counted is not told:
+	 * openers(). */
 	void (*let_go)(void *user, struct blk_dev *dev);
+	/*
+	 * There is a connection, and nothing of it has been answered yet: have these held
+	 * (sent to a process that does nothing else) before this returns.  They are the
+	 * exporter's, for looking and sending.  NULL: nobody holds any, nothing is kept.
+	 */
+	void (*hold)(void *user, const struct export_held *held);
+	/*
+	 * The connection has ended: hold its descriptors no more.  Until they are closed
+	 * everywhere, who has just asked for something waits.
+	 */
+	void (*drop)(void *user);
 	/* The answer to stop(), once, perhaps from inside it; `ex` is not the owner's any more. */
 	void (*stopped)(void *user);
 };
@@ -53,6 +74,25 @@ struct export_ops {
 	 */
 	int (*start)(struct loop *loop, const char *dir, const struct export_events *events,
 	    void *user, struct export **ret_ex);
+	/*
+	 * As start(), but go on with what another process, which is dead by now, had at
+	 * this directory.  Both descriptors are the exporter's from then on, and closed if
+	 * it fails, now or with started(): then have them dropped wherever they are held, and
+	 * start().  hold() follows for a connection that is made later only.
+	 * -EOPNOTSUPP: it never can.  -EINVAL, -ENOTSUP: what is kept is damaged, or
+	 * another version's.  -ENOTCONN: the connection has ended.
+	 *
+	 * Devices that the other had are awaited: whoever uses them waits until add()
+	 * brings one of the same name, which takes their inode number and openers, or
+	 * until give_up().
+	 */
+	int (*take_over)(struct loop *loop, const char *dir, const struct export_held *held,
+	    const struct export_events *events, void *user, struct export **ret_ex);
+	/*
+	 * The device of this name (NULL: none that is awaited) does not come: it is as
+	 * if it had been removed by force.  No harm if it is not awaited.
+	 */
+	void (*give_up)(struct export *ex, const char *name);
 	/*
 	 * Show the device as `dir`/`dev->name`.  dev stays borrowed until remove()
 	 * or stop() returned.  -EEXIST; -EINVAL: its name is no file name, or a

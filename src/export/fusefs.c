@@ -71,6 +71,43 @@ do_init(void *user, struct fuse_conn_info *conn)
 	conn->congestion_threshold = LIMIT_FUSE_MOUNT_OPS / 4 * 3;
 }
 
+static unsigned
+slot_of(const struct fuse_node *node)
+{
+	return (unsigned)(node->ino - FUSE_ROOT_ID - 1);
+}
+
+/*
+ * Count what is answered next.  Not for a request that a predecessor counted
+ * and did not come to answering: the count is what it is.
+ */
+static void
+count_lookup(struct export *ex, struct fuse_node *node)
+{
+	if (fusestate_was_counted(ex->state, fuse_unique(ex)))
+		return;
+	node->lookups++;
+	fusestate_count(
+	    ex->state, fuse_unique(ex), slot_of(node), FUSESTATE_LOOKUPS, node->lookups);
+}
+
+static void
+set_lookups(struct export *ex, struct fuse_node *node, uint64_t lookups)
+{
+	node->lookups = lookups;
+	fusestate_set(ex->state, slot_of(node), FUSESTATE_LOOKUPS, lookups);
+}
+
+static void
+count_openers(struct export *ex, struct fuse_node *node, int by)
+{
+	if (fusestate_was_counted(ex->state, fuse_unique(ex)))
+		return;
+	node->openers += (unsigned)by;
+	fusestate_count(
+	    ex->state, fuse_unique(ex), slot_of(node), FUSESTATE_OPENERS, node->openers);
+}
+
 static void
 do_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
@@ -85,9 +122,10 @@ do_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	e.ino = node->ino;
 	e.generation = 1; /* an inode number is not used again before the kernel forgot it */
 	fill_node(ex, node, &e.attr);
-	node->lookups++;
-	if (fuse_reply_entry(req, &e) == -ENOENT)
-		node->lookups--; /* the caller was interrupted, the kernel has not seen it */
+	count_lookup(ex, node);
+	if (fuse_reply_entry(req, &e) == -ENOENT) /* interrupted: the kernel has not seen it */
+		set_lookups(ex, node, node->lookups - 1);
+	fusestate_answered(ex->state, fuse_unique(ex));
 }
 
 static void
@@ -97,7 +135,7 @@ forget(struct export *ex, fuse_ino_t ino, uint64_t count)
 
 	if (node == NULL)
 		return;
-	node->lookups -= count < node->lookups ? count : node->lookups;
+	set_lookups(ex, node, count < node->lookups ? node->lookups - count : 0);
 	fuse_node_release(ex, node);
 }
 
@@ -224,9 +262,12 @@ do_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_reply_err(req, EBUSY);
 		return;
 	}
-	node->openers++;
-	if (fuse_reply_buf(req, (const char *)&out, sizeof out) == -ENOENT)
+	count_openers(ex, node, 1);
+	if (fuse_reply_buf(req, (const char *)&out, sizeof out) == -ENOENT) {
 		node->openers--; /* interrupted: there will be no release */
+		fusestate_set(ex->state, slot_of(node), FUSESTATE_OPENERS, node->openers);
+	}
+	fusestate_answered(ex->state, fuse_unique(ex));
 }
 
 static void
@@ -236,10 +277,14 @@ do_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct fuse_node *node = fuse_node_by_ino(ex, ino);
 
 	(void)fi;
-	fuse_reply_err(req, 0);
-	if (node == NULL || node->openers == 0)
+	if (node == NULL ||
+	    (node->openers == 0 && !fusestate_was_counted(ex->state, fuse_unique(ex)))) {
+		fuse_reply_err(req, 0);
 		return;
-	node->openers--;
+	}
+	count_openers(ex, node, -1);
+	fuse_reply_err(req, 0);
+	fusestate_answered(ex->state, fuse_unique(ex));
 	if (node->openers == 0 && node->disk.dev != NULL && !ex->is_stopping)
 		ex->events->let_go(ex->user, node->disk.dev);
 	fuse_node_release(ex, node);
@@ -268,7 +313,7 @@ do_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_f
 
 		fill_root(ex, &st);
 		if (at >= 2) {
-			if (node == NULL || node->disk.dev == NULL)
+			if (node == NULL || (node->disk.dev == NULL && !node->is_awaited))
 				continue;
 			fill_node(ex, node, &st);
 			name = node->name;

@@ -50,10 +50,22 @@ release(struct fuse_op *op)
 	struct export *ex = op->ex;
 
 	list_remove(&op->link);
+	fusestate_done(ex->state, op->record);
 	op->node->ops--;
 	fuse_node_release(ex, op->node);
 	fusepool_put(op);
 	fuselife_op_back(ex);
+}
+
+/* The device has written to all of the data, which lies behind the header. */
+static void
+answer_read(struct fuse_op *op, fuse_req_t req, const uint8_t *buf, uint64_t len)
+{
+	size_t there = (FUSE_HEADER_BYTES + (size_t)len) / 4096 * 4096;
+
+	(void)fuse_reply_buf(req, (const char *)buf, len);
+	if (op->resident >= FUSE_HEADER_BYTES && op->resident < there)
+		op->resident = there;
 }
 
 /*
@@ -71,7 +83,7 @@ answer(struct fuse_op *op, enum blk_op kind, int result, const uint8_t *buf, uin
 	else if (result != 0)
 		(void)fuse_reply_err(req, errno_for_caller(result));
 	else if (kind == BLK_READ)
-		(void)fuse_reply_buf(req, (const char *)buf, len);
+		answer_read(op, req, buf, len);
 	else if (kind == BLK_WRITE)
 		(void)fuse_reply_write(req, len);
 	else
@@ -104,6 +116,7 @@ fuseio_abandon(struct export *ex, int err)
 		if (op->req != NULL)
 			(void)fuse_reply_err(op->req, err);
 		op->req = NULL;
+		op->record = FUSESTATE_NO_RECORD; /* it is another connection when it comes back */
 	}
 }
 

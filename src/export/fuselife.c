@@ -136,7 +136,7 @@ fuselife_begin(struct export *ex)
 	ex->se = new_session(ex);
 	if (ex->se == NULL)
 		return -EAGAIN;
-	go(ex, FUSE_MOUNTING, MOUNTER_MOUNT);
+	go(ex, FUSE_MOUNTING, ex->taken_fd >= 0 ? MOUNTER_NAME : MOUNTER_MOUNT);
 	return 0;
 }
 
@@ -146,9 +146,10 @@ static void
 free_all(struct export *ex)
 {
 	assert(ex->se == NULL && list_empty(&ex->busy) && !ex->is_watched);
-	for (unsigned i = 0; i < ex->node_slots; i++)
-		free(ex->nodes[i]);
-	free(ex->nodes);
+	assert(ex->parked_count == 0 && ex->rx_bytes == 0);
+	agenda_cancel(&ex->play);
+	fuse_nodes_free(ex);
+	fusestate_free(ex->state);
 	fusepool_leave(ex->pool);
 	free(ex->job.path);
 	free(ex->dir);
@@ -209,6 +210,18 @@ close_behind(int fd)
 	close(ends[1]);
 }
 
+/* Nobody takes this connection over any more. */
+static void
+let_drop(struct export *ex)
+{
+	fusestate_free(ex->state);
+	ex->state = NULL;
+	ex->init_answer_bytes = 0;
+	if (ex->is_held && ex->events->drop != NULL)
+		ex->events->drop(ex->user);
+	ex->is_held = false;
+}
+
 /* End the connection; the mounter does what may take time. */
 static void
 cut(struct export *ex, int err)
@@ -217,7 +230,9 @@ cut(struct export *ex, int err)
 	cancel_watch(ex);
 	fuse_session_exit(ex->se); /* answers that cannot be sent are no error now */
 	fuseio_abandon(ex, err);
+	fusepark_abandon(ex, err);
 	close_behind(ex->fd.fd);
+	let_drop(ex);
 	go(ex, FUSE_UNMOUNTING, MOUNTER_UNMOUNT);
 }
 
@@ -255,8 +270,10 @@ forget(struct export *ex)
 			continue;
 		node->openers = 0;
 		node->lookups = 0;
+		node->is_awaited = false;
 		fuse_node_release(ex, node);
 	}
+	ex->awaited = 0;
 }
 
 void
@@ -312,8 +329,32 @@ watch(struct export *ex)
 
 /* ---- what the mounter did ---- */
 
+/* Have the connection held from before the first answer.  Without memory for it, it is not. */
 static void
-mounted(struct export *ex, int err)
+have_held(struct export *ex)
+{
+	struct export_held held;
+
+	if (ex->events->hold == NULL || fusestate_new(ex->job.made_dir, &ex->since, &ex->state) < 0)
+		return;
+	for (unsigned i = 0; i < ex->node_slots; i++) {
+		const struct fuse_node *node = ex->nodes[i];
+
+		if (node != NULL)
+			fusestate_show(ex->state, i, node->name);
+		if (node != NULL && node->disk.dev == NULL)
+			fusestate_gone(ex->state, i);
+	}
+	ex->spill = fusepool_spill(ex->pool);
+	held.device_fd = ex->fd.fd;
+	held.state_fd = fusestate_fd(ex->state);
+	ex->is_held = true;
+	ex->events->hold(ex->user, &held);
+}
+
+/* There is a connection, or there is none: err. */
+static void
+connected(struct export *ex, int err)
 {
 	if (err == 0) {
 		ex->fd.fd = fuse_session_fd(ex->se);
@@ -339,11 +380,28 @@ mounted(struct export *ex, int err)
 	}
 	go(ex, FUSE_SHOWN, MOUNTER_WATCH);
 	watch(ex);
+	if (ex->state == NULL)
+		have_held(ex);
 	if (ex->was_shown)
 		tell_all(ex, NULL, true);
 	else
 		ex->events->started(ex->user, 0);
 	ex->was_shown = true;
+}
+
+/* Where the connection that is taken over is mounted, or was: the watch will tell. */
+static void
+named(struct export *ex, int err)
+{
+	if (err == 0)
+		err = fusetake_connect(ex);
+	if (err == 0)
+		err = fusetake_resend(ex);
+	if (ex->taken_fd >= 0)
+		close(ex->taken_fd);
+	ex->taken_fd = -1;
+	ex->is_held = err == 0;
+	connected(ex, err);
 }
 
 static void
@@ -378,7 +436,10 @@ job_done(struct mounter_job *job)
 
 	switch (job->what) {
 	case MOUNTER_MOUNT:
-		mounted(ex, job->result);
+		connected(ex, job->result);
+		break;
+	case MOUNTER_NAME:
+		named(ex, job->result);
 		break;
 	case MOUNTER_AGAIN:
 		mounted_again(ex, job->result);

@@ -194,8 +194,8 @@ sweep(const char *path)
 }
 
 /* The parent is resolved; the directory itself may be a mount and is not touched. */
-static int
-full_name(const char *dir, char **ret_path)
+int
+fusemnt_full_name(const char *dir, char **ret_path)
 {
 	char *copy = strdup(dir), *copy2 = strdup(dir), *path = NULL;
 	char parent[PATH_MAX];
@@ -220,7 +220,7 @@ fusemnt_prepare(const char *dir, char **ret_path, bool *ret_made)
 {
 	char *path;
 	bool made;
-	int err = full_name(dir, &path);
+	int err = fusemnt_full_name(dir, &path);
 
 	if (err < 0)
 		return err;

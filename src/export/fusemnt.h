@@ -21,6 +21,8 @@
  * some seconds when that mount does not answer.
  */
 int fusemnt_prepare(const char *dir, char **ret_path, bool *ret_made);
+/* Its full name, as above, and nothing else. */
+int fusemnt_full_name(const char *dir, char **ret_path);
 /* Unmount what is at `path`, if it is a mount of ours, whoever uses it. */
 void fusemnt_take_away(const char *path);
 

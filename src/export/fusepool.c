@@ -15,6 +15,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "export/fuseint.h"
 
@@ -28,8 +29,9 @@ struct fusepool {
 	unsigned idle_count, busy_count;
 	unsigned
 	    promised; /* idle ops that only those may take that have less than they have for sure */
-	size_t idle_bytes, busy_bytes;
+	size_t idle_bytes, busy_bytes, parked_bytes;
 	struct list starved;
+	uint8_t *spill; /* made when it is needed first */
 };
 
 static _Thread_local struct fusepool *thread_pool;
@@ -115,9 +117,21 @@ fusepool_leave(struct fusepool *pool)
 		return;
 	assert(pool->busy_count == 0 && list_empty(&pool->starved));
 	free_ops(pool, 0);
+	free(pool->spill);
 	mounter_free(pool->mounter);
 	free(pool);
 	thread_pool = NULL;
+}
+
+uint8_t *
+fusepool_spill(struct fusepool *pool)
+{
+	if (pool->spill != NULL)
+		return pool->spill;
+	pool->spill = malloc(FUSE_RX_BYTES);
+	if (pool->spill != NULL)
+		memset(pool->spill, 1, FUSE_RX_BYTES); /* calloc() would map zeros */
+	return pool->spill;
 }
 
 static bool
@@ -172,6 +186,22 @@ wake(struct fusepool *pool, struct export *ex)
 	list_remove(&ex->starved);
 	err = loop_rewatch(ex->loop, &ex->fd, EPOLLIN);
 	assert(err == 0); /* it is a valid descriptor in a valid set */
+	fusepark_go_on(ex);
+}
+
+bool
+fusepool_park(struct fusepool *pool, size_t bytes)
+{
+	if (bytes > LIMIT_FUSE_PARKED_BYTES - pool->parked_bytes)
+		return false;
+	pool->parked_bytes += bytes;
+	return true;
+}
+
+void
+fusepool_unpark(struct fusepool *pool, size_t bytes)
+{
+	pool->parked_bytes -= bytes;
 }
 
 void
@@ -186,7 +216,7 @@ fusepool_put(struct fuse_op *op)
 		pool->promised++;
 	if (op->touched > KEEP_BYTES && pool->idle_bytes + op->touched > LIMIT_FUSE_IDLE_BYTES &&
 	    madvise(op->mem, FUSE_MEM_BYTES, MADV_DONTNEED) == 0)
-		op->touched = 0;
+		op->touched = op->resident = 0;
 	pool->idle_bytes += op->touched;
 	pool->idle_count++;
 	list_push_front(&pool->idle, &op->link);

@@ -135,6 +135,8 @@ run(struct mounter_job *job)
 	switch (job->what) {
 	case MOUNTER_MOUNT:
 		return mount_new(job);
+	case MOUNTER_NAME:
+		return fusemnt_full_name(job->dir, &job->path);
 	case MOUNTER_AGAIN:
 		return mount_again(job);
 	case MOUNTER_UNMOUNT:

@@ -15,6 +15,8 @@ struct mounter;
 enum mounter_what {
 	/* dir, se: make it, clear it of stale mounts, mount; returns path, made_dir. */
 	MOUNTER_MOUNT,
+	/* dir: where a connection that is taken over is mounted; returns path. */
+	MOUNTER_NAME,
 	/* path, se: the same connection once more, for its mount was taken away. */
 	MOUNTER_AGAIN,
 	/* path, se, made_dir: unmount, and remove the directory if it was made. */
@@ -27,7 +29,7 @@ enum mounter_what {
 struct mounter_job {
 	enum mounter_what what;
 	const char *dir;
-	char *path; /* heap, the caller's; NULL before MOUNT */
+	char *path; /* heap, the caller's; NULL before MOUNT or NAME */
 	struct fuse_session *se;
 	bool made_dir;
 	/* On the loop, never from inside mounter_run() or mounter_cancel(). */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "export/null_impl.h"
 
@@ -43,6 +44,23 @@ start(struct loop *loop, const char *dir, const struct export_events *events, vo
 	*ret_ex = ex;
 	events->started(user, 0);
 	return 0;
+}
+
+/* There is no connection that could outlive this process. */
+static int
+take_over(struct loop *loop, const char *dir, const struct export_held *held,
+    const struct export_events *events, void *user, struct export **ret_ex)
+{
+	(void)loop, (void)dir, (void)events, (void)user, (void)ret_ex;
+	close(held->device_fd);
+	close(held->state_fd);
+	return -EOPNOTSUPP;
+}
+
+static void
+give_up(struct export *ex, const char *name)
+{
+	(void)ex, (void)name;
 }
 
 static int
@@ -122,6 +140,8 @@ stop(struct export *ex)
 const struct export_ops null_export = {
 	.name = "null",
 	.start = start,
+	.take_over = take_over,
+	.give_up = give_up,
 	.add = add,
 	.changed = changed,
 	.remove = remove_dev,

@@ -100,7 +100,22 @@ let_go(void *user, struct blk_dev *dev)
 	(void)user, (void)dev;
 }
 
+/* So that what a successor would need is kept, as in the driver. */
+static void
+hold(void *user, const struct export_held *held)
+{
+	(void)user, (void)held;
+}
+
+static void
+drop(void *user)
+{
+	(void)user;
+}
+
 static const struct export_events told_events = {
+	.hold = hold,
+	.drop = drop,
 	.started = started,
 	.gone = gone,
 	.let_go = let_go,

@@ -95,15 +95,37 @@ note_forget(const uint8_t *request, uint32_t opcode)
 	}
 }
 
+/* A kill while the kernel copies to a page that is not there is an error for the request's sender.
+ */
+static void
+note_absent(const struct iovec *iov, int count)
+{
+	unsigned char there[512];
+
+	for (int i = 0; i < count; i++) {
+		uintptr_t first = (uintptr_t)iov[i].iov_base & ~(uintptr_t)4095;
+		size_t bytes = (uintptr_t)iov[i].iov_base + iov[i].iov_len - first;
+
+		assert((bytes + 4095) / 4096 <= sizeof there);
+		if (bytes == 0 || mincore((void *)first, bytes, there) < 0)
+			continue;
+		for (size_t k = 0; k < (bytes + 4095) / 4096; k++)
+			atomic_fetch_add(&serving->absent, (there[k] & 1) == 0);
+	}
+}
+
 /* Requests: only these are received so. */
 ssize_t
 readv(int fd, const struct iovec *iov, int count)
 {
-	ssize_t n = syscall(SYS_readv, fd, iov, count);
 	struct fuse_in_header in;
 	uint8_t buf[4096];
 	size_t head = iov[0].iov_len < sizeof buf ? iov[0].iov_len : sizeof buf;
+	ssize_t n;
 
+	if (serving != NULL)
+		note_absent(iov, count);
+	n = syscall(SYS_readv, fd, iov, count);
 	if (serving == NULL || n < (ssize_t)sizeof in)
 		return n;
 	memcpy(buf, iov[0].iov_base, head);

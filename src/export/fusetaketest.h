@@ -26,6 +26,7 @@ struct fusetaketest_shared {
 	_Atomic unsigned long answers, resent; /* resent: requests that were received again */
 	_Atomic unsigned long received[64];    /* by opcode, of all servers */
 	_Atomic unsigned long forgotten;       /* lookups */
+	_Atomic unsigned long absent;          /* pages that were not there to receive into */
 	_Atomic unsigned long delay_us, seed;  /* of the devices of the next server */
 	_Atomic int trouble;                   /* a line of a user that saw something wrong */
 	_Atomic unsigned long rounds;

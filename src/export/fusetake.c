@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,18 +108,32 @@ fusetake_begin(struct export *ex, const struct export_held *held)
 	return 0;
 }
 
+/* Is it what a kernel says first, to an exporter as this one? */
+static bool
+is_init(const uint8_t *request, size_t bytes)
+{
+	struct fuse_in_header in;
+	struct fuse_init_in init;
+
+	if (bytes < sizeof in + offsetof(struct fuse_init_in, flags2))
+		return false;
+	memcpy(&in, request, sizeof in);
+	memcpy(&init, request + sizeof in, offsetof(struct fuse_init_in, flags2));
+	return in.opcode == FUSE_INIT && in.len == bytes && init.major == FUSE_KERNEL_VERSION;
+}
+
 /* Let libfuse read INIT, and keep what it answers: the kernel has its answer, or asks again. */
 static int
 replay_init(struct export *ex, int answers_fd)
 {
-	uint8_t request[FUSESTATE_INIT_MAX];
+	uint8_t request[FUSESTATE_INIT_MAX] = { 0 };
 	struct fuse_buf buf = { .mem = request };
 	ssize_t n;
 
 	buf.size = fusestate_get_init(ex->state, request);
 	if (buf.size == 0)
 		return 0; /* it was not received, or comes again */
-	if (buf.size < sizeof(struct fuse_in_header))
+	if (!is_init(request, buf.size))
 		return -EINVAL;
 	fuse_session_process_buf(ex->se, &buf);
 	n = read(answers_fd, ex->init_answer, sizeof ex->init_answer);

@@ -179,6 +179,8 @@ on_started(void *user, int err)
 {
 	(void)user;
 	tell('S', err, NULL);
+	if (err < 0)
+		_exit(0);
 }
 
 static void

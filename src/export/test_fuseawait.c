@@ -399,6 +399,8 @@ refused(int (*spoil)(struct fusetaketest *t), int err)
 
 	fusetaketest_begin(&t);
 	assert_int_equal(fusetaketest_serve(&t, 1), 0);
+	fusetaketest_await_value(&t.s->received[FUSE_INIT], 1);
+	assert_int_equal(fusetaketest_openers(&t, 0), 0); /* it has dealt with it */
 	fusetaketest_kill(&t);
 	assert_int_equal(spoil(&t), 0);
 	assert_int_equal(fusetaketest_serve(&t, 1), err);
@@ -419,6 +421,22 @@ spoil_name(struct fusetaketest *t)
 	    mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, t->held.state_fd, 0);
 	name = memmem(map, (size_t)st.st_size, "d0", 3);
 	name[1] = '/';
+	return munmap(map, (size_t)st.st_size);
+}
+
+/* The first request of the connection becomes another. */
+static int
+spoil_init(struct fusetaketest *t)
+{
+	static const uint32_t opcode = FUSE_INIT, other = FUSE_STATFS;
+	struct stat st;
+	uint8_t *map, *init;
+
+	assert_int_equal(fstat(t->held.state_fd, &st), 0);
+	map =
+	    mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, t->held.state_fd, 0);
+	init = memmem(map + 48, 64, &opcode, sizeof opcode);
+	memcpy(init, &other, sizeof other);
 	return munmap(map, (size_t)st.st_size);
 }
 
@@ -451,6 +469,7 @@ what_is_damaged_or_dead_is_refused_and_made_anew(void **state)
 {
 	(void)state;
 	refused(spoil_name, -EINVAL);
+	refused(spoil_init, -EINVAL);
 	refused(spoil_state, -EINVAL);
 	refused(spoil_device, -EINVAL);
 	refused(end_connection, -ENOTCONN);

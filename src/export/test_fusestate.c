@@ -394,6 +394,53 @@ each_value_out_of_bounds_is_refused(void **state)
 	free(m);
 }
 
+/* Refused or not, what is found is within bounds. */
+static void
+look_at(const struct map *m)
+{
+	int fd = memfd_create("copy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	uint8_t init[FUSESTATE_INIT_MAX];
+	struct fusestate_node node;
+	struct fusestate *st;
+
+	assert_int_equal(pwrite(fd, m, HEAD, 0), HEAD);
+	assert_int_equal(ftruncate(fd, sizeof *m), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, SEALS), 0);
+	if (fusestate_open(fd, &st) < 0) {
+		close(fd);
+		return;
+	}
+	assert_true(fusestate_slots(st) <= SLOTS);
+	assert_true(fusestate_get_init(st, init) <= sizeof init);
+	for (unsigned i = 0; i < fusestate_slots(st); i++) {
+		if (!fusestate_get(st, i, &node))
+			continue;
+		assert_true(is_name(node.name));
+		assert_true(node.openers <= OPENERS_MAX && node.lookups <= LOOKUPS_MAX);
+	}
+	fusestate_free(st);
+}
+
+static void
+any_byte_may_be_wrong(void **state)
+{
+	static const uint8_t values[] = { 0, 1, 0x2f, 0x7f, 0x80, 0xff };
+	struct map *m = good_map();
+	uint8_t *bytes = (uint8_t *)m;
+
+	(void)state;
+	for (size_t i = 0; i < HEAD; i += i < offsetof(struct map, last) || i + 64 > HEAD ? 1 : 8) {
+		uint8_t was = bytes[i];
+
+		for (unsigned k = 0; k < sizeof values; k++) {
+			bytes[i] = values[k];
+			look_at(m);
+		}
+		bytes[i] = was;
+	}
+	free(m);
+}
+
 int
 main(void)
 {
@@ -405,6 +452,7 @@ main(void)
 		cmocka_unit_test(what_was_not_answered_is_known_and_what_may_have_come_next),
 		cmocka_unit_test(what_is_damaged_is_refused),
 		cmocka_unit_test(each_value_out_of_bounds_is_refused),
+		cmocka_unit_test(any_byte_may_be_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -424,11 +424,11 @@ spoil_name(struct fusetaketest *t)
 	return munmap(map, (size_t)st.st_size);
 }
 
-/* The first request of the connection becomes another. */
+/* The first request of the connection becomes that of a protocol nobody speaks. */
 static int
 spoil_init(struct fusetaketest *t)
 {
-	static const uint32_t opcode = FUSE_INIT, other = FUSE_STATFS;
+	static const uint32_t opcode = FUSE_INIT, major = FUSE_KERNEL_VERSION + 1;
 	struct stat st;
 	uint8_t *map, *init;
 
@@ -436,7 +436,8 @@ spoil_init(struct fusetaketest *t)
 	map =
 	    mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, t->held.state_fd, 0);
 	init = memmem(map + 48, 64, &opcode, sizeof opcode);
-	memcpy(init, &other, sizeof other);
+	init += sizeof(struct fuse_in_header) - offsetof(struct fuse_in_header, opcode);
+	memcpy(init, &major, sizeof major);
 	return munmap(map, (size_t)st.st_size);
 }
 

@@ -11,9 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* More descriptors than we ever want from one message: those that come are closed. */
-#define FDS_MAX 8
-
 /* A socket's address; dir_fd must stay open while it is used. */
 struct addr {
 	struct sockaddr_un un;
@@ -23,7 +20,7 @@ struct addr {
 static int addr_make(struct addr *a, const char *path);
 static void addr_done(struct addr *a);
 static int clear_stale(struct addr *a, const char *path, int type);
-static int take_fd(struct msghdr *m, int *ret_fd);
+static void take_fds(struct msghdr *m, int *ret_fds, size_t n_fds);
 
 int
 sock_listen(const char *path, int type, mode_t mode)
@@ -125,27 +122,27 @@ sock_peer_is_member(int fd, const struct sock_peer *peer, gid_t gid)
 }
 
 ssize_t
-sock_send(int fd, const void *buf, size_t len, int pass_fd)
+sock_send_fds(int fd, const void *buf, size_t len, const int *fds, size_t n_fds)
 {
 	union {
-		char space[CMSG_SPACE(sizeof(int))];
+		char space[CMSG_SPACE(SOCK_FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control = { 0 };
 	struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
-	assert(len > 0);
-	if (pass_fd >= 0) {
+	assert(len > 0 && n_fds <= SOCK_FDS_MAX);
+	if (n_fds > 0) {
 		struct cmsghdr *c;
 
 		m.msg_control = &control;
-		m.msg_controllen = sizeof control.space;
+		m.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
 		c = CMSG_FIRSTHDR(&m);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &pass_fd, sizeof pass_fd);
+		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
 	}
 	do
 		n = sendmsg(fd, &m, MSG_NOSIGNAL);
@@ -154,10 +151,16 @@ sock_send(int fd, const void *buf, size_t len, int pass_fd)
 }
 
 ssize_t
-sock_recv(int fd, void *buf, size_t cap, int *ret_fd)
+sock_send(int fd, const void *buf, size_t len, int pass_fd)
+{
+	return sock_send_fds(fd, buf, len, &pass_fd, pass_fd >= 0 ? 1 : 0);
+}
+
+ssize_t
+sock_recv_fds(int fd, void *buf, size_t cap, int *ret_fds, size_t n_fds)
 {
 	union {
-		char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
+		char space[CMSG_SPACE(SOCK_FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { .iov_base = buf, .iov_len = cap };
@@ -166,24 +169,30 @@ sock_recv(int fd, void *buf, size_t cap, int *ret_fd)
 		.msg_control = &control,
 		.msg_controllen = sizeof control.space };
 	ssize_t n;
-	int got;
 
-	if (ret_fd != NULL)
-		*ret_fd = -1;
+	for (size_t i = 0; i < n_fds; i++)
+		ret_fds[i] = -1;
 	do
 		n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	got = take_fd(&m, ret_fd);
-	if ((m.msg_flags & MSG_TRUNC) != 0) {
-		if (got >= 0) {
-			(void)close(got); /* belongs to a message that nobody can read */
-			*ret_fd = -1;
-		}
-		return -EMSGSIZE;
+	take_fds(&m, ret_fds, n_fds);
+	if ((m.msg_flags & MSG_TRUNC) == 0)
+		return n;
+	/* They belong to a message that nobody can read. */
+	for (size_t i = 0; i < n_fds; i++) {
+		if (ret_fds[i] >= 0)
+			(void)close(ret_fds[i]);
+		ret_fds[i] = -1;
 	}
-	return n;
+	return -EMSGSIZE;
+}
+
+ssize_t
+sock_recv(int fd, void *buf, size_t cap, int *ret_fd)
+{
+	return sock_recv_fds(fd, buf, cap, ret_fd, ret_fd != NULL ? 1 : 0);
 }
 
 /*
@@ -251,11 +260,11 @@ clear_stale(struct addr *a, const char *path, int type)
 	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* Keep the first descriptor where it is wanted, close all others.  -1: we have none. */
-static int
-take_fd(struct msghdr *m, int *ret_fd)
+/* Keep the first descriptors where they are wanted, close all others. */
+static void
+take_fds(struct msghdr *m, int *ret_fds, size_t n_fds)
 {
-	int got = -1;
+	size_t got = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
 		size_t n;
@@ -267,14 +276,13 @@ take_fd(struct msghdr *m, int *ret_fd)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-			if (got < 0 && ret_fd != NULL)
-				got = *ret_fd = fd;
+			if (got < n_fds)
+				ret_fds[got++] = fd;
 			else
 				(void)close(fd); /* nobody asked for it */
 		}
 	}
 	/* The kernel had no number for it. */
-	if (got < 0 && ret_fd != NULL && (m->msg_flags & MSG_CTRUNC) != 0)
-		*ret_fd = -EMFILE;
-	return got;
+	if (got < n_fds && (m->msg_flags & MSG_CTRUNC) != 0)
+		ret_fds[got] = -EMFILE;
 }

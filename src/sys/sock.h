@@ -53,5 +53,12 @@ ssize_t sock_send(int fd, const void *buf, size_t len, int pass_fd);
  * gone), or a negative errno; *ret_fd is -1 then.
  */
 ssize_t sock_recv(int fd, void *buf, size_t cap, int *ret_fd);
+/*
+ * The same with several descriptors, SOCK_FDS_MAX at the most, in their order.  Receiving: those
+ * beyond n_fds are closed, those that did not come are -1.
+ */
+#define SOCK_FDS_MAX 8
+ssize_t sock_send_fds(int fd, const void *buf, size_t len, const int *fds, size_t n_fds);
+ssize_t sock_recv_fds(int fd, void *buf, size_t cap, int *ret_fds, size_t n_fds);
 
 #endif

@@ -20,6 +20,7 @@ struct diag;
 struct event_log;
 struct export_ops;
 struct helper_server;
+struct holding;
 struct ipc_server;
 struct isw;
 struct keeper;
@@ -43,6 +44,8 @@ struct driver {
 	char host_name[HOST_NAME_MAX + 1];
 	time_t started;
 	bool is_stopping;
+	bool
+	    is_handing_over; /* it ends as if it were killed: its disks are held for the next one */
 	struct stopping *stopping; /* driver.c's */
 
 	/* isw/ */
@@ -71,7 +74,8 @@ struct driver {
 	/* iscsial/ */
 	struct disks_cfg {
 		const struct export_ops *export;
-		const char *dir; /* where each session has its own directory; borrowed */
+		const char *dir;         /* where each session has its own directory; borrowed */
+		struct holding *holding; /* what outlives this process; NULL: nothing */
 	} disks_cfg;
 	struct loopdev *loopdev;
 	unsigned loop_jobs; /* of loopdev, that are not done */

@@ -88,11 +88,20 @@ struct export_ops {
 	 */
 	int (*take_over)(struct loop *loop, const char *dir, const struct export_held *held,
 	    const struct export_events *events, void *user, struct export **ret_ex);
+	/* Would a successor get all that is not answered?  Also before there is a mount. */
+	bool (*can_hand_over)(void);
 	/*
 	 * The device of this name (NULL: none that is awaited) does not come: it is as
 	 * if it had been removed by force.  No harm if it is not awaited.
 	 */
 	void (*give_up)(struct export *ex, const char *name);
+	/*
+	 * Whoever waits for one that is awaited has waited long enough, and fails (EIO), as does
+	 * who comes before add() brings it all the same.
+	 */
+	void (*overdue)(struct export *ex);
+	/* How many openers one of this name has that is awaited; -1: none is. */
+	long (*awaited)(const struct export *ex, const char *name);
 	/*
 	 * Show the device as `dir`/`dev->name`.  dev stays borrowed until remove()
 	 * or stop() returned.  -EEXIST; -EINVAL: its name is no file name, or a

@@ -90,6 +90,12 @@ fuse_node_by_ino(const struct export *ex, fuse_ino_t ino)
 	return ino >= 2 && ino - 2 < ex->node_slots ? ex->nodes[ino - 2] : NULL;
 }
 
+int
+fuse_node_errno(const struct fuse_node *node)
+{
+	return node != NULL && node->is_awaited ? EIO : ENXIO;
+}
+
 struct fuse_node *
 fuse_node_by_name(const struct export *ex, const char *name)
 {
@@ -195,6 +201,22 @@ give_up(struct export *ex, const char *name)
 		    (name == NULL || strcmp(node->name, name) == 0))
 			give_up_node(ex, node);
 	}
+}
+
+static void
+overdue(struct export *ex)
+{
+	for (unsigned i = 0; i < ex->node_slots; i++)
+		if (ex->nodes[i] != NULL && ex->nodes[i]->is_awaited)
+			fusepark_overdue(ex, ex->nodes[i]);
+}
+
+static long
+awaited(const struct export *ex, const char *name)
+{
+	const struct fuse_node *node = fusepark_awaited(ex, name);
+
+	return node != NULL ? (long)node->openers : -1;
 }
 
 /*
@@ -417,7 +439,10 @@ const struct export_ops fuse_export = {
 	.name = "fuse",
 	.start = start,
 	.take_over = take_over,
+	.can_hand_over = fusetake_can_resend,
 	.give_up = give_up,
+	.overdue = overdue,
+	.awaited = awaited,
 	.add = add,
 	.changed = changed,
 	.remove = remove_dev,

@@ -116,7 +116,8 @@ do_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fuse_entry_param e = { 0 };
 
 	if (node == NULL) {
-		fuse_reply_err(req, ENOENT);
+		/* The kernel must not forget the name of one that may come still. */
+		fuse_reply_err(req, fusepark_awaited(ex, name) != NULL ? EIO : ENOENT);
 		return;
 	}
 	e.ino = node->ino;
@@ -197,7 +198,7 @@ check_setattr(const struct fuse_node *node, const struct stat *want, int to_set,
 	if (!(to_set & FUSE_SET_ATTR_SIZE))
 		return 0;
 	if (d == NULL)
-		return ENXIO;
+		return fuse_node_errno(node);
 	if (d->read_only)
 		return EROFS;
 	if (want->st_size == 0 && !has_file)
@@ -251,7 +252,7 @@ do_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	};
 
 	if (node == NULL || node->disk.dev == NULL) {
-		fuse_reply_err(req, ENXIO);
+		fuse_reply_err(req, fuse_node_errno(node));
 		return;
 	}
 	if ((fi->flags & O_ACCMODE) != O_RDONLY && !may_write(req, node->disk.dev)) {

@@ -44,7 +44,8 @@ struct fuse_node {
 	uint64_t lookups; /* references the kernel holds */
 	unsigned openers;
 	bool is_sealed;  /* no more openers */
-	bool is_awaited; /* taken over; its device is not there yet */
+	bool is_awaited; /* taken over; its device is not there yet, */
+	bool is_overdue; /* and nobody waits for it any more */
 	unsigned ops;    /* requests under way */
 };
 
@@ -123,6 +124,8 @@ struct export
 /* fuse.c */
 /* A device by inode number; NULL when there is none, or the kernel is wrong. */
 struct fuse_node *fuse_node_by_ino(const struct export *ex, fuse_ino_t ino);
+/* Why this one has no device now. */
+int fuse_node_errno(const struct fuse_node *node);
 /* A device that is not removed, by name. */
 struct fuse_node *fuse_node_by_name(const struct export *ex, const char *name);
 /* All of them, and their table. */
@@ -161,6 +164,8 @@ int fusetake_begin(struct export *ex, const struct export_held *held);
 int fusetake_connect(struct export *ex);
 /* Have everything sent again that was not answered. */
 int fusetake_resend(struct export *ex);
+/* Does this kernel send again what was not answered? */
+bool fusetake_can_resend(void);
 /* True: the request was INIT, which libfuse knows already, and it was answered. */
 bool fusetake_init_again(struct export *ex, const uint8_t *request, size_t bytes);
 
@@ -176,6 +181,8 @@ size_t fusepark_take(struct export *ex, uint8_t *request, unsigned *ret_record);
 void fusepark_go_on(struct export *ex);
 /* The node is awaited no more, and its requests go on. */
 void fusepark_resolved(struct export *ex, struct fuse_node *node);
+/* It is awaited still, but by nobody who has asked or asks. */
+void fusepark_overdue(struct export *ex, struct fuse_node *node);
 /* Answer all that wait with this errno. */
 void fusepark_abandon(struct export *ex, int err);
 

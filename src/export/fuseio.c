@@ -33,7 +33,7 @@ take(fuse_req_t req, fuse_ino_t ino)
 	struct fuse_op *op = ex->rx;
 
 	if (node == NULL || node->disk.dev == NULL) {
-		fuse_reply_err(req, ENXIO);
+		fuse_reply_err(req, fuse_node_errno(node));
 		return NULL;
 	}
 	ex->rx = NULL;

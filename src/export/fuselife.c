@@ -270,7 +270,7 @@ forget(struct export *ex)
 			continue;
 		node->openers = 0;
 		node->lookups = 0;
-		node->is_awaited = false;
+		node->is_awaited = node->is_overdue = false;
 		fuse_node_release(ex, node);
 	}
 	ex->awaited = 0;

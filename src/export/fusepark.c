@@ -64,11 +64,13 @@ waits_for(const struct export *ex, const uint8_t *request, size_t bytes)
 	case FUSE_LOOKUP:
 		if (in.nodeid != FUSE_ROOT_ID || request[bytes - 1] != '\0')
 			return NULL;
-		return by_name(ex, (const char *)request + sizeof in);
+		node = by_name(ex, (const char *)request + sizeof in);
+		break;
 	default:
 		node = fuse_node_by_ino(ex, in.nodeid);
-		return node != NULL && node->is_awaited ? node : NULL;
+		break;
 	}
+	return node != NULL && node->is_awaited && !node->is_overdue ? node : NULL;
 }
 
 static bool
@@ -135,12 +137,10 @@ fusepark_go_on(struct export *ex)
 		agenda_defer(loop_agenda(ex->loop), &ex->play);
 }
 
-void
-fusepark_resolved(struct export *ex, struct fuse_node *node)
+/* What waits for it is dealt with now. */
+static void
+let_go(struct export *ex, const struct fuse_node *node)
 {
-	assert(node->is_awaited && ex->awaited > 0);
-	node->is_awaited = false;
-	ex->awaited--;
 	LIST_EACH(n, tmp, &ex->parked)
 	{
 		if (LIST_ENTRY(n, struct parked, link)->node != node)
@@ -150,6 +150,23 @@ fusepark_resolved(struct export *ex, struct fuse_node *node)
 	}
 	/* It may be ex->rx that waits for this one, or for room. */
 	agenda_defer(loop_agenda(ex->loop), &ex->play);
+}
+
+void
+fusepark_resolved(struct export *ex, struct fuse_node *node)
+{
+	assert(node->is_awaited && ex->awaited > 0);
+	node->is_awaited = node->is_overdue = false;
+	ex->awaited--;
+	let_go(ex, node);
+}
+
+void
+fusepark_overdue(struct export *ex, struct fuse_node *node)
+{
+	assert(node->is_awaited);
+	node->is_overdue = true;
+	let_go(ex, node);
 }
 
 static void

@@ -10,6 +10,7 @@
  */
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,8 @@
 
 /* Linux 6.9. */
 #define NOTIFY_RESEND 7
+#define RESEND_MAJOR  6
+#define RESEND_MINOR  9
 /* /dev/fuse: the kernel's list of devices has it so. */
 #define FUSE_MAJOR 10
 #define FUSE_MINOR 229
@@ -198,6 +201,17 @@ fail_one(uint64_t unique, void *user)
 	struct fuse_out_header out = { .len = sizeof out, .error = -EIO, .unique = unique };
 
 	(void)!write(ex->fd.fd, &out, sizeof out); /* it may have been answered */
+}
+
+bool
+fusetake_can_resend(void)
+{
+	struct utsname u;
+	unsigned major, minor;
+
+	if (uname(&u) < 0 || sscanf(u.release, "%u.%u", &major, &minor) != 2)
+		return false;
+	return major > RESEND_MAJOR || (major == RESEND_MAJOR && minor >= RESEND_MINOR);
 }
 
 int

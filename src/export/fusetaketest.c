@@ -265,6 +265,8 @@ asked(struct loop_fd *f, uint32_t ready)
 		show((unsigned)say.value);
 	} else if (say.what == 'g') {
 		me.ops->give_up(me.ex, say.name[0] != '\0' ? say.name : NULL);
+	} else if (say.what == 'v') {
+		me.ops->overdue(me.ex);
 	} else if (say.what == 's') {
 		me.ops->stop(me.ex);
 		return;
@@ -467,6 +469,12 @@ fusetaketest_give_up(struct fusetaketest *t, const char *name)
 
 	snprintf(say.name, sizeof say.name, "%s", name != NULL ? name : "");
 	ask(t, say, 'g');
+}
+
+void
+fusetaketest_overdue(struct fusetaketest *t)
+{
+	ask(t, (struct say){ .what = 'v' }, 'v');
 }
 
 unsigned

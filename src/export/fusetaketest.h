@@ -63,6 +63,7 @@ void fusetaketest_let_go(struct fusetaketest *t);
 /* What the exporter does. */
 void fusetaketest_add(struct fusetaketest *t, unsigned device);
 void fusetaketest_give_up(struct fusetaketest *t, const char *name);
+void fusetaketest_overdue(struct fusetaketest *t);
 unsigned fusetaketest_openers(struct fusetaketest *t, unsigned device);
 void fusetaketest_stop(struct fusetaketest *t);
 /* Wait until so much was told. */

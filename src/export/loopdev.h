@@ -31,8 +31,18 @@ struct loopdev_id {
 	uint64_t device, inode;
 };
 
+/* Mounts that an earlier run left for this one: the directories of these names, ascending. */
+struct loopdev_kept {
+	const uint32_t *names; /* n of them, the owner's */
+	size_t n;
+};
+
 enum loopdev_what {
-	LOOPDEV_ATTACH, /* file, block_bytes, is_read_only; returns number, id */
+	/*
+	 * file, block_bytes, is_read_only, may_adopt; returns number, id.  may_adopt: one that an
+	 * earlier run left on this file is taken for it, whoever has it open.
+	 */
+	LOOPDEV_ATTACH,
 	/*
 	 * number, file, id, is_read_only: take over the file's size, larger or
 	 * smaller, and the write protection.  -ENXIO as below.
@@ -51,6 +61,7 @@ enum loopdev_what {
 	 * on it or below it; returns count, and in `numbers` those that are free now
 	 * and that no program expects (LOOPDEV_KEPT).  Before the exporter starts
 	 * there: a mount that a dead process left still says which file it was.
+	 * Those of `kept` directories below it are left alone.
 	 */
 	LOOPDEV_SWEEP,
 	/*
@@ -75,7 +86,8 @@ struct loopdev_job {
 	int number;           /* N of /dev/loopN */
 	struct loopdev_id id; /* of the file it is on */
 	uint32_t block_bytes; /* logical block size: 512 to the page size */
-	bool is_read_only, is_forced;
+	bool is_read_only, is_forced, may_adopt;
+	struct loopdev_kept kept;
 	/*
 	 * DETACH: the disk is not to be had any more.  What the kernel still has to write
 	 * counts, a flush of what the disk has long acknowledged does not.

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "export/loopadopt.h"
 #include "export/loopid.h"
 #include "export/loopsweep.h"
 
@@ -159,6 +160,47 @@ attach_file(struct loopdev_job *job, int control, int file)
 		job->result = 0; /* a try before this one may have failed */
 }
 
+/* 0 or a negative errno. */
+static int
+take_size(const struct loopdev_job *job, int fd)
+{
+	struct stat st;
+
+	if (job->has_fd && job->fd < 0)
+		return job->fd;
+	/* Older kernels take the size they know, so let them ask for it. */
+	if ((job->has_fd ? fstat(job->fd, &st) : stat(job->file, &st)) < 0)
+		return -errno;
+	return ioctl(fd, LOOP_SET_CAPACITY, 0) < 0 ? -errno : 0;
+}
+
+/* One that an earlier run left on the file, as it is. */
+static bool
+adopt(struct loopdev_job *job, int file)
+{
+	struct loop_info64 info;
+	int number = loopadopt_find(job->file, file), fd, err;
+
+	if (number < 0)
+		return false;
+	name_node(job, number);
+	fd = loopid_open(number, O_RDONLY);
+	err = fd < 0 ? fd : loopid_get(fd, number, job->file, &job->id);
+	if (err == 0)
+		err = take_size(job, fd);
+	if (err == 0)
+		err = protect(fd, job->is_read_only);
+	if (err == 0)
+		job->is_direct = ioctl(fd, LOOP_GET_STATUS64, &info) == 0 &&
+				 (info.lo_flags & LO_FLAGS_DIRECT_IO);
+	else
+		fail(job, err, "%s, which an earlier run left, cannot be used: %s", job->path,
+		    strerror(-err));
+	if (fd >= 0)
+		close(fd);
+	return true;
+}
+
 /*
  * Also a protected disk's file is opened for writing, which the exporter allows
  * its own process: a device on a file that is open for reading can never be
@@ -177,7 +219,7 @@ attach(struct loopdev_job *job)
 	if (file < 0)
 		fail(job, job->has_fd ? file : -errno, "cannot open %s: %s", job->file,
 		    strerror(job->has_fd ? -file : errno));
-	else
+	else if (!job->may_adopt || !adopt(job, file))
 		attach_file(job, control, file);
 	if (file >= 0 && !job->has_fd)
 		close(file);
@@ -209,20 +251,6 @@ open_tied(struct loopdev_job *job, int flags)
 		close(fd);
 	}
 	return -1;
-}
-
-/* 0 or a negative errno. */
-static int
-take_size(const struct loopdev_job *job, int fd)
-{
-	struct stat st;
-
-	if (job->has_fd && job->fd < 0)
-		return job->fd;
-	/* Older kernels take the size they know, so let them ask for it. */
-	if ((job->has_fd ? fstat(job->fd, &st) : stat(job->file, &st)) < 0)
-		return -errno;
-	return ioctl(fd, LOOP_SET_CAPACITY, 0) < 0 ? -errno : 0;
 }
 
 static void

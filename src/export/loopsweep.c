@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "export/loopadopt.h"
 #include "export/loopid.h"
 
 /* To take one out takes the kernel some 50 ms: others want their turn on the thread. */
@@ -39,9 +40,8 @@ number_of(const char *name)
 	return *end != '\0' || n > INT_MAX ? -1 : (int)n;
 }
 
-/* All loop devices there are.  NULL without sysfs, or without memory: nothing is found then. */
-static int *
-list_all(size_t *ret_n)
+int *
+loopsweep_list(size_t *ret_n)
 {
 	DIR *d = opendir("/sys/block");
 	size_t n = 0, room = 0;
@@ -69,8 +69,8 @@ list_all(size_t *ret_n)
 	return list;
 }
 
-static bool
-let_go(int number)
+bool
+loopsweep_let_go(int number)
 {
 	int fd = loopid_open(number, O_RDONLY), no = 0;
 	bool ok;
@@ -108,10 +108,11 @@ loopsweep_run(struct loopdev_job *job)
 {
 	char backing[16];
 	size_t n = 0, kept = 0;
-	int *list = list_all(&n), *swept = calloc(n + 1, sizeof *swept);
+	int *list = loopsweep_list(&n), *swept = calloc(n + 1, sizeof *swept);
 
 	for (size_t i = 0; i < n && swept != NULL; i++)
-		if (loopid_is_on(list[i], job->file) && let_go(list[i]))
+		if (loopid_is_on(list[i], job->file) &&
+		    !loopadopt_is_kept(list[i], job->file, &job->kept) && loopsweep_let_go(list[i]))
 			swept[job->count++] = list[i];
 	if (swept != NULL)
 		await_release(job, swept, job->count);

@@ -4,6 +4,11 @@
 
 #include "export/loopdev.h"
 
+/* All loop devices there are, *ret_n of them: heap.  NULL without sysfs, or without memory. */
+int *loopsweep_list(size_t *ret_n);
+/* Have it give its file back, when nobody has it open any more.  False: it could not be told. */
+bool loopsweep_let_go(int number);
+
 void loopsweep_run(struct loopdev_job *job);
 void loopsweep_tidy(struct loopdev_job *job);
 

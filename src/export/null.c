@@ -63,6 +63,26 @@ give_up(struct export *ex, const char *name)
 	(void)ex, (void)name;
 }
 
+static bool
+can_hand_over(void)
+{
+	return false;
+}
+
+static void
+overdue(struct export *ex)
+{
+	(void)ex;
+}
+
+static long
+awaited(const struct export *ex, const char *name)
+{
+	(void)ex;
+	(void)name;
+	return -1;
+}
+
 static int
 add(struct export *ex, struct blk_dev *dev)
 {
@@ -140,12 +160,15 @@ stop(struct export *ex)
 const struct export_ops null_export = {
 	.name = "null",
 	.start = start,
-	.take_over = take_over,
-	.give_up = give_up,
-	.add = add,
-	.changed = changed,
-	.remove = remove_dev,
-	.seal = seal,
-	.openers = openers,
 	.stop = stop,
+	.add = add,
+	.remove = remove_dev,
+	.changed = changed,
+	.openers = openers,
+	.seal = seal,
+	.take_over = take_over,
+	.can_hand_over = can_hand_over,
+	.awaited = awaited,
+	.overdue = overdue,
+	.give_up = give_up,
 };

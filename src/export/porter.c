@@ -72,7 +72,7 @@ take_hello(char *note, size_t size)
 }
 
 int
-porter_start(const char *base, char *note, size_t size)
+porter_start(const char *base, const struct loopdev_kept *kept, char *note, size_t size)
 {
 	int pair[2], err = 0;
 
@@ -87,7 +87,7 @@ porter_start(const char *base, char *note, size_t size)
 	there.pid = fork();
 	if (there.pid == 0) {
 		close(pair[0]);
-		porter_serve(pair[1], there.base);
+		porter_serve(pair[1], there.base, kept);
 	}
 	if (there.pid < 0)
 		err = -errno;

@@ -21,9 +21,11 @@
 /*
  * Fork the porter, for the directory of mounts `base`, which is there.  Before threads are
  * started and before anything is given up; once in a process's life.  0 or a negative errno.
+ * `kept`: mounts below it that this process takes over; their loop devices are left alone, and
+ * taken for those of their disks.  It stays the caller's, and as it is.
  * `note` gets a sentence about what it could not give up, or is empty; `size` is its room.
  */
-int porter_start(const char *base, char *note, size_t size);
+int porter_start(const char *base, const struct loopdev_kept *kept, char *note, size_t size);
 /* Was it started?  Without one a process mounts by itself. */
 bool porter_is_there(void);
 /* Is this thread, which opens a file, of a job of the porter's? */

@@ -23,6 +23,7 @@
 #include "base/cut.h"
 #include "base/limits.h"
 #include "export/fusemnt.h"
+#include "export/loopadopt.h"
 #include "export/loopjob.h"
 #include "export/mounts.h"
 #include "sys/sock.h"
@@ -238,6 +239,8 @@ fill(struct loopdev_job *job, const struct porter_place *place, const struct por
 	job->is_forced = q->is_forced;
 	job->is_lost = q->is_lost;
 	job->group = place->group;
+	job->kept = place->kept;
+	job->may_adopt = loopadopt_has(&place->kept, q->session);
 	if (q->op == PORTER_SWEEP)
 		(void)snprintf(job->file, sizeof job->file, "%s/", place->base); /* fits */
 	else

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "export/loopdev.h"
 #include "export/porter_wire.h"
 
 /* Descriptors: the way back, the directory of mounts, and for AGAIN a connection. */
@@ -21,6 +22,7 @@ struct porter_place {
 	/* Loop devices to ask about (USERS), or to be taken out of what there is (TIDY). */
 	const int *numbers;
 	size_t n_numbers;
+	struct loopdev_kept kept; /* mounts that the driver takes over */
 };
 
 /* A number's digits and "c1t0d0" only: nothing that leads elsewhere. */

@@ -56,7 +56,8 @@ struct porter {
 	size_t n_made, made_room;
 	int *free; /* what SWEEP found */
 	size_t n_free, free_room;
-	double tokens; /* questions that may be read now */
+	struct loopdev_kept kept; /* mounts that were there when it began, and go on */
+	double tokens;            /* questions that may be read now */
 	struct timespec since;
 };
 
@@ -215,7 +216,7 @@ check(struct porter *p, const struct porter_question *q, int fd, const char **re
 static _Noreturn void
 run_job(const struct porter *p, const struct porter_question *q, int back, int fuse)
 {
-	struct porter_place place = { p->base, p->real, p->pid, p->free, p->n_free };
+	struct porter_place place = { p->base, p->real, p->pid, p->free, p->n_free, p->kept };
 	int *numbers = NULL;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != p->pid)
@@ -404,7 +405,7 @@ prepare(struct porter *p, int channel, char *note)
 }
 
 _Noreturn void
-porter_serve(int channel, const char *base)
+porter_serve(int channel, const char *base, const struct loopdev_kept *kept)
 {
 	struct porter *p = calloc(1, sizeof *p);
 	struct porter_answer hello = { .kind = PORTER_LAST };
@@ -412,6 +413,7 @@ porter_serve(int channel, const char *base)
 	if (p == NULL)
 		_exit(1);
 	p->base = base;
+	p->kept = *kept;
 	p->tokens = PORTER_BURST;
 	clock_gettime(CLOCK_MONOTONIC, &p->since);
 	for (unsigned i = 0; i < JOBS; i++)

@@ -14,6 +14,8 @@
 #ifndef EXPORT_PORTER_SERVE_H
 #define EXPORT_PORTER_SERVE_H
 
+#include "export/loopdev.h"
+
 /* Jobs at once: mounts (one a worker's mounter), and loop devices (as loopdev.h has threads). */
 #define PORTER_MOUNT_JOBS 64
 #define PORTER_LOOP_JOBS  LOOPDEV_THREADS
@@ -23,8 +25,9 @@
 
 /*
  * Serve the other end of `channel`, until that is closed.  First, one answer of id 0: what could
- * not be given up, or with a result that is not 0 why it cannot serve.
+ * not be given up, or with a result that is not 0 why it cannot serve.  `kept`: as for
+ * porter_start().
  */
-_Noreturn void porter_serve(int channel, const char *base);
+_Noreturn void porter_serve(int channel, const char *base, const struct loopdev_kept *kept);
 
 #endif

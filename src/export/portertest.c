@@ -17,6 +17,8 @@
 #include "export/porter_serve.h"
 #include "sys/sock.h"
 
+static const struct loopdev_kept none = { NULL, 0 };
+
 /* ---- the porter ---- */
 
 void
@@ -29,7 +31,7 @@ portertest_start(struct portertest *f, const char *base)
 	assert_true(f->pid >= 0);
 	if (f->pid == 0) {
 		close(pair[0]);
-		porter_serve(pair[1], base);
+		porter_serve(pair[1], base, &none);
 	}
 	close(pair[1]);
 	f->fd = pair[0];

@@ -181,6 +181,26 @@ a_device_that_does_not_come_is_a_removed_one(void **state)
 }
 
 static void
+who_has_waited_long_enough_has_an_error_and_the_device_may_come_all_the_same(void **state)
+{
+	struct fusetaketest t;
+	pid_t user = leave_one_behind(&t);
+
+	(void)state;
+	assert_int_equal(fusetaketest_serve(&t, 0), 0);
+	atomic_store(&t.s->stop, true);
+	fusetaketest_await_value(&t.s->received[FUSE_WRITE], 1);
+	fusetaketest_overdue(&t);
+	assert_int_equal(fusetaketest_user_end(user), EIO);
+	/* Who comes now does not wait. */
+	assert_int_equal(fusetaketest_user_end(fusetaketest_user(&t, open_and_read, 0)), EIO);
+	fusetaketest_add(&t, 0);
+	assert_int_equal(fusetaketest_user_end(fusetaketest_user(&t, open_and_read, 0)), 0);
+	assert_int_equal(fusetaketest_user_end(fusetaketest_user(&t, inode_is_not_2, 0)), WRONG);
+	fusetaketest_end(&t);
+}
+
+static void
 an_inode_number_that_is_known_is_no_other_devices(void **state)
 {
 	struct fusetaketest t;
@@ -546,6 +566,8 @@ main(void)
 		cmocka_unit_test(a_request_waits_for_its_device_and_others_do_not),
 		cmocka_unit_test(openers_of_a_device_are_known_when_it_is_there),
 		cmocka_unit_test(a_device_that_does_not_come_is_a_removed_one),
+		cmocka_unit_test(
+		    who_has_waited_long_enough_has_an_error_and_the_device_may_come_all_the_same),
 		cmocka_unit_test(an_inode_number_that_is_known_is_no_other_devices),
 		cmocka_unit_test(who_waits_for_a_device_has_an_error_when_it_stops),
 		cmocka_unit_test(what_finds_no_room_to_wait_waits_in_the_kernel),

@@ -85,6 +85,8 @@ jobs_of(const struct portertest *f, pid_t *ret_last)
 	return n;
 }
 
+static const struct loopdev_kept none = { NULL, 0 };
+
 /* ---- mounts ---- */
 
 static void
@@ -346,7 +348,8 @@ driver_whose_porter_dies(const char *base)
 	FILE *file;
 	int pid = 0;
 
-	if (porter_is_there() || porter_start(base, note, sizeof note) < 0 || !porter_is_there())
+	if (porter_is_there() || porter_start(base, &none, note, sizeof note) < 0 ||
+	    !porter_is_there())
 		return 1;
 	snprintf(path, sizeof path, "%s/elsewhere", base);
 	if (porter_mount(path) != -EINVAL || porter_mount("/etc") != -EINVAL)

@@ -57,9 +57,9 @@ def own_fuse():
 
 
 class Initiator:
-    """user: run the driver, the daemons and the commands as this ordinary user."""
+    """user: run the driver, the daemons and the commands as this ordinary user.  held: its disks outlive its driver."""
 
-    def __init__(self, name="root", user=None):
+    def __init__(self, name="root", user=None, held=False):
         tree.make(BUILD)
         self.dir = os.path.join(box.directory(), name)
         self.root = self.dir
@@ -74,6 +74,7 @@ class Initiator:
         log = os.path.join(box.directory(), name + ".log")
         self.driver = self.daemon("iscsi_driverd", log)
         self.iswd = self.daemon("iswd", log)
+        self.holder = self.daemon("iscsi_holderd", log) if held else None
         self.helpers = {}  # daemons that were asked for with start_daemon(), by name
         self.log = log
 
@@ -95,10 +96,16 @@ class Initiator:
     # -- the driver and its daemons --------------------------------------------------------------------------------------
 
     def start(self):
+        if self.holder:
+            self.start_holder()
         self.driver.start()
         proc.wait_for("the driver to answer", self.answers)
         self.start_daemon("iswd")
         return self
+
+    def start_holder(self):
+        self.holder.start()
+        proc.wait_for("iscsi_holderd to be ready", lambda: self.command("iscsi_holderd", "--status", ok=None).code == 0)
 
     def restart_driver(self):
         """After a kill: iswd comes back by itself."""
@@ -129,7 +136,7 @@ class Initiator:
         return any(d["name"] == name and d["running"] for d in self.request("driver.status")["daemons"])
 
     def all(self):
-        return [self.driver, self.iswd] + list(self.helpers.values())
+        return [self.driver, self.iswd] + list(self.helpers.values()) + ([self.holder] if self.holder else [])
 
     def stop(self):
         """Ends everything the gentle way; a program that does not end, or ends badly (a leak, too), fails the test."""

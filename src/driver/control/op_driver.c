@@ -10,7 +10,9 @@
 #include "driver/iscsial/shutdown.h"
 #include "driver/iscsial/stop.h"
 #include "driver/iscsial/usage.h"
+#include "export/holding.h"
 #include "ipc/helper.h"
+#include "sys/log.h"
 
 static const struct {
 	const char *name, *description;
@@ -157,6 +159,35 @@ stop_counted(void *user)
 	else
 		shutdown_hold_all(l->d, stop_or_refuse, l);
 	json_decref(in_use);
+}
+
+/* NULL: a successor can go on with all that is here. */
+static const char *
+why_not_handed_over(const struct driver *d)
+{
+	if (d->is_stopping)
+		return "the driver is being stopped";
+	if (!d->disks_cfg.export->can_hand_over())
+		return "this kernel does not send again what was not answered; Linux 6.9 does";
+	if (d->disks_cfg.holding == NULL || !holding_is_whole(d->disks_cfg.holding))
+		return "iscsi_holderd does not run, so nobody would keep the disks meanwhile";
+	return NULL;
+}
+
+void
+op_driver_hand_over(struct driver *d, struct ipc_call *call)
+{
+	const char *why = why_not_handed_over(d);
+
+	if (why != NULL) {
+		ipc_call_error(call, IPC_ERR_BUSY, why,
+		    "stop it when its disks are not in use, and start it again", NULL);
+		return;
+	}
+	log_note("ends, and leaves its disks to the next driver");
+	ipc_call_reply(call, NULL);
+	d->is_handing_over = true;
+	loop_stop(d->loop);
 }
 
 void

@@ -156,6 +156,7 @@ struct mail_show_row {
 	struct lu_info info;
 	char name[32];
 	bool may_adopt; /* where another unit stands there now: nobody has the device installed */
+	bool is_remembered; /* it is the one that stood there when that was written down last */
 	struct fault fault; /* the answer: not shown */
 };
 struct mail_show {
@@ -172,6 +173,7 @@ struct mail_hide {
 
 struct mail_openers_row {
 	uint32_t lun;
+	char name[32];
 	unsigned openers; /* the answer */
 };
 /* What becomes of later openers: nothing, they are refused from now on, or not any more. */

@@ -257,6 +257,7 @@ make(struct work *w, struct node *n)
 		return;
 	}
 	w->job.block_bytes = n->info->capacity.block_bytes;
+	w->job.may_adopt = devfile_goes_on(w->d, n);
 	n->attaching = w;
 	list_push_back(&w->d->devfiles->works, &w->link);
 	run(w, LOOPDEV_ATTACH, attached);

@@ -24,10 +24,12 @@ typedef void devfile_done(void *user, const struct devfile_result *r);
 
 /*
  * Before anything is served: removes the links and frees the loop devices that
- * an earlier driver left on this root's disks.  Runs the driver's loop for as
- * long as that takes, within a bound.  False with *ret_fault.
+ * an earlier driver left on this root's disks, but for those that go on.  Runs the driver's loop
+ * for as long as that takes, within a bound.  False with *ret_fault.
  */
 bool devfile_start(struct driver *d, struct fault *ret_fault);
+/* Is it of a session whose mount an earlier driver left for this one? */
+bool devfile_goes_on(const struct driver *d, const struct node *n);
 /* No work may be outstanding. */
 void devfile_end(struct driver *d);
 /* Make the files of a shown disk and remember it; `anew`: also where they exist. */

@@ -75,7 +75,8 @@ devlink_are_there(const struct driver *d, const struct node *n)
 }
 
 bool
-devlink_drop_all(const char *dir, struct fault *ret_fault)
+devlink_drop_all(const char *dir, bool (*is_kept)(const char *name, void *user), void *user,
+    struct fault *ret_fault)
 {
 	DIR *d = opendir(dir);
 	struct dirent *e;
@@ -84,7 +85,7 @@ devlink_drop_all(const char *dir, struct fault *ret_fault)
 
 	while (err == 0 && (e = readdir(d)) != NULL)
 		if (readlinkat(dirfd(d), e->d_name, to, sizeof to) >= 0 &&
-		    unlinkat(dirfd(d), e->d_name, 0) != 0)
+		    !is_kept(e->d_name, user) && unlinkat(dirfd(d), e->d_name, 0) != 0)
 			err = errno;
 	if (d != NULL)
 		closedir(d);

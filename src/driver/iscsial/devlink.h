@@ -16,9 +16,10 @@ void devlink_drop(const struct driver *d, const struct node *n);
 /* Has the disk both? */
 bool devlink_are_there(const struct driver *d, const struct node *n);
 /*
- * Those of an earlier run: until its disk is there, a name leads nowhere rather
- * than to another disk.  False with *ret_fault.
+ * Those of an earlier run, but for what is_kept(): until its disk is there, a name leads
+ * nowhere rather than to another disk.  False with *ret_fault.
  */
-bool devlink_drop_all(const char *dir, struct fault *ret_fault);
+bool devlink_drop_all(const char *dir, bool (*is_kept)(const char *name, void *user), void *user,
+    struct fault *ret_fault);
 
 #endif

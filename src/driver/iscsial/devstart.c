@@ -7,6 +7,9 @@
 #include "driver/iscsial/devfile.h"
 #include "driver/iscsial/devfile_impl.h"
 #include "driver/iscsial/devlink.h"
+#include "driver/iscsial/tree.h"
+#include "export/holding.h"
+#include "export/loopadopt.h"
 #include "sys/log.h"
 
 /* How long a start waits until what an earlier run left is given back. */
@@ -77,6 +80,7 @@ sweep(struct driver *d)
 	struct devfiles *f = d->devfiles;
 
 	f->sweep = (struct loopdev_job){ .what = LOOPDEV_SWEEP, .done = swept, .user = d };
+	f->sweep.kept = f->kept;
 	(void)snprintf(f->sweep.file, sizeof f->sweep.file, "%s/",
 	    d->paths.disks); /* paths_init() sees to it that this fits */
 	f->loop = d->loop;
@@ -88,14 +92,31 @@ sweep(struct driver *d)
 }
 
 bool
+devfile_goes_on(const struct driver *d, const struct node *n)
+{
+	return loopadopt_has(&d->devfiles->kept, n->path.part[HWPATH_AT_SESSION - 1]);
+}
+
+static bool
+is_link_of_one(const char *name, void *user)
+{
+	const struct driver *d = user;
+	const struct node *n = tree_find_name(d->tree, name);
+
+	return n != NULL && n->is_installed && devfile_goes_on(d, n);
+}
+
+bool
 devfile_start(struct driver *d, struct fault *ret_fault)
 {
 	struct devfiles *f = d->devfiles = call_alloc(sizeof *f);
 
 	list_init(&f->closing);
 	list_init(&f->works);
-	if (!devlink_drop_all(d->paths.dsk, ret_fault) ||
-	    !devlink_drop_all(d->paths.rdsk, ret_fault))
+	if (d->disks_cfg.holding != NULL)
+		f->kept.names = holding_left(d->disks_cfg.holding, &f->kept.n);
+	if (!devlink_drop_all(d->paths.dsk, is_link_of_one, d, ret_fault) ||
+	    !devlink_drop_all(d->paths.rdsk, is_link_of_one, d, ret_fault))
 		return false;
 	if (loopdev_check(f->no_loop, sizeof f->no_loop) != 0)
 		log_info("disks have no block devices: %s", f->no_loop);

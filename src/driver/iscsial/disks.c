@@ -1,36 +1,12 @@
-#include "driver/iscsial/disks.h"
-
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cut.h"
 #include "driver/call.h"
+#include "driver/iscsial/disks_impl.h"
 #include "sys/log.h"
-
-struct disk {
-	struct list link; /* disks.all */
-	struct disks *owner;
-	struct lu *lu;
-	bool is_exported; /* else it only waits to be idle */
-	struct mail_unit *note;
-	bool is_due, is_changed; /* of the note: something happened while it was away */
-	bool is_gone, is_back, is_new, is_let_go; /* and to its file */
-	char why_gone[160];
-};
-
-struct disks {
-	struct nexus *x;
-	const struct disks_cfg *cfg;
-	char dir[PATH_MAX];
-	struct export *export; /* NULL: it has not been started, or has stopped */
-	bool is_up, is_stopping;
-	struct list shows; /* mail_show: they wait for the exporter */
-	struct list all;
-	uint64_t failed_before; /* I/Os that failed offline, of counts that are gone */
-};
 
 static struct disk *
 find(const struct disks *d, uint32_t lun)
@@ -208,6 +184,7 @@ export_started(void *user, int err)
 	struct fault why = { 0 };
 
 	d->is_up = err == 0;
+	disks_held_started(d, err);
 	if (err < 0) {
 		d->export = NULL;
 		set_start_fault(d, err, &why);
@@ -279,6 +256,8 @@ static const struct export_events export_events = {
 	.gone = export_gone,
 	.back = export_back,
 	.let_go = export_let_go,
+	.hold = disks_hold,
+	.drop = disks_drop,
 	.stopped = export_stopped,
 };
 
@@ -307,6 +286,7 @@ show_new(struct disks *d, struct mail_show_row *row)
 
 	if (!start_export(d, &row->fault))
 		return;
+	disks_held_admit(d, row);
 	k = call_alloc(sizeof *k);
 	k->owner = d;
 	k->lu = lu_new(session_path(s), &row->info, row->name, &lu_ops, k);
@@ -404,8 +384,10 @@ disks_take_openers(void *owner, struct mail *m)
 	for (size_t i = 0; i < q->n; i++) {
 		const struct disk *k = find(d, q->rows[i].lun);
 
-		if (k == NULL)
+		if (k == NULL) {
+			q->rows[i].openers = disks_held_openers(d, q->rows[i].name);
 			continue;
+		}
 		q->rows[i].openers = d->cfg->export->openers(d->export, lu_blk(k->lu));
 		if (q->seal != OPENERS_COUNT)
 			d->cfg->export->seal(d->export, lu_blk(k->lu), q->seal == OPENERS_SEAL);
@@ -441,6 +423,7 @@ begin(struct nexus *x, const void *cfg)
 	list_init(&d->shows);
 	(void)snprintf(d->dir, sizeof d->dir, "%s/%u", d->cfg->dir,
 	    nexus_cfg(x)->instance); /* paths_init() sees to it that this fits */
+	disks_held_begin(d, &export_events);
 	return d;
 }
 
@@ -481,6 +464,7 @@ empty(void *user)
 static void
 end(void *user)
 {
+	disks_held_end(user);
 	free(user);
 }
 

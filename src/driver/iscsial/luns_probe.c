@@ -92,7 +92,8 @@ claim_above(struct visit *v, const struct hwpath *path, enum registry_class clas
 
 /* A unit at its place, held against what the registry remembers. */
 enum standing {
-	STANDING_RIGHT,   /* it is the one that is remembered, or none is */
+	STANDING_RIGHT,   /* it is the one that is remembered */
+	STANDING_ASSUMED, /* none is remembered, but one is installed */
 	STANDING_NEW,     /* nobody has an old one installed, if there was one */
 	STANDING_WRONG,   /* another one, and the old one is installed */
 	STANDING_UNKNOWN, /* that cannot be told now: nothing changes */
@@ -106,7 +107,7 @@ compare(struct visit *v, const struct node *n, const struct lu_info *info)
 	int err = registry_identity_get(v->d->reg, n->hw_path, &known);
 
 	if (err == -ENOENT)
-		return n->is_installed ? STANDING_RIGHT : STANDING_NEW;
+		return n->is_installed ? STANDING_ASSUMED : STANDING_NEW;
 	if (err != 0) {
 		fail_registry(v, n->hw_path);
 		return STANDING_UNKNOWN;
@@ -384,6 +385,7 @@ add_row(struct mail_show *show, struct node *n, const struct lu_info *info, enum
 	n->is_showing = true;
 	row->info = *info;
 	row->may_adopt = standing == STANDING_NEW;
+	row->is_remembered = standing == STANDING_RIGHT;
 	cut_copy(row->name, sizeof row->name, n->name);
 }
 

@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/cut.h"
 #include "base/fanout.h"
 #include "driver/call.h"
 #include "driver/iscsi/wanted.h"
+#include "driver/iscsial/devfile.h"
 #include "driver/iscsial/luns.h"
 #include "export/loopdev.h"
 #include "sys/log.h"
@@ -71,7 +73,7 @@ is_used(const struct node *n)
 {
 	unsigned ours = n->loop != TREE_NO_LOOP || n->attaching != NULL;
 
-	return n->is_shown && (n->openers > ours || (n->loop != TREE_NO_LOOP && n->is_loop_used));
+	return n->openers > ours || (n->is_shown && n->loop != TREE_NO_LOOP && n->is_loop_used);
 }
 
 static void
@@ -145,8 +147,10 @@ usage_question(const struct driver *d, uint32_t instance, enum mail_openers_seal
 	for (size_t i = from; i < to; i++) {
 		const struct node *node = d->tree->nodes[i];
 
-		if (node->kind == TREE_LUN && node->is_shown)
-			q->rows[q->n++].lun = node->lun;
+		if (node->kind != TREE_LUN || (!node->is_shown && !devfile_goes_on(d, node)))
+			continue;
+		q->rows[q->n].lun = node->lun;
+		cut_copy(q->rows[q->n++].name, sizeof q->rows->name, node->name);
 	}
 	if (q->n > 0)
 		return q;

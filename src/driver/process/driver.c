@@ -23,6 +23,7 @@
 #include "driver/iscsial/luns.h"
 #include "driver/iscsial/stop.h"
 #include "driver/iscsial/usage.h"
+#include "export/holding.h"
 #include "export/loopdev.h"
 #include "export/porter.h"
 #include "ipc/helper.h"
@@ -234,6 +235,30 @@ open_known(struct driver *d)
 	registry_targets_free(list, n);
 }
 
+/* What was held of sessions that are there no more ends; the rest is held on. */
+static bool
+drop_unknown(struct driver *d, struct fault *ret_fault)
+{
+	struct holding *h = d->disks_cfg.holding;
+	size_t n;
+	const uint32_t *left;
+	int err;
+
+	if (h == NULL)
+		return true;
+	left = holding_left(h, &n);
+	for (size_t i = 0; i < n; i++)
+		if (wanted_find(d, left[i]) == NULL) {
+			log_warn("session %u is not there any more: its disks end", left[i]);
+			holding_drop(h, left[i]);
+		}
+	err = holding_watch(h, d->loop);
+	if (err < 0)
+		fault_set(ret_fault, FAULT_INTERNAL, "raise the limit of open files",
+		    "cannot watch iscsi_holderd: %s", strerror(-err));
+	return err == 0;
+}
+
 static bool
 start_loop(struct driver *d, const char *export, struct fault *ret_fault)
 {
@@ -288,7 +313,7 @@ driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fa
 		return false;
 	open_events(d, cfg->is_level_given);
 	open_known(d);
-	return true;
+	return drop_unknown(d, ret_fault);
 }
 
 /* ---- the end ---- */
@@ -302,6 +327,14 @@ stop_iothreads(struct driver *d)
 	for (unsigned i = 0; i < d->n_iothreads; i++)
 		is_clean &= iothread_stop(d->iothreads[i]);
 	return is_clean;
+}
+
+void
+driver_hand_over(struct driver *d)
+{
+	keeper_flush(d->keeper);
+	control_close(d);
+	(void)event_log_close(d->events);
 }
 
 void
@@ -332,6 +365,8 @@ driver_fini(struct driver *d)
 	if (!event_log_close(d->events))
 		return;
 	loopdev_free(d->loopdev);
+	holding_unwatch(d->disks_cfg.holding);
+	holding_free(d->disks_cfg.holding);
 	porter_end();
 	loop_free(d->loop);
 }

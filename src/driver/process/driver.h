@@ -19,5 +19,10 @@ struct driver_cfg {
 bool driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fault);
 /* After the loop has ended. */
 void driver_fini(struct driver *d);
+/*
+ * Instead, where is_handing_over: what is to be remembered is, and whoever asked has his answer.
+ * Workers go on serving disks until the process ends, which is to follow at once.
+ */
+void driver_hand_over(struct driver *d);
 
 #endif

@@ -18,6 +18,7 @@
 #include "driver/iscsial/stop.h"
 #include "driver/iscsial/usage.h"
 #include "driver/process/driver.h"
+#include "export/holding.h"
 #include "export/porter.h"
 #include "ipc/client.h"
 #include "ipc/codec.h"
@@ -39,7 +40,7 @@
 
 struct options {
 	const char *root, *export;
-	bool foreground, stop, force, status;
+	bool foreground, stop, force, hand_over, status;
 	long workers;
 	enum log_level level; /* NOT_GIVEN: the administrator's (iscsiutil -b), or the default */
 };
@@ -167,13 +168,33 @@ confine(struct process *p)
 	return err;
 }
 
+/* What a driver before this one left.  False: it was said why that is not known. */
+static bool
+take_held(struct process *p)
+{
+	int err = holding_new(p->driver.paths.holder_sock, &p->driver.disks_cfg.holding);
+
+	if (err < 0)
+		daemon_failed(&p->daemon, PROGRAM,
+		    "iscsi_holderd does not tell what it holds: %s. Next: iscsi_holderd --stop, "
+		    "where "
+		    "no disk is in use, and start both anew",
+		    strerror(-err));
+	return err == 0;
+}
+
 /* With what it inherits of prepare(), and as long as nothing is parsed.  False: it was said why
  * not. */
 static bool
 start_porter(struct process *p)
 {
 	char note[CONFINE_NOTE_BYTES];
-	int err = geteuid() == 0 ? porter_start(p->driver.paths.disks, note, sizeof note) : 0;
+	struct loopdev_kept kept;
+	int err = 0;
+
+	kept.names = holding_left(p->driver.disks_cfg.holding, &kept.n);
+	if (geteuid() == 0)
+		err = porter_start(p->driver.paths.disks, &kept, note, sizeof note);
 
 	if (err < 0)
 		daemon_failed(&p->daemon, PROGRAM,
@@ -239,7 +260,7 @@ serve(struct process *p, const struct options *o)
 		return INSTANCE_EXIT_FAILED;
 	}
 	prepare();
-	if (!start_porter(p) || confine(p) < 0)
+	if (!take_held(p) || !start_porter(p) || confine(p) < 0)
 		return INSTANCE_EXIT_FAILED;
 	/* Before the first worker: none of them may ever wait for who reads the log. */
 	err = log_start_thread();
@@ -265,6 +286,12 @@ serve(struct process *p, const struct options *o)
 	}
 	if (err != 0)
 		log_err("cannot wait for events: %s", strerror(-err));
+	/* The lock of the pid file is let go with the last thread, not before: there is one driver.
+	 */
+	if (p->driver.is_handing_over) {
+		driver_hand_over(&p->driver);
+		_exit(INSTANCE_EXIT_HANDED_OVER);
+	}
 	(void)daemon_notify("STOPPING=1"); /* nobody may be listening */
 	driver_fini(&p->driver);
 	log_note(PROGRAM " ends");
@@ -336,8 +363,9 @@ print_in_use(const struct paths *paths, const struct ipc_error *e)
 	}
 }
 
+/* `args`: taken. */
 static int
-ask_to_stop(const struct paths *paths, bool is_forced)
+ask(const struct paths *paths, enum ipc_op op, json_t *args, const char *not_done)
 {
 	struct ipc_error e = { 0 };
 	struct ipc_client *c;
@@ -345,18 +373,18 @@ ask_to_stop(const struct paths *paths, bool is_forced)
 	int ret = INSTANCE_EXIT_OK;
 
 	if (ipc_connect(paths->dev_iscsi, &c, &e) == 0) {
-		if (ipc_request(c, IPC_OP_driver_stop, json_pack("{s:b}", "force", is_forced), NULL,
-			NULL, &result, &e) != 0)
+		if (ipc_request(c, op, args, NULL, NULL, &result, &e) != 0)
 			ret = e.code == IPC_ERR_BUSY     ? INSTANCE_EXIT_BUSY
 			      : e.code == IPC_ERR_DENIED ? INSTANCE_EXIT_DENIED
 							 : INSTANCE_EXIT_FAILED;
 		json_decref(result);
 		ipc_client_free(c);
 	} else {
+		json_decref(args);
 		ret = INSTANCE_EXIT_FAILED;
 	}
 	if (ret != INSTANCE_EXIT_OK) {
-		fprintf(stderr, PROGRAM ": not stopped: %.*s. Next: %.*s.\n", stem(e.message),
+		fprintf(stderr, PROGRAM ": %s: %.*s. Next: %.*s.\n", not_done, stem(e.message),
 		    e.message, stem(e.next), e.next);
 		print_in_use(paths, &e);
 	}
@@ -364,8 +392,9 @@ ask_to_stop(const struct paths *paths, bool is_forced)
 	return ret;
 }
 
+/* Ask it to end, and wait until it has. */
 static int
-stop(const struct paths *paths, bool is_forced)
+end(const struct paths *paths, const struct options *o)
 {
 	pid_t pid = daemon_pid_owner(paths->driver_pid);
 	struct pollfd gone = { .fd = -1, .events = POLLIN };
@@ -380,7 +409,9 @@ stop(const struct paths *paths, bool is_forced)
 		    strerror(pid < 0 ? -pid : errno));
 		return INSTANCE_EXIT_FAILED;
 	}
-	ret = ask_to_stop(paths, is_forced);
+	ret = o->hand_over ? ask(paths, IPC_OP_driver_hand_over, NULL, "not handed over")
+			   : ask(paths, IPC_OP_driver_stop, json_pack("{s:b}", "force", o->force),
+				 "not stopped");
 	if (ret == INSTANCE_EXIT_OK && poll(&gone, 1, STOP_PATIENCE_MS) != 1) {
 		fprintf(stderr, PROGRAM ": pid %d has not ended after %d seconds\n", (int)pid,
 		    STOP_PATIENCE_MS / 1000);
@@ -425,6 +456,9 @@ main(int argc, char **argv)
 		    "use" },
 		{ 0, "force", OPT_FLAG, &o.force, NULL,
 		    "with --stop: also while a disk is in use" },
+		{ 0, "hand-over", OPT_FLAG, &o.hand_over, NULL,
+		    "end the one that runs, and leave its disks to the one that is started next; "
+		    "refused (8) where that could not go on with them" },
 	};
 	const struct opt_program program = { .name = PROGRAM,
 		.summary = "the iSCSI driver: sessions, disks and their control",
@@ -454,8 +488,8 @@ main(int argc, char **argv)
 				 : LOG_LVL_ERR);
 	if (o.status)
 		ret = instance_status(PROGRAM, p.driver.paths.driver_pid);
-	else if (o.stop)
-		ret = stop(&p.driver.paths, o.force);
+	else if (o.stop || o.hand_over)
+		ret = end(&p.driver.paths, &o);
 	else
 		ret = run(&p, &o);
 	paths_fini(&p.driver.paths);

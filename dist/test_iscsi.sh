@@ -26,6 +26,7 @@ while [ $# -gt 0 ]; do
 	--root) root=${FAKE_ROOT:-$2}; shift ;;
 	--force) force=1 ;;
 	--stop) action=stop ;;
+	--hand-over) action=hand_over ;;
 	--status) action=status ;;
 	--foreground) action=foreground ;;
 	--version) action=version ;;
@@ -56,10 +57,16 @@ foreground)
 	echo "run $name" >>"$root/log"
 	[ ! -e "$root/$name.broken" ] || exit 1
 	trap 'exit 0' TERM
+	trap 'exit 10' USR1
 	sleep 1000 &
 	echo $! >>"$root/sleepers"
 	echo $$ >"$root/$name.up"
 	wait ;;
+hand_over)
+	echo "hand over $name" >>"$root/log"
+	[ ! -e "$root/$name.refuses" ] || { echo "this kernel is too old"; exit 8; }
+	[ ! -e "$root/$name.signal" ] || kill -USR1 "$(cat "$root/$name.up")"
+	rm -f "$root/$name.up" ;;
 stop)
 	echo "stop $name$force" >>"$root/log"
 	[ ! -e "$root/$name.hangs" ] || exec sleep 1000
@@ -74,6 +81,13 @@ install_fakes()
 {
 	rm -rf "$bin" "$tmp/root"
 	mkdir "$bin" "$tmp/root"
+	for p in "$@"; do
+		cp "$tmp/fake" "$bin/$p"
+	done
+}
+
+install_more()
+{
 	for p in "$@"; do
 		cp "$tmp/fake" "$bin/$p"
 	done
@@ -150,6 +164,27 @@ want 8 "stop iscsi_driverd," stop
 says "c1t0d0 (/dev/loop0)"
 want 8 "stop iscsi_driverd," restart
 want 0 "stop iscsi_driverd1,stop iradd,stop iscsi_resolvd,stop iswd," stop --force
+
+echo "# the holder comes before the driver and goes after everything; with it a restart stops nothing"
+install_fakes iscsi_driverd iscsi_holderd iswd
+mkdir -p "$tmp/root/run/openisw"
+want 0 "start iscsi_holderd,start iscsi_driverd,start iswd," start
+for p in iscsi_driverd iscsi_holderd iswd; do up $p; done
+# What a fake has started runs no longer than the script: the last two are that.
+want 0 "hand over iscsi_driverd,start iscsi_driverd,stop iswd,start iswd,start iscsi_driverd,start iswd," restart
+for p in iscsi_driverd iswd; do up $p; done
+touch "$tmp/root/iscsi_driverd.busy"
+want 0 "hand over iscsi_driverd,start iscsi_driverd,stop iswd,start iswd,start iscsi_driverd,start iswd," restart
+for p in iscsi_driverd iswd; do up $p; done
+touch "$tmp/root/iscsi_driverd.refuses"
+want 8 "hand over iscsi_driverd,stop iscsi_driverd," restart
+says "this kernel is too old"
+rm "$tmp/root/iscsi_driverd.busy"
+want 0 "hand over iscsi_driverd,stop iscsi_driverd,stop iswd,stop iscsi_holderd,start iscsi_holderd,start iscsi_driverd,start iswd," restart
+touch "$tmp/root/iscsi_holderd.broken"
+rm -f "$tmp/root/iscsi_holderd.up"
+for p in iscsi_driverd iswd; do up $p; done
+want 0 "stop iscsi_driverd,stop iswd,start iscsi_holderd,start iscsi_driverd,start iswd," restart
 
 echo "# what does not start"
 install_fakes iscsi_driverd iswd iradd
@@ -286,6 +321,22 @@ says "iswd ended (exit status 137)"
 says "everything has ended"
 grep -q "ended (exit status 0)" "$tmp/out" && { echo "FAIL: what was stopped was missed"; failed=1; }
 runs_of iswd 3 && { echo "FAIL: what was stopped was started again"; failed=1; }
+
+echo "# supervised: a restart is the supervisor's"
+mkdir -p "$tmp/root/run/openisw"
+install_more iscsi_holderd
+touch "$tmp/root/iscsi_holderd.signal"
+"$iscsi" supervise --root "$tmp/root" >"$tmp/out" 2>&1 &
+supervisor=$!
+until_true runs_of iswd 3
+until_true test -s "$tmp/root/run/openisw/iscsi.supervisor"
+"$iscsi" restart --root "$tmp/root" >"$tmp/restarted" 2>&1 || { cat "$tmp/restarted"; failed=1; }
+grep -q "iscsi_driverd was started again" "$tmp/restarted" && grep -q "iswd was started again" "$tmp/restarted" ||
+	{ echo "FAIL: a supervised restart"; cat "$tmp/restarted" "$tmp/root/log"; failed=1; }
+"$iscsi" stop --root "$tmp/root" >/dev/null || { echo "FAIL: stopping the supervised"; failed=1; }
+wait $supervisor || { echo "FAIL: the supervisor's exit status is $?"; failed=1; }
+[ ! -e "$tmp/root/run/openisw/iscsi.supervisor" ] || { echo "FAIL: the supervisor is still named"; failed=1; }
+rm "$bin/iscsi_holderd"
 
 echo "# the supervisor's own end is everybody's"
 "$iscsi" supervise --root "$tmp/root" >"$tmp/out" 2>&1 &

@@ -13,7 +13,7 @@ import tap  # noqa: E402 (found by the line above)
 
 UNITS = sys.argv[1]
 DAEMONS = ("iswd", "iscsi_resolvd", "islpd", "iradd")
-PROGRAMS = ("iscsi_driverd",) + DAEMONS
+PROGRAMS = ("iscsi_driverd", "iscsi_holderd") + DAEMONS
 # "systemd-analyze security" may say at most 3.0, but for the one that must have no mount namespace.
 EXPOSURE = {"iscsi_driverd.service": 4.7}
 # Each of these gives a service a mount namespace of its own, in which its mounts stay.
@@ -94,6 +94,8 @@ with tap.script() as t:
         assert "network-online.target" not in words(driver, "Unit", "After"), "the first phase is before the network"
         for d in DAEMONS:
             assert "iscsi_driverd.service" in words(units[d + ".service"], "Unit", "After"), d
+        # What keeps disks outlives what shows them, and does not go with it.
+        assert "iscsi_holderd.service" in words(driver, "Unit", "After") and "iscsi_holderd.service" in words(driver, "Unit", "Wants")
         assert "network-online.target" in words(scan, "Unit", "Wants")
         assert set(words(scan, "Unit", "After")) >= {p + ".service" for p in PROGRAMS} | {"network-online.target"}
         assert one(scan, "Service", "Type") == "oneshot"

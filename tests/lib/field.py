@@ -78,11 +78,11 @@ def block(text, length=BLOCK):
 
 
 @contextlib.contextmanager
-def initiator(t, **limits):
-    """One with a root of its own.  limits: ReplacementTimeout=5, ..."""
+def initiator(t, held=False, **limits):
+    """One with a root of its own.  held: its disks outlive its driver.  limits: ReplacementTimeout=5, ..."""
     if not have_fuse():
         raise tap.Skip("no /dev/fuse here")
-    with Initiator("root%d" % len(t.logs)) as made:
+    with Initiator("root%d" % len(t.logs), held=held) as made:
         t.show_on_failure(made)
         for key, seconds in limits.items():
             made.command("iscsiutil", "-t", key, seconds)
@@ -90,9 +90,9 @@ def initiator(t, **limits):
 
 
 @contextlib.contextmanager
-def world(t, *targets, **limits):
+def world(t, *targets, held=False, **limits):
     """An initiator that has scanned these targets."""
-    with initiator(t, **limits) as made:
+    with initiator(t, held, **limits) as made:
         made.discover(*targets)
         yield made
 

@@ -107,6 +107,12 @@ class Initiator:
         self.holder.start()
         proc.wait_for("iscsi_holderd to be ready", lambda: self.command("iscsi_holderd", "--status", ok=None).code == 0)
 
+    def has_holder(self):
+        """Whether the driver's holder has all that is to be held: what it says when it is given back."""
+        with open(self.log, errors="replace") as f:
+            text = f.read()
+        return text.rfind("iscsi_holderd is there again") >= text.rfind("iscsi_holderd has ended")
+
     def restart_driver(self):
         """After a kill: iswd comes back by itself."""
         self.driver.start()

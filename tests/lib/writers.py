@@ -24,6 +24,7 @@ class Writer(threading.Thread):
         self.path, self.until = path, until
         self.stamp = {}
         self.writes = self.reads = 0
+        self.worst = 0.0  # seconds that one of them took
         self.error = None
 
     def content(self, block, stamp):
@@ -35,7 +36,9 @@ class Writer(threading.Thread):
         try:
             with mmap.mmap(-1, BLOCK) as buffer:
                 while not self.until.is_set():
+                    began = time.monotonic()
                     self.one(fd, buffer)
+                    self.worst = max(self.worst, time.monotonic() - began)
         except Exception as e:  # told by the main thread
             self.error = e
         finally:
@@ -83,8 +86,8 @@ def load_while(path, disturb, seconds=None, times=None, pause=(2, 4)):
         assert not w.is_alive(), "a writer hangs"
         if w.error:
             raise w.error
-    note = "%d writes, %d reads, %d disturbances" % (sum(w.writes for w in writers), sum(w.reads for w in writers),
-                                                     disturbed)
+    note = "%d writes, %d reads, %d disturbances, the longest of them took %.1f s" % (
+        sum(w.writes for w in writers), sum(w.reads for w in writers), disturbed, max(w.worst for w in writers))
     print("# " + note, flush=True)
     assert disturbed >= 2 and all(w.writes > 20 for w in writers), note
     return writers

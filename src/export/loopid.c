@@ -134,6 +134,15 @@ was_on_file(int fd, const char *backing, const char *file)
 }
 
 bool
+loopid_is_below(int number, const char *dir)
+{
+	char backing[PATH_MAX + 16];
+
+	return loopid_file(number, backing, sizeof backing) &&
+	       strncmp(backing, dir, strlen(dir)) == 0;
+}
+
+bool
 loopid_is_on(int number, const char *file)
 {
 	char backing[PATH_MAX + 16];

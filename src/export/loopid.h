@@ -26,6 +26,8 @@ bool loopid_is_dead(int err);
  * disk of a dead mount that is gone from the tree lies below every directory.
  */
 bool loopid_is_on(int number, const char *file);
+/* By name: is its file below this directory ('/' at its end), and found there? */
+bool loopid_is_below(int number, const char *dir);
 /*
  * Is `fd`, /dev/loop<number>, on the file with this id?  By its name where id is not known.  0:
  * it is; -ENXIO: it is not; another negative errno: that cannot be told (the file is asked, too).

@@ -108,12 +108,18 @@ loopsweep_run(struct loopdev_job *job)
 {
 	char backing[16];
 	size_t n = 0, kept = 0;
+	bool is_dir = job->file[strlen(job->file) - 1] == '/';
 	int *list = loopsweep_list(&n), *swept = calloc(n + 1, sizeof *swept);
 
-	for (size_t i = 0; i < n && swept != NULL; i++)
-		if (loopid_is_on(list[i], job->file) &&
-		    !loopadopt_is_kept(list[i], job->file, &job->kept) && loopsweep_let_go(list[i]))
+	for (size_t i = 0; i < n && swept != NULL; i++) {
+		bool is_ours = !is_dir || loopid_is_below(list[i], job->file);
+
+		if (!loopid_is_on(list[i], job->file) ||
+		    loopadopt_is_kept(list[i], job->file, &job->kept) || !loopsweep_let_go(list[i]))
+			continue;
+		if (is_ours) /* another one's users are not waited for */
 			swept[job->count++] = list[i];
+	}
 	if (swept != NULL)
 		await_release(job, swept, job->count);
 	free(swept);

@@ -1,0 +1,147 @@
+"""A driver that goes on with another one's disks: whose unit it is, what it waits for, and what it gives back."""
+import contextlib
+import errno
+import os
+import signal
+import threading
+
+import field
+import proc
+import tap
+from fieldtgt import SILENT, FieldTarget
+from fieldunit import WRITES, Unit
+
+TIMEOUT = 5
+
+
+class Held(threading.Thread):
+    """A write that is under way when the driver is killed, on a descriptor that stays open."""
+
+    def __init__(self, fd, data):
+        super().__init__(daemon=True)
+        self.fd, self.data, self.error = fd, data, None
+        self.start()
+
+    def run(self):
+        self.error = again(self.fd, self.data)
+
+    def ends(self, limit, *errors):
+        self.join(limit)
+        assert not self.is_alive(), "the write hangs"
+        assert self.error in (errors or (None,)), self.error
+
+
+def again(fd, data):
+    """None, or the name of an errno."""
+    with field.mmap.mmap(-1, len(data)) as buffer:
+        buffer[:] = data
+        try:
+            os.pwritev(fd, [buffer], 0)
+        except OSError as e:
+            return errno.errorcode[e.errno]
+    return None
+
+
+@contextlib.contextmanager
+def orphaned(t, is_installed=True):
+    """(target, initiator, fd, the write under way): the driver is dead, and the target has taken nothing."""
+    with contextlib.ExitStack() as last:
+        target = last.enter_context(FieldTarget([Unit(0, "mine"), Unit(1, "beside")]))
+        with field.world(t, target, held=True, ReplacementTimeout=TIMEOUT) as made:
+            path = field.path(made, 0)
+            if is_installed:
+                made.command("insf", "-H", "255")
+            # From its first close on the kernel tells of none: else each program that this one starts, which closes
+            # what it inherits, would wait for the driver that it is to be.
+            os.close(os.open(path, os.O_RDONLY))
+            fd = os.open(path, os.O_RDWR | os.O_DIRECT)
+            # When nobody serves it any more: else it might wait for ever.
+            last.callback(os.close, fd)
+            target.on_command = lambda c: SILENT if c.opcode in WRITES else None
+            held = Held(fd, field.block("W"))
+            proc.wait_for("the write to reach the target", lambda: target.commands(WRITES))
+            made.driver.kill(signal.SIGKILL)
+            target.on_command = lambda c: None
+            yield target, made, fd, held
+
+
+def same_unit(t):
+    with t.case("the right unit: the write that was under way is executed once more, and ends well"):
+        with orphaned(t) as (target, made, fd, held):
+            made.restart_driver()
+            held.ends(10)
+            assert target.unit(0).disk.read(0, 4096) == field.block("W")
+            assert again(fd, field.block("X")) is None
+            assert made.disk("field", 0)["sw_state"] == "CLAIMED"
+
+
+def other_unit(t):
+    with t.case("another unit stands there: it gets nothing, users have errors in time, and go on when theirs is back", 60):
+        with orphaned(t) as (target, made, fd, held):
+            mine, other = target.unit(0), Unit(0, "other")
+            target.units[0] = other
+            made.restart_driver()
+            held.ends(TIMEOUT + 5, "EIO")
+            made.request("scan", 60)
+            assert again(fd, field.block("X")) == "EIO"
+            assert not other.disk.chunks, "the other unit holds %r" % other.disk.read(0, 16)
+            target.units[0] = mine
+            made.request("scan", 60)
+            assert again(fd, field.block("Y")) is None
+            assert mine.disk.read(0, 4096) == field.block("Y") and not other.disk.chunks
+    with t.case("the same of a disk that is not installed: whoever has it open has lost it"):
+        with orphaned(t, is_installed=False) as (target, made, fd, held):
+            other = target.units[0] = Unit(0, "other")
+            made.restart_driver()
+            held.ends(10, "ENXIO")
+            proc.wait_for("the other unit to be shown", lambda: made.disk("field", 0)["sw_state"] == "CLAIMED")
+            assert again(fd, field.block("X")) == "ENXIO"
+            assert not other.disk.chunks
+            field.write(field.path(made, 0), 0, field.block("Z")).good(10)
+            assert other.disk.read(0, 4096) == field.block("Z")
+
+
+def no_target(t):
+    with t.case("no target: as long as for a session that is lost, then errors; back, all goes on", limit=90):
+        with orphaned(t) as (target, made, fd, held):
+            target.stop()
+            made.restart_driver()
+            field.pause(TIMEOUT - 2)
+            assert held.is_alive(), held.error
+            held.ends(10, "EIO")
+            assert again(fd, field.block("X")) == "EIO"
+            busy = made.command("iscsi_driverd", "--stop", ok=(8,))
+            assert "c0t0d0" in busy.err, busy
+            target.again()
+            field.wait_online(made, limit=60)
+            proc.wait_for("the disk to go on", lambda: again(fd, field.block("Y")) is None)
+            assert target.unit(0).disk.read(0, 4096) == field.block("Y")
+    with t.case("no unit: the same, and its neighbour is served meanwhile", limit=60):
+        with orphaned(t) as (target, made, fd, held):
+            mine = target.units.pop(0)
+            made.restart_driver()
+            field.write(field.path(made, 1), 0, field.block("N")).good(10)
+            held.ends(TIMEOUT + 5, "EIO")
+            target.units.insert(0, mine)
+            made.request("scan", 60)
+            assert again(fd, field.block("Y")) is None
+
+
+def stopped(t):
+    with t.case("the next driver is stopped by force before the target is back: users have errors, not silence"):
+        with orphaned(t) as (target, made, fd, held):
+            target.stop()
+            made.restart_driver()
+            made.command("iscsi_driverd", "--stop", "--force")
+            held.ends(10, "ENOTCONN", "EIO", "ESHUTDOWN")
+
+
+def main():
+    with tap.script() as t:
+        same_unit(t)
+        other_unit(t)
+        no_target(t)
+        stopped(t)
+
+
+main()

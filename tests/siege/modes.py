@@ -52,7 +52,7 @@ def main():
             missing = [path for path in named() if path not in rows]
             assert not missing, missing
         tgt.lun(tgt.target("one"), 1)
-        with Initiator() as initiator:
+        with Initiator(held=True) as initiator:
             t.show_on_failure(initiator)
             for name in DAEMONS:
                 if name != "iswd":

@@ -94,6 +94,8 @@ with tap.script() as t:
         assert "network-online.target" not in words(driver, "Unit", "After"), "the first phase is before the network"
         for d in DAEMONS:
             assert "iscsi_driverd.service" in words(units[d + ".service"], "Unit", "After"), d
+        # Whoever uses a disk waits for them.
+        assert one(driver, "Service", "RestartSec") == one(units["iscsi_holderd.service"], "Service", "RestartSec") == "100ms"
         # What keeps disks outlives what shows them, and does not go with it.
         assert "iscsi_holderd.service" in words(driver, "Unit", "After") and "iscsi_holderd.service" in words(driver, "Unit", "Wants")
         assert "network-online.target" in words(scan, "Unit", "Wants")

@@ -2,16 +2,20 @@
 import contextlib
 import errno
 import os
+import random
 import signal
 import threading
 
+import box
 import field
 import proc
 import tap
 from fieldtgt import SILENT, FieldTarget
 from fieldunit import WRITES, Unit
+from initiator import Initiator, own_fuse
 
 TIMEOUT = 5
+USER = "nobody"
 
 
 class Held(threading.Thread):
@@ -136,12 +140,41 @@ def stopped(t):
             held.ends(10, "ENOTCONN", "EIO", "ESHUTDOWN")
 
 
+def ordinary_user(t):
+    with t.case("an ordinary user's disks outlive his driver, too", limit=120):
+        if os.geteuid() != 0 or not box.isolated() or proc.run("true", user=USER, ok=None).code != 0:
+            raise tap.Skip("it needs root, to become somebody else")
+        own_fuse()
+        with FieldTarget([Unit(0)]) as target, Initiator("user-root", user=USER, held=True) as made:
+            t.show_on_failure(made)
+            made.discover(target)
+            made.command("insf", "-H", "255")
+            source, n = os.path.join(made.root, "source"), 8 << 20
+            with open(source, "wb") as f:
+                f.write(random.Random(1).randbytes(n))
+            os.chmod(source, 0o644)
+            path = made.disk("field", 0)["rdsk"]
+            writer = proc.Daemon("dd", "if=" + source, "of=" + path, "bs=4096", "oflag=direct", "conv=notrunc,nocreat",
+                                 log=made.log, user=USER)
+            with writer:
+                for share in (1, 2, 3):
+                    proc.wait_for("a quarter more to be written", lambda share=share: len(target.commands(WRITES)) > n // 16384 * share)
+                    assert writer.alive(), "it was over too soon"
+                    made.driver.kill(signal.SIGKILL)
+                    made.restart_driver()
+                proc.wait_for("all to be written", lambda: not writer.alive(), limit=60)
+                assert writer.process.returncode == 0
+            with open(source, "rb") as f:
+                assert target.unit(0).disk.read(0, n) == f.read()
+
+
 def main():
     with tap.script() as t:
         same_unit(t)
         other_unit(t)
         no_target(t)
         stopped(t)
+        ordinary_user(t)
 
 
 main()

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "export/fuseint.h"
+#include "sys/log.h"
 
 /* Linux 6.9. */
 #define NOTIFY_RESEND 7
@@ -223,6 +224,10 @@ fusetake_resend(struct export *ex)
 		return 0;
 	if (errno != EINVAL)
 		return -errno;
+	log_warn(
+	    "%s: this kernel sends nothing again (Linux 6.9 does): what was under way when the "
+	    "process before this one ended fails now",
+	    ex->dir);
 	fusestate_unanswered(ex->state, fail_one, ex);
 	return 0;
 }

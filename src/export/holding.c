@@ -406,13 +406,14 @@ holding_drop(struct holding *h, uint32_t key)
 	pthread_mutex_unlock(&h->lock);
 }
 
-bool
-holding_is_whole(struct holding *h)
+pid_t
+holding_pid(struct holding *h)
 {
-	bool is;
+	struct sock_peer peer = { .pid = 0 };
 
 	pthread_mutex_lock(&h->lock);
-	is = h->fd >= 0;
+	if (h->fd >= 0 && sock_peer(h->fd, &peer) < 0)
+		peer.pid = 0;
 	pthread_mutex_unlock(&h->lock);
-	return is;
+	return peer.pid;
 }

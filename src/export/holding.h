@@ -10,6 +10,8 @@
 #ifndef EXPORT_HOLDING_H
 #define EXPORT_HOLDING_H
 
+#include <sys/types.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -45,7 +47,7 @@ bool holding_take(struct holding *h, uint32_t key, struct export_held *ret);
 void holding_put(struct holding *h, uint32_t key, const struct export_held *held);
 /* Hold it no more; no harm if it is not held. */
 void holding_drop(struct holding *h, uint32_t key);
-/* Is a holder there, and has it all that it was given? */
-bool holding_is_whole(struct holding *h);
+/* The holder's process, which has all that it was given; 0: there is none now. */
+pid_t holding_pid(struct holding *h);
 
 #endif

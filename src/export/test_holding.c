@@ -199,7 +199,7 @@ what_is_put_and_dropped_is_said(void **state)
 	struct held_msg m;
 
 	assert_int_equal(start(w), 0);
-	assert_true(holding_is_whole(w->h));
+	assert_int_equal(holding_pid(w->h), getpid());
 	holding_put(w->h, 5, &held);
 	m = hear(w, &held);
 	assert_true(m.op == HELD_PUT && m.key == 5);
@@ -265,7 +265,7 @@ the_next_holder_is_given_all_and_has_the_rest_forgotten(void **state)
 	assert_true(m.op == HELD_PUT && m.key == 3 && m.life == life);
 	m = hear(w, NULL);
 	assert_true(m.op == HELD_FORGET && m.life == life);
-	assert_true(holding_is_whole(w->h));
+	assert_int_equal(holding_pid(w->h), getpid());
 	close_held(&a);
 	close_held(&c);
 }
@@ -281,7 +281,7 @@ without_a_holder_everything_works_until_one_comes(void **state)
 	(void)holding_left(w->h, &n);
 	assert_int_equal(n, 0);
 	assert_false(holding_take(w->h, 1, &taken));
-	assert_false(holding_is_whole(w->h));
+	assert_int_equal(holding_pid(w->h), 0);
 	holding_put(w->h, 1, &a);
 	assert_int_equal(holding_watch(w->h, w->loop), 0);
 	listen_here(w);

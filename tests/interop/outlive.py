@@ -179,7 +179,7 @@ def handed_over(t, w):
         w.check(writers.load_while(w.paths[HANDED], hand_over, times=3, pause=(0.2, 1)), HANDED)
     with t.case("it is refused where nobody would keep them, and nothing ends"):
         w.initiator.holder.kill(signal.SIGTERM)
-        proc.wait_for("the driver to miss its holder", lambda: not w.initiator.has_holder())
+        proc.wait_for("the driver to miss its holder", lambda: not w.initiator.has_daemon("iscsi_holderd"))
         refused = w.initiator.command("iscsi_driverd", "--hand-over", ok=(8,))
         assert "iscsi_holderd does not run" in refused.err, refused
         assert w.initiator.driver.alive()

@@ -108,10 +108,8 @@ class Initiator:
         proc.wait_for("iscsi_holderd to be ready", lambda: self.command("iscsi_holderd", "--status", ok=None).code == 0)
 
     def has_holder(self):
-        """Whether the driver's holder has all that is to be held: what it says when it is given back."""
-        with open(self.log, errors="replace") as f:
-            text = f.read()
-        return text.rfind("iscsi_holderd is there again") >= text.rfind("iscsi_holderd has ended")
+        """Whether the driver has the holder that runs, which has all that is to be held then."""
+        return any(d["name"] == "iscsi_holderd" and d["pid"] == self.holder.pid for d in self.request("driver.status")["daemons"])
 
     def restart_driver(self):
         """After a kill: iswd comes back by itself."""

@@ -56,6 +56,8 @@ show_daemons(const struct driver *d, const struct isw_status *s)
 	add_daemon(list, "iscsi_resolvd", s->pid[ISW_RESOLVD]);
 	add_daemon(list, "islpd", helper_server_pid(d->islpd));
 	add_daemon(list, "iradd", s->pid[ISW_IRADD]);
+	add_daemon(list, "iscsi_holderd",
+	    d->disks_cfg.holding != NULL ? holding_pid(d->disks_cfg.holding) : 0);
 	return list;
 }
 
@@ -169,7 +171,7 @@ why_not_handed_over(const struct driver *d)
 		return "the driver is being stopped";
 	if (!d->disks_cfg.export->can_hand_over())
 		return "this kernel does not send again what was not answered; Linux 6.9 does";
-	if (d->disks_cfg.holding == NULL || !holding_is_whole(d->disks_cfg.holding))
+	if (d->disks_cfg.holding == NULL || holding_pid(d->disks_cfg.holding) == 0)
 		return "iscsi_holderd does not run, so nobody would keep the disks meanwhile";
 	return NULL;
 }

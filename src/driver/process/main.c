@@ -431,6 +431,28 @@ workers_default(void)
 	return cpus < 1 ? 1 : cpus < WORKERS_DEFAULT ? cpus : WORKERS_DEFAULT;
 }
 
+/* With its paths. */
+static int
+act(struct process *p, const struct options *o)
+{
+	if (o->status + o->stop + o->hand_over > 1) {
+		fprintf(stderr,
+		    PROGRAM ": --status, --stop and --hand-over exclude each other; see '" PROGRAM
+			    " --help'\n");
+		return INSTANCE_EXIT_USAGE;
+	}
+	/* The guide, table C-1: "by default, messages [...] less than or equal to LVL_ERR". */
+	log_init(PROGRAM, o->foreground ? LOG_TO_STDERR : LOG_TO_SYSLOG,
+	    o->level != NOT_GIVEN ? o->level
+	    : o->foreground       ? LOG_LVL_NOTE
+				  : LOG_LVL_ERR);
+	if (o->status)
+		return instance_status(PROGRAM, p->driver.paths.driver_pid);
+	if (o->stop || o->hand_over)
+		return end(&p->driver.paths, o);
+	return run(p, o);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -481,17 +503,7 @@ main(int argc, char **argv)
 		fprintf(stderr, PROGRAM ": the root cannot be used: %s\n", strerror(-ret));
 		return INSTANCE_EXIT_FAILED;
 	}
-	/* The guide, table C-1: "by default, messages [...] less than or equal to LVL_ERR". */
-	log_init(PROGRAM, o.foreground ? LOG_TO_STDERR : LOG_TO_SYSLOG,
-	    o.level != NOT_GIVEN ? o.level
-	    : o.foreground       ? LOG_LVL_NOTE
-				 : LOG_LVL_ERR);
-	if (o.status)
-		ret = instance_status(PROGRAM, p.driver.paths.driver_pid);
-	else if (o.stop || o.hand_over)
-		ret = end(&p.driver.paths, &o);
-	else
-		ret = run(&p, &o);
+	ret = act(&p, &o);
 	paths_fini(&p.driver.paths);
 	return ret;
 }

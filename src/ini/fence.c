@@ -99,7 +99,10 @@ fence_lost(struct fence *f, uint64_t now_us, uint16_t time2wait_s, uint16_t time
 void
 fence_logged_out(struct fence *f)
 {
-	if (newest(f) != NULL)
+	const struct fence_row *r = newest(f);
+
+	/* One that is lost is not meant: a login after it ended before it was counted. */
+	if (r != NULL && r->dead_us == UINT64_MAX)
 		drop(f, f->n - 1);
 }
 

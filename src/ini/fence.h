@@ -52,7 +52,7 @@ void fence_login(struct fence *f, uint64_t nexus, const struct fence_place *at);
 void fence_past(struct fence *f, uint64_t nexus, const struct fence_place *at, uint64_t now_us);
 /* The newest nexus' connection is gone; the target may have said other times. */
 void fence_lost(struct fence *f, uint64_t now_us, uint16_t time2wait_s, uint16_t time2retain_s);
-/* The target answered the newest nexus' logout. */
+/* The target answered the logout of the newest nexus, unless that was lost before. */
 void fence_logged_out(struct fence *f);
 /* Nexuses up to this one are dead at now_us. */
 uint64_t fence_dead(struct fence *f, uint64_t now_us);

@@ -96,6 +96,37 @@ another_group_is_added_and_the_old_one_goes_with_its_time(void **state)
 	fake_owner_fini(&o);
 }
 
+/*
+ * A login in another group is asked to log out before it is online: the nexus that was lost lives
+ * on.  Found by tests/sim, seed 17657.
+ */
+static void
+a_logout_before_it_is_online_ends_no_older_nexus(void **state)
+{
+	(void)state;
+	fake_owner_init(&o, 1, 1);
+	session_tag(o.s, -1);
+	fake_owner_online(&o);
+	o.is_slow = true;
+	o.w.tpgt = 2;
+	fake_world_drop(&o.w, 0);
+	for (unsigned i = 0; i < 5000 && o.n_kept < 2; i++)
+		fake_world_run(&o.w, 1000);
+	assert_int_equal(session_state(o.s), SESSION_TRY);
+	assert_int_equal(o.n_kept, 2);
+	fake_world_async(&o.w, 1, 0, 0, 3, 0);
+	fake_world_run(&o.w, 10000);
+	assert_int_equal(o.w.logouts, 1);
+	assert_int_equal(session_state(o.s), SESSION_WAIT);
+	assert_int_equal(session_places(o.s), 1);
+	fake_owner_keep(&o);
+	assert_true(fake_owner_until(&o, SESSION_ONLINE, 5 * SECOND));
+	assert_int_equal(session_path(o.s)->nexus, 2);
+	assert_int_equal(session_path(o.s)->dead_nexus, 0);
+	fake_owner_keep(&o);
+	fake_owner_fini(&o);
+}
+
 static void
 another_name_forgets_what_was_logged_out(void **state)
 {
@@ -186,6 +217,7 @@ main(void)
 		cmocka_unit_test(nothing_is_sent_before_it_is_written_down),
 		cmocka_unit_test(who_comes_back_writes_nothing),
 		cmocka_unit_test(another_group_is_added_and_the_old_one_goes_with_its_time),
+		cmocka_unit_test(a_logout_before_it_is_online_ends_no_older_nexus),
 		cmocka_unit_test(another_name_forgets_what_was_logged_out),
 		cmocka_unit_test(a_target_that_keeps_it_for_longer_is_written_down),
 		cmocka_unit_test(what_lives_before_left_is_reinstated_or_waited_for),

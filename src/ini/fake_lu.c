@@ -106,11 +106,19 @@ lu_doubt(struct lu *u)
 	u->doubts++;
 }
 
-void
+bool
 lu_overheard(struct lu *u, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s)
 {
 	(void)s;
 	u->overheard += lun[1] == u->info.number;
+	return lun[1] == u->info.number;
+}
+
+void
+lu_take_over(struct lu *u)
+{
+	assert(u->overheard == 0);
+	u->take_overs++;
 }
 
 void

@@ -117,6 +117,7 @@ session_new(const struct session_cfg *cfg, struct settings *settings)
 	make_label(s);
 	session_fsm_init(s);
 	session_path_init(s, cfg->world->agenda);
+	session_units_init(s);
 	session_ask_init(s);
 	if (!make_parts(s, cfg)) {
 		session_free(s);

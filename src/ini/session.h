@@ -128,6 +128,11 @@ const struct trace *session_trace(const struct session *s);
 /* The path of its units, and the list of them (lu_link()). */
 struct path *session_path(struct session *s);
 void session_add_unit(struct session *s, struct lu *u);
+/*
+ * The same, before its first request, for one whose users had answers in a life before: it hears
+ * what its LUN said to scans before it was there, of a cache that was lost.
+ */
+void session_take_over_unit(struct session *s, struct lu *u);
 void session_remove_unit(struct session *s, struct lu *u);
 
 /*

@@ -21,6 +21,8 @@ enum session_event {
 #define SESSION_TRY_PACE_US 500000
 /* The last try within the promise begins so long before its end at the latest. */
 #define SESSION_LAST_TRY_US 3000000
+/* What so many LUNs without a unit say of their caches is kept one by one. */
+#define SESSION_HEARD       16
 #define SESSION_LABEL_BYTES (LIMIT_ISCSI_NAME_BYTES + LIMIT_ADDRESS_BYTES + 64)
 
 struct session {
@@ -63,6 +65,13 @@ struct session {
 	/* The nexus, and who uses it. */
 	struct path path;
 	struct list units;
+	/* What LUNs without a unit said of their caches; too many: it counts for each. */
+	struct session_heard {
+		uint8_t lun[LUNS_WIRE_BYTES];
+		struct sense sense;
+	} heard[SESSION_HEARD];
+	size_t n_heard;
+	bool is_heard_by_all;
 	struct fence fence;
 	struct agenda_timer fence_timer;
 	/* Where nexuses may live: as it is written down; as it was told last, not answered yet. */
@@ -126,6 +135,13 @@ bool session_path_has_waiting(const struct session *s);
 /* An asynchronous message of the target. */
 void session_path_async(struct session *s, const struct sess_event *ev);
 void session_path_fini(struct session *s);
+
+/* ---- session_units.c: who uses the nexus ---- */
+
+void session_units_init(struct session *s);
+/* A LUN said this to somebody else than its unit. */
+void session_units_overheard(
+    struct session *s, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *sense);
 
 /* ---- session_place.c: where it is is written down ---- */
 

@@ -158,8 +158,7 @@ path_notice(struct path *p, struct lu *from, enum path_notice what)
 static void
 path_overheard(struct path *p, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s)
 {
-	LIST_EACH(node, tmp, &of_path(p)->units)
-	lu_overheard(lu_of_link(node), lun, s);
+	session_units_overheard(of_path(p), lun, s);
 }
 
 void
@@ -199,7 +198,6 @@ session_path_init(struct session *s, struct agenda *agenda)
 	s->path.agenda = agenda;
 	s->path.is_given_up = true;
 	s->notice_timer.expired = notice_due;
-	list_init(&s->units);
 }
 
 void
@@ -280,17 +278,4 @@ struct path *
 session_path(struct session *s)
 {
 	return &s->path;
-}
-
-void
-session_add_unit(struct session *s, struct lu *u)
-{
-	list_push_back(&s->units, lu_link(u));
-}
-
-void
-session_remove_unit(struct session *s, struct lu *u)
-{
-	(void)s; /* the unit is on no other list */
-	list_remove(lu_link(u));
 }

@@ -179,6 +179,62 @@ the_unit_of_an_event_hears_what_it_says(void **state)
 	fake_owner_fini(&o);
 }
 
+/* The scan that finds a unit is told first. */
+static void
+a_unit_that_is_taken_over_hears_what_its_lun_said_before_it_was_there(void **state)
+{
+	static const uint16_t told[] = { 0x2901, 0x2903, 0x2901, 0x3f0e };
+
+	(void)state;
+	fake_owner_init(&o, 1, 0);
+	fake_owner_online(&o);
+	for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+		fake_world_async(&o.w, 0, 0, 0, 0, told[i]);
+	fake_world_run(&o.w, SECOND);
+	for (unsigned i = 0; i < 2; i++) {
+		fake_lu_init(&o.unit[i], session_path(o.s), i);
+		session_take_over_unit(o.s, &o.unit[i]);
+		assert_int_equal(o.unit[i].take_overs, 1);
+		assert_int_equal(o.unit[i].overheard, i == 0 ? 2 : 0);
+	}
+	/* What a unit has heard is not kept for anybody. */
+	fake_world_async(&o.w, 0, 0, 0, 0, 0x2904);
+	fake_world_run(&o.w, SECOND);
+	assert_int_equal(o.unit[0].overheard, 3);
+	session_remove_unit(o.s, &o.unit[0]);
+	fake_lu_init(&o.unit[0], session_path(o.s), 0);
+	session_add_unit(o.s, &o.unit[0]);
+	assert_int_equal(o.unit[0].overheard, 0);
+	session_remove_unit(o.s, &o.unit[0]);
+	fake_lu_init(&o.unit[0], session_path(o.s), 0);
+	session_take_over_unit(o.s, &o.unit[0]);
+	assert_int_equal(o.unit[0].overheard, 2);
+	fake_owner_fini(&o);
+}
+
+/* A shelf of LUNs lost power: nobody's is forgotten. */
+static void
+where_more_is_said_than_can_be_kept_it_counts_for_each_unit(void **state)
+{
+	struct sense power_on = { .key = SENSE_KEY_UNIT_ATTENTION, .asc = 0x29, .ascq = 0x01 };
+
+	(void)state;
+	for (unsigned n = 16; n < 18; n++) {
+		fake_owner_init(&o, 1, 0);
+		fake_owner_online(&o);
+		for (unsigned i = 1; i <= n; i++) {
+			uint8_t lun[LUNS_WIRE_BYTES] = { 0, (uint8_t)i };
+
+			session_path(o.s)->ops->overheard(session_path(o.s), lun, &power_on);
+		}
+		fake_lu_init(&o.unit[0], session_path(o.s), 17);
+		o.unit[0].info.wire[1] = 17;
+		session_take_over_unit(o.s, &o.unit[0]);
+		assert_int_equal(o.unit[0].overheard, n == 16 ? 0 : 1);
+		fake_owner_fini(&o);
+	}
+}
+
 static void
 the_first_notice_is_looked_at_at_once(void **state)
 {
@@ -367,6 +423,9 @@ main(void)
 		cmocka_unit_test(a_probe_is_told_when_the_units_have_asked),
 		cmocka_unit_test(notices_in_any_number_hold_the_units_and_cost_a_look_a_pace),
 		cmocka_unit_test(the_unit_of_an_event_hears_what_it_says),
+		cmocka_unit_test(
+		    a_unit_that_is_taken_over_hears_what_its_lun_said_before_it_was_there),
+		cmocka_unit_test(where_more_is_said_than_can_be_kept_it_counts_for_each_unit),
 		cmocka_unit_test(the_first_notice_is_looked_at_at_once),
 		cmocka_unit_test(a_notice_within_the_pace_is_told_when_it_is_over),
 		cmocka_unit_test(a_permanent_redirection_is_told_and_taken_first_the_next_time),

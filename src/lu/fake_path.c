@@ -59,7 +59,7 @@ overheard(struct path *p, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense
 	struct fake_path *f = of(p);
 
 	for (size_t i = 0; i < f->n_units; i++)
-		lu_overheard(f->units[i], lun, s);
+		(void)lu_overheard(f->units[i], lun, s);
 }
 
 static void

@@ -97,10 +97,16 @@ void lu_path_fenced(struct lu *u);
 /* It may be another unit now, or have changed; harmless while it asks anyway. */
 void lu_doubt(struct lu *u);
 /*
- * Sense data that the unit at this LUN gave to another command than its own, or by
- * an asynchronous event; any unit may be told, and only the one that is meant minds.
+ * Its users had answers from another object in a life of the program before: what they wrote may
+ * lie in the unit's cache, so a loss that is told from now on may be a loss of theirs.  Before
+ * its first request.
  */
-void lu_overheard(struct lu *u, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s);
+void lu_take_over(struct lu *u);
+/*
+ * Sense data that the unit at this LUN gave to another command than its own, or by
+ * an asynchronous event; any unit may be told, and only the one that is meant minds: true.
+ */
+bool lu_overheard(struct lu *u, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s);
 /*
  * A scan has asked it just now.  Where that says what is known, and all of it, size and flags are
  * taken over; else the unit asks by itself, because a scan's answer may be older than

@@ -403,6 +403,7 @@ lu_adopt(struct lu *u, const struct lu_info *info)
 		return;
 	u->has_no_sync = u->has_no_write_same = u->is_alike_said = false;
 	u->clean = u->acked;
+	u->is_heir = false;
 	u->is_flush_bad = false;
 	lu_describe(u, info);
 	forget_details(u);

@@ -44,6 +44,7 @@ struct lu {
 	uint64_t acked;          /* writes answered */
 	uint64_t clean;          /* so many of them are on stable storage */
 	uint64_t dirty_since_us; /* since when there are others */
+	bool is_heir;            /* some of them may have been answered in a life before */
 	uint64_t losses;         /* how often it lost its cache, or told of an error afterwards */
 	bool is_flush_bad;       /* the next flush fails */
 

@@ -5,7 +5,9 @@
  * write failed after all, nobody can vouch for those writes: the next flush says
  * so, once.
  */
+#include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lu/lu_impl.h"
@@ -13,16 +15,32 @@
 /* 29h: which of the resets it was. */
 enum { POWER_ON_RESET_OR_BUS_RESET = 0x00, POWER_ON = 0x01, DEVICE_INTERNAL_RESET = 0x04 };
 
+/* A sentence's part. */
+#define WHICH_BYTES 120
+
 static bool
 is_cache_on(const struct lu *u)
 {
-	return u->info.has_mode && u->info.mode.has_caching && u->info.mode.is_write_cache_enabled;
+	const struct lu_info *i = &u->info;
+
+	/* Where it had no answer for now, it may be. */
+	return i->has_mode ? i->mode.has_caching && i->mode.is_write_cache_enabled
+			   : i->is_incomplete;
 }
 
 static bool
 is_dirty(const struct lu *u)
 {
 	return u->acked != u->clean;
+}
+
+/* As if one write had been answered. */
+void
+lu_take_over(struct lu *u)
+{
+	assert(u->acked == 0 && u->order == 0);
+	lu_loss_wrote(u);
+	u->is_heir = true;
 }
 
 void
@@ -39,6 +57,7 @@ lu_loss_flushed(struct lu *u, uint64_t mark, uint64_t sent_us)
 	if (mark <= u->clean)
 		return;
 	u->clean = mark;
+	u->is_heir = false;
 	/* What was answered since then is younger than this. */
 	if (is_dirty(u))
 		u->dirty_since_us = sent_us;
@@ -53,24 +72,30 @@ lu_loss_flush_result(struct lu *u)
 	return -EIO;
 }
 
-static unsigned long long
-dirty_s(const struct lu *u)
+/* Which writes may be lost. */
+static const char *
+which(const struct lu *u, char buf[WHICH_BYTES])
 {
-	return is_dirty(u) ? (agenda_now(u->path->agenda) - u->dirty_since_us) / 1000000 : 0;
+	uint64_t us = is_dirty(u) ? agenda_now(u->path->agenda) - u->dirty_since_us : 0;
+
+	(void)snprintf(buf, WHICH_BYTES, "writes of the last %llu s%s that were not flushed",
+	    (unsigned long long)(us / 1000000),
+	    u->is_heir ? ", or from before this program started," : ""); /* it fits */
+	return buf;
 }
 
 static void
 lost_power(struct lu *u, const char *what)
 {
+	char buf[WHICH_BYTES];
+
 	u->losses++;
 	if (!is_dirty(u) || !is_cache_on(u))
 		return;
 	u->is_flush_bad |= u->path->volatile_loss_fails;
 	lu_say(u, u->is_flush_bad ? SAY_ERR : SAY_WARN,
-	    "the target says \"%s\" while its write cache was on: writes of the last %llu s that "
-	    "were "
-	    "not flushed may be lost%s",
-	    what, dirty_s(u), u->is_flush_bad ? "; the next flush fails" : "");
+	    "the target says \"%s\" while its write cache was on: %s may be lost%s", what,
+	    which(u, buf), u->is_flush_bad ? "; the next flush fails" : "");
 }
 
 /* A LUN has several forms (SAM-5, section 4.7). */
@@ -84,27 +109,29 @@ is_at(const struct lu *u, const uint8_t lun[LUNS_WIRE_BYTES])
 	       (luns_decode(lun, &mode, &number) == LUNS_SINGLE && number == u->info.number);
 }
 
-void
+bool
 lu_overheard(struct lu *u, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s)
 {
-	if (u->state != LU_CLOSED && is_at(u, lun))
+	bool is_meant = u->state != LU_CLOSED && is_at(u, lun);
+
+	if (is_meant)
 		lu_loss_sense(u, s);
+	return is_meant;
 }
 
 void
 lu_loss_sense(struct lu *u, const struct sense *s)
 {
-	char text[SENSE_TEXT_BYTES];
+	char text[SENSE_TEXT_BYTES], buf[WHICH_BYTES];
 
 	if (sense_is_loss(s)) {
 		u->losses++;
 		u->is_flush_bad = true;
 		sense_describe(text, sizeof text, SENSE_STATUS_CHECK_CONDITION, s);
 		lu_say(u, SAY_ERR,
-		    "a write that had been answered failed afterwards (%s): writes of the last "
-		    "%llu s that "
-		    "were not flushed may be lost; the next flush fails",
-		    text, dirty_s(u));
+		    "a write that had been answered failed afterwards (%s): %s may be lost; the "
+		    "next flush fails",
+		    text, which(u, buf));
 	}
 	if (s->is_deferred || s->key != SENSE_KEY_UNIT_ATTENTION || s->asc != 0x29)
 		return;
@@ -113,7 +140,6 @@ lu_loss_sense(struct lu *u, const struct sense *s)
 	else if (s->ascq == POWER_ON_RESET_OR_BUS_RESET && is_dirty(u) && is_cache_on(u))
 		lu_say(u, SAY_WARN,
 		    "the target was reset or had its power back while its write cache was on: if "
-		    "it was the "
-		    "power, writes of the last %llu s that were not flushed may be lost",
-		    dirty_s(u));
+		    "it was the power, %s may be lost",
+		    which(u, buf));
 }

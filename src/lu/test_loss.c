@@ -85,6 +85,38 @@ a_reset_that_need_not_be_a_power_loss_is_only_said(void **state)
 	end(&w);
 }
 
+/* A driver that was killed while the target lost power, and one that was not. */
+static void
+what_was_answered_in_a_life_before_may_be_lost_until_it_is_flushed(void **state)
+{
+	struct lu_info info = fake_info(0, 0x5000000000000001);
+	struct world w;
+
+	(void)state;
+	for (unsigned is_flushed = 0; is_flushed < 2; is_flushed++) {
+		start(&w, 1);
+		lu_take_over(w.u[0]);
+		if (is_flushed)
+			flushed(&w, 0, 0);
+		reset(&w, 0x01);
+		assert_int_equal(strstr(w.f.last, "before this program") != NULL, !is_flushed);
+		flushed(&w, 1, is_flushed ? 0 : -EIO);
+		flushed(&w, 2, 0);
+		end(&w);
+	}
+	/* Nobody could say what its cache is like. */
+	for (unsigned is_refused = 0; is_refused < 2; is_refused++) {
+		start(&w, 1);
+		info.has_mode = false;
+		info.is_incomplete = !is_refused;
+		w.u[0]->info = info;
+		lu_take_over(w.u[0]);
+		reset(&w, 0x01);
+		flushed(&w, 1, is_refused ? 0 : -EIO);
+		end(&w);
+	}
+}
+
 static void
 what_was_flushed_or_had_no_cache_is_not_lost(void **state)
 {
@@ -300,6 +332,8 @@ main(void)
 		    zeros_that_were_half_written_when_the_cache_was_lost_are_written_again),
 		cmocka_unit_test(
 		    a_write_that_was_under_way_when_the_cache_was_lost_is_written_again),
+		cmocka_unit_test(
+		    what_was_answered_in_a_life_before_may_be_lost_until_it_is_flushed),
 		cmocka_unit_test(what_was_flushed_or_had_no_cache_is_not_lost),
 		cmocka_unit_test(a_write_answered_after_the_flush_was_sent_is_still_in_the_cache),
 		cmocka_unit_test(a_loss_told_to_a_question_counts_too),

@@ -91,7 +91,7 @@ static void
 overheard(struct path *p, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s)
 {
 	for (unsigned i = 0; i < SIM_PLACES; i++)
-		lu_overheard(sim_of(p)->u[i], lun, s);
+		(void)lu_overheard(sim_of(p)->u[i], lun, s);
 }
 
 static void

@@ -364,13 +364,22 @@ t_list_silent(const struct act *a)
 static void
 ini_killed(const struct act *a)
 {
-	crash(a->w, false, a->us);
+	crash(a->w, CRASH_KILLED, a->us, 0);
 }
 
 static void
 ini_dead(const struct act *a)
 {
-	crash(a->w, true, a->us);
+	crash(a->w, CRASH_DEAD, a->us, 0);
+}
+
+/* Now and then together with a target, or again and again. */
+static void
+ini_replaced(const struct act *a)
+{
+	crash(a->w, CRASH_REPLACED, a->us, (a->arg & 0x3000) == 0 ? 1 + a->arg % 4 : 0);
+	if ((a->arg & 0xc000) == 0)
+		target_crash(a->t, a->us / 2);
 }
 
 /* ---- all of them ---- */

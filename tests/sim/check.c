@@ -72,7 +72,7 @@ has_long(const struct owner *o)
 		for (unsigned k = 0; k < SIM_REQS; k++) {
 			const struct user_req *q = &o->units[i].req[k];
 
-			if (q->is_out &&
+			if (q->is_out && !q->is_waiting &&
 			    (q->r.fua || (q->r.op != BLK_READ && q->r.op != BLK_WRITE)))
 				return true;
 		}
@@ -91,7 +91,7 @@ check_calm(struct owner *o, struct unit *u)
 	for (unsigned i = 0; i < SIM_REQS; i++) {
 		const struct user_req *q = &u->req[i];
 
-		if (q->is_out && (q->r.op == BLK_READ || q->r.op == BLK_WRITE) &&
+		if (q->is_out && !q->is_waiting && (q->r.op == BLK_READ || q->r.op == BLK_WRITE) &&
 		    now - q->since_us > calm_bound_us(o) && !has_long(o))
 			sim_fail(o->w, "served",
 			    "a request of unit %u.%u waits although nothing is in its way", o->i,
@@ -117,7 +117,8 @@ check_unit(struct owner *o, struct unit *u)
 		return;
 	if (now - u->served_us > patience_us(o))
 		for (unsigned i = 0; i < SIM_REQS; i++)
-			if (u->req[i].is_out && now - u->req[i].since_us > patience_us(o))
+			if (u->req[i].is_out && !u->req[i].is_waiting &&
+			    now - u->req[i].since_us > patience_us(o))
 				sim_fail(o->w, "ends", "a request of unit %u.%u does not end", o->i,
 				    u->place);
 }

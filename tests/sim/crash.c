@@ -31,17 +31,20 @@ forget_timers(struct agenda *a)
 		list_remove(node);
 }
 
-void
-crash(struct sim *w, bool is_silent, uint64_t us)
+static const char *const texts[] = {
+	[CRASH_KILLED] = "is killed",
+	[CRASH_DEAD] = "is gone, and nobody hears of it",
+	[CRASH_REPLACED] = "is killed, and its users wait for another one",
+};
+
+static void
+end(struct sim *w, enum crash_kind kind, uint64_t us)
 {
-	if (w->is_down)
-		return;
-	TRACE(
-	    w, "the initiator is gone%s", TRACE_TEXT(is_silent ? ", and nobody hears of it" : ""));
+	TRACE(w, "the initiator %s", TRACE_TEXT(texts[kind]));
 	w->is_down = true;
 	for (unsigned i = 0; i < w->sessions; i++) {
-		owner_vanish(&w->owners[i], is_silent);
-		seek_vanish(&w->seeks[i], is_silent);
+		owner_vanish(&w->owners[i], kind);
+		seek_vanish(&w->seeks[i], kind == CRASH_DEAD);
 	}
 	forget_timers(&w->agenda);
 	ledger_drop();
@@ -49,11 +52,17 @@ crash(struct sim *w, bool is_silent, uint64_t us)
 }
 
 void
-crash_over(struct sim *w)
+crash(struct sim *w, enum crash_kind kind, uint64_t us, unsigned relapses)
 {
-	agenda_clear(&w->agenda, &w->restart);
-	if (!w->is_down)
+	if (w->is_down)
 		return;
+	w->relapses = relapses;
+	end(w, kind, us);
+}
+
+static void
+begin(struct sim *w)
+{
 	w->is_down = false;
 	w->life++;
 	TRACE(w, "the initiator begins its life %u", w->life);
@@ -61,16 +70,44 @@ crash_over(struct sim *w)
 		owner_return(&w->owners[i]);
 }
 
+/* While it dials, logs in, scans, or is asked again. */
 static void
 restart(struct agenda_timer *t)
 {
-	crash_over(LIST_ENTRY(t, struct sim, restart));
+	struct sim *w = LIST_ENTRY(t, struct sim, restart);
+
+	begin(w);
+	if (w->relapses == 0)
+		return;
+	w->relapses--;
+	agenda_set(&w->agenda, &w->relapse, sim_now(w) + rng_span(&w->crash_rng, 20, SECOND));
+}
+
+static void
+relapse(struct agenda_timer *t)
+{
+	struct sim *w = LIST_ENTRY(t, struct sim, relapse);
+
+	if (!w->is_down)
+		end(w, CRASH_REPLACED, rng_span(&w->crash_rng, 1000, SECOND));
+}
+
+void
+crash_over(struct sim *w)
+{
+	agenda_clear(&w->agenda, &w->restart);
+	agenda_clear(&w->agenda, &w->relapse);
+	w->relapses = 0;
+	if (w->is_down)
+		begin(w);
 }
 
 void
 crash_init(struct sim *w)
 {
 	w->restart.expired = restart;
+	w->relapse.expired = relapse;
+	rng_init(&w->crash_rng, w->seed, 0x900);
 	w->is_down = false;
-	w->life = 0;
+	w->life = w->relapses = 0;
 }

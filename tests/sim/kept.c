@@ -100,7 +100,7 @@ kept_unit(struct owner *o, unsigned place, const struct identity *id, struct dis
 	if (known == d)
 		sim_fail(o->w, "identity", "disk %u at place %u.%u is not known any more", d->uid,
 		    o->i, place);
-	if (o->kept.unit[place].is_installed)
+	if (o->kept.unit[place].is_installed || o->units[place].is_kept)
 		return NULL;
 	remember(o, place, id, d);
 	return d;
@@ -109,7 +109,7 @@ kept_unit(struct owner *o, unsigned place, const struct identity *id, struct dis
 struct disk *
 kept_home(const struct owner *o, unsigned place)
 {
-	if (o->units[place].lu != NULL)
+	if (o->units[place].lu != NULL || o->units[place].is_kept)
 		return o->units[place].disk;
 	return o->kept.unit[place].is_installed ? o->kept.unit[place].disk : NULL;
 }

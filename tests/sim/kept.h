@@ -18,7 +18,7 @@ struct settings *kept_snapshot(struct owner *o);
 
 /*
  * A scan finds disk d at this place: which disk the unit is that may begin there; NULL: none, for
- * another one is remembered, and its device is installed.
+ * another one is remembered, and its device is installed, or in use.
  */
 struct disk *kept_unit(struct owner *o, unsigned place, const struct identity *id, struct disk *d);
 /* Which disk belongs to this place, as far as anybody knows; NULL: any. */

@@ -137,7 +137,8 @@ run_all(void)
 {
 	static struct sim w;
 	struct {
-		uint64_t steps, requests, failed, commands, pdus, logins, ghosts, killed, crashes;
+		uint64_t steps, requests, failed, commands, pdus, logins, ghosts, killed, crashes,
+		    again;
 		double virtual_s;
 	} sum = { 0 };
 	double begin = seconds(), took;
@@ -158,19 +159,20 @@ run_all(void)
 		sum.ghosts += w.ghosts;
 		sum.killed += w.killed;
 		sum.crashes += w.life;
+		sum.again += w.again;
 		sum.virtual_s += (double)(sim_now(&w) - w.begin_us) / 1e6;
 	}
 	took = seconds() - begin;
 	(void)printf(
 	    "%llu schedules, %llu steps, %.0f virtual seconds, %llu logins, %llu requests, "
 	    "%llu failed, %llu commands, %llu PDUs, %llu late executions, %llu nexuses "
-	    "killed, %llu crashes; %.1f s, %.0f schedules a second\n",
+	    "killed, %llu crashes, %llu requests again; %.1f s, %.0f schedules a second\n",
 	    (unsigned long long)(opt.last - opt.first + 1), (unsigned long long)sum.steps,
 	    sum.virtual_s, (unsigned long long)sum.logins, (unsigned long long)sum.requests,
 	    (unsigned long long)sum.failed, (unsigned long long)sum.commands,
 	    (unsigned long long)sum.pdus, (unsigned long long)sum.ghosts,
-	    (unsigned long long)sum.killed, (unsigned long long)sum.crashes, took,
-	    (double)(opt.last - opt.first + 1) / took);
+	    (unsigned long long)sum.killed, (unsigned long long)sum.crashes,
+	    (unsigned long long)sum.again, took, (double)(opt.last - opt.first + 1) / took);
 }
 
 int

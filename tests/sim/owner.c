@@ -114,11 +114,18 @@ unit_begin(struct owner *o, struct unit *u, const struct lu_info *info, struct d
 	u->disk = d;
 	u->moved_us = sim_now(o->w);
 	u->is_closing = false;
-	u->excused_us = sim_now(o->w);
+	u->excused_us = u->calm_us = sim_now(o->w);
+	TRACE(o->w, "unit %x: disk %u%s", o->i << 4 | u->place, d->uid,
+	    TRACE_TEXT(u->is_kept ? ", as before" : ""));
+	if (u->is_kept) {
+		u->is_kept = false;
+		session_take_over_unit(o->s, u->lu);
+		user_resume(u);
+		return;
+	}
 	d->is_loss_due = false;
 	d->begin_tick = o->w->tick;
 	session_add_unit(o->s, u->lu);
-	TRACE(o->w, "unit %x: disk %u", o->i << 4 | u->place, d->uid);
 	user_start(u);
 }
 
@@ -304,9 +311,11 @@ owner_open(struct owner *o)
 static void
 unit_close(struct unit *u)
 {
+	if (u->is_kept || u->lu != NULL)
+		user_forget(u);
+	u->is_kept = false;
 	if (u->lu == NULL || u->is_closing)
 		return;
-	user_stop(u);
 	u->is_closing = true;
 	lu_close(u->lu, -ENXIO);
 }
@@ -433,18 +442,43 @@ owner_init(struct owner *o, struct sim *w, unsigned i)
 	begin(o, settings);
 }
 
-void
-owner_vanish(struct owner *o, bool is_silent)
+/* A loss that the life before was told of, and no flush has told on: nobody knows of it. */
+static void
+forget_loss(struct unit *u)
 {
-	host_vanish(o, is_silent);
+	const struct place *p = &u->o->t->places[u->place];
+	bool is_due = false;
+
+	for (unsigned i = 0; i < p->uas; i++)
+		is_due |= p->ua[i] == 0x2901 || p->ua[i] == 0x2904;
+	u->disk->is_loss_due &= is_due;
+}
+
+static void
+unit_vanish(struct unit *u, enum crash_kind kind)
+{
+	bool is_kept = kind == CRASH_REPLACED && !u->is_closing;
+
+	if (u->lu != NULL && is_kept) {
+		u->is_kept = true;
+		user_keep(u);
+	} else if (u->lu != NULL || (u->is_kept && !is_kept)) {
+		u->is_kept = false;
+		user_forget(u);
+	}
+	if (u->is_kept)
+		forget_loss(u);
+	u->lu = NULL;
+	u->is_closing = false;
+}
+
+void
+owner_vanish(struct owner *o, enum crash_kind kind)
+{
+	host_vanish(o, kind == CRASH_DEAD);
 	kept_crash(o);
 	for (unsigned i = 0; i < SIM_PLACES; i++) {
-		struct unit *u = &o->units[i];
-
-		if (u->lu != NULL)
-			user_vanish(u);
-		u->lu = NULL;
-		u->is_closing = false;
+		unit_vanish(&o->units[i], kind);
 		/* What still comes of it goes by what it knew. */
 		o->t->places[i].changed_us = sim_now(o->w);
 	}

@@ -3,12 +3,12 @@
 #ifndef SIM_OWNER_H
 #define SIM_OWNER_H
 
-#include "sim.h"
+#include "crash.h"
 
 void owner_init(struct owner *o, struct sim *w, unsigned i);
 void owner_fini(struct owner *o);
 /* The initiator ends without a word, and a new one begins with what is remembered. */
-void owner_vanish(struct owner *o, bool is_silent);
+void owner_vanish(struct owner *o, enum crash_kind kind);
 void owner_return(struct owner *o);
 /* An administrator's acts. */
 void owner_open(struct owner *o);

@@ -26,6 +26,7 @@ is_trap(const struct plan_row *r)
 	case PLAN_ADMIN_CUT:
 	case PLAN_INI_KILLED:
 	case PLAN_INI_DEAD:
+	case PLAN_INI_REPLACED:
 		return (r->arg & 0x100) != 0;
 	default:
 		return false;
@@ -159,16 +160,18 @@ likes(const struct sim *w, struct rng *r, unsigned kind)
 #define BIT(id) (1ull << PLAN_##id)
 		[SIM_FENCES] = BIT(NET_RESET) | BIT(CLOSE) | BIT(NET_LOSE_UP) | BIT(NET_LOSE_DOWN) |
 			       BIT(REDIRECT) | BIT(MOVE) | BIT(LATE) | BIT(NET_FREEZE_DOWN) |
-			       BIT(ASYNC) | BIT(LOGIN_REFUSE) | BIT(INI_KILLED) | BIT(INI_DEAD),
+			       BIT(ASYNC) | BIT(LOGIN_REFUSE) | BIT(INI_KILLED) | BIT(INI_DEAD) |
+			       BIT(INI_REPLACED),
 		[SIM_CACHES] = BIT(CRASH) | BIT(RESET) | BIT(NET_RESET) | BIT(LATE) |
-			       BIT(ADMIN_SCAN) | BIT(STALL) | BIT(CLOSE),
+			       BIT(ADMIN_SCAN) | BIT(STALL) | BIT(CLOSE) | BIT(INI_REPLACED),
 		[SIM_CHANGES] = BIT(VANISH) | BIT(REPLACE) | BIT(SWAP) | BIT(RESIZE) | BIT(ASYNC) |
-				BIT(ADMIN_SCAN) | BIT(NET_RESET) | BIT(LATE) | BIT(INI_KILLED),
+				BIT(ADMIN_SCAN) | BIT(NET_RESET) | BIT(LATE) | BIT(INI_KILLED) |
+				BIT(INI_REPLACED),
 #undef BIT
 	};
 
 	if (w->theme == SIM_ANYTHING)
-		return rng_chance(r, 250);
+		return rng_chance(r, kind == PLAN_INI_REPLACED ? 500 : 250);
 	return rng_chance(r, 700) && (themes[w->theme] >> kind & 1) != 0;
 }
 

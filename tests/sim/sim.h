@@ -77,6 +77,7 @@ struct user_req {
 	struct blk_req r;
 	struct unit *u;
 	bool is_out;
+	bool is_waiting; /* the kernel has it, and no unit of this life */
 	uint8_t first, n;
 	uint32_t wr;       /* 0: it writes nothing */
 	uint64_t start;    /* tick */
@@ -92,8 +93,12 @@ struct unit {
 	unsigned place;
 	struct disk *disk; /* that it stands for */
 	bool is_closing;
+	bool is_kept; /* a life before had it; its user waits for the next one */
 	unsigned out; /* requests */
+	uint32_t io_bytes_max;
+	bool can_discard;
 	struct agenda_timer think;
+	struct agenda_timer again; /* then a request that waits comes again */
 	struct rng rng;
 	struct user_req req[SIM_REQS];
 	uint64_t calm_us;     /* since then nothing is in its way */
@@ -310,9 +315,11 @@ struct sim {
 	unsigned challenges;
 	bool is_down;
 	unsigned life;
-	struct agenda_timer restart;
+	struct agenda_timer restart, relapse;
+	unsigned relapses; /* so often it is killed again soon after it has begun */
+	struct rng crash_rng;
 	/* What happened. */
-	uint64_t requests, failed, commands, pdus, logins, ghosts, killed;
+	uint64_t requests, failed, commands, pdus, logins, ghosts, killed, again;
 };
 
 /* Memory that need not be zeroed for each world. */

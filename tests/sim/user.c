@@ -43,6 +43,9 @@ user_is_excused(const struct user_req *q)
 	if (u->is_closing || lu_state(u->lu) == LU_OTHER || o->is_closing ||
 	    u->excused_us >= q->since_us || o->excused_us >= q->since_us)
 		return true;
+	/* In a new life it may not have said yet that it can. */
+	if (q->r.op == BLK_DISCARD && !lu_blk(u->lu)->can_discard)
+		return true;
 	if (o->timers.ms[TIMER_replacement] != 0 &&
 	    sim_now(w) - q->since_us >= o->timers.ms[TIMER_replacement] * 1000ull)
 		return true;
@@ -56,7 +59,7 @@ ended(struct blk_req *r)
 	struct unit *u = q->u;
 	struct sim *w = u->o->w;
 
-	if (!q->is_out)
+	if (!q->is_out || q->is_waiting)
 		sim_fail(w, "once", "a request of unit %u.%u ends twice", u->o->i, u->place);
 	q->is_out = false;
 	u->out--;
@@ -79,6 +82,22 @@ ended(struct blk_req *r)
 	book_end(w, q);
 }
 
+/* To the unit; where there is none it waits. */
+static void
+put(struct unit *u, struct user_req *q)
+{
+	struct sim *w = u->o->w;
+
+	q->is_waiting = u->lu == NULL;
+	q->since_us = sim_now(w);
+	q->losses = u->o->losses;
+	if (q->is_waiting)
+		return;
+	if (user_is_excused(q))
+		u->excused_us = sim_now(w); /* it may fail at once, whatever comes next */
+	lu_blk(u->lu)->submit(lu_blk(u->lu), &q->r);
+}
+
 static void
 submit(struct unit *u, struct user_req *q, enum blk_op op, unsigned first, unsigned n)
 {
@@ -89,8 +108,6 @@ submit(struct unit *u, struct user_req *q, enum blk_op op, unsigned first, unsig
 	q->first = (uint8_t)first;
 	q->n = (uint8_t)n;
 	q->wr = 0;
-	q->since_us = sim_now(w);
-	q->losses = u->o->losses;
 	q->r = (struct blk_req){ .op = op,
 		.fua = op == BLK_WRITE && rng_chance(&u->rng, 150),
 		.offset = op == BLK_FLUSH ? 0 : (uint64_t)first * SIM_BLOCK,
@@ -104,14 +121,30 @@ submit(struct unit *u, struct user_req *q, enum blk_op op, unsigned first, unsig
 		book_fill(q->buf + SIM_BLOCK * i, q->wr, u->disk->uid, first + i);
 	for (unsigned i = 0; i < n && op == BLK_READ; i++)
 		memset(q->buf + SIM_BLOCK * i, 0xaa, 16);
-	if (user_is_excused(q))
-		u->excused_us = sim_now(w); /* it may fail at once, whatever comes next */
 	if (u->out++ == 0)
 		u->served_us = sim_now(w);
 	w->requests++;
 	TRACE(w, "user %x: op %u, blocks %x, write %u", u->o->i << 4 | u->place, op, first << 8 | n,
 	    q->wr);
-	lu_blk(u->lu)->submit(lu_blk(u->lu), &q->r);
+	put(u, q);
+}
+
+/* The kernel's request is the same; what a unit had made of it is gone. */
+static void
+submit_again(struct unit *u, struct user_req *q)
+{
+	struct blk_req was = q->r;
+
+	q->r = (struct blk_req){ .op = was.op,
+		.fua = was.fua,
+		.offset = was.offset,
+		.len = was.len,
+		.buf = was.buf,
+		.done = ended };
+	TRACE(u->o->w, "user %x: write %u, op %u comes again", u->o->i << 4 | u->place, q->wr,
+	    was.op);
+	u->o->w->again++;
+	put(u, q);
 }
 
 /*
@@ -152,8 +185,14 @@ act(struct agenda_timer *t)
 	struct unit *u = LIST_ENTRY(t, struct unit, think);
 	struct sim *w = u->o->w;
 	struct user_req *q = &u->req[rng_below(&u->rng, SIM_REQS)];
-	unsigned max = lu_blk(u->lu)->max_io_bytes / SIM_BLOCK, n, first;
 	enum blk_op op = choose(w, &u->rng);
+	unsigned max, n, first;
+
+	if (u->lu != NULL) {
+		u->io_bytes_max = lu_blk(u->lu)->max_io_bytes;
+		u->can_discard = lu_blk(u->lu)->can_discard;
+	}
+	max = u->io_bytes_max / SIM_BLOCK;
 
 	n = rng_chance(&u->rng, 500) ? 1 + rng_below(&u->rng, 3)
 				     : 1 + rng_below(&u->rng, SIM_IO_BLOCKS);
@@ -161,7 +200,7 @@ act(struct agenda_timer *t)
 		n = max;
 	n = n < w->blocks ? n : w->blocks;
 	first = rng_below(&u->rng, w->blocks - n + 1);
-	if (op == BLK_DISCARD && !lu_blk(u->lu)->can_discard)
+	if (op == BLK_DISCARD && !u->can_discard)
 		op = BLK_READ;
 	if (!q->is_out && w->wrs < SIM_WRITES - 200 && w->nodes < SIM_NODES - 2000)
 		submit(u, q, op, first, n);
@@ -170,12 +209,33 @@ act(struct agenda_timer *t)
 						   : rng_between(&u->rng, 1, w->think_us * 4)));
 }
 
+/* One of those that wait, and soon the next. */
+static void
+again(struct agenda_timer *t)
+{
+	struct unit *u = LIST_ENTRY(t, struct unit, again);
+	struct sim *w = u->o->w;
+	struct user_req *waiting[SIM_REQS];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SIM_REQS; i++)
+		if (u->req[i].is_waiting)
+			waiting[n++] = &u->req[i];
+	if (n == 0)
+		return;
+	submit_again(u, waiting[rng_below(&u->rng, n)]);
+	if (n > 1)
+		agenda_set(&w->agenda, t,
+		    sim_now(w) + (rng_chance(&u->rng, 700) ? 0 : rng_span(&u->rng, 1, SECOND)));
+}
+
 void
 user_start(struct unit *u)
 {
 	struct sim *w = u->o->w;
 
 	u->think.expired = act;
+	u->again.expired = again;
 	for (unsigned i = 0; i < SIM_REQS; i++) {
 		u->req[i].u = u;
 		u->req[i].buf = buffers[u->o->i][u->place][i];
@@ -191,20 +251,39 @@ user_stop(struct unit *u)
 }
 
 void
-user_vanish(struct unit *u)
+user_keep(struct unit *u)
+{
+	agenda_clear(&u->o->w->agenda, &u->again);
+	for (unsigned i = 0; i < SIM_REQS; i++)
+		u->req[i].is_waiting = u->req[i].is_out;
+}
+
+void
+user_resume(struct unit *u)
+{
+	struct sim *w = u->o->w;
+
+	u->served_us = sim_now(w);
+	agenda_set(&w->agenda, &u->again,
+	    sim_now(w) + (rng_chance(&u->rng, 500) ? 0 : rng_span(&u->rng, 1, SECOND)));
+}
+
+void
+user_forget(struct unit *u)
 {
 	user_stop(u);
+	agenda_clear(&u->o->w->agenda, &u->again);
 	for (unsigned i = 0; i < SIM_REQS; i++) {
 		struct user_req *q = &u->req[i];
 
-		if (!q->is_out)
+		if (!q->is_out || (u->lu != NULL && !u->o->w->is_down && !q->is_waiting))
 			continue;
 		TRACE(u->o->w, "user %x: write %u, op %u is gone", u->o->i << 4 | u->place, q->wr,
 		    q->r.op);
-		q->is_out = false;
+		q->is_out = q->is_waiting = false;
+		u->out--;
 		book_vanish(u->o->w, q);
 	}
-	u->out = 0;
 }
 
 void

@@ -30,7 +30,7 @@ world_make(struct sim *w, uint64_t seed, const char *drop, bool is_traced)
 
 	memset(w, 0, offsetof(struct sim, trace));
 	w->traces = w->requests = w->failed = w->commands = w->pdus = w->logins = 0;
-	w->ghosts = w->killed = 0;
+	w->ghosts = w->killed = w->again = 0;
 	w->seed = seed;
 	w->is_traced = is_traced;
 	w->begin_us = 1000 * SECOND;

@@ -16,11 +16,14 @@
 #include <time.h>
 
 #include "disk.h"
+#include "old.h"
 #include "ops.h"
 #include "registry/copy.h"
 #include "vfs.h"
 
 #define MAYBE_MAX 256
+#define FILE_NAME STORE_ROOT "registry"
+#define OLD_MAX   32
 
 static struct {
 	uint64_t first, last;
@@ -32,12 +35,14 @@ static struct {
 	uint64_t seed, step, keeps, lives;
 	struct rng rng;
 	struct registry *file, *copy;
-	struct list pending; /* registry_change.link */
-	bool is_behind;      /* the file needs the whole copy */
-	bool is_undoable;    /* what is changed now may be taken back */
-	uint64_t empty;      /* what is in a new one */
-	uint32_t making;     /* operations of the disk until it is there */
-	uint64_t kept;       /* what the file has now */
+	struct list pending;   /* registry_change.link */
+	bool is_behind;        /* the file needs the whole copy */
+	bool is_undoable;      /* what is changed now may be taken back */
+	uint64_t empty;        /* what is in a new one */
+	uint64_t old[OLD_MAX]; /* and in an older version's, once it is brought up */
+	bool is_old;           /* the file is an older version's, as far as anybody knows */
+	uint32_t making;       /* operations of the disk until it is there */
+	uint64_t kept;         /* what the file has now */
 	uint64_t maybe[MAYBE_MAX];
 	unsigned maybes; /* what it may have after its end instead: what was tried since the last
 			    answer */
@@ -257,8 +262,11 @@ static bool
 open_all(void)
 {
 	struct registry_error why;
-	int err = registry_open(STORE_ROOT "registry", &w.file, &why);
+	int err = registry_open(FILE_NAME, &w.file, &why);
 
+	if (w.is_old)
+		visits[err == 0 ? VISIT_BROUGHT_UP : VISIT_NOT_BROUGHT]++;
+	w.is_old = w.is_old && err != 0;
 	if (err == 0) {
 		check_found(digest(w.file, "the file"));
 		err = registry_copy(w.file, changed, NULL, &w.copy);
@@ -324,16 +332,32 @@ end(void)
 	disk_go_on(is_power);
 }
 
+/* An older version had it, and its computer was shut down in order. */
+static void
+begin_old(int version)
+{
+	const char *why = old_make(FILE_NAME, version);
+
+	if (why != NULL || disk_sync_names() != 0)
+		fail("simulator", "a file of version %d: %s", version, why != NULL ? why : "disk");
+	trace("version %d left it", version);
+	keeps(w.old[version]);
+	w.is_old = true;
+}
+
 static void
 world(uint64_t seed)
 {
 	w.seed = seed;
 	w.step = 0;
+	w.is_old = false;
 	rng_init(&w.rng, seed, 0);
 	list_init(&w.pending);
 	disk_new(seed);
 	vfs_begin(seed);
 	keeps(w.empty);
+	if (rng_chance(&w.rng, 250))
+		begin_old(1 + (int)rng_below(&w.rng, (uint32_t)OLD_VERSIONS));
 	for (unsigned n = 2 + rng_below(&w.rng, 5), i = 0; i < n; i++) {
 		live(i == 0);
 		end();
@@ -346,19 +370,24 @@ world(uint64_t seed)
 	close_all();
 }
 
-/* What is in a registry that nobody has changed. */
-static void
-learn_empty(void)
+/* What is in a registry that nobody has changed: a new one, or one of an older version. */
+static uint64_t
+learn(int version)
 {
 	struct registry_error why;
+	uint64_t h;
 
 	disk_new(0);
 	vfs_begin(0);
-	if (registry_open(STORE_ROOT "registry", &w.file, &why) != 0)
+	if (version > 0)
+		begin_old(version);
+	w.is_old = false;
+	if (registry_open(FILE_NAME, &w.file, &why) != 0)
 		fail("restart", "%s", why.message);
-	w.empty = digest(w.file, "the file");
+	h = digest(w.file, "the file");
 	w.making = (uint32_t)disk_ops();
 	close_all();
+	return h;
 }
 
 /* ---- the program ---- */
@@ -431,7 +460,9 @@ main(int argc, char **argv)
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	begin = seconds();
 	list_init(&w.pending);
-	learn_empty();
+	for (int version = 1; version <= OLD_VERSIONS && version < OLD_MAX; version++)
+		w.old[version] = learn(version);
+	w.empty = learn(0);
 	for (uint64_t seed = opt.first; seed <= opt.last; seed++)
 		world(seed);
 	took = seconds() - begin;

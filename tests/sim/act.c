@@ -299,6 +299,22 @@ t_tmf(const struct act *a)
 	sim_until(&a->t->tmf_until_us, a->w, a->us);
 }
 
+/* Once, or as often as we come back. */
+static void
+t_twin(const struct act *a)
+{
+	a->t->twin_portal = a->arg & 1;
+	if ((a->arg & 6) != 0)
+		sim_until(&a->t->twin_until_us, a->w, a->us);
+	target_twin(a->t, a->t->twin_portal);
+}
+
+static void
+t_neighbour(const struct act *a)
+{
+	tctl_reset_unit(a->t, a->place);
+}
+
 /* ---- administrators ---- */
 
 static void
@@ -346,7 +362,9 @@ admin_ping(const struct act *a)
 static void
 admin_seek(const struct act *a)
 {
-	seek_start(&a->w->seeks[a->o->i]);
+	seek_start(&a->w->seeks[a->o->i + ((a->arg & 0x20) != 0 ? SIM_SESSIONS : 0)]);
+	if ((a->arg & 0xc0) == 0)
+		seek_start(&a->w->seeks[a->o->i + ((a->arg & 0x20) == 0 ? SIM_SESSIONS : 0)]);
 }
 
 static void
@@ -356,6 +374,13 @@ t_list_silent(const struct act *a)
 		sim_until(&a->t->list_silent_until_us, a->w, a->us);
 	else
 		sim_until(&a->t->list_slow_until_us, a->w, 40 * SECOND);
+	admin_seek(a);
+}
+
+static void
+t_list_spoilt(const struct act *a)
+{
+	sim_until(&a->t->list_spoilt_until_us, a->w, 5 * SECOND);
 	admin_seek(a);
 }
 

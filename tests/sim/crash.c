@@ -45,7 +45,9 @@ end(struct sim *w, enum crash_kind kind, uint64_t us)
 	for (unsigned i = 0; i < w->sessions; i++) {
 		owner_vanish(&w->owners[i], kind);
 		seek_vanish(&w->seeks[i], kind == CRASH_DEAD);
+		seek_vanish(&w->seeks[i + SIM_SESSIONS], kind == CRASH_DEAD);
 	}
+	w->seek_serial = 0; /* it is not remembered */
 	forget_timers(&w->agenda);
 	ledger_drop();
 	agenda_set(&w->agenda, &w->restart, sim_now(w) + us);

@@ -449,7 +449,8 @@ forget_loss(struct unit *u)
 	const struct place *p = &u->o->t->places[u->place];
 	bool is_due = false;
 
-	for (unsigned i = 0; i < p->uas; i++)
+	/* The first may have been heard, and its acknowledgement may be under way. */
+	for (unsigned i = p->told != NULL; i < p->uas; i++)
 		is_due |= p->ua[i] == 0x2901 || p->ua[i] == 0x2904;
 	u->disk->is_loss_due &= is_due;
 }

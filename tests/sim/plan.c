@@ -27,6 +27,8 @@ is_trap(const struct plan_row *r)
 	case PLAN_INI_KILLED:
 	case PLAN_INI_DEAD:
 	case PLAN_INI_REPLACED:
+	case PLAN_TWIN:
+	case PLAN_NEIGHBOUR:
 		return (r->arg & 0x100) != 0;
 	default:
 		return false;
@@ -46,8 +48,9 @@ apply(struct sim *w, const struct plan_row *r)
 
 	a.c = target_nexus(a.t);
 	a.net = a.o->line.net;
-	if (w->seeks[r->session].host.line.net != NULL && (r->arg & 0x10000) != 0)
-		a.net = w->seeks[r->session].host.line.net;
+	for (unsigned i = r->session; i < SIM_SEEKS; i += SIM_SESSIONS)
+		if (w->seeks[i].host.line.net != NULL && (r->arg & 0x10000) != 0)
+			a.net = w->seeks[i].host.line.net;
 	TRACE(w, "plan %u: %s (session %u, %t)", r - w->plan, TRACE_TEXT(act_text(r->kind)),
 	    r->session, r->for_us);
 	visits_fault(r->kind);
@@ -161,7 +164,7 @@ likes(const struct sim *w, struct rng *r, unsigned kind)
 		[SIM_FENCES] = BIT(NET_RESET) | BIT(CLOSE) | BIT(NET_LOSE_UP) | BIT(NET_LOSE_DOWN) |
 			       BIT(REDIRECT) | BIT(MOVE) | BIT(LATE) | BIT(NET_FREEZE_DOWN) |
 			       BIT(ASYNC) | BIT(LOGIN_REFUSE) | BIT(INI_KILLED) | BIT(INI_DEAD) |
-			       BIT(INI_REPLACED),
+			       BIT(INI_REPLACED) | BIT(TWIN) | BIT(NEIGHBOUR),
 		[SIM_CACHES] = BIT(CRASH) | BIT(RESET) | BIT(NET_RESET) | BIT(LATE) |
 			       BIT(ADMIN_SCAN) | BIT(STALL) | BIT(CLOSE) | BIT(INI_REPLACED),
 		[SIM_CHANGES] = BIT(VANISH) | BIT(REPLACE) | BIT(SWAP) | BIT(RESIZE) | BIT(ASYNC) |
@@ -245,6 +248,7 @@ heal_target(struct target *t)
 	t->redirect_until_us = t->window_closed_until_us = t->tmf_until_us = 0;
 	t->list_silent_until_us = t->list_slow_until_us = t->secret_until_us =
 	    t->impostor_until_us = 0;
+	t->twin_until_us = t->list_spoilt_until_us = 0;
 	t->rejects = 0;
 	t->slow_us = 1000;
 	t->trap = NULL;

@@ -1,9 +1,11 @@
-/* Discoveries: one at a time beside each session. */
+/* Discoveries: two of a target at most, beside the session. */
 #ifndef SIM_SEEK_H
 #define SIM_SEEK_H
 
 #include "sim.h"
 
+/* Whose connection it is, if it has one. */
+struct seek *seek_of(const struct tconn *c);
 void seek_init(struct seek *s, struct sim *w, unsigned i);
 void seek_fini(struct seek *s);
 /* Asks the target's portal what there is. */

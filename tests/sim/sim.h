@@ -17,6 +17,7 @@
 
 /* Sizes of a world at most. */
 #define SIM_SESSIONS   3
+#define SIM_SEEKS      (2 * SIM_SESSIONS)
 #define SIM_PLACES     3  /* LUNs of a target */
 #define SIM_DISKS      5  /* of a target: those at its places, and strangers */
 #define SIM_BLOCKS     24 /* that users write */
@@ -222,9 +223,10 @@ struct owner {
 struct seek {
 	struct owner host;
 	struct discovery *x; /* NULL: none is under way */
-	unsigned serial, renames;
+	unsigned renames;
 	uint64_t since_us, list; /* when it began; which list it was told last */
 	bool is_told;            /* all of it */
+	uint64_t spoilt;         /* of its targets: bits of the text about these were wrong */
 };
 
 /* ---- targets (t*.c) ---- */
@@ -256,6 +258,8 @@ struct target {
 	uint64_t slow_us; /* a command takes so long at most, as a rule */
 	unsigned window, p_split_status, p_short_r2t, p_extra_round;
 	/* What is wrong now. */
+	uint64_t twin_until_us, list_spoilt_until_us;
+	unsigned twin_portal;
 	uint64_t down_until_us, login_silent_until_us, login_refuse_until_us, redirect_until_us,
 	    window_closed_until_us, tmf_until_us, list_silent_until_us, list_slow_until_us,
 	    secret_until_us, impostor_until_us;
@@ -294,7 +298,8 @@ struct sim {
 	uint64_t begin_us, horizon_us, healed_us;
 	struct rng rng;
 	struct owner owners[SIM_SESSIONS];
-	struct seek seeks[SIM_SESSIONS];
+	struct seek seeks[SIM_SEEKS]; /* of the target of session i: i, i + SIM_SESSIONS, … */
+	unsigned seek_serial;
 	struct target targets[SIM_SESSIONS];
 	struct plan_row plan[SIM_PLAN];
 	unsigned plans, next_plan;

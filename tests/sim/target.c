@@ -45,6 +45,26 @@ tconn_kill(struct tconn *c)
 		conn_free(c);
 }
 
+void
+target_twin(struct target *t, unsigned portal)
+{
+	const struct tconn *ours = target_nexus(t);
+	char name[sizeof ours->name];
+
+	if (ours == NULL)
+		return;
+	memcpy(name, ours->name, sizeof name);
+	TRACE(t->w, "target %u: another initiator is what we say we are", t->i);
+	LIST_EACH(node, tmp, &t->conns)
+	{
+		struct tconn *c = LIST_ENTRY(node, struct tconn, link);
+
+		if (c->is_alive && !c->is_discovery && strcmp(c->name, name) == 0 &&
+		    t->groups[c->portal] == t->groups[portal])
+			tconn_kill(c);
+	}
+}
+
 static uint64_t
 life_us(const struct tconn *c)
 {

@@ -123,6 +123,8 @@ void tconn_host_is_gone(struct tconn *c);
 void tconn_close(struct tconn *c, bool is_reset);
 /* Its commands are executed no more, as reinstatement or a logout promise. */
 void tconn_kill(struct tconn *c);
+/* Another initiator with our name and ISID logs in at this portal: what we have there is over. */
+void target_twin(struct target *t, unsigned portal);
 /* The nexus that serves now, or NULL. */
 struct tconn *target_nexus(struct target *t);
 
@@ -167,6 +169,8 @@ void tctl_nop(struct tconn *c, const uint8_t *bhs, const uint8_t *data, uint32_t
 void tctl_tmf(struct tconn *c, const uint8_t *bhs);
 void tctl_logout(struct tconn *c, const uint8_t *bhs);
 void tctl_async(struct tconn *c, uint8_t event, unsigned place, unsigned code);
+/* LOGICAL UNIT RESET: nothing that waits there is executed, or answered. */
+void tctl_reset_unit(struct target *t, unsigned place);
 void tctl_ping(struct tconn *c, bool wants_answer);
 void tctl_reject(struct tconn *c, const uint8_t *bhs, uint8_t reason);
 
@@ -178,6 +182,7 @@ struct tlist_row {
 	char name[64], host[64];
 	uint16_t port, tpgt;
 	bool is_tag_open;
+	unsigned target; /* which of the list */
 };
 /* Returns how many rows. */
 unsigned tlist_rows(const struct target *t, uint64_t list, struct tlist_row rows[SIM_FOUND]);

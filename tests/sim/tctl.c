@@ -65,10 +65,10 @@ abort_one(struct tconn *c, const uint8_t *bhs)
 	return 0;
 }
 
-static void
-reset_unit(struct tconn *c, unsigned place)
+void
+tctl_reset_unit(struct target *t, unsigned place)
 {
-	LIST_EACH(node, tmp, &c->t->conns)
+	LIST_EACH(node, tmp, &t->conns)
 	{
 		struct tconn *o = LIST_ENTRY(node, struct tconn, link);
 
@@ -80,8 +80,8 @@ reset_unit(struct tconn *c, unsigned place)
 				abort_task(k);
 		}
 	}
-	if (rng_chance(&c->t->rng, 500))
-		tscsi_attention(&c->t->places[place], 0x2903);
+	if (rng_chance(&t->rng, 500))
+		tscsi_attention(&t->places[place], 0x2903);
 }
 
 void
@@ -99,7 +99,7 @@ tctl_tmf(struct tconn *c, const uint8_t *bhs)
 	} else if (function == 1) {
 		out[2] = abort_one(c, bhs);
 	} else if (function == 5) {
-		reset_unit(c, place);
+		tctl_reset_unit(c->t, place);
 	} else {
 		out[2] = 5;
 	}

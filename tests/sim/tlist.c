@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/be.h"
+#include "seek.h"
 #include "target.h"
 
 #define LIST_BYTES 16384
@@ -11,7 +12,8 @@ static struct {
 	char text[LIST_BYTES];
 	uint32_t n;
 	struct tlist_row *rows; /* or NULL */
-	unsigned n_rows;
+	unsigned n_rows, targets;
+	uint32_t begin[64]; /* of what is said of a target */
 } made;
 
 static void
@@ -37,7 +39,9 @@ expect(const char *name, const char *host, unsigned port, unsigned tpgt)
 	}
 	if (made.rows != NULL) {
 		row = &made.rows[made.n_rows];
-		*row = (struct tlist_row){ .port = (uint16_t)port, .tpgt = (uint16_t)tpgt };
+		*row = (struct tlist_row){
+			.port = (uint16_t)port, .tpgt = (uint16_t)tpgt, .target = made.targets
+		};
 		(void)snprintf(row->name, sizeof row->name, "%s", name);
 		(void)snprintf(row->host, sizeof row->host, "%s", host);
 	}
@@ -79,7 +83,7 @@ make(const struct target *t, uint64_t list, struct tlist_row *rows)
 	unsigned targets;
 
 	rng_init(&r, list, 0x700);
-	made.n = made.n_rows = 0;
+	made.n = made.n_rows = made.targets = 0;
 	made.rows = rows;
 	targets = rng_chance(&r, 300) ? rng_below(&r, 40) : rng_below(&r, 4);
 	for (unsigned i = 0; i < targets; i++) {
@@ -87,6 +91,8 @@ make(const struct target *t, uint64_t list, struct tlist_row *rows)
 		char name[64];
 
 		(void)snprintf(name, sizeof name, "iqn.2026-11.org.openisw:found%u", i);
+		made.targets = i;
+		made.begin[i] = made.n;
 		put("TargetName", name);
 		for (unsigned k = 0; k < addresses; k++)
 			put_address(t, &r, name);
@@ -94,6 +100,25 @@ make(const struct target *t, uint64_t list, struct tlist_row *rows)
 		if (addresses == 0)
 			expect(name, "192.0.2.1", 3260, 1);
 	}
+	made.targets = targets;
+}
+
+/*
+ * A byte is wrong: of a key, a value, or between two, so that what follows is part of it.  It may
+ * make what is said of this target belong to the one before.
+ */
+static void
+spoil(struct rng *r, struct seek *s, uint32_t first, uint32_t n)
+{
+	static const uint8_t odd[] = { 0, '=', ',', ':', '[', ' ', 0x7f, 0xff };
+	uint32_t at = first + rng_below(r, n);
+	unsigned k = 0;
+
+	while (k + 1 < made.targets && made.begin[k + 1] <= at)
+		k++;
+	made.text[at] =
+	    (char)(rng_chance(r, 700) ? odd[rng_below(r, sizeof odd)] : rng_below(r, 256));
+	s->spoilt |= 3ull << k | (k > 0 ? 1ull << (k - 1) : 0);
 }
 
 unsigned
@@ -109,7 +134,7 @@ answer(struct tconn *c)
 {
 	bool is_slow = c->t->list_slow_until_us > sim_now(c->t->w);
 	struct rng *r = &c->t->rng;
-	struct seek *s = &c->t->w->seeks[c->t->i];
+	struct seek *s = seek_of(c);
 	uint8_t bhs[48] = { 0x24, 0x80 };
 	uint32_t n;
 
@@ -127,8 +152,13 @@ answer(struct tconn *c)
 		bhs[1] = 0x40; /* C */
 		be_put32(bhs + 20, c->list_ttt = 0x1000 + rng_below(r, 1000));
 	}
+	for (unsigned i = rng_below(r, 4);
+	     i > 0 && s != NULL && n > 0 && c->t->list_spoilt_until_us > sim_now(c->t->w); i--)
+		spoil(r, s, c->list_at, n);
 	twire_put(c, bhs, (const uint8_t *)made.text + c->list_at, n, true);
 	c->list_at += n;
+	if (s == NULL)
+		return;
 	s->list = c->list;
 	s->is_told = c->list_at == made.n;
 }

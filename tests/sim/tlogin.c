@@ -7,6 +7,7 @@
 
 #include "base/be.h"
 #include "net.h"
+#include "seek.h"
 #include "target.h"
 #include "tchap.h"
 #include "visits.h"
@@ -188,8 +189,8 @@ check_names(struct tconn *c)
 	unsigned number, oldest = o->dialled_name;
 
 	c->is_discovery = (c->isid[4] & 0x80) != 0;
-	if (c->is_discovery)
-		oldest = c->t->w->seeks[c->t->i].renames;
+	if (c->is_discovery && seek_of(c) != NULL)
+		oldest = seek_of(c)->renames;
 	if (c->is_discovery ? target != NULL : target == NULL || strcmp(target, c->t->name) != 0)
 		tlaw_broken(c, "a login to %s", target != NULL ? target : "nobody");
 	if (strcmp(type != NULL ? type : "Normal", c->is_discovery ? "Discovery" : "Normal") != 0)
@@ -226,6 +227,11 @@ reinstate(struct tconn *c)
 	c->is_alive = true;
 	c->tsih = ++c->t->tsih != 0 ? c->t->tsih : ++c->t->tsih;
 	c->t->w->logins++;
+	/* Somebody else with its name and ISID logs in again, too. */
+	if (c->t->twin_until_us > sim_now(c->t->w) && !c->is_discovery &&
+	    c->t->groups[c->portal] == c->t->groups[c->t->twin_portal])
+		agenda_set(&c->t->w->agenda, &c->death,
+		    sim_now(c->t->w) + rng_span(&c->t->rng, 100, 2 * SECOND));
 }
 
 /* ---- responses ---- */

@@ -66,6 +66,7 @@ check(struct sim *w)
 	for (unsigned i = 0; i < w->sessions; i++) {
 		owner_check(&w->owners[i]);
 		seek_check(&w->seeks[i]);
+		seek_check(&w->seeks[i + SIM_SESSIONS]);
 	}
 }
 
@@ -123,7 +124,7 @@ is_idle(struct owner *o)
 static bool
 has_found(struct owner *o)
 {
-	return o->w->seeks[o->i].x == NULL;
+	return o->w->seeks[o->i].x == NULL && o->w->seeks[o->i + SIM_SESSIONS].x == NULL;
 }
 
 /* Those that were under way end as they end; then each finds all there is. */
@@ -131,8 +132,10 @@ static void
 seek_all(struct sim *w)
 {
 	wait_for(w, has_found, "at the end of its discovery");
-	for (unsigned i = 0; i < w->sessions; i++)
+	for (unsigned i = 0; i < w->sessions; i++) {
 		seek_start(&w->seeks[i]);
+		seek_start(&w->seeks[i + SIM_SESSIONS]);
+	}
 	wait_for(w, has_found, "at the end of its discovery");
 }
 
@@ -161,6 +164,7 @@ end(struct sim *w)
 	for (unsigned i = 0; i < w->sessions; i++) {
 		owner_fini(&w->owners[i]);
 		seek_fini(&w->seeks[i]);
+		seek_fini(&w->seeks[i + SIM_SESSIONS]);
 		target_fini(&w->targets[i]);
 	}
 	net_forget_all(w);
@@ -177,6 +181,7 @@ world_run(struct sim *w, uint64_t steps)
 		target_init(&w->targets[i], w, i);
 		owner_init(&w->owners[i], w, i);
 		seek_init(&w->seeks[i], w, i);
+		seek_init(&w->seeks[i + SIM_SESSIONS], w, i);
 	}
 	plan_start(w);
 	while (w->step < steps && turn(w, w->begin_us + w->horizon_us))

@@ -41,7 +41,8 @@ struct probe {
 	unsigned tries;
 	bool is_out;
 	uint8_t *list;
-	struct asker askers[ASKERS];
+	struct asker *askers;
+	unsigned n_askers;
 };
 
 /* ---- the end ---- */
@@ -53,6 +54,7 @@ probe_free(struct probe *p)
 	agenda_clear(p->path->agenda, &p->again);
 	free(p->result.luns);
 	free(p->list);
+	free(p->askers);
 	free(p);
 }
 
@@ -132,10 +134,22 @@ attention(struct ask *a, const struct sense *s)
 static const struct ask_ops ask_ops = { .known = known, .done = asked, .attention = attention };
 
 static void
+no_memory(struct probe *p)
+{
+	fault_set(&p->result.fault, FAULT_INTERNAL, "free some memory", "out of memory for LUNs");
+}
+
+static void
 start_askers(struct probe *p)
 {
 	unsigned n = p->result.n < ASKERS ? (unsigned)p->result.n : ASKERS;
 
+	p->askers = calloc(n > 0 ? n : 1, sizeof *p->askers);
+	if (p->askers == NULL) {
+		no_memory(p);
+		return;
+	}
+	p->n_askers = n;
 	p->busy += n;
 	for (unsigned i = 0; i < n; i++) {
 		struct asker *k = &p->askers[i];
@@ -145,12 +159,6 @@ start_askers(struct probe *p)
 		k->ask.patience = PATIENCE;
 		take_lun(k);
 	}
-}
-
-static void
-no_memory(struct probe *p)
-{
-	fault_set(&p->result.fault, FAULT_INTERNAL, "free some memory", "out of memory for LUNs");
 }
 
 static void
@@ -334,7 +342,7 @@ probe_end(struct probe *p, const struct fault *why)
 		agenda_clear(p->path->agenda, &p->again);
 		one_less(p);
 	}
-	for (unsigned i = 0; i < ASKERS; i++) {
+	for (unsigned i = 0; i < p->n_askers; i++) {
 		struct asker *k = &p->askers[i];
 
 		if (k->at == NULL)

@@ -131,18 +131,21 @@ static void
 t_stall(const struct act *a)
 {
 	sim_until(&a->p->stall_until_us, a->w, a->us);
+	sim_until(&a->t->held_until_us, a->w, a->us);
 }
 
 static void
 t_swallow(const struct act *a)
 {
 	sim_until(&a->p->swallow_until_us, a->w, a->us);
+	sim_until(&a->t->held_until_us, a->w, a->us);
 }
 
 static void
 t_late(const struct act *a)
 {
 	sim_until(&a->p->late_until_us, a->w, a->us);
+	sim_until(&a->t->held_until_us, a->w, a->us);
 }
 
 void

@@ -46,11 +46,7 @@ is_calm(const struct owner *o, const struct unit *u)
 	if (p->uas > 0 || p->disk != u->disk || p->busy_until_us > now || p->full_until_us > now ||
 	    p->check_until_us > now)
 		return false;
-	for (unsigned i = 0; i < SIM_PLACES; i++)
-		if (t->places[i].stall_until_us > now || t->places[i].swallow_until_us > now ||
-		    t->places[i].late_until_us > now)
-			return false;
-	return t->window_closed_until_us <= now;
+	return t->held_until_us <= now && t->window_closed_until_us <= now;
 }
 
 /* What a target has swallowed is late, aborted, and its unit reset, within this; a flush takes
@@ -80,11 +76,9 @@ has_long(const struct owner *o)
 }
 
 static void
-check_calm(struct owner *o, struct unit *u)
+check_calm(struct owner *o, struct unit *u, uint64_t now)
 {
-	uint64_t now = sim_now(o->w);
-
-	if (u->out == 0 || !is_calm(o, u))
+	if (!is_calm(o, u))
 		u->calm_us = now;
 	if (now - u->calm_us <= calm_bound_us(o))
 		return;
@@ -99,38 +93,53 @@ check_calm(struct owner *o, struct unit *u)
 	}
 }
 
-static void
-check_unit(struct owner *o, struct unit *u)
+static bool
+may_go(const struct owner *o, const struct unit *u)
 {
 	const struct path *p = &o->s->path;
-	uint64_t now = sim_now(o->w);
-	bool is_slot_free = pool_used(p->pool) < (o->s->window > 1 ? o->s->window - 1 : 1);
 
-	check_identity(o, u);
-	if (lu_state(u->lu) == LU_SAME && p->is_up && p->on_trial == NULL &&
-	    !list_empty(&u->lu->queue) && u->lu->share.busy == 0 && is_slot_free)
+	return lu_state(u->lu) == LU_SAME && p->is_up && p->on_trial == NULL &&
+	       u->lu->share.busy == 0 &&
+	       pool_used(p->pool) < (o->s->window > 1 ? o->s->window - 1 : 1);
+}
+
+/* Requests are out. */
+static void
+check_requests(struct owner *o, struct unit *u, uint64_t now)
+{
+	if (!list_empty(&u->lu->queue) && may_go(o, u))
 		sim_fail(o->w, "served", "unit %u.%u may go, and does not", o->i, u->place);
-	check_calm(o, u);
+	check_calm(o, u, now);
+	if (o->timers.ms[TIMER_replacement] == 0 || now - u->served_us <= patience_us(o))
+		return;
+	for (unsigned i = 0; i < SIM_REQS; i++)
+		if (u->req[i].is_out && !u->req[i].is_waiting &&
+		    now - u->req[i].since_us > patience_us(o))
+			sim_fail(
+			    o->w, "ends", "a request of unit %u.%u does not end", o->i, u->place);
+}
+
+static void
+check_unit(struct owner *o, struct unit *u, uint64_t now)
+{
+	check_identity(o, u);
+	if (u->out > 0)
+		check_requests(o, u, now);
+	else
+		u->calm_us = now;
 	if (u->lu->strays != 0)
 		sim_fail(o->w, "machine", "unit %u.%u met an event without a row", o->i, u->place);
-	if (u->out == 0 || o->timers.ms[TIMER_replacement] == 0)
-		return;
-	if (now - u->served_us > patience_us(o))
-		for (unsigned i = 0; i < SIM_REQS; i++)
-			if (u->req[i].is_out && !u->req[i].is_waiting &&
-			    now - u->req[i].since_us > patience_us(o))
-				sim_fail(o->w, "ends", "a request of unit %u.%u does not end", o->i,
-				    u->place);
 }
 
 void
 check_owner(struct owner *o)
 {
+	uint64_t now = sim_now(o->w);
 	unsigned busy = 0;
 
-	for (unsigned i = 0; i < SIM_PLACES; i++)
+	for (unsigned i = 0; i < o->w->places; i++)
 		if (o->units[i].lu != NULL) {
-			check_unit(o, &o->units[i]);
+			check_unit(o, &o->units[i], now);
 			busy += o->units[i].lu->share.busy;
 		}
 	if (busy != pool_used(o->s->path.pool))

@@ -366,11 +366,9 @@ world_say(struct world *world, enum say_level level, const char *sentence)
 {
 	struct owner *o = owner_of(world);
 
-	if (strstr(sentence, "a fault of this program") != NULL ||
-	    strstr(sentence, "this is a fault") != NULL)
+	if (level == SAY_ERR && (strstr(sentence, "a fault of this program") != NULL ||
+				    strstr(sentence, "this is a fault") != NULL))
 		sim_fail(o->w, "machine", "%s", sentence);
-	if (level == SAY_ERR && strstr(sentence, "the next flush fails") != NULL)
-		o->is_loss_told = true;
 	sim_say(o->w, sentence);
 }
 

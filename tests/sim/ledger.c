@@ -6,7 +6,7 @@
 
 #include "base/list.h"
 
-#define SPOILT_BYTES 4096u
+#define SPOILT_BYTES 1024u
 
 /* Before each block. */
 struct block {

@@ -146,7 +146,7 @@ run_all(void)
 	sim_running = &w;
 	for (uint64_t seed = opt.first; seed <= opt.last; seed++) {
 		(void)alarm(STUCK_S);
-		world_make(&w, seed, opt.drop, opt.is_traced);
+		world_make(&w, seed, opt.drop, opt.rows > 0, opt.is_traced);
 		if (opt.is_plan_wanted)
 			plan_print(&w);
 		world_run(&w, opt.steps);

@@ -85,14 +85,9 @@ disk_of(struct owner *o, const struct lu_info *info)
 {
 	const char *name = identity_first(&info->id);
 
-	for (unsigned i = 0; i < SIM_DISKS && name != NULL; i++) {
-		char want[32];
-
-		(void)snprintf(
-		    want, sizeof want, "naa.%016llx", (unsigned long long)o->t->disks[i].naa);
-		if (strcmp(name, want) == 0)
+	for (unsigned i = 0; i < SIM_DISKS && name != NULL; i++)
+		if (strcmp(name, o->t->disks[i].name) == 0)
 			return &o->t->disks[i];
-	}
 	sim_fail(o->w, "simulator", "LUN %u calls itself \"%s\"", info->number,
 	    name != NULL ? name : "");
 }
@@ -205,9 +200,11 @@ owner_probe(struct owner *o)
 static void
 sweep(struct owner *o)
 {
-	for (unsigned i = 0; i < SIM_PLACES; i++) {
+	o->is_sweep_due = false;
+	for (unsigned i = 0; i < o->w->places; i++) {
 		struct unit *u = &o->units[i];
 
+		o->is_sweep_due |= u->is_closing;
 		if (u->lu == NULL || !u->is_closing || !lu_is_idle(u->lu))
 			continue;
 		if (u->out > 0)
@@ -316,7 +313,7 @@ unit_close(struct unit *u)
 	u->is_kept = false;
 	if (u->lu == NULL || u->is_closing)
 		return;
-	u->is_closing = true;
+	u->is_closing = u->o->is_sweep_due = true;
 	lu_close(u->lu, -ENXIO);
 }
 
@@ -524,7 +521,8 @@ owner_check(struct owner *o)
 	    s == SESSION_CLOSED)
 		owner_excuse(o);
 	check_owner(o);
-	sweep(o);
+	if (o->is_sweep_due)
+		sweep(o);
 	if (o->is_probe_due && sim_now(o->w) >= o->probe_us && s == SESSION_ONLINE &&
 	    !o->is_probing && !o->is_closing)
 		owner_probe(o);

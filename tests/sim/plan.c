@@ -248,6 +248,7 @@ heal_target(struct target *t)
 	t->redirect_until_us = t->window_closed_until_us = t->tmf_until_us = 0;
 	t->list_silent_until_us = t->list_slow_until_us = t->secret_until_us =
 	    t->impostor_until_us = 0;
+	t->held_until_us = 0;
 	t->twin_until_us = t->list_spoilt_until_us = 0;
 	t->rejects = 0;
 	t->slow_us = 1000;

@@ -58,6 +58,7 @@ struct node {
 struct disk {
 	uint8_t uid; /* 1… */
 	uint64_t naa;
+	char name[32]; /* as the initiator has it */
 	uint32_t blocks;
 	bool has_cache, has_fua, has_write_same, reads_zeros, has_unmap;
 	uint32_t write_same_max, transfer_max, unmap_max;
@@ -204,7 +205,7 @@ struct owner {
 	struct weather weather;
 	struct rng rng;
 	enum session_state state;
-	bool is_open, is_closing, is_probing, is_probe_due, is_pinging;
+	bool is_open, is_closing, is_probing, is_probe_due, is_pinging, is_sweep_due;
 	struct agenda_timer later; /* open again, or probe again */
 	struct agenda_timer wake;  /* a scan is due */
 	uint64_t losses;           /* connections that ended while online */
@@ -214,9 +215,8 @@ struct owner {
 	struct timers timers;
 	uint32_t longest_ms; /* promise so far */
 	struct kept kept;
-	int32_t tpgt;      /* of its address, as it is configured */
-	int must_dial;     /* the portal that a new life must try first; -1: any */
-	bool is_loss_told; /* a flush says that written data was lost */
+	int32_t tpgt;  /* of its address, as it is configured */
+	int must_dial; /* the portal that a new life must try first; -1: any */
 };
 
 /* A discovery: an owner of a connection that has no session and no units. */
@@ -258,6 +258,7 @@ struct target {
 	uint64_t slow_us; /* a command takes so long at most, as a rule */
 	unsigned window, p_split_status, p_short_r2t, p_extra_round;
 	/* What is wrong now. */
+	uint64_t held_until_us; /* one of its units stalls, swallows or is late */
 	uint64_t twin_until_us, list_spoilt_until_us;
 	unsigned twin_portal;
 	uint64_t down_until_us, login_silent_until_us, login_refuse_until_us, redirect_until_us,
@@ -292,7 +293,7 @@ struct trace_row {
 struct sim {
 	uint64_t seed, step, tick;
 	struct agenda agenda;
-	bool is_traced, is_healed, is_ending;
+	bool is_recorded, is_traced, is_healed, is_ending;
 	enum sim_theme theme;
 	unsigned sessions, places;
 	uint64_t begin_us, horizon_us, healed_us;
@@ -346,8 +347,10 @@ sim_until(uint64_t *until, const struct sim *w, uint64_t us)
 
 /* trace.c: something happened; %u, %x, %s (static text), %t (a time), up to four. */
 void sim_trace(struct sim *w, const char *fmt, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
-#define TRACE4(w, fmt, a, b, c, d, ...) \
-	sim_trace(w, fmt, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d))
+#define TRACE4(w, fmt, a, b, c, d, ...)                                                         \
+	((w)->is_recorded                                                                       \
+		? sim_trace(w, fmt, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d)) \
+		: (void)0)
 #define TRACE(w, ...) TRACE4(w, __VA_ARGS__, 0, 0, 0, 0, 0)
 #define TRACE_TEXT(s) ((uint64_t)(uintptr_t)(s))
 void sim_say(struct sim *w, const char *text);

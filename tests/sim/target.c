@@ -234,6 +234,7 @@ disk_init(struct target *t, struct disk *d, unsigned n)
 
 	d->uid = (uint8_t)(1 + t->i * SIM_DISKS + n);
 	d->naa = UINT64_C(0x5001405000000000) + d->uid;
+	(void)snprintf(d->name, sizeof d->name, "naa.%016llx", (unsigned long long)d->naa);
 	d->blocks = SIM_BLOCKS + rng_below(r, 8);
 	d->has_cache = rng_chance(r, t->w->theme == SIM_CACHES ? 950 : 700);
 	d->has_fua = rng_chance(r, 500);

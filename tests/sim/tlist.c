@@ -8,19 +8,21 @@
 
 #define LIST_BYTES 16384
 
-static struct {
+static struct made {
 	char text[LIST_BYTES];
 	uint32_t n;
 	struct tlist_row *rows; /* or NULL */
 	unsigned n_rows, targets;
 	uint32_t begin[64]; /* of what is said of a target */
-} made;
+	const struct target *t;
+	uint64_t list; /* which it is; 0: none */
+} lists[8], *made = lists;
 
 static void
 put(const char *key, const char *value)
 {
-	made.n +=
-	    (uint32_t)snprintf(made.text + made.n, LIST_BYTES - made.n, "%s=%s", key, value) + 1;
+	made->n +=
+	    (uint32_t)snprintf(made->text + made->n, LIST_BYTES - made->n, "%s=%s", key, value) + 1;
 }
 
 /* The same address again is no second one; with another tag it belongs to whichever group. */
@@ -29,23 +31,23 @@ expect(const char *name, const char *host, unsigned port, unsigned tpgt)
 {
 	struct tlist_row *row;
 
-	for (unsigned i = 0; i < made.n_rows && made.rows != NULL; i++) {
-		row = &made.rows[i];
+	for (unsigned i = 0; i < made->n_rows && made->rows != NULL; i++) {
+		row = &made->rows[i];
 		if (strcmp(row->name, name) != 0 || strcmp(row->host, host) != 0 ||
 		    row->port != port)
 			continue;
 		row->is_tag_open |= row->tpgt != tpgt;
 		return;
 	}
-	if (made.rows != NULL) {
-		row = &made.rows[made.n_rows];
+	if (made->rows != NULL) {
+		row = &made->rows[made->n_rows];
 		*row = (struct tlist_row){
-			.port = (uint16_t)port, .tpgt = (uint16_t)tpgt, .target = made.targets
+			.port = (uint16_t)port, .tpgt = (uint16_t)tpgt, .target = made->targets
 		};
 		(void)snprintf(row->name, sizeof row->name, "%s", name);
 		(void)snprintf(row->host, sizeof row->host, "%s", host);
 	}
-	made.n_rows++;
+	made->n_rows++;
 }
 
 static void
@@ -82,17 +84,23 @@ make(const struct target *t, uint64_t list, struct tlist_row *rows)
 	struct rng r;
 	unsigned targets;
 
+	/* A list that is told in many parts is made once. */
+	made = &lists[list % (sizeof lists / sizeof *lists)];
+	if (rows == NULL && made->t == t && made->list == list)
+		return;
+	made->t = t;
+	made->list = list;
 	rng_init(&r, list, 0x700);
-	made.n = made.n_rows = made.targets = 0;
-	made.rows = rows;
+	made->n = made->n_rows = made->targets = 0;
+	made->rows = rows;
 	targets = rng_chance(&r, 300) ? rng_below(&r, 40) : rng_below(&r, 4);
 	for (unsigned i = 0; i < targets; i++) {
 		unsigned addresses = rng_below(&r, 5);
 		char name[64];
 
 		(void)snprintf(name, sizeof name, "iqn.2026-11.org.openisw:found%u", i);
-		made.targets = i;
-		made.begin[i] = made.n;
+		made->targets = i;
+		made->begin[i] = made->n;
 		put("TargetName", name);
 		for (unsigned k = 0; k < addresses; k++)
 			put_address(t, &r, name);
@@ -100,7 +108,7 @@ make(const struct target *t, uint64_t list, struct tlist_row *rows)
 		if (addresses == 0)
 			expect(name, "192.0.2.1", 3260, 1);
 	}
-	made.targets = targets;
+	made->targets = targets;
 }
 
 /*
@@ -114,10 +122,11 @@ spoil(struct rng *r, struct seek *s, uint32_t first, uint32_t n)
 	uint32_t at = first + rng_below(r, n);
 	unsigned k = 0;
 
-	while (k + 1 < made.targets && made.begin[k + 1] <= at)
+	while (k + 1 < made->targets && made->begin[k + 1] <= at)
 		k++;
-	made.text[at] =
+	made->text[at] =
 	    (char)(rng_chance(r, 700) ? odd[rng_below(r, sizeof odd)] : rng_below(r, 256));
+	made->list = 0;
 	s->spoilt |= 3ull << k | (k > 0 ? 1ull << (k - 1) : 0);
 }
 
@@ -125,7 +134,7 @@ unsigned
 tlist_rows(const struct target *t, uint64_t list, struct tlist_row rows[SIM_FOUND])
 {
 	make(t, list, rows);
-	return made.n_rows;
+	return made->n_rows;
 }
 
 /* The next part; the last one ends it. */
@@ -139,7 +148,7 @@ answer(struct tconn *c)
 	uint32_t n;
 
 	make(c->t, c->list, NULL);
-	n = made.n - c->list_at;
+	n = made->n - c->list_at;
 	if (n > c->p.their_dsl || is_slow || rng_chance(r, 400)) {
 		uint32_t most = n < c->p.their_dsl ? n : c->p.their_dsl;
 
@@ -148,19 +157,19 @@ answer(struct tconn *c)
 	}
 	be_put32(bhs + 16, c->list_itt);
 	be_put32(bhs + 20, NO_TAG);
-	if (c->list_at + n < made.n) {
+	if (c->list_at + n < made->n) {
 		bhs[1] = 0x40; /* C */
 		be_put32(bhs + 20, c->list_ttt = 0x1000 + rng_below(r, 1000));
 	}
 	for (unsigned i = rng_below(r, 4);
 	     i > 0 && s != NULL && n > 0 && c->t->list_spoilt_until_us > sim_now(c->t->w); i--)
 		spoil(r, s, c->list_at, n);
-	twire_put(c, bhs, (const uint8_t *)made.text + c->list_at, n, true);
+	twire_put(c, bhs, (const uint8_t *)made->text + c->list_at, n, true);
 	c->list_at += n;
 	if (s == NULL)
 		return;
 	s->list = c->list;
-	s->is_told = c->list_at == made.n;
+	s->is_told = c->list_at == made->n;
 }
 
 void

@@ -15,11 +15,14 @@
 void
 tlogin_add(struct tconn *c, const char *key, const char *value)
 {
-	int n = snprintf(c->reply + c->reply_n, sizeof c->reply - c->reply_n, "%s=%s", key, value);
+	size_t k = strlen(key), v = strlen(value) + 1;
 
-	c->reply_n += (uint32_t)n + 1;
-	if (c->reply_n > sizeof c->reply)
+	if (c->reply_n + k + 1 + v > sizeof c->reply)
 		sim_fail(c->t->w, "simulator", "a login's answer is too long");
+	memcpy(c->reply + c->reply_n, key, k);
+	c->reply[c->reply_n + k] = '=';
+	memcpy(c->reply + c->reply_n + k + 1, value, v);
+	c->reply_n += (uint32_t)(k + 1 + v);
 }
 
 void

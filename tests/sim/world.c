@@ -21,7 +21,7 @@
 #define CALM_US (900 * SECOND)
 
 void
-world_make(struct sim *w, uint64_t seed, const char *drop, bool is_traced)
+world_make(struct sim *w, uint64_t seed, const char *drop, bool is_recorded, bool is_traced)
 {
 	static const enum sim_theme themes[] = { SIM_ANYTHING, SIM_ANYTHING, SIM_ANYTHING,
 		SIM_ANYTHING, SIM_FENCES, SIM_FENCES, SIM_FENCES, SIM_CACHES, SIM_CACHES,
@@ -32,6 +32,7 @@ world_make(struct sim *w, uint64_t seed, const char *drop, bool is_traced)
 	w->traces = w->requests = w->failed = w->commands = w->pdus = w->logins = 0;
 	w->ghosts = w->killed = w->again = 0;
 	w->seed = seed;
+	w->is_recorded = is_recorded || is_traced;
 	w->is_traced = is_traced;
 	w->begin_us = 1000 * SECOND;
 	agenda_init(&w->agenda, w->begin_us);

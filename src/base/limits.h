@@ -50,6 +50,8 @@
 #define LIMIT_LUNS            16384
 #define LIMIT_LUNS_PER_BUS    128
 #define LIMIT_LUNS_PER_TARGET 8
+/* LUNs without a unit whose lost caches a session keeps one by one. */
+#define LIMIT_HEARD 16
 /* The guide, chapter 6: a target's LUNs are mapped to up to 256 buses. */
 #define LIMIT_TARGET_BUSES 256
 /*

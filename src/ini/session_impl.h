@@ -21,8 +21,6 @@ enum session_event {
 #define SESSION_TRY_PACE_US 500000
 /* The last try within the promise begins so long before its end at the latest. */
 #define SESSION_LAST_TRY_US 3000000
-/* What so many LUNs without a unit say of their caches is kept one by one. */
-#define SESSION_HEARD       16
 #define SESSION_LABEL_BYTES (LIMIT_ISCSI_NAME_BYTES + LIMIT_ADDRESS_BYTES + 64)
 
 struct session {
@@ -69,7 +67,7 @@ struct session {
 	struct session_heard {
 		uint8_t lun[LUNS_WIRE_BYTES];
 		struct sense sense;
-	} heard[SESSION_HEARD];
+	} heard[LIMIT_HEARD];
 	size_t n_heard;
 	bool is_heard_by_all;
 	struct fence fence;

@@ -30,7 +30,7 @@ session_remove_unit(struct session *s, struct lu *u)
 void
 session_take_over_unit(struct session *s, struct lu *u)
 {
-	const struct session_heard *last = &s->heard[SESSION_HEARD - 1];
+	const struct session_heard *last = &s->heard[LIMIT_HEARD - 1];
 
 	lu_take_over(u);
 	for (size_t i = 0; i < s->n_heard; i++)
@@ -71,7 +71,7 @@ session_units_overheard(
 	is_meant |= lu_overheard(lu_of_link(node), lun, sense);
 	if (is_meant || !is_of_cache(sense) || has_heard(s, &h))
 		return;
-	if (s->n_heard < SESSION_HEARD)
+	if (s->n_heard < LIMIT_HEARD)
 		s->heard[s->n_heard++] = h;
 	else
 		s->is_heard_by_all = true;

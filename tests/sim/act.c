@@ -4,6 +4,7 @@
 #include "crash.h"
 #include "net.h"
 #include "owner.h"
+#include "scan.h"
 #include "seek.h"
 #include "target.h"
 
@@ -323,13 +324,17 @@ t_neighbour(const struct act *a)
 static void
 admin_scan(const struct act *a)
 {
-	owner_probe(a->o);
+	scan_start(a->o);
 }
 
+/* Some wait until its I/O has been given up. */
 static void
 admin_close(const struct act *a)
 {
-	owner_close(a->o, false);
+	if ((a->arg & 0x300) != 0x300)
+		owner_close(a->o, false);
+	else
+		owner_close_in(a->o, (a->arg & 0x400) != 0 ? SESSION_DOWN : SESSION_DOWN_TRY);
 }
 
 static void

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/cut.h"
 #include "check.h"
@@ -14,10 +13,8 @@
 #include "kept.h"
 #include "lu/lu_impl.h"
 #include "net.h"
+#include "scan.h"
 #include "user.h"
-
-/* Scans that come by themselves. */
-#define PROBE_PACE_US 20000
 
 /* ---- settings ---- */
 
@@ -47,155 +44,6 @@ owner_settings(struct owner *o, bool clear_redirect)
 	owner_excuse(o); /* what waited may be late by the new limits */
 }
 
-/* ---- units ---- */
-
-static const char *const state_names[] = {
-#define LU_STATE(id, text) [LU_##id] = text,
-#include "lu/lu_fsm.def"
-};
-
-static void
-unit_changed(void *user, struct lu *u)
-{
-	struct unit *n = user;
-
-	/* What is on its way goes by what was true before. */
-	n->o->t->places[n->place].changed_us = n->excused_us = sim_now(n->o->w);
-	TRACE(n->o->w, "unit %x: %u blocks now", n->o->i << 4 | n->place,
-	    lu_blk(u)->size_bytes / SIM_BLOCK);
-}
-
-static void
-unit_moved(void *user, struct lu *u, enum lu_state from, const struct fault *why)
-{
-	struct unit *n = user;
-
-	(void)from;
-	(void)why;
-	n->moved_us = sim_now(n->o->w);
-	TRACE(
-	    n->o->w, "unit %x: %s", n->o->i << 4 | n->place, TRACE_TEXT(state_names[lu_state(u)]));
-}
-
-static const struct lu_ops unit_ops = { .moved = unit_moved, .changed = unit_changed };
-
-/* Which disk it says it is. */
-static struct disk *
-disk_of(struct owner *o, const struct lu_info *info)
-{
-	const char *name = identity_first(&info->id);
-
-	for (unsigned i = 0; i < SIM_DISKS && name != NULL; i++)
-		if (strcmp(name, o->t->disks[i].name) == 0)
-			return &o->t->disks[i];
-	sim_fail(o->w, "simulator", "LUN %u calls itself \"%s\"", info->number,
-	    name != NULL ? name : "");
-}
-
-/* Two ways to one disk get no device. */
-static bool
-is_taken(const struct owner *o, unsigned place, const struct disk *d)
-{
-	for (unsigned i = 0; i < SIM_PLACES; i++)
-		if ((i != place || o->units[i].lu != NULL) && kept_home(o, i) == d)
-			return true;
-	return false;
-}
-
-static void
-unit_begin(struct owner *o, struct unit *u, const struct lu_info *info, struct disk *d)
-{
-	u->lu = lu_new(session_path(o->s), info, "c0t0d0", &unit_ops, u);
-	u->disk = d;
-	u->moved_us = sim_now(o->w);
-	u->is_closing = false;
-	u->excused_us = u->calm_us = sim_now(o->w);
-	TRACE(o->w, "unit %x: disk %u%s", o->i << 4 | u->place, d->uid,
-	    TRACE_TEXT(u->is_kept ? ", as before" : ""));
-	if (u->is_kept) {
-		u->is_kept = false;
-		session_take_over_unit(o->s, u->lu);
-		user_resume(u);
-		return;
-	}
-	d->is_loss_due = false;
-	d->begin_tick = o->w->tick;
-	session_add_unit(o->s, u->lu);
-	user_start(u);
-}
-
-static void
-unit_adopt(struct owner *o, struct unit *u, const struct lu_info *info, struct disk *d)
-{
-	if (u->out > 0 || u->is_closing || d == u->disk || !rng_chance(&o->rng, 600) ||
-	    kept_unit(o, u->place, &info->id, d) != d)
-		return;
-	TRACE(o->w, "unit %x: adopts disk %u", o->i << 4 | u->place, d->uid);
-	u->disk = d;
-	d->is_loss_due = false;
-	d->begin_tick = o->w->tick;
-	lu_adopt(u->lu, info);
-}
-
-static void
-probe_again(struct owner *o)
-{
-	o->is_probe_due = true;
-	agenda_set(&o->w->agenda, &o->wake, o->probe_us);
-}
-
-static void
-probed(void *user, struct probe_result *r)
-{
-	struct owner *o = user;
-
-	o->is_probing = false;
-	o->is_probe_due |= r->fault.is_set;
-	o->probe_us = sim_now(o->w) + PROBE_PACE_US;
-	if (o->is_probe_due)
-		agenda_set(&o->w->agenda, &o->wake, o->probe_us);
-	if (r->fault.is_set)
-		sim_say(o->w, r->fault.message);
-	TRACE(o->w, "host %u: a scan finds %u LUNs%s", o->i, r->n,
-	    TRACE_TEXT(r->fault.is_set ? ", and failed" : ""));
-	for (size_t i = 0; i < r->n && !r->fault.is_set && o->is_open && !o->is_closing; i++) {
-		const struct lu_info *info = &r->luns[i];
-		struct unit *u = &o->units[info->number % SIM_PLACES];
-		struct disk *d;
-
-		if (info->answer != LU_SOMEBODY || !info->is_disk || !info->is_sized) {
-			probe_again(o);
-			continue;
-		}
-		d = disk_of(o, info);
-		if (o->w->is_healed && o->t->places[u->place].disk != d) {
-			probe_again(o); /* it is older than the change */
-			continue;
-		}
-		if (is_taken(o, u->place, d))
-			continue;
-		if (u->lu == NULL)
-			d = kept_unit(o, u->place, &info->id, d);
-		if (d == NULL)
-			probe_again(o);
-		else if (u->lu == NULL)
-			unit_begin(o, u, info, d);
-		else
-			unit_adopt(o, u, info, d);
-	}
-	free(r->luns);
-	r->luns = NULL;
-}
-
-void
-owner_probe(struct owner *o)
-{
-	if (o->s == NULL || o->is_probing || o->is_closing)
-		return;
-	o->is_probe_due = false;
-	o->is_probing = session_probe(o->s, probed, o);
-}
-
 /* Units that are closed and idle go. */
 static void
 sweep(struct owner *o)
@@ -215,7 +63,7 @@ sweep(struct owner *o)
 		u->lu = NULL;
 		u->is_closing = false;
 		if (!o->is_closing)
-			probe_again(o);
+			scan_again(o);
 	}
 }
 
@@ -232,7 +80,7 @@ moved(void *user, const struct session_view *v)
 	o->state = v->state;
 	if (v->state == SESSION_ONLINE) {
 		o->online_us = sim_now(o->w);
-		probe_again(o);
+		scan_again(o);
 	}
 }
 
@@ -342,6 +190,12 @@ owner_close(struct owner *o, bool is_cut)
 	session_close(o->s);
 }
 
+void
+owner_close_in(struct owner *o, enum session_state state)
+{
+	o->close_in = state;
+}
+
 static void
 begin(struct owner *o, struct settings *settings)
 {
@@ -428,9 +282,11 @@ owner_init(struct owner *o, struct sim *w, unsigned i)
 	o->wake.expired = woken;
 	o->tpgt = rng_chance(&o->rng, 500) ? -1 : (int32_t)o->t->groups[0];
 	o->must_dial = 0;
+	o->close_in = SESSION_STATES;
 	for (unsigned k = 0; k < SIM_PLACES; k++) {
 		o->units[k].o = o;
 		o->units[k].place = k;
+		scan_init(&o->units[k]);
 		rng_init(&o->units[k].rng, w->seed, 0x300 + i * SIM_PLACES + k);
 		o->kept.unit[k].is_installed = rng_chance(&o->units[k].rng, 300);
 	}
@@ -457,6 +313,7 @@ unit_vanish(struct unit *u, enum crash_kind kind)
 {
 	bool is_kept = kind == CRASH_REPLACED && !u->is_closing;
 
+	agenda_clear(&u->o->w->agenda, &u->adopt);
 	if (u->lu != NULL && is_kept) {
 		u->is_kept = true;
 		user_keep(u);
@@ -498,8 +355,10 @@ owner_fini(struct owner *o)
 	agenda_clear(&o->w->agenda, &o->later);
 	agenda_clear(&o->w->agenda, &o->wake);
 	agenda_clear(&o->w->agenda, &o->kept.write);
-	for (unsigned i = 0; i < SIM_PLACES; i++)
+	for (unsigned i = 0; i < SIM_PLACES; i++) {
 		user_stop(&o->units[i]);
+		agenda_clear(&o->w->agenda, &o->units[i].adopt);
+	}
 	if (o->s->path.in_flight != 0 || pool_used(o->s->path.pool) != 0)
 		sim_fail(o->w, "at rest", "session %u: %u commands in flight, %u slots in use",
 		    o->i, o->s->path.in_flight, pool_used(o->s->path.pool));
@@ -520,12 +379,16 @@ owner_check(struct owner *o)
 	if (s == SESSION_DOWN || s == SESSION_DOWN_TRY || s == SESSION_LOGOUT ||
 	    s == SESSION_CLOSED)
 		owner_excuse(o);
+	if (s == o->close_in && !o->w->is_healed) {
+		o->close_in = SESSION_STATES;
+		owner_close(o, false);
+	}
 	check_owner(o);
 	if (o->is_sweep_due)
 		sweep(o);
 	if (o->is_probe_due && sim_now(o->w) >= o->probe_us && s == SESSION_ONLINE &&
 	    !o->is_probing && !o->is_closing)
-		owner_probe(o);
+		scan_start(o);
 }
 
 bool

@@ -14,7 +14,8 @@ void owner_return(struct owner *o);
 void owner_open(struct owner *o);
 /* is_cut: nothing gets through any more. */
 void owner_close(struct owner *o, bool is_cut);
-void owner_probe(struct owner *o);
+/* The same, as soon as it is in this state. */
+void owner_close_in(struct owner *o, enum session_state state);
 /* The unit at this place is closed; a scan finds it again. */
 void owner_hide(struct owner *o, unsigned place);
 void owner_ping(struct owner *o);

@@ -280,9 +280,12 @@ plan_heal(struct sim *w)
 		x->refuse_until_us = x->black_until_us = 0;
 		x->latency_us = 100;
 		w->owners[i].is_probe_due = true;
-		agenda_set(&w->agenda, &w->owners[i].wake, sim_now(w));
-		for (unsigned k = 0; k < SIM_PLACES; k++)
+		agenda_set(&w->agenda, &w->owners[i].wake,
+		    w->owners[i].probe_us > sim_now(w) ? w->owners[i].probe_us : sim_now(w));
+		for (unsigned k = 0; k < SIM_PLACES; k++) {
 			user_stop(&w->owners[i].units[k]);
+			agenda_clear(&w->agenda, &w->owners[i].units[k].adopt);
+		}
 		heal_target(&w->targets[i]);
 	}
 	net_thaw(w);

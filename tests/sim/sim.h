@@ -100,6 +100,10 @@ struct unit {
 	uint32_t io_bytes_max;
 	bool can_discard;
 	struct agenda_timer think;
+	/* What a scan found here, another disk, while it is on its way to who adopts it. */
+	struct agenda_timer adopt;
+	struct lu_info found;
+	struct disk *found_disk;
 	struct agenda_timer again; /* then a request that waits comes again */
 	struct rng rng;
 	struct user_req req[SIM_REQS];
@@ -205,6 +209,7 @@ struct owner {
 	struct weather weather;
 	struct rng rng;
 	enum session_state state;
+	enum session_state close_in; /* it is to be closed there; SESSION_STATES: nowhere */
 	bool is_open, is_closing, is_probing, is_probe_due, is_pinging, is_sweep_due;
 	struct agenda_timer later; /* open again, or probe again */
 	struct agenda_timer wake;  /* a scan is due */

@@ -25,7 +25,7 @@ world_make(struct sim *w, uint64_t seed, const char *drop, bool is_recorded, boo
 {
 	static const enum sim_theme themes[] = { SIM_ANYTHING, SIM_ANYTHING, SIM_ANYTHING,
 		SIM_ANYTHING, SIM_FENCES, SIM_FENCES, SIM_FENCES, SIM_CACHES, SIM_CACHES,
-		SIM_CHANGES };
+		SIM_CHANGES, SIM_CHANGES };
 	struct rng *r = &w->rng;
 
 	memset(w, 0, offsetof(struct sim, trace));
@@ -48,6 +48,9 @@ world_make(struct sim *w, uint64_t seed, const char *drop, bool is_recorded, boo
 		w->blocks = 3 + rng_below(r, 6);
 	}
 	w->think_us = w->horizon_us * w->sessions * w->places / (20 + rng_below(r, 150));
+	/* A unit in use is not adopted. */
+	if (w->theme == SIM_CHANGES && rng_chance(r, 500))
+		w->think_us *= 6;
 	for (unsigned i = 0; i < 5; i++)
 		w->op_weight[i] = i < 2 ? 20 + rng_below(r, 60) : rng_below(r, 20);
 	if (w->theme == SIM_CACHES) {

@@ -38,7 +38,7 @@ struct holder {
 	struct paths paths;
 	struct daemon daemon;
 	struct store store;
-	int signals, listener;
+	int signals, listener, pid_fd;
 	int driver; /* -1: none is connected */
 };
 
@@ -203,13 +203,15 @@ with_socket(struct holder *h, const struct options *o)
 		    h->store.n);
 	(void)daemon_notify("STOPPING=1"); /* nobody may be listening */
 	store_fini(&h->store);
-	return INSTANCE_EXIT_OK;
+	daemon_pid_close(h->paths.holder_pid, h->pid_fd);
+	/* What is done at the end of a program else (sanitizers', too) it is not allowed to do. */
+	_exit(INSTANCE_EXIT_OK);
 }
 
 static int
 run(struct holder *h, const struct options *o)
 {
-	int err = daemon_start(&h->daemon, o->foreground), pid_fd, ret;
+	int err = daemon_start(&h->daemon, o->foreground), ret;
 	char why[BENEATH_WHY_BYTES];
 	pid_t owner;
 
@@ -221,17 +223,17 @@ run(struct holder *h, const struct options *o)
 		daemon_failed(&h->daemon, PROGRAM, "%s", why);
 		return INSTANCE_EXIT_FAILED;
 	}
-	pid_fd = daemon_pid_open(h->paths.holder_pid, &owner);
-	if (pid_fd == -EEXIST)
+	h->pid_fd = daemon_pid_open(h->paths.holder_pid, &owner);
+	if (h->pid_fd == -EEXIST)
 		daemon_failed(&h->daemon, PROGRAM, "already running for the root %s (pid %d)",
 		    h->paths.root, (int)owner);
-	else if (pid_fd < 0)
+	else if (h->pid_fd < 0)
 		daemon_failed(&h->daemon, PROGRAM, "cannot write %s: %s", h->paths.holder_pid,
-		    strerror(-pid_fd));
-	if (pid_fd < 0)
+		    strerror(-h->pid_fd));
+	if (h->pid_fd < 0)
 		return INSTANCE_EXIT_FAILED;
 	ret = with_socket(h, o);
-	daemon_pid_close(h->paths.holder_pid, pid_fd);
+	daemon_pid_close(h->paths.holder_pid, h->pid_fd);
 	return ret;
 }
 

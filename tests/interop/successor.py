@@ -11,7 +11,7 @@ import field
 import proc
 import tap
 from fieldtgt import SILENT, FieldTarget
-from fieldunit import WRITES, Unit
+from fieldunit import INQUIRY, REPORT_LUNS, WRITES, Unit, address, check
 from initiator import Initiator, own_fuse
 
 TIMEOUT = 5
@@ -140,6 +140,31 @@ def stopped(t):
             held.ends(10, "ENOTCONN", "EIO", "ESHUTDOWN")
 
 
+def lost_power(t):
+    with t.case("the target lost its power while there was no driver: a flush says so, once"):
+        with orphaned(t) as (target, made, fd, held):
+            target.unit(0).has_write_cache = True
+            said = []
+
+            def power_on(c):
+                if c.lun != address(0) or c.opcode in (INQUIRY, REPORT_LUNS) or said:
+                    return None
+                said.append(c.opcode)
+                return check(6, 0x29, 1)
+            target.on_command = power_on
+            made.restart_driver()
+            held.ends(10)
+            # The write that was re-sent came after it, and is there; those of before may be lost.
+            try:
+                os.fsync(fd)
+            except OSError as e:
+                assert e.errno == errno.EIO, e
+            else:
+                raise AssertionError("a flush went well, after a loss")
+            os.fsync(fd)
+            assert any("c0t0d0" in line and "from before this program started" in line for line in made.tail())
+
+
 def ordinary_user(t):
     with t.case("an ordinary user's disks outlive his driver, too", limit=120):
         if os.geteuid() != 0 or not box.isolated() or proc.run("true", user=USER, ok=None).code != 0:
@@ -174,6 +199,7 @@ def main():
         other_unit(t)
         no_target(t)
         stopped(t)
+        lost_power(t)
         ordinary_user(t)
 
 

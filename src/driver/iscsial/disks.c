@@ -282,11 +282,12 @@ show_new(struct disks *d, struct mail_show_row *row)
 {
 	struct session *s = nexus_session(d->x);
 	struct disk *k;
+	bool is_taken;
 	int err;
 
 	if (!start_export(d, &row->fault))
 		return;
-	disks_held_admit(d, row);
+	is_taken = disks_held_admit(d, row);
 	k = call_alloc(sizeof *k);
 	k->owner = d;
 	k->lu = lu_new(session_path(s), &row->info, row->name, &lu_ops, k);
@@ -296,7 +297,10 @@ show_new(struct disks *d, struct mail_show_row *row)
 		k->note = call_alloc(sizeof *k->note);
 		k->note->disk = k;
 		list_push_back(&d->all, &k->link);
-		session_add_unit(s, k->lu);
+		if (is_taken)
+			session_take_over_unit(s, k->lu);
+		else
+			session_add_unit(s, k->lu);
 		return;
 	}
 	if (err == -ENOMEM)

@@ -82,16 +82,19 @@ disks_held_started(struct disks *d, int err)
 	d->is_taken = false;
 }
 
-void
+bool
 disks_held_admit(struct disks *d, const struct mail_show_row *row)
 {
-	if (row->is_remembered || d->cfg->export->awaited(d->export, row->name) < 0)
-		return;
+	bool is_awaited = d->cfg->export->awaited(d->export, row->name) >= 0;
+
+	if (row->is_remembered || !is_awaited)
+		return is_awaited;
 	log_warn(
 	    "disk %s: it is not known whether the unit there is the one that it was; who has it "
 	    "open must close it",
 	    row->name);
 	d->cfg->export->give_up(d->export, row->name);
+	return false;
 }
 
 unsigned

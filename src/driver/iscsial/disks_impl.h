@@ -36,9 +36,11 @@ struct disks {
 void disks_held_begin(struct disks *d, const struct export_events *events);
 /* The exporter started, or could not: then nothing was taken over. */
 void disks_held_started(struct disks *d, int err);
-/* Before a disk of this row is shown: it goes on with an older one only where it is surely its
- * unit. */
-void disks_held_admit(struct disks *d, const struct mail_show_row *row);
+/*
+ * Before a disk of this row is shown: does it go on with one that a driver before this one
+ * showed?  Only where it is surely that one's unit.
+ */
+bool disks_held_admit(struct disks *d, const struct mail_show_row *row);
 /* Openers of a disk that is not found again yet. */
 unsigned disks_held_openers(const struct disks *d, const char *name);
 void disks_held_end(struct disks *d);

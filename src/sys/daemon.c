@@ -176,12 +176,15 @@ daemon_pid_owner(const char *path)
 int
 daemon_signals(const int *signals)
 {
+	struct sigaction now;
 	sigset_t set;
 	int fd;
 
 	sigemptyset(&set);
 	for (; *signals != 0; signals++)
-		if (sigaddset(&set, *signals) < 0)
+		/* A shell's background job is not meant by ^C, and has it ignored. */
+		if (sigaction(*signals, NULL, &now) < 0 ||
+		    (now.sa_handler != SIG_IGN && sigaddset(&set, *signals) < 0))
 			return -errno;
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return -errno;

@@ -58,8 +58,8 @@ pid_t daemon_pid_owner(const char *path);
 
 /*
  * Block these signals (a list that ends with 0) in this thread and those it
- * starts, and return a non-blocking, close-on-exec signalfd for them, or a
- * negative errno.  SIGPIPE is ignored from now on.
+ * starts, but for those that are ignored now, and return a non-blocking,
+ * close-on-exec signalfd for the others, or a negative errno.  SIGPIPE is ignored from now on.
  */
 int daemon_signals(const int *signals);
 /* The next pending signal's number, or -EAGAIN. */

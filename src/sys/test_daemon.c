@@ -267,6 +267,23 @@ signals_come_from_a_descriptor(void **state)
 }
 
 static void
+a_signal_that_was_ignored_stays_so(void **state)
+{
+	static const int wanted[] = { SIGHUP, SIGWINCH, 0 };
+	int fd;
+
+	(void)state;
+	assert_ptr_not_equal(signal(SIGHUP, SIG_IGN), SIG_ERR);
+	fd = daemon_signals(wanted);
+	assert_true(fd >= 0);
+	assert_int_equal(raise(SIGHUP), 0);
+	assert_int_equal(raise(SIGWINCH), 0);
+	assert_int_equal(daemon_signal_next(fd), SIGWINCH);
+	assert_int_equal(daemon_signal_next(fd), -EAGAIN);
+	close(fd);
+}
+
+static void
 systemd_is_told(void **state)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -302,6 +319,7 @@ main(void)
 		WITH_DIR(a_pid_file_that_others_can_write_says_nothing),
 		WITH_DIR(a_link_in_the_pid_file_s_place_is_not_followed),
 		WITH_DIR(signals_come_from_a_descriptor),
+		WITH_DIR(a_signal_that_was_ignored_stays_so),
 		WITH_DIR(systemd_is_told),
 	};
 

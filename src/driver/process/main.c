@@ -18,6 +18,7 @@
 #include "driver/iscsial/stop.h"
 #include "driver/iscsial/usage.h"
 #include "driver/process/driver.h"
+#include "driver/process/unmount.h"
 #include "export/holding.h"
 #include "export/porter.h"
 #include "ipc/client.h"
@@ -40,8 +41,8 @@
 
 struct options {
 	const char *root, *export;
-	bool foreground, stop, force, hand_over, status;
-	long workers;
+	bool foreground, stop, force, hand_over, status, unmount;
+	long workers, grace, limit;
 	enum log_level level; /* NOT_GIVEN: the administrator's (iscsiutil -b), or the default */
 };
 #define NOT_GIVEN ((enum log_level)0xff)
@@ -435,10 +436,9 @@ workers_default(void)
 static int
 act(struct process *p, const struct options *o)
 {
-	if (o->status + o->stop + o->hand_over > 1) {
-		fprintf(stderr,
-		    PROGRAM ": --status, --stop and --hand-over exclude each other; see '" PROGRAM
-			    " --help'\n");
+	if (o->status + o->stop + o->hand_over + o->unmount > 1) {
+		fprintf(stderr, PROGRAM ": --status, --stop, --unmount and --hand-over exclude "
+					"each other; see '" PROGRAM " --help'\n");
 		return INSTANCE_EXIT_USAGE;
 	}
 	/* The guide, table C-1: "by default, messages [...] less than or equal to LVL_ERR". */
@@ -450,6 +450,8 @@ act(struct process *p, const struct options *o)
 		return instance_status(PROGRAM, p->driver.paths.driver_pid);
 	if (o->stop || o->hand_over)
 		return end(&p->driver.paths, o);
+	if (o->unmount)
+		return unmount_all(PROGRAM, &p->driver.paths, o->grace, o->limit);
 	return run(p, o);
 }
 
@@ -457,7 +459,11 @@ int
 main(int argc, char **argv)
 {
 	static struct process p = { .daemon.ready_fd = -1 };
-	struct options o = { .level = NOT_GIVEN, .export = "fuse", .workers = workers_default() };
+	struct options o = { .level = NOT_GIVEN,
+		.export = "fuse",
+		.workers = workers_default(),
+		.grace = UNMOUNT_GRACE_S,
+		.limit = UNMOUNT_LIMIT_S };
 	const struct opt opts[] = {
 		OPT_ROW_ROOT(o.root),
 		{ 'f', "foreground", OPT_FLAG, &o.foreground, NULL,
@@ -481,6 +487,12 @@ main(int argc, char **argv)
 		{ 0, "hand-over", OPT_FLAG, &o.hand_over, NULL,
 		    "end the one that runs, and leave its disks to the one that is started next; "
 		    "refused (8) where that could not go on with them" },
+		{ 0, "unmount", OPT_FLAG, &o.unmount, NULL,
+		    "end who uses its disks and unmount what is on them, before it is stopped" },
+		{ 0, "grace", OPT_INT, &o.grace, "SECONDS",
+		    "with --unmount: so long users may end by themselves (0)", 0, 86400 },
+		{ 0, "within", OPT_INT, &o.limit, "SECONDS",
+		    "with --unmount: all of it takes no longer (300)", 1, 86400 },
 	};
 	const struct opt_program program = { .name = PROGRAM,
 		.summary = "the iSCSI driver: sessions, disks and their control",

@@ -27,6 +27,8 @@ while [ $# -gt 0 ]; do
 	--force) force=1 ;;
 	--stop) action=stop ;;
 	--hand-over) action=hand_over ;;
+	--unmount) action=unmount ;;
+	--grace | --within) limits="${limits-}$1=$2"; shift ;;
 	--status) action=status ;;
 	--foreground) action=foreground ;;
 	--version) action=version ;;
@@ -67,6 +69,9 @@ hand_over)
 	[ ! -e "$root/$name.refuses" ] || { echo "this kernel is too old"; exit 8; }
 	[ ! -e "$root/$name.signal" ] || kill -USR1 "$(cat "$root/$name.up")"
 	rm -f "$root/$name.up" ;;
+unmount)
+	echo "unmount $name$limits" >>"$root/log"
+	[ ! -e "$root/$name.slow" ] || { trap 'echo "hurry $name" >>"$root/log"; exit 8' TERM; while [ -e "$root/$name.slow" ]; do sleep 0.1; done; } ;;
 stop)
 	echo "stop $name$force" >>"$root/log"
 	[ ! -e "$root/$name.hangs" ] || exec sleep 1000
@@ -346,6 +351,23 @@ kill $supervisor
 wait $supervisor || { echo "FAIL: the supervisor's exit status is $?"; failed=1; }
 says "iscsi_driverd stopped"
 says "iswd stopped"
+grep -E '^(unmount|stop) ' "$tmp/root/log" | tail -n 3 | tr '\n' , >"$tmp/order"
+[ "$(cat "$tmp/order")" = "unmount iscsi_driverd--grace=0--within=300,stop iscsi_driverd,stop iswd," ] ||
+	{ echo "FAIL: the order of the end: $(cat "$tmp/order")"; failed=1; }
+
+echo "# a second signal hurries, and what refuses then is stopped all the same"
+touch "$tmp/root/iscsi_driverd.slow" "$tmp/root/iscsi_driverd.busy"
+"$iscsi" supervise --within 20 --root "$tmp/root" >"$tmp/out" 2>&1 &
+supervisor=$!
+until_true runs_of iswd 4
+kill $supervisor
+until_true grep -q '^unmount iscsi_driverd--grace=0--within=20$' "$tmp/root/log"
+kill $supervisor
+wait $supervisor || { echo "FAIL: the supervisor's exit status is $?"; failed=1; }
+says "what is not written to these disks is lost"
+grep -A 2 '^hurry' "$tmp/root/log" | tr '\n' , >"$tmp/order"
+[ "$(cat "$tmp/order")" = "hurry iscsi_driverd,stop iscsi_driverd,stop iscsi_driverd1," ] ||
+	{ echo "FAIL: the order of the hurried end: $(cat "$tmp/order")"; failed=1; }
 while read -r pid; do
 	kill "$pid" 2>/dev/null
 done <"$tmp/root/sleepers"
@@ -379,6 +401,9 @@ says "unknown word \"frobnicate\". Next: run 'iscsi --help'"
 want 2 "" stop --phase 1
 want 2 "" restart --phase 2
 want 2 "" start --json
+want 2 "" stop --within 10
+want 2 "" unmount --within 1x
+want 2 "" unmount --phase 1
 want 2 "" start --force=yes
 OPENISW_PATIENCE=1x want 2 "" start
 "$iscsi" start --root >/dev/null 2>&1

@@ -14,8 +14,8 @@ import tap  # noqa: E402 (found by the line above)
 UNITS = sys.argv[1]
 DAEMONS = ("iswd", "iscsi_resolvd", "islpd", "iradd")
 PROGRAMS = ("iscsi_driverd", "iscsi_holderd") + DAEMONS
-# "systemd-analyze security" may say at most 3.0, but for the one that must have no mount namespace.
-EXPOSURE = {"iscsi_driverd.service": 4.7}
+# "systemd-analyze security" may say at most 3.0, but for those that must have no mount namespace.
+EXPOSURE = {"iscsi_driverd.service": 4.7, "openisw-unmount.service": 5.1}
 # Each of these gives a service a mount namespace of its own, in which its mounts stay.
 NAMESPACING = """PrivateTmp PrivateDevices PrivateMounts ProtectSystem ProtectHome ProtectKernelTunables ProtectKernelModules
 ProtectKernelLogs ProtectControlGroups ProtectProc ReadWritePaths ReadOnlyPaths InaccessiblePaths ExecPaths NoExecPaths
@@ -55,7 +55,7 @@ with tap.script() as t:
     target = parse("openisw.target")
 
     with t.case("there is a unit for each program and for the scan, and the target wants them all"):
-        names = {p + ".service" for p in PROGRAMS} | {"openisw-scan.service"}
+        names = {p + ".service" for p in PROGRAMS} | {"openisw-scan.service", "openisw-unmount.service"}
         assert set(units) == names, sorted(units)
         assert set(words(target, "Unit", "Wants")) == names, target
         for name in names:
@@ -106,8 +106,24 @@ with tap.script() as t:
 
     with t.case("nothing gives the driver a mount namespace or takes its devices away"):
         for key in NAMESPACING + ["DevicePolicy", "DeviceAllow", "ProtectClock"]:
-            assert ("Service", key) not in units["iscsi_driverd.service"], key
+            for name in ("iscsi_driverd.service", "openisw-unmount.service"):
+                assert ("Service", key) not in units[name], (name, key)
         assert "CAP_SYS_ADMIN" in words(units["iscsi_driverd.service"], "Service", "CapabilityBoundingSet")
+
+    with t.case("what is on the disks is unmounted before anything stops that writing it out needs, within its limits"):
+        last = units["openisw-unmount.service"]
+        assert set(words(last, "Unit", "After")) == {p + ".service" for p in PROGRAMS}
+        # A driver that died and is started again must not take its file systems along.
+        for key in ("Requires", "BindsTo", "Requisite", "StopPropagatedFrom"):
+            assert not words(last, "Unit", key), key
+        assert ("Service", "ExecStart") not in last and one(last, "Service", "RemainAfterExit") == "yes"
+        assert ("Service", "RestrictNamespaces") not in last, "it enters mount namespaces"
+        for name, within in (("openisw-unmount.service", 300), ("iscsi_driverd.service", 50)):
+            stop = one(units[name], "Service", "ExecStop")
+            given = re.fullmatch(r"\+?/\S+/iscsi unmount(?: --within (\d+))?", stop)
+            assert given and int(given.group(1) or 300) == within, stop
+            # It ends by itself: the last it does, writing out, takes 5 seconds at most.
+            assert int(one(units[name], "Service", "TimeoutStopSec")) > within + 5, name
 
     with t.case("the driver cannot make an internet socket, and the daemons cannot administer the system"):
         assert words(units["iscsi_driverd.service"], "Service", "RestrictAddressFamilies") == ["AF_UNIX"]
@@ -134,7 +150,7 @@ with tap.script() as t:
             for name in units:
                 path = os.path.join(work, name)
                 with open(os.path.join(UNITS, name)) as old, open(path, "w") as new:
-                    new.write(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", old.read(), flags=re.M))
+                    new.write(re.sub(r"^(Exec\w+)=\S+", r"\1=/bin/true", old.read(), flags=re.M))
                 done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", path],
                                       capture_output=True, text=True)
                 found = re.search(r"exposure level for \S+: ([0-9.]+)", done.stdout)
@@ -149,7 +165,7 @@ with tap.script() as t:
             # The programs and pages that the units name are looked for, too: those of the build stand in.
             for path in glob.glob(os.path.join(UNITS, "*.service")) + [os.path.join(UNITS, "openisw.target")]:
                 text = open(path).read()
-                text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.M)
+                text = re.sub(r"^(Exec\w+)=\S+", r"\1=/bin/true", text, flags=re.M)
                 text = re.sub(r"^Documentation=.*\n", "", text, flags=re.M)
                 with open(os.path.join(work, os.path.basename(path)), "w") as f:
                     f.write(text)

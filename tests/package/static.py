@@ -143,4 +143,4 @@ with tap.script() as t:
                 "for my $unit (@ARGV) { print \"$unit\\n\" if grep { $unit =~ /$_/ && !$nrconf{override_rc}{$_} } keys %{$nrconf{override_rc}} }")
         units = sorted(re.sub(r"\.in$", "", n) for n in os.listdir(os.path.join(TOP, "dist", "systemd")) if ".service" in n or ".target" in n)
         done = subprocess.run(["perl", "-e", code] + units, input=text("debian", "needrestart", "openisw.conf"), capture_output=True, text=True)
-        assert done.stdout.split() == ["iscsi_driverd.service", "openisw-scan.service", "openisw.target"], done
+        assert done.stdout.split() == ["iscsi_driverd.service", "openisw-scan.service", "openisw-unmount.service", "openisw.target"], done

@@ -15,7 +15,7 @@ from accounts import FIRST, wanted
 
 BUILD = os.environ["OPENISW_BUILD"]
 SYSTEMD = "/lib/systemd/systemd"
-UNITS = ("iscsi_driverd", "iswd", "iscsi_resolvd", "islpd", "iradd", "openisw-scan")
+UNITS = ("iscsi_driverd", "iswd", "iscsi_resolvd", "islpd", "iradd", "openisw-scan", "openisw-unmount")
 NAME = "iqn.2026-11.org.example:one"
 
 # What runs beside the units once they are up; each line it prints with "-- " in front begins a section.

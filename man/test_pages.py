@@ -73,7 +73,7 @@ with tap.script() as t:
         for folder, _, names in os.walk(TOP):
             if os.sep + "." not in folder and "build" not in folder.split(os.sep):
                 known.update(re.sub(r"\.in$", "", n) for n in names if re.search(r"\.\d(\.in)?$", n))
-        foreign = {"syslog.3", "fstab.5", "systemd.1"}
+        foreign = {"syslog.3", "fstab.5", "systemd.1", "udev.7"}
         # Their engineers write these pages; here they are only named.
         foreign |= {"iscsi_driverd.8", "iradd.8", "islpd.8"}
         for path in sys.argv[1:]:

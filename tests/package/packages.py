@@ -150,7 +150,7 @@ def for_rpm(t, place, built):
         done = proc.run("rpmlint", "-c", os.path.join(HERE, "rpmlint.toml"), *packages, os.path.join(to, "openisw.spec"), ok=None)
         assert "0 errors, 0 warnings" in done.out, done
     with t.case("both kinds have the same files"):
-        rpm = {f.replace("/usr/lib/systemd/system/", "/lib/systemd/system/") for f in proc.run("rpm", "-qpl", packages[0]).out.split()}
+        rpm = {re.sub("^/usr/lib/(systemd/system|udev)/", r"/lib/\1/", f) for f in proc.run("rpm", "-qpl", packages[0]).out.split()}
         deb = {re.sub(r"(/man\d/.*)\.gz$", r"\1", f) for f in listed(built.file("openisw_*.deb"))}
         own = re.compile(r"/usr/share/(doc|licenses)/|/etc/needrestart/|/etc/openisw$|/usr/lib/\.build-id")
         assert {f for f in rpm ^ deb if not own.match(f)} == set(), rpm ^ deb

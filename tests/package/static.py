@@ -94,7 +94,7 @@ with tap.script() as t:
             prefix = next(o["value"] for o in json.load(f) if o["name"] == "prefix")
         debian = [line.split()[0] for name in glob.glob(os.path.join(TOP, "debian", "*.install")) for line in text(name).splitlines()]
         spec = text("dist", "openisw.spec.in")
-        kinds = {"sbin": "%{_sbindir}/*", "man": "%{_mandir}/man*/*", "systemd": "%{_unitdir}/", "sysusers.d": "%{_sysusersdir}/"}
+        kinds = {"sbin": "%{_sbindir}/*", "man": "%{_mandir}/man*/*", "systemd": "%{_unitdir}/", "sysusers.d": "%{_sysusersdir}/", "udev": "%{_prefix}/lib/udev/"}
         seen = set()
         for place in places:
             where = os.path.relpath(place, prefix)
@@ -102,7 +102,7 @@ with tap.script() as t:
             assert kind, "%s is of no kind that the packages have" % where
             seen.add(kind)
             assert kinds[kind] in spec, where
-            ours = "lib/systemd/system" if kind == "systemd" else "usr/" + where
+            ours = {"systemd": "lib/systemd/system", "udev": "lib/udev"}.get(kind, "usr/" + where)
             assert any(ours == d or ours.startswith(d + "/") for d in debian), where
         assert {"sbin", "man"} <= seen, seen
 

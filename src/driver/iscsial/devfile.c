@@ -20,6 +20,7 @@
 #include "driver/iscsi/settings.h"
 #include "driver/iscsial/devfile_impl.h"
 #include "driver/iscsial/devlink.h"
+#include "driver/iscsial/devudev.h"
 #include "driver/iscsial/tree.h"
 #include "export/loopdev.h"
 #include "sys/log.h"
@@ -260,6 +261,7 @@ make(struct work *w, struct node *n)
 	w->job.may_adopt = devfile_goes_on(w->d, n);
 	n->attaching = w;
 	list_push_back(&w->d->devfiles->works, &w->link);
+	devudev_tell(w->d, n);
 	run(w, LOOPDEV_ATTACH, attached);
 }
 

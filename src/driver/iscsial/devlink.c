@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "driver/iscsial/devfile.h"
+#include "driver/iscsial/devudev.h"
 #include "sys/log.h"
 
 void
@@ -60,6 +61,7 @@ devlink_drop(const struct driver *d, const struct node *n)
 	drop_one(path);
 	devfile_rdsk(d, n, path);
 	drop_one(path);
+	devudev_drop(d, n);
 }
 
 bool

@@ -7,6 +7,7 @@
 #include "driver/iscsial/devfile.h"
 #include "driver/iscsial/devfile_impl.h"
 #include "driver/iscsial/devlink.h"
+#include "driver/iscsial/devudev.h"
 #include "driver/iscsial/tree.h"
 #include "export/holding.h"
 #include "export/loopadopt.h"
@@ -118,6 +119,7 @@ devfile_start(struct driver *d, struct fault *ret_fault)
 	if (!devlink_drop_all(d->paths.dsk, is_link_of_one, d, ret_fault) ||
 	    !devlink_drop_all(d->paths.rdsk, is_link_of_one, d, ret_fault))
 		return false;
+	devudev_start(d, is_link_of_one, d);
 	if (loopdev_check(f->no_loop, sizeof f->no_loop) != 0)
 		log_info("disks have no block devices: %s", f->no_loop);
 	else
@@ -131,6 +133,7 @@ devfile_end(struct driver *d)
 	if (d->devfiles == NULL)
 		return;
 	assert(list_empty(&d->devfiles->works) && list_empty(&d->devfiles->closing));
+	devudev_end(d);
 	free(d->devfiles);
 	d->devfiles = NULL;
 }

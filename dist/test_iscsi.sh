@@ -260,6 +260,7 @@ mkdir "$tmp/systemd"
 cat >"$tmp/systemd/systemctl" <<EOF
 #!/bin/sh
 [ "\$1" != show ] || { echo loaded; exit 0; }
+[ "\$1" != is-active ] || [ "\$3" != iscsi_driverd.service ] || { [ ! -e "$tmp/root/driver.by.hand" ]; exit; }
 if [ "\$1" = is-active ]; then [ -e "$tmp/root/\$3.active" ]; exit; fi
 echo "systemctl \$*" >>"$tmp/root/log"
 EOF
@@ -287,8 +288,19 @@ PATH=$tmp/systemd:$PATH FAKE_ROOT=$tmp/root "$iscsi" start --root / >"$tmp/out" 
 up iscsi_driverd
 PATH=$tmp/systemd:$PATH FAKE_ROOT=$tmp/root "$iscsi" stop --root / >"$tmp/out" 2>&1 || { cat "$tmp/out"; failed=1; }
 log=$(tr '\n' ',' <"$tmp/root/log")
-[ "$log" = "stop iswd,systemctl start openisw.target,systemctl start openisw.target,stop iscsi_driverd,systemctl stop openisw.target,stop iswd," ] ||
+[ "$log" = "systemctl start openisw.target,systemctl start openisw.target,stop iscsi_driverd,systemctl stop openisw.target,stop iswd," ] ||
 	{ echo "FAIL: by hand beside systemd: did \"$log\""; failed=1; }
+
+# A driver that was started by hand goes on, and what runs beside it is its own.
+install_fakes iscsi_driverd iswd
+printf '#!/bin/sh\n[ $# -gt 1 ] || exec "%s" "$@"\n' "$(command -v id)" >"$tmp/systemd/id" # every user is there
+chmod +x "$tmp/systemd/id"
+touch "$tmp/root/driver.by.hand"
+up iscsi_driverd
+: >"$tmp/root/log"
+PATH=$tmp/systemd:$PATH FAKE_ROOT=$tmp/root "$iscsi" start --root / >"$tmp/out" 2>&1 || { cat "$tmp/out"; failed=1; }
+says "'iscsi restart' gives it to its unit"
+[ "$(tr '\n' ',' <"$tmp/root/log")" = "start iswd," ] || { echo "FAIL: a driver by hand: $(cat "$tmp/root/log")"; failed=1; }
 
 echo "# supervised: what dies is started again, what was stopped is not"
 # until_true COMMAND...: within a minute

@@ -33,6 +33,7 @@ echo "-- started"; states
 echo "-- users"; for d in iswd iscsi_resolvd islpd iradd; do echo "$d $(stat -c %%u /proc/$(systemctl show -P MainPID $d.service)/environ) $(grep ^Uid: /proc/$(systemctl show -P MainPID $d.service)/status | cut -f2)"; done
 echo "-- scan"; iscsiutil -a -I 127.0.0.1; ioscan -H 255; insf -H 255 2>/dev/null
 echo "-- written"; echo seen-by-everybody | dd of=/dev/rdsk/c0t0d1 bs=512 conv=sync,notrunc,fsync 2>/dev/null; head -c 17 /disk.img; echo
+echo "-- byhand"; for d in iswd islpd iradd; do systemctl stop $d; $d; old=$(cat /run/openisw/$d.pid); systemctl start $d; echo "$d $(systemctl show -P ActiveState $d) $(systemctl show -P NRestarts $d) $([ -d /proc/$old ] || echo gone)"; done
 echo "-- restarted"; systemctl restart iswd; systemctl kill -s KILL iradd
 until [ "$(systemctl show -P NRestarts iradd) $(systemctl show -P ActiveState iradd)" = "1 active" ]; do sleep 0.1; done # no-sleep-ok: it polls
 ioscan -H 255 >/dev/null; states; iscsi status
@@ -136,6 +137,8 @@ def main():
             assert all(owner == "0" and uid != "0" for _, owner, uid in users), users
         with t.case("a disk is found, and its file is there for programs outside of the unit"):
             assert "VIRTUAL-DISK" in seen["scan"] and seen["written"].startswith("seen-by-everybody"), text
+        with t.case("a daemon that was started by hand hands over to its unit"):
+            assert seen["byhand"].split("\n")[:3] == [d + " active 0 gone" for d in ("iswd", "islpd", "iradd")], text
         with t.case("a daemon that is restarted or killed is back"):
             for unit in UNITS[:-1]:
                 assert re.search(r"^%s active " % unit, seen["restarted"], re.M), text

@@ -178,6 +178,7 @@ def supervised(t, initiator, a):
     def up():
         with open(log) as f:
             return "scanned for devices" in f.read()
+    t.show_on_failure(supervisor)
     with t.case("iscsi supervise, asked to end while data is written: what was acknowledged is there", limit=120):
         supervisor.start()
         proc.wait_for("the supervised", up, 60)

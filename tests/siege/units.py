@@ -37,6 +37,10 @@ echo "-- byhand"; for d in iswd islpd iradd; do systemctl stop $d; $d; old=$(cat
 echo "-- restarted"; systemctl restart iswd; systemctl kill -s KILL iradd
 until [ "$(systemctl show -P NRestarts iradd) $(systemctl show -P ActiveState iradd)" = "1 active" ]; do sleep 0.1; done # no-sleep-ok: it polls
 ioscan -H 255 >/dev/null; states; iscsi status
+echo "-- killed"; was=$(systemctl show -P InvocationID openisw-unmount); systemctl kill -s KILL iscsi_driverd
+until [ "$(systemctl show -P NRestarts iscsi_driverd) $(systemctl show -P ActiveState iscsi_driverd)" = "1 active" ]; do sleep 0.1; done # no-sleep-ok: it polls
+[ "$was" = "$(systemctl show -P InvocationID openisw-unmount)" ] && systemctl is-active openisw-unmount
+until [ "$(systemctl show -P ActiveState openisw-scan)" = active ]; do sleep 0.1; done # no-sleep-ok: it polls
 systemctl stop openisw.target
 while systemctl --no-legend --state=active,activating,deactivating list-units %(services)s | grep -q service; do sleep 0.1; done # no-sleep-ok: it polls
 echo "-- stopped"; states
@@ -143,6 +147,8 @@ def main():
             for unit in UNITS[:-1]:
                 assert re.search(r"^%s active " % unit, seen["restarted"], re.M), text
             assert seen["restarted"].count(" is running (pid ") == 5, text
+        with t.case("a driver that was killed is back, and nothing was unmounted for it"):
+            assert seen["killed"] == "active\n", text
         with t.case("the target stops all of them, in order"):
             for unit in UNITS:
                 assert re.search(r"^%s inactive success" % unit, seen["stopped"], re.M), text

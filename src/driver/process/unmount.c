@@ -1,26 +1,21 @@
 #include "driver/process/unmount.h"
 
-#include <sys/mount.h>
 #include <sys/pidfd.h>
-#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/cut.h"
 #include "base/visible.h"
+#include "driver/process/unmount_impl.h"
 #include "sys/daemon.h"
-#include "sys/diskuse.h"
 #include "sys/instance.h"
 
 /*
@@ -30,39 +25,10 @@
  * may take as long as a target takes; each is a process of its own, which is waited for beside the
  * others and left behind at the end of all patience.
  */
-#define TICK_MS   200
+#define TICK_MS   500
 #define HURRY_MS  2000
 #define FLUSH_MS  5000
-#define KNOWN_MAX 256
-#define JOBS_MAX  64
 #define SAY_BYTES 1024
-
-struct job {
-	pid_t pid;
-	int fd;      /* of the process */
-	int mount;   /* its number; 0: it writes out */
-	char *where; /* of the mount, which nobody sees any more while it is written out; owned */
-	char disk[DISKUSE_NAME_BYTES];
-};
-
-/* Who was told to end, and how. */
-struct known {
-	pid_t pid;
-	int fd;
-	int signal; /* the last one; 0: only waited for */
-};
-
-struct unmounting {
-	const char *program;
-	const struct paths *paths;
-	struct diskuse use;
-	struct job jobs[JOBS_MAX];
-	struct known known[KNOWN_MAX];
-	size_t n_jobs, n_known;
-	int signals, mounts; /* descriptors; -1: none */
-	uint64_t ask_ms, kill_ms, end_ms;
-	bool is_hurried;
-};
 
 static uint64_t
 now_ms(void)
@@ -74,8 +40,8 @@ now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-__attribute__((format(printf, 2, 3))) static void
-say(const struct unmounting *u, const char *fmt, ...)
+void
+unmount_say(const struct unmounting *u, const char *fmt, ...)
 {
 	char raw[SAY_BYTES], text[SAY_BYTES * VISIBLE_GROWTH];
 	va_list ap;
@@ -85,128 +51,6 @@ say(const struct unmounting *u, const char *fmt, ...)
 	va_end(ap);
 	(void)visible_copy(raw, strlen(raw), text, sizeof text); /* the room is for this */
 	fprintf(stderr, "%s: %s\n", u->program, text);
-}
-
-/* ---- processes that wait for the kernel ---- */
-
-/* In the child: see what that process sees. */
-static int
-enter(pid_t via)
-{
-	char path[64];
-	int fd, err = 0;
-
-	if (via == 0)
-		return 0;
-	(void)snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)via); /* fits */
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || setns(fd, CLONE_NEWNS) != 0)
-		err = errno;
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
-static int
-write_out(const struct diskuse *use, const struct diskuse_mount *m)
-{
-	char path[DISKUSE_NAME_BYTES + 8];
-	int fd, err = 0;
-
-	if (m != NULL) {
-		fd = open(m->where, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-		if (fd < 0 || syncfs(fd) != 0)
-			return errno;
-		close(fd);
-	}
-	for (size_t i = use->n_devices; i-- > 0;) {
-		(void)snprintf(path, sizeof path, "/dev/%s", use->devices[i].name); /* fits */
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-		if (fd < 0)
-			continue;
-		if (fsync(fd) != 0)
-			err = errno;
-		close(fd);
-	}
-	return err;
-}
-
-/* Unmount it, or write it (NULL: the devices) out. */
-static void
-start_job(struct unmounting *u, const struct diskuse_mount *m, bool is_unmount)
-{
-	struct job j = { .fd = -1, .mount = is_unmount ? m->id : 0 };
-	int err;
-
-	if (u->n_jobs == JOBS_MAX)
-		return;
-	j.pid = fork();
-	if (j.pid == 0) {
-		/* It may be left behind, and nobody is to wait for the end of its output. */
-		for (int fd = 0; fd <= STDERR_FILENO; fd++)
-			close(fd);
-		err = m != NULL ? enter(m->via) : 0;
-		if (err == 0 && !is_unmount)
-			err = write_out(&u->use, m);
-		else if (err == 0 && umount2(m->where, UMOUNT_NOFOLLOW) != 0)
-			err = errno;
-		_exit(err & 0xff);
-	}
-	if (j.pid > 0)
-		j.fd = pidfd_open(j.pid, 0);
-	if (j.fd < 0) {
-		say(u, "cannot start a process that unmounts: %s", strerror(errno));
-		return;
-	}
-	if (m != NULL) {
-		j.where = strdup(m->where);
-		cut_copy(j.disk, sizeof j.disk, u->use.devices[m->device].disk);
-	}
-	u->jobs[u->n_jobs++] = j;
-}
-
-static void
-tell_end(const struct unmounting *u, const struct job *j, int status)
-{
-	int err = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
-	const char *where = j->where == NULL ? "a file system" : j->where;
-
-	if (j->mount == 0 && err != 0)
-		say(u, "not everything could be written out: %s", strerror(err));
-	else if (j->mount != 0 && err == 0)
-		say(u, "%s (%s) is unmounted", where, j->disk);
-	else if (j->mount != 0 && err != EBUSY && err != EINVAL && err != ENOENT)
-		say(u, "%s (%s) cannot be unmounted: %s", where, j->disk, strerror(err));
-}
-
-static void
-drop_job(struct unmounting *u, size_t i)
-{
-	close(u->jobs[i].fd);
-	free(u->jobs[i].where);
-	u->jobs[i] = u->jobs[--u->n_jobs];
-}
-
-static void
-end_jobs(struct unmounting *u)
-{
-	for (size_t i = u->n_jobs; i-- > 0;) {
-		int status;
-
-		if (waitpid(u->jobs[i].pid, &status, WNOHANG) != u->jobs[i].pid)
-			continue;
-		tell_end(u, &u->jobs[i], status);
-		drop_job(u, i);
-	}
-}
-
-static bool
-is_under_way(const struct unmounting *u, int mount)
-{
-	for (size_t i = 0; i < u->n_jobs; i++)
-		if (u->jobs[i].mount == mount)
-			return true;
-	return false;
 }
 
 /* ---- users ---- */
@@ -258,17 +102,17 @@ end_user(struct unmounting *u, const struct diskuse_user *who)
 		k = &u->known[u->n_known++];
 		*k = (struct known){ .pid = who->pid, .fd = fd };
 		if (signal == 0)
-			say(u, "waiting for process %d (%s), which uses %s", (int)who->pid,
+			unmount_say(u, "waiting for process %d (%s), which uses %s", (int)who->pid,
 			    who->name, who->disk);
 	}
 	if (signal == 0 || k->signal == signal)
 		return;
 	k->signal = signal;
 	if (pidfd_send_signal(k->fd, signal, NULL, 0) == 0)
-		say(u, "process %d (%s), which uses %s, was %s", (int)who->pid, who->name,
+		unmount_say(u, "process %d (%s), which uses %s, was %s", (int)who->pid, who->name,
 		    who->disk, signal == SIGKILL ? "killed" : "asked to end");
 	else if (errno != ESRCH)
-		say(u, "process %d (%s), which uses %s, cannot be ended: %s", (int)who->pid,
+		unmount_say(u, "process %d (%s), which uses %s, cannot be ended: %s", (int)who->pid,
 		    who->name, who->disk, strerror(errno));
 }
 
@@ -280,7 +124,7 @@ look(struct unmounting *u)
 	diskuse_fini(&u->use);
 	if (diskuse_find(&u->use, u->paths, daemon_pid_owner(u->paths->driver_pid)) == 0)
 		return true;
-	say(u, "who uses the disks cannot be found out: %s", strerror(ENOMEM));
+	unmount_say(u, "who uses the disks cannot be found out: %s", strerror(ENOMEM));
 	return false;
 }
 
@@ -289,9 +133,10 @@ is_clear(const struct unmounting *u)
 {
 	if (u->use.n_mounts > 0 || u->use.n_users > 0 || u->n_jobs > 0)
 		return false;
-	/* What is gone by itself when the system goes down is waited for as processes are. */
+	/* Swap goes by itself when the system does; what was made of a disk does not, and nobody
+	 * writes to it. */
 	for (size_t i = 0; i < u->use.n_devices && now_ms() < u->ask_ms; i++)
-		if (u->use.devices[i].is_swap || u->use.devices[i].what[0] != '\0')
+		if (u->use.devices[i].is_swap)
 			return false;
 	return true;
 }
@@ -303,8 +148,8 @@ step(struct unmounting *u)
 		end_user(u, &u->use.users[i]);
 	/* What is mounted in another mount stands behind it. */
 	for (size_t i = u->use.n_mounts; i-- > 0;)
-		if (!is_under_way(u, u->use.mounts[i].id))
-			start_job(u, &u->use.mounts[i], true);
+		if (!unmount_job_is_under_way(u, u->use.mounts[i].id))
+			unmount_job_start(u, &u->use.mounts[i], true);
 }
 
 static void
@@ -317,7 +162,7 @@ hurry(struct unmounting *u)
 		u->ask_ms = u->kill_ms = now_ms();
 		if (u->end_ms > u->kill_ms + HURRY_MS)
 			u->end_ms = u->kill_ms + HURRY_MS;
-		say(u,
+		unmount_say(u,
 		    "in a hurry: who uses a disk is killed, and what is not written within %d "
 		    "seconds is lost",
 		    (HURRY_MS + FLUSH_MS) / 1000);
@@ -338,9 +183,9 @@ wait_for_change(struct unmounting *u)
 	for (size_t i = 0; i < u->n_known; i++)
 		p[n++] = (struct pollfd){ .fd = u->known[i].fd, .events = POLLIN };
 	if (poll(p, n, TICK_MS) < 0 && errno != EINTR)
-		say(u, "cannot wait: %s", strerror(errno));
+		unmount_say(u, "cannot wait: %s", strerror(errno));
 	forget_dead(u);
-	end_jobs(u);
+	unmount_jobs_end(u);
 	hurry(u);
 }
 
@@ -353,20 +198,21 @@ tell_left(const struct unmounting *u)
 
 	for (size_t i = 0; i < use->n_devices; i++) {
 		if (use->devices[i].what[0] != '\0')
-			say(u, "%s is in use: %s stands on it", use->devices[i].disk,
+			unmount_say(u, "%s is in use: %s stands on it", use->devices[i].disk,
 			    use->devices[i].what);
 		if (use->devices[i].is_swap)
-			say(u, "%s is in use: /dev/%s is swap", use->devices[i].disk,
+			unmount_say(u, "%s is in use: /dev/%s is swap", use->devices[i].disk,
 			    use->devices[i].name);
 	}
 	for (size_t i = 0; i < use->n_users; i++)
-		say(u, "%s is in use: process %d (%s)", use->users[i].disk, (int)use->users[i].pid,
-		    use->users[i].name);
+		unmount_say(u, "%s is in use: process %d (%s)", use->users[i].disk,
+		    (int)use->users[i].pid, use->users[i].name);
 	for (size_t i = 0; i < u->n_jobs; i++)
-		say(u, "%s is in use: it does not take what was written to %s, and that is lost",
+		unmount_say(u,
+		    "%s is in use: it does not take what was written to %s, and that is lost",
 		    u->jobs[i].disk, u->jobs[i].where == NULL ? "it" : u->jobs[i].where);
 	for (size_t i = 0; i < use->n_mounts; i++)
-		say(u,
+		unmount_say(u,
 		    "%s is in use: it is mounted at %s; what was not written yet, and whatever "
 		    "is written there after this, is lost",
 		    use->devices[use->mounts[i].device].disk, use->mounts[i].where);
@@ -391,13 +237,13 @@ write_all_out(struct unmounting *u)
 	size_t hanging = u->n_jobs;
 
 	for (size_t i = 0; i < u->use.n_mounts; i++)
-		if (!is_under_way(u, u->use.mounts[i].id))
-			start_job(u, &u->use.mounts[i], false);
-	start_job(u, NULL, false);
+		if (!unmount_job_is_under_way(u, u->use.mounts[i].id))
+			unmount_job_start(u, &u->use.mounts[i], false);
+	unmount_job_start(u, NULL, false);
 	while (u->n_jobs > hanging && now_ms() < end)
 		wait_for_change(u);
 	if (u->n_jobs > hanging)
-		say(u, "the disks do not take what is still to be written: it is lost");
+		unmount_say(u, "the disks do not take what is still to be written: it is lost");
 }
 
 static int
@@ -413,7 +259,7 @@ begin(struct unmounting *u, long grace_s, long limit_s)
 	u->mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC); /* -1: the tick will do */
 	if (u->signals >= 0 && chdir("/") == 0)
 		return 0;
-	say(u, "cannot begin: %s", strerror(u->signals < 0 ? -u->signals : errno));
+	unmount_say(u, "cannot begin: %s", strerror(u->signals < 0 ? -u->signals : errno));
 	return -1;
 }
 
@@ -447,7 +293,7 @@ unmount_all(const char *program, const struct paths *paths, long grace_s, long l
 		}
 	}
 	while (u->n_jobs > 0)
-		drop_job(u, u->n_jobs - 1);
+		unmount_job_drop(u, u->n_jobs - 1);
 	for (size_t i = 0; i < u->n_known; i++)
 		close(u->known[i].fd);
 	diskuse_fini(&u->use);

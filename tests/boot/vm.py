@@ -199,6 +199,10 @@ def second_boot(t, guest, target):
         assert not late, late
         assert guest.sh("systemctl is-active remote-fs.target")[0].strip() == "active"
         t.comment(guest.sh("systemctl show -p ActiveEnterTimestampMonotonic remote-fs.target openisw-scan.service", limit=30)[0])
+    with t.case("swap on a disk is named, and left alone", limit=200):
+        out, code = guest.sh("mkswap /dev/dsk/%s && swapon /dev/dsk/%s && iscsi unmount --within 30" % (LVM_DISK, LVM_DISK), limit=100, ok=None)
+        assert code == 8 and re.search(r"%s is in use: /dev/loop\d+ is swap" % LVM_DISK, out), (code, out)
+        guest.sh("swapoff -a && wipefs -q -a /dev/dsk/%s && mount -a" % LVM_DISK, limit=60)
     with t.case("LVM on a disk: its file system is unmounted, and it is said what stands on it", limit=400):
         disk = "/dev/dsk/" + LVM_DISK
         guest.sh("vgcreate -y vg $(readlink -f %s) && lvcreate -y -n lv -l 100%%FREE vg && mkfs.ext4 -q /dev/vg/lv && mount /dev/vg/lv /mnt/lvm" % disk, limit=200)

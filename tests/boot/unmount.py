@@ -118,6 +118,12 @@ def in_order(t, initiator, a, b):
 
 
 def in_the_way(t, initiator, a):
+    with t.case("another user's driver is not his business, nor are his own processes ended"):
+        mine = subprocess.Popen(["setpriv", "--reuid", "nobody", "--clear-groups", "sleep", "1000"])
+        done = proc.run(initiator.program("iscsi_driverd"), "--unmount", env=initiator.env, user="nobody", ok=None)
+        assert done.code == 5 and mine.poll() is None, done
+        mine.kill()
+        mine.wait()
     with t.case("who ends by himself within the grace is not asked"):
         a.mount()
         p = subprocess.Popen(["cat"], stdin=subprocess.PIPE, cwd=a.point)

@@ -266,13 +266,18 @@ begin(struct unmounting *u, long grace_s, long limit_s)
 int
 unmount_all(const char *program, const struct paths *paths, long grace_s, long limit_s)
 {
+	pid_t driver = daemon_pid_owner(paths->driver_pid);
 	struct unmounting *u;
 	int ret = INSTANCE_EXIT_FAILED;
 
-	/* Without a driver nothing can be written; another one may be about to take its disks over.
-	 */
-	if (daemon_pid_owner(paths->driver_pid) == 0)
+	/* Without it nothing can be written; another one may be about to take its disks over. */
+	if (driver == 0)
 		return INSTANCE_EXIT_OK;
+	if (driver < 0) {
+		fprintf(
+		    stderr, "%s: cannot tell whether it runs: %s\n", program, strerror(-driver));
+		return driver == -EACCES ? INSTANCE_EXIT_DENIED : ret;
+	}
 	u = calloc(1, sizeof *u);
 	if (u == NULL)
 		return ret;

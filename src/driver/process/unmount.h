@@ -14,7 +14,7 @@
  * For the driver that runs for these paths; nothing is done if none does.  What happens is said on
  * the standard error.  SIGTERM and SIGINT hurry it: users are killed now, and two seconds later it
  * ends. The exit status: OK, nothing is in use any more; BUSY, it was said what is, and that was
- * written out.
+ * written out; DENIED, the driver is another user's.
  */
 int unmount_all(const char *program, const struct paths *paths, long grace_s, long limit_s);
 

@@ -299,7 +299,7 @@ touch "$tmp/root/driver.by.hand"
 up iscsi_driverd
 : >"$tmp/root/log"
 PATH=$tmp/systemd:$PATH FAKE_ROOT=$tmp/root "$iscsi" start --root / >"$tmp/out" 2>&1 || { cat "$tmp/out"; failed=1; }
-says "'iscsi restart' gives it to its unit"
+says "'iscsi stop', then 'iscsi start' give it to its unit"
 [ "$(tr '\n' ',' <"$tmp/root/log")" = "start iswd," ] || { echo "FAIL: a driver by hand: $(cat "$tmp/root/log")"; failed=1; }
 
 echo "# supervised: what dies is started again, what was stopped is not"

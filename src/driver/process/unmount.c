@@ -144,11 +144,19 @@ is_clear(const struct unmounting *u)
 static void
 step(struct unmounting *u)
 {
+	bool is_here = false;
+
 	for (size_t i = 0; i < u->use.n_users; i++)
 		end_user(u, &u->use.users[i]);
-	/* What is mounted in another mount stands behind it. */
+	/*
+	 * What is mounted in another mount stands behind it; and what is unmounted here may be gone
+	 * in other namespaces by that.
+	 */
+	for (size_t i = 0; i < u->use.n_mounts; i++)
+		is_here = is_here || u->use.mounts[i].via == 0;
 	for (size_t i = u->use.n_mounts; i-- > 0;)
-		if (!unmount_job_is_under_way(u, u->use.mounts[i].id))
+		if ((u->use.mounts[i].via == 0 || !is_here) &&
+		    !unmount_job_is_under_way(u, u->use.mounts[i].id))
 			unmount_job_start(u, &u->use.mounts[i], true);
 }
 

@@ -71,7 +71,7 @@ with tap.script() as t:
             assert re.fullmatch(r"/\S+/%s --foreground" % p, one(unit, "Service", "ExecStart")), p
             assert one(unit, "Service", "Restart") == ("on-failure" if p == "iscsi_driverd" else "always"), p
             assert one(unit, "Unit", "StartLimitIntervalSec") == "0", p + " is given up after some failures"
-            if p != "iscsi_driverd":
+            if p in DAEMONS:
                 # Else the unit of one that was started by hand would fail for ever.
                 assert re.fullmatch(r"\+/\S+/%s --stop" % p, one(unit, "Service", "ExecStartPre")), p
             # A daemon's end must not take the driver along, nor another daemon.

@@ -15,7 +15,7 @@ from accounts import FIRST, wanted
 
 BUILD = os.environ["OPENISW_BUILD"]
 SYSTEMD = "/lib/systemd/systemd"
-UNITS = ("iscsi_driverd", "iswd", "iscsi_resolvd", "islpd", "iradd", "openisw-scan", "openisw-unmount")
+UNITS = ("iscsi_holderd", "iscsi_driverd", "iswd", "iscsi_resolvd", "islpd", "iradd", "openisw-scan", "openisw-unmount")
 NAME = "iqn.2026-11.org.example:one"
 
 # What runs beside the units once they are up; each line it prints with "-- " in front begins a section.
@@ -146,7 +146,7 @@ def main():
         with t.case("a daemon that is restarted or killed is back"):
             for unit in UNITS[:-1]:
                 assert re.search(r"^%s active " % unit, seen["restarted"], re.M), text
-            assert seen["restarted"].count(" is running (pid ") == 5, text
+            assert seen["restarted"].count(" is running (pid ") == 6, text
         with t.case("a driver that was killed is back, and nothing was unmounted for it"):
             assert seen["killed"] == "active\n", text
         with t.case("the target stops all of them, in order"):

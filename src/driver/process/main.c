@@ -432,6 +432,16 @@ workers_default(void)
 	return cpus < 1 ? 1 : cpus < WORKERS_DEFAULT ? cpus : WORKERS_DEFAULT;
 }
 
+static struct options
+options_default(void)
+{
+	return (struct options){ .level = NOT_GIVEN,
+		.export = "fuse",
+		.workers = workers_default(),
+		.grace = UNMOUNT_GRACE_S,
+		.limit = UNMOUNT_LIMIT_S };
+}
+
 /* With its paths. */
 static int
 act(struct process *p, const struct options *o)
@@ -459,11 +469,7 @@ int
 main(int argc, char **argv)
 {
 	static struct process p = { .daemon.ready_fd = -1 };
-	struct options o = { .level = NOT_GIVEN,
-		.export = "fuse",
-		.workers = workers_default(),
-		.grace = UNMOUNT_GRACE_S,
-		.limit = UNMOUNT_LIMIT_S };
+	struct options o = options_default();
 	const struct opt opts[] = {
 		OPT_ROW_ROOT(o.root),
 		{ 'f', "foreground", OPT_FLAG, &o.foreground, NULL,

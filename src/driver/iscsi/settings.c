@@ -281,14 +281,11 @@ split(const char *list)
 	return array;
 }
 
-/* Every key as it is offered, with the level it comes from; and what this scope itself has. */
+/* Every key as it is offered, with the level it comes from. */
 static void
-show_keys(const struct registry_scope *scope, const struct keys_effective *e, json_t *to)
+show_keys(const struct keys_effective *e, json_t *to)
 {
-	enum keys_level own = scope == NULL            ? KEYS_GLOBAL
-			      : scope->address != NULL ? KEYS_ADDRESS
-						       : KEYS_TARGET;
-	json_t *keys = json_object(), *configured = json_object();
+	json_t *keys = json_object();
 	char text[256];
 
 	for (size_t k = 0; k < neg_param_count(); k++) {
@@ -298,12 +295,9 @@ show_keys(const struct registry_scope *scope, const struct keys_effective *e, js
 			continue;
 		(void)json_object_set_new(keys, name,
 		    json_pack("{s:s, s:s}", "value", text, "from",
-			keys_level_name(e->from[k]))); /* no memory: one less, as below */
-		if (e->from[k] == own)
-			(void)json_object_set_new(configured, name, json_string(text));
+			keys_level_name(e->from[k]))); /* no memory: one less */
 	}
 	(void)json_object_set_new(to, "keys", keys);
-	(void)json_object_set_new(to, "configured", configured);
 }
 
 static const char *const level_names[] = { [REGISTRY_GLOBAL] = "global",
@@ -417,7 +411,7 @@ settings_show(struct registry *r, const struct registry_scope *scope, json_t *to
 	show_text(&v, REGISTRY_KEY_target_chap_name, "", to);
 	show_secret(&v, REGISTRY_KEY_chap_secret, "chap_secret_set", to);
 	show_secret(&v, REGISTRY_KEY_target_chap_secret, "target_chap_secret_set", to);
-	show_keys(scope, &e, to);
+	show_keys(&e, to);
 	show_timers(&v, to);
 	show_choices(&v, to);
 	show_text(&v, REGISTRY_KEY_source_address, "", to);

@@ -33,8 +33,7 @@ bool settings_keys(
  * Members "authentication_method", "chap_method", "initiator_chap_name",
  * "chap_secret_set", "header_digest" and "data_digest" as they count for a
  * scope, put into `to`; with a global scope (NULL) the "…_is_default" ones too.
- * "keys" has every login key as it is offered, and "configured" what was
- * configured for just this scope.
+ * "keys" has every login key as it is offered, with the level it comes from.
  */
 void settings_show(struct registry *r, const struct registry_scope *scope, json_t *to);
 /* How many addresses of targets this discovery address may name. */

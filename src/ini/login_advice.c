@@ -1,6 +1,8 @@
 #include "ini/login_advice.h"
 
 #include <stddef.h>
+#include <string.h>
+#include <strings.h>
 
 static const struct {
 	uint8_t status_class, status_detail;
@@ -25,10 +27,35 @@ login_advice_for(uint8_t status_class, uint8_t status_detail)
 	return (struct login_advice){ "look at the target's log", true };
 }
 
-const char *
-login_advice_violation(enum login_violation v)
+static bool
+is_of(const char *pair, const char *key)
 {
+	return strcspn(pair, "=") == strlen(key) && strncasecmp(pair, key, strlen(key)) == 0;
+}
+
+/* The target wants another digest than those that were offered, which as a rule is none. */
+static const char *
+digest_advice(const char *culprit)
+{
+	if (is_of(culprit, "HeaderDigest"))
+		return "offer None, too: iscsiutil -t headerdigest CRC32C None; or let the target "
+		       "use CRC32C";
+	if (is_of(culprit, "DataDigest"))
+		return "offer None, too: iscsiutil -t datadigest CRC32C None; or let the target "
+		       "use CRC32C";
+	return NULL;
+}
+
+const char *
+login_advice_violation(enum login_violation v, const char *culprit)
+{
+	const char *next = NULL;
+
 	switch ((int)v) {
+	case VIOLATION_REJECTED:
+	case VIOLATION_NOT_OFFERED:
+		next = digest_advice(culprit);
+		break;
 	case VIOLATION_NO_CHAP_SECRET:
 		return "set the secret: iscsiutil -u -W -";
 	case VIOLATION_AUTH_REJECTED:
@@ -44,5 +71,6 @@ login_advice_violation(enum login_violation v)
 		return "compare the target's secret with the one configured here or on the RADIUS "
 		       "server; if they agree, somebody else answers at this address";
 	}
-	return "look for a newer release of the target's software, and report it";
+	return next != NULL ? next
+			    : "look for a newer release of the target's software, and report it";
 }

@@ -14,7 +14,10 @@ struct login_advice {
 
 /* Always something: a status without a row gets its class's. */
 struct login_advice login_advice_for(uint8_t status_class, uint8_t status_detail);
-/* About a login that the target spoilt; most of these are its vendor's to mend. */
-const char *login_advice_violation(enum login_violation v);
+/*
+ * About a login that the target spoilt, with the key=value that did it or ""; most of these are its
+ * vendor's to mend.
+ */
+const char *login_advice_violation(enum login_violation v, const char *culprit);
 
 #endif

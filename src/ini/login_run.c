@@ -154,6 +154,7 @@ login_run_connected(struct login_run *r, const char *local, const char *peer)
 	}
 	i->stamp++;
 	i->state = RUN_LOGIN;
+	i->login_end_us = agenda_now(i->world->agenda) + i->cfg.login_timeout_ms * 1000ull;
 	return i->sess;
 }
 

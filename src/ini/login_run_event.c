@@ -68,7 +68,12 @@ login_failed(struct login_run_impl *i, const struct sess_event *ev)
 static void
 verify(struct login_run_impl *i, const struct chap_query *q)
 {
-	struct verify_query copy = { .stamp = i->stamp, .identifier = q->identifier };
+	uint64_t now = agenda_now(i->world->agenda);
+	uint64_t left_us = i->login_end_us > now ? i->login_end_us - now : 0;
+	struct verify_query copy = { .stamp = i->stamp,
+		.identifier = q->identifier,
+		/* The target has to answer once more. */
+		.timeout_ms = (uint32_t)(left_us * 4 / 5 / 1000 + 1) };
 
 	/* Both are ours to choose and MD5's length: nobody is asked about anything else. */
 	if (q->challenge_len > sizeof copy.challenge || q->response_len > sizeof copy.response) {

@@ -25,7 +25,9 @@ login_run_refused(
 			break;
 		d->end = LOGIN_RUN_REFUSED;
 		d->is_permanent = true;
-		fault_set(&d->fault, FAULT_OFFLINE, login_advice_violation(ev->login.violation),
+		fault_set(&d->fault, FAULT_OFFLINE,
+		    login_advice_violation(
+			ev->login.violation, ev->login.culprit != NULL ? ev->login.culprit : ""),
 		    "the login failed: %s", reason);
 		/* Nobody was asked, so the target is not to blame; somebody may be soon. */
 		if (ev->login.violation == VIOLATION_CHAP_UNVERIFIED && unasked->is_set) {

@@ -42,6 +42,18 @@ an_unknown_class_is_permanent_and_has_words(void **state)
 	}
 }
 
+static void
+a_digest_that_the_target_refuses_is_what_the_advice_speaks_of(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(
+	    login_advice_violation(VIOLATION_REJECTED, "HeaderDigest=Reject"), "-t headerdigest"));
+	assert_non_null(strstr(
+	    login_advice_violation(VIOLATION_NOT_OFFERED, "DataDigest=None"), "-t datadigest"));
+	assert_null(strstr(login_advice_violation(VIOLATION_REJECTED, "HeaderDigests=x"), "-t"));
+	assert_null(strstr(login_advice_violation(VIOLATION_OUT_OF_RANGE, ""), "-t"));
+}
+
 int
 main(void)
 {
@@ -50,6 +62,7 @@ main(void)
 		cmocka_unit_test(a_target_short_of_resources_is_tried_again),
 		cmocka_unit_test(an_unknown_detail_gets_its_class),
 		cmocka_unit_test(an_unknown_class_is_permanent_and_has_words),
+		cmocka_unit_test(a_digest_that_the_target_refuses_is_what_the_advice_speaks_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

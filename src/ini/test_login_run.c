@@ -382,13 +382,17 @@ every_login_has_a_challenge_of_its_own(void **state)
 	start();
 	run(SECOND);
 	assert_int_equal(w.verifies, 1);
+	/* Four fifths of LoginTimeout. */
+	assert_in_range(w.query.timeout_ms, 11500, 12001);
 	memcpy(first, w.query.challenge, sizeof first);
 	fake_world_drop(&w, 0);
 	run(SECOND);
 	assert_int_equal(w.verify_cancels, 1);
+	settings->timers.ms[TIMER_login] = 50000;
 	start();
 	run(SECOND);
 	assert_int_equal(w.verifies, 2);
+	assert_in_range(w.query.timeout_ms, 39500, 40001);
 	assert_memory_not_equal(first, w.query.challenge, sizeof first);
 	w.asks = NULL;
 	login_run_verified(r, w.query.stamp, true, false, &none);

@@ -24,13 +24,12 @@ struct world;
 struct verify_query {
 	unsigned stamp; /* which login asks; the answer has it again */
 	uint8_t identifier;
+	uint32_t timeout_ms; /* asked and answered within this */
 	size_t challenge_len, response_len;
 	uint8_t challenge[CHAPCFG_CHALLENGE_BYTES];
 	uint8_t response[CHAP_DIGEST_MAX];
 	char name[CHAP_NAME_MAX + 1];
 };
-/* Asked and answered within this: part of the login's time. */
-#define WORLD_VERIFY_MS 12000
 
 struct world_ops {
 	/*

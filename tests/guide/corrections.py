@@ -241,6 +241,17 @@ def advice(t, made, target):
         assert "check SourceAddress" in made.command("ioscan", "-H", "255", ok=(4,)).err
         made.command("iscsiutil", "-t", "SourceAddress", "default", "-T", NAME)
         made.command("ioscan", "-H", "255")
+    with t.case("section 0, F14: a digest that the target refuses is what the advice speaks of"):
+        target.keys["HeaderDigest"] = "Reject"
+        made.command("iscsiutil", "-t", "headerdigest", "CRC32C", "-T", NAME)
+        made.command("iscsiutil", "-d", "-S", 0)
+        assert "offer None, too: iscsiutil -t headerdigest CRC32C None" in made.command("ioscan", "-H", "255", ok=(4,)).err
+        made.command("iscsiutil", "-t", "headerdigest", "CRC32C", "None", "-T", NAME)
+        # A Reject whose default is offered is no failure, but told (row 176).
+        made.command("ioscan", "-H", "255")
+        assert "ISCSI_LOG_PROTOCOL_INIT_KEY_REJECTED" in made.command("iscsiutil", "--events", "-T", NAME, "--json").out
+        del target.keys["HeaderDigest"]
+        made.command("iscsiutil", "-t", "headerdigest", "default", "-T", NAME)
 
 
 def words(t, made, target):

@@ -94,7 +94,8 @@ question(const struct verify_cfg *cfg, const struct verify_query *q)
 		args = json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:i}", "server", cfg->server,
 		    "nas", cfg->nas, "nas_secret", secret, "name", q->name, "identifier",
 		    (int)q->identifier, "challenge", hex(q->challenge, q->challenge_len),
-		    "response", hex(q->response, q->response_len), "timeout_ms", WORLD_VERIFY_MS);
+		    "response", hex(q->response, q->response_len), "timeout_ms",
+		    (int)q->timeout_ms);
 	explicit_bzero(secret, cfg->secret_len);
 	free(secret);
 	return args;
@@ -154,7 +155,7 @@ verify_start(struct loop *loop, struct helper_server *iradd, const struct verify
 		    "the target could not be verified: iradd is not running");
 	else
 		v->id = helper_server_request(iradd, "verify", json_incref(args),
-		    now + WORLD_VERIFY_MS * 1000 + VERIFY_GRACE_US, answered, v);
+		    now + q->timeout_ms * 1000ull + VERIFY_GRACE_US, answered, v);
 	json_decref(args);
 	if (v->id < 0)
 		fault_set(&v->result.fault, FAULT_INTERNAL, "try again",

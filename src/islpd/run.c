@@ -88,7 +88,7 @@ static void
 conclude_notes(struct run *r)
 {
 	char scopes[SCOPES_TEXT_BYTES], address[ENDPOINT_BYTES];
-	size_t answered = 0;
+	size_t answered = 0, useful = 0;
 
 	for (size_t i = 0; i < r->found.n; i++)
 		if (r->found.list[i].state != FOUND_REFUSED && !r->found.list[i].has_tpgt)
@@ -96,7 +96,8 @@ conclude_notes(struct run *r)
 	for (size_t i = 0; i < r->n_agents; i++) {
 		const struct agent *a = r->agents[i];
 
-		answered += a->error[0] == '\0';
+		useful += a->error[0] == '\0';
+		answered += a->has_answered;
 		endpoint_print(&a->at, address);
 		if (a->tagless > 0)
 			notes_add(&r->notes,
@@ -109,12 +110,13 @@ conclude_notes(struct run *r)
 			    r->bad_urls[i], r->bad_urls[i] == 1 ? "" : "s",
 			    surl_text((enum surl_result)i), r->examples[i]);
 	scopes_text(&r->scopes, scopes);
-	if (answered == 0)
-		notes_add(&r->notes,
-		    "no SLP agent answered for the scopes %.200s; check the network, the agents "
-		    "and "
-		    "the scopes",
-		    scopes);
+	if (useful > 0)
+		return;
+	notes_add(&r->notes,
+	    answered > 0 ? "no SLP agent serves the scopes %.200s; check the agents and the scopes"
+			 : "no SLP agent answered for the scopes %.200s; check the network, the "
+			   "agents and the scopes",
+	    scopes);
 }
 
 static void
@@ -126,7 +128,7 @@ finish(struct run *r)
 		struct agent *a = r->agents[i];
 
 		if (a->state != AGENT_SETTLED)
-			snprintf(a->error, sizeof a->error, "it did not answer in time");
+			snprintf(a->error, sizeof a->error, "it does not answer");
 	}
 	end_everything(r);
 	conclude_notes(r);

@@ -105,6 +105,8 @@ ask(struct agent *a, enum agent_state state, const char *type, const char *scope
 	struct run *r = a->run;
 	uint8_t request[RUN_REQUEST_BYTES];
 	struct put w = put_over(request, sizeof request);
+	/* Nothing comes after this question, so it has nearly all the time there is. */
+	uint64_t until = state == AGENT_URLS ? r->end_us - r->retry_us / 4 : run_give_up_at(r);
 	struct slp_srv_rqst q = { .xid = run_xid(),
 		.responders = "",
 		.type = type,
@@ -116,7 +118,7 @@ ask(struct agent *a, enum agent_state state, const char *type, const char *scope
 	a->state = state;
 	err = w.overflow ? -EMSGSIZE
 			 : exchange_start(&a->x, r->loop, &a->at, request, put_len(&w), q.xid,
-			       r->retry_us, run_give_up_at(r));
+			       r->retry_us, until);
 	if (err == 0) {
 		r->was_sent = true;
 		return;
@@ -134,6 +136,7 @@ url_reply(struct exchange *x, const struct slp_header *h, struct cursor body, bo
 
 	if (h->function != SLP_SRV_RPLY || slp_get_srv_rply(body, truncated, &rply) != SLP_OK)
 		return false;
+	a->has_answered = true;
 	if (rply.error != 0) {
 		snprintf(a->error, sizeof a->error, "%s", slp_error_text(rply.error));
 		return true;
@@ -216,7 +219,7 @@ advert_reply(struct exchange *x, const struct slp_header *h, struct cursor body,
 		if (slp_get_da_advert(body, &ad) != SLP_OK ||
 		    (ad.error == 0 && !surl_is(ad.url, SURL_DA)))
 			return false;
-		a->is_directory = true;
+		a->is_directory = a->has_answered = true;
 		if (!judge_advert(a->run, &ad, &a->scopes, &error))
 			snprintf(a->error, sizeof a->error, "%s", error);
 		return true;

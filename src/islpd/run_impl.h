@@ -34,6 +34,7 @@ struct agent {
 	struct endpoint at;
 	struct scopes scopes;       /* to ask it for */
 	bool is_directory, is_mute; /* is_mute: does not answer about attributes */
+	bool has_answered;          /* whatever it said */
 	size_t targets, tagless;
 	char error[ERROR_BYTES]; /* "": none */
 };

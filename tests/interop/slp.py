@@ -45,6 +45,15 @@ def main():
             result = initiator.request("scan", 60)
             assert result["sessions"] == {"online": 2, "failed": 0}, result
             assert result["duration_ms"] < 30000, result
+            why, = result["failures"]
+            assert (why["stage"], why["what"]) == ("discovery", "SLP"), why
+            assert why["error"] == "the SLP agent 127.0.0.1:4270 was of no use: nobody answers at this address and port, and 1 " \
+                "more agent failed", why
+        with t.case("one agent that fails is told, and what another one knows counts"):
+            with Agent("127.0.0.2", 4270, services=[url("127.0.0.1", tgt.port, n) for n in (one, two)]):
+                out = initiator.command("ioscan", "-H", "255", ok=(4,))
+                assert "ioscan: discovery by SLP: the SLP agent 127.0.0.1:4270 was of no use: nobody answers" in out.err, out
+                assert "islpd.conf names those that are asked" in out.err, out
 
 
 main()

@@ -1,6 +1,7 @@
 #include "driver/iscsi/slp.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -89,6 +90,40 @@ log_notes(const json_t *result)
 	}
 }
 
+/* The agents that were of no use, as one sentence; not set: each was of use. */
+static void
+blame(const json_t *result, struct fault *ret_fault)
+{
+	const json_t *agents = json_object_get(result, "agents"), *v;
+	const char *address = NULL, *error = NULL;
+	size_t i, failed = 0;
+	char more[64] = "";
+
+	json_array_foreach(agents, i, v)
+	{
+		if (!json_is_string(json_object_get(v, "error")))
+			continue;
+		if (failed++ > 0)
+			continue;
+		address = json_string_value(json_object_get(v, "address"));
+		error = json_string_value(json_object_get(v, "error"));
+	}
+	if (failed > 1)
+		(void)snprintf(more, sizeof more, ", and %zu more agent%s failed", failed - 1,
+		    failed == 2 ? "" : "s"); /* fits */
+	if (failed > 0)
+		fault_set(ret_fault, FAULT_OFFLINE,
+		    "check this agent and the way to it (islpd.conf names those that are asked), "
+		    "and that it serves the scopes (iscsiutil -l)",
+		    "the SLP agent %.80s was of no use: %.160s%s", address != NULL ? address : "",
+		    error, more);
+	else if (json_is_array(agents) && json_array_size(agents) == 0)
+		fault_set(ret_fault, FAULT_OFFLINE,
+		    "check the network and the scopes (iscsiutil -l), name an agent in "
+		    "islpd.conf, or have islpd ended: islpd -r; islpd --stop",
+		    "no SLP agent answered");
+}
+
 static void
 answered(void *user, int err, const char *why, const json_t *result, int fd)
 {
@@ -117,6 +152,8 @@ answered(void *user, int err, const char *why, const json_t *result, int fd)
 	}
 	x->result.n_targets = x->result.n;
 	log_notes(result);
+	if (err == 0)
+		blame(result, &x->result.fault); /* what was found counts all the same */
 	finish(x);
 }
 

@@ -89,6 +89,8 @@ tell_failures(const json_t *result)
 		for (size_t j = 0; j < sizeof(stages) / sizeof(stages[0]); j++)
 			if (strcmp(stages[j].stage, stage) == 0)
 				stage = stages[j].words;
+		if (strcmp(result_text(failure, "what"), "SLP") == 0)
+			stage = "discovery by";
 		/* A program has them in the answer. */
 		if (!say_is_json())
 			say_failure(IPC_ERR_INTERNAL, NULL, result_text(failure, "next"),

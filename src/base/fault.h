@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#define FAULT_MESSAGE_BYTES 512
+
 enum fault_code {
 #define FAULT(id, text) FAULT_##id,
 #include "base/fault.def"
@@ -17,7 +19,7 @@ struct fault {
 	bool is_set;
 	bool is_silent; /* there is no network yet: nothing to tell a person */
 	enum fault_code code;
-	char message[512];
+	char message[FAULT_MESSAGE_BYTES];
 	char next[256];
 };
 

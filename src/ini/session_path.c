@@ -89,6 +89,17 @@ path_say(struct path *p, enum say_level level, const char *sentence)
 	session_say(of_path(p), level, "%s", sentence);
 }
 
+static void
+path_io_failed(struct path *p, const char *disk, const char *sentence)
+{
+	struct session *s = of_path(p);
+
+	if (s->world->ops->io_failed != NULL)
+		s->world->ops->io_failed(s->world, disk, sentence);
+	else
+		session_say(s, SAY_ERR, "disk %s: %s", disk, sentence);
+}
+
 /* ---- notices ---- */
 
 static void
@@ -189,6 +200,7 @@ static const struct path_ops ops = {
 	.worked = path_worked,
 	.wanted = path_wanted,
 	.say = path_say,
+	.io_failed = path_io_failed,
 };
 
 void

@@ -53,6 +53,8 @@ struct world_ops {
 	/* False: there are none; whoever asked must do without. */
 	bool (*random)(struct world *w, void *ret_bytes, size_t n);
 	void (*say)(struct world *w, enum say_level level, const char *sentence);
+	/* I/O of a disk of the session failed; NULL: it is said. */
+	void (*io_failed)(struct world *w, const char *disk, const char *sentence);
 };
 
 struct world {

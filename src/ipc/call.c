@@ -121,6 +121,8 @@ ipc_call_begin(struct ipc_conn *c, const char *line, size_t len)
 	}
 	*call = (struct ipc_call){ .client = c,
 		.may_inspect = c->may_inspect,
+		.uid = c->peer.uid,
+		.pid = c->peer.pid,
 		.op = op,
 		.id = id,
 		.args = json_incref(args) };
@@ -134,6 +136,15 @@ enum ipc_op
 ipc_call_op(const struct ipc_call *call)
 {
 	return call->op;
+}
+
+void
+ipc_call_describe(
+    const struct ipc_call *call, char who[static IPC_WHO_BYTES], char *what, size_t bytes)
+{
+	(void)snprintf(who, IPC_WHO_BYTES, "user %ld (process %ld)", (long)call->uid,
+	    (long)call->pid); /* fits */
+	ipc_op_describe(call->op, call->args, what, bytes);
 }
 
 bool

@@ -144,6 +144,53 @@ ipc_op_hide(json_t *answer)
 	json_array_foreach(answer, i, value) ipc_op_hide(value);
 }
 
+static bool
+is_secret(const char *argument)
+{
+	static const char *const secret[] = {
+#define SECRET(name) name,
+#include "ipc/messages.def"
+	};
+
+	for (size_t i = 0; i < sizeof secret / sizeof secret[0]; i++)
+		if (strcmp(argument, secret[i]) == 0)
+			return true;
+	return false;
+}
+
+static const char *
+arg_text(const char *name, const json_t *value, char number[static 32])
+{
+	if (json_is_string(value) && json_string_value(value)[0] == '\0')
+		return "default";
+	if (is_secret(name))
+		return "(not told)";
+	if (json_is_string(value))
+		return json_string_value(value);
+	(void)snprintf(number, 32, "%lld", (long long)json_integer_value(value)); /* fits */
+	return json_is_integer(value) ? number : json_is_true(value) ? "yes" : "no";
+}
+
+void
+ipc_op_describe(enum ipc_op op, const json_t *args, char *buf, size_t bytes)
+{
+	const struct ipc_arg *a;
+	size_t at = strlen(rows[op].name);
+	char number[32];
+
+	(void)snprintf(buf, bytes, "%s", rows[op].name);
+	for (size_t i = 0; (a = ipc_op_arg(op, i)) != NULL && at < bytes; i++) {
+		const json_t *value = json_object_get(args, a->name);
+
+		if (value == NULL || json_is_null(value))
+			continue;
+		/* What is too long is cut. */
+		(void)snprintf(
+		    buf + at, bytes - at, " %s=%s", a->name, arg_text(a->name, value, number));
+		at += strlen(buf + at);
+	}
+}
+
 int
 ipc_args_check(enum ipc_op op, const json_t *args, char *why, size_t why_bytes)
 {

@@ -71,6 +71,10 @@ const struct ipc_arg *ipc_op_arg(enum ipc_op op, size_t n);
 /* Take out of an answer, at any depth, what is for those only who may INSPECT: they become null. */
 void ipc_op_hide(json_t *answer);
 
+/* "keys.set key=HeaderDigest values=None", for people: without secrets, and cut where it is long.
+ */
+void ipc_op_describe(enum ipc_op op, const json_t *args, char *buf, size_t bytes);
+
 /*
  * Are these the operation's arguments?  `args` is an object or NULL (none).
  * -EINVAL with a sentence in `why`: one is missing, has the wrong type, or is

@@ -40,6 +40,10 @@ int ipc_server_new(struct loop *loop, const char *path, mode_t mode, ipc_handler
 void ipc_server_free(struct ipc_server *s);
 
 enum ipc_op ipc_call_op(const struct ipc_call *call);
+/* Who asks for what, for people; without secrets. */
+#define IPC_WHO_BYTES 80
+void ipc_call_describe(
+    const struct ipc_call *call, char who[static IPC_WHO_BYTES], char *what, size_t bytes);
 /* False once the client is gone: nobody will read the answer. */
 bool ipc_call_is_wanted(const struct ipc_call *call);
 

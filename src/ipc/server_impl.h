@@ -49,6 +49,8 @@ struct ipc_call {
 	struct list link;        /* in its client's list */
 	struct ipc_conn *client; /* NULL once it is gone */
 	bool may_inspect;
+	uid_t uid; /* whose it is, and of which process */
+	pid_t pid;
 	enum ipc_op op;
 	json_int_t id;
 	json_t *args;   /* or NULL */

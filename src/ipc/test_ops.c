@@ -101,6 +101,24 @@ an_unknown_argument_is_refused_by_name_with_those_there_are(void **state)
 	assert_string_equal(why, "driver.status has no argument \"x\"; it takes none");
 }
 
+static void
+a_request_is_described_without_its_secrets(void **state)
+{
+	char text[200], small[16];
+	json_t *args = json_pack("{s:s, s:s, s:s, s:i}", "method", "CHAP_BI", "secret", "hush",
+	    "target_secret", "", "port", 5);
+
+	(void)state;
+	ipc_op_describe(IPC_OP_auth_set, args, text, sizeof text);
+	assert_string_equal(
+	    text, "auth.set method=CHAP_BI secret=(not told) target_secret=default port=5");
+	ipc_op_describe(IPC_OP_auth_set, args, small, sizeof small);
+	assert_string_equal(small, "auth.set method");
+	ipc_op_describe(IPC_OP_driver_status, NULL, text, sizeof text);
+	assert_string_equal(text, "driver.status");
+	json_decref(args);
+}
+
 int
 main(void)
 {
@@ -112,6 +130,7 @@ main(void)
 		cmocka_unit_test(a_missing_argument_is_named),
 		cmocka_unit_test(an_argument_of_the_wrong_type_is_named),
 		cmocka_unit_test(an_unknown_argument_is_refused_by_name_with_those_there_are),
+		cmocka_unit_test(a_request_is_described_without_its_secrets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,7 +70,10 @@ lu_say_seldom(struct lu *u, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	lu_say(u, SAY_ERR, "%s", text);
+	if (u->path->ops->io_failed != NULL)
+		u->path->ops->io_failed(u->path, u->blk.name, text);
+	else
+		lu_say(u, SAY_ERR, "%s", text);
 }
 
 /* ---- the machine ---- */

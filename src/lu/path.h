@@ -51,6 +51,8 @@ struct path_ops {
 	void (*wanted)(struct path *p);
 	/* A sentence for the log. */
 	void (*say)(struct path *p, enum say_level level, const char *sentence);
+	/* I/O of this disk failed; NULL: it is said. */
+	void (*io_failed)(struct path *p, const char *disk, const char *sentence);
 };
 
 struct path {

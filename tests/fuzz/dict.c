@@ -28,6 +28,7 @@ static const char *const ops[] = {
 #define OP(id, name, ...)           name,
 #define ARG(op, name, ...)          name,
 #define HIDE(member)                member,
+#define SECRET(name)                name,
 #include "ipc/messages.def"
 };
 static const char *const faults[] = {

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import termios
@@ -12,7 +13,7 @@ import field
 import proc
 import tap
 from fieldtgt import FieldTarget
-from fieldunit import Unit
+from fieldunit import READS, Unit, check
 from initiator import have_loop
 
 NAME = "iqn.2003-11.com.hp.stor:iSCSI"  # the guide's own example, which has capitals
@@ -153,7 +154,7 @@ def events(t, made, target):
         proc.wait_for("the loss and the return", lambda: len(told("--session", 0)) >= 2)
         unit = target.units.pop()
         made.request("scan", 60)
-        lost = proc.wait_for("the unit's absence", lambda: told("--unit", "c0t0d1"))
+        lost = proc.wait_for("the unit's absence", lambda: told("--unit", "c0t0d1", "--level", "warn"))
         target.units.append(unit)
         assert {e["unit"] for e in lost} == {"c0t0d1"} and lost[0]["id"] == "OPENISW_LOG_UNIT_ABSENT", lost
         everything = told()
@@ -168,6 +169,68 @@ def events(t, made, target):
             for words in (("--events",), ("--help",), ("-u", "--help"), ("--events", "--help")):
                 text = terminal(made, columns, "iscsiutil", *words)
                 assert text and all(len(line) < columns for line in text.splitlines()), (columns, text)
+
+
+def story(t, made, target):
+    """What an administrator finds in the event log the morning after."""
+    def ids(**having):
+        all_of = [json.loads(line) for line in made.command("iscsiutil", "--events", "--json").out.splitlines()]
+        return [e for e in all_of if all(having[k] in str(e.get(k)) for k in having)]
+
+    def new(before, **having):
+        return ids(**having)[len(before):]
+    with t.case("section 0, F9: a portal that refuses is told once for each reason, and that it is back"):
+        target.stop()
+        made.command("iscsiutil", "-d", "-S", 0, "--force", ok=None)
+        for _ in range(2):
+            made.command("ioscan", "-H", "255", ok=None)
+        assert len(ids(id="DISCOVERY_FAILED")) == 1, ids(id="DISCOVERY")
+        assert "refused" in ids(id="DISCOVERY_FAILED")[0]["text"]
+        assert len(ids(id="OPEN_FAILED", target=NAME)) == 1, ids(id="OPEN_FAILED")
+        target.again()
+        made.command("ioscan", "-H", "255")
+        field.wait_online(made, "iSCSI")
+        assert len(ids(id="DISCOVERY_BACK")) == 1
+    with t.case("section 0, F9: a name that is unknown is told"):
+        daemon = made.start_daemon("iscsi_resolvd")
+        made.command("iscsiutil", "-a", "-I", "no-such-host.invalid")
+        made.command("ioscan", "-H", "255", ok=(4,))
+        assert "no-such-host.invalid" in ids(id="DISCOVERY_FAILED")[-1]["text"]
+        made.command("iscsiutil", "-d", "-I", "no-such-host.invalid")
+    with t.case("section 0, F9: who configured what is told, without secrets; what changes nothing is not"):
+        before = ids(id="CONFIGURED")
+        made.command("iscsiutil", "-u", "-W", "not-to-be-seen-1", "-T", NAME)
+        made.command("iscsiutil", "-t", "NOPTimeout", "7", "-T", NAME)
+        one, two = new(before, id="CONFIGURED")
+        who = "Configured by user %d (process " % os.getuid()
+        assert one["text"].startswith(who) and "auth.set secret=(not told) target=%s." % NAME in one["text"], one
+        assert "keys.set key=NOPTimeout values=7 target=%s." % NAME in two["text"], two
+        made.command("iscsiutil", "-u", "-W", "default", "-T", NAME)
+        made.command("iscsiutil", "-t", "NOPTimeout", "default", "-T", NAME)
+        assert "secret=default" in new(before, id="CONFIGURED")[2]["text"]
+    with t.case("section 0, F9: device files that are made and removed, and I/O errors in words, are told of the disk"):
+        before = ids(id="DEVICE_")
+        made.command("insf", "-H", "255")
+        made.command("rmsf", "c0t0d1")
+        made.command("insf", "-H", "255")
+        told = [(e["id"].rsplit("_", 1)[1], e["unit"]) for e in new(before, id="DEVICE_")]
+        assert told[-2:] == [("REMOVED", "c0t0d1"), ("MADE", "c0t0d1")], told
+        target.on_command = lambda c: check(0x3, 0x11, 0x00) if c.opcode in READS and c.lun[1] == 1 else None
+        with open(made.disk("iSCSI", 1)["rdsk"], "rb") as f:
+            try:
+                f.read(512)
+                raise AssertionError("it was read")
+            except OSError:
+                pass
+        target.on_command = lambda _: None
+        failed, = ids(id="IO_FAILED", unit="c0t0d1")
+        assert "unrecovered read error" in failed["text"].lower(), failed
+    with t.case("section 0, F9: a daemon that is gone and back is told"):
+        daemon.kill(signal.SIGTERM)
+        proc.wait_for("the end", lambda: ids(id="DAEMON_GONE"))
+        assert ids(id="DAEMON_GONE")[-1]["text"].startswith("iscsi_resolvd is gone"), ids(id="DAEMON_GONE")
+        made.start_daemon("iscsi_resolvd")
+        proc.wait_for("the return", lambda: ids(id="DAEMON_BACK")[-1]["text"].startswith("iscsi_resolvd"))
 
 
 def statistics(t, made, target):
@@ -277,7 +340,7 @@ def words(t, made, target):
 def main():
     with tap.script() as t:
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.world(t, target) as made:
-            for part in (configured, taken_away, not_there, in_use, events, statistics, overview, questions, advice, words):
+            for part in (configured, taken_away, not_there, in_use, events, story, statistics, overview, questions, advice, words):
                 part(t, made, target)
 
 

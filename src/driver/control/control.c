@@ -8,7 +8,9 @@
 #include "base/cut.h"
 #include "base/fault.h"
 #include "core/addr.h"
+#include "driver/control/later.h"
 #include "driver/control/ops.h"
+#include "driver/diag/diag.h"
 #include "driver/iscsi/keeper.h"
 #include "driver/iscsi/radius.h"
 #include "driver/iscsi/settings.h"
@@ -22,23 +24,41 @@ static void (*const handlers[IPC_OPS])(struct driver *d, struct ipc_call *call) 
 
 /* ---- what an answer says is remembered ---- */
 
+/* Something was changed, for good. */
+static void
+tell(struct driver *d, const struct ipc_call *call)
+{
+	const struct diag_ctx about = { -1, NULL, NULL, d->diag, NULL };
+	char who[IPC_WHO_BYTES], what[600];
+
+	ipc_call_describe(call, who, what, sizeof what);
+	diag_OPENISW_LOG_CONFIGURED(&about, who, what);
+}
+
 static void
 kept(void *user, const struct fault *why)
 {
-	struct ipc_call *call = user;
+	struct later *l = user;
 
-	if (why == NULL)
-		ipc_call_go(call);
-	else
-		control_fail(call, why, NULL);
+	if (why == NULL) {
+		tell(l->d, l->call);
+		ipc_call_go(l->call);
+	} else {
+		control_fail(l->call, why, NULL);
+	}
+	later_free(l);
 }
 
 static bool
 hold(void *user, struct ipc_call *call)
 {
 	struct driver *d = user;
+	struct later *l = later_new(d, call);
 
-	return keeper_wait(d->keeper, kept, call);
+	if (keeper_wait(d->keeper, kept, l))
+		return true;
+	later_free(l);
+	return false;
 }
 
 void

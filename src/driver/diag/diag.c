@@ -86,15 +86,16 @@ diag_find(const char *name, enum diag_id *ret_id)
 	return false;
 }
 
-/* Whoever it is about: a session, or the address of a discovery. */
+/* Whoever it is about: a session, or without one an address or a disk. */
 static uint32_t
 peer_of(const struct diag_ctx *ctx)
 {
+	const char *name = ctx->address != NULL ? ctx->address : ctx->unit;
 	uint32_t h = 0x811c9dc5u;
 
 	if (ctx->session >= 0)
 		return (uint32_t)ctx->session;
-	for (const char *c = ctx->address; c != NULL && *c != '\0'; c++)
+	for (const char *c = name; c != NULL && *c != '\0'; c++)
 		h = (h ^ (unsigned char)*c) * 0x01000193u; /* FNV-1a */
 	return h | 0x80000000u;
 }
@@ -110,7 +111,10 @@ passes(struct diag *d, enum diag_id id, const struct diag_ctx *ctx, uint32_t *re
 	pthread_mutex_lock(&d->lock);
 	*ret_cfg = d->cfg;
 	now = d->cfg.clock_ms != NULL ? d->cfg.clock_ms() : clock_read(CLOCK_MONOTONIC);
-	ok = diag_limit_passes(&d->limit, now + 1, (uint32_t)id, peer_of(ctx), ret_held_back);
+	/* Who may configure need not be kept from filling a disk, and each of his changes is told.
+	 */
+	ok = id == DIAG_OPENISW_LOG_CONFIGURED ||
+	     diag_limit_passes(&d->limit, now + 1, (uint32_t)id, peer_of(ctx), ret_held_back);
 	pthread_mutex_unlock(&d->lock);
 	return ok;
 }

@@ -281,6 +281,19 @@ tell_opened(struct opening *o)
 	free(o);
 }
 
+/* Why it is not open is news where it is another reason than before. */
+static void
+tell_not_open(struct wanted *w, const struct fault *why)
+{
+	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about, w->d->diag,
+		NULL };
+
+	if (why->is_silent || strcmp(w->told_why, why->message) == 0)
+		return;
+	cut_copy(w->told_why, sizeof w->told_why, why->message);
+	diag_OPENISW_LOG_OPEN_FAILED(&about, why->message);
+}
+
 /* The nexus of a session that never came about has ended. */
 static void
 retired(void *user, struct driver *d, uint32_t instance)
@@ -297,8 +310,10 @@ opened(void *arg)
 	struct wanted *w = wanted_find(o->d, o->instance);
 	bool has_failed = o->question.fault.is_set && w != NULL && w->closing == 0 && !w->keep;
 
-	if (o->question.fault.is_set && w != NULL && w->view.state == SESSION_CLOSED)
+	if (o->question.fault.is_set && w != NULL && w->view.state == SESSION_CLOSED) {
 		w->view.last = o->question.fault;
+		tell_not_open(w, &w->view.last);
+	}
 	/* It is not tried again by itself: whoever opens it again makes it anew. */
 	if (has_failed && w->has_nexus && !o->d->is_stopping)
 		wanted_close(w, true, retired, o);
@@ -434,6 +449,13 @@ wanted_take_view(void *owner, struct mail *m)
 		now_online(w);
 	else if (strcmp(wanted_word(w), "offline") == 0 && strcmp(before, "offline") != 0)
 		w->d->wanted_ops->offline(w);
+	/* The loss itself is told by the worker, with its reason. */
+	if (w->view.state == SESSION_ONLINE)
+		w->told_why[0] = '\0';
+	else if (was_online)
+		cut_copy(w->told_why, sizeof w->told_why, w->view.last.message);
+	else if (w->view.last.is_set && w->view.state != SESSION_CLOSED)
+		tell_not_open(w, &w->view.last);
 }
 
 void

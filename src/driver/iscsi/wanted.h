@@ -38,6 +38,7 @@ struct wanted {
 	struct session_view login; /* the same, when it was online last; valid while has_login */
 	bool has_login;
 	time_t opened;
+	char told_why[FAULT_MESSAGE_BYTES]; /* why it is not open, as it was told last */
 
 	/* What it counts: the driver's part, and those of hosts that are gone. */
 	struct stat_block stats;

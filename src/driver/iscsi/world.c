@@ -294,6 +294,15 @@ op_say(struct world *world, enum say_level level, const char *sentence)
 		log_msg(at, "%s", sentence);
 }
 
+static void
+op_io_failed(struct world *world, const char *disk, const char *sentence)
+{
+	struct diag_ctx about = LIST_ENTRY(world, struct iscsi_world, world)->account.about;
+
+	about.unit = disk;
+	diag_OPENISW_LOG_IO_FAILED(&about, disk, sentence);
+}
+
 static const struct world_ops world_ops = {
 	.connect = op_connect,
 	.disconnect = op_disconnect,
@@ -302,6 +311,7 @@ static const struct world_ops world_ops = {
 	.forget = op_forget,
 	.random = op_random,
 	.say = op_say,
+	.io_failed = op_io_failed,
 };
 
 void

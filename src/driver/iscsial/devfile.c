@@ -17,6 +17,7 @@
 #include "base/cut.h"
 #include "base/fanout.h"
 #include "driver/call.h"
+#include "driver/diag/diag.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsial/devfile_impl.h"
 #include "driver/iscsial/devlink.h"
@@ -162,6 +163,9 @@ write_down(struct work *w, struct node *n, const char *block)
 	if (!devlink_make(rdsk, file, f) || !devlink_make(dsk, block != NULL ? block : file, f))
 		return;
 	w->result.is_made = true;
+	if (w->is_install)
+		diag_OPENISW_LOG_DEVICE_MADE(
+		    &(struct diag_ctx){ -1, NULL, NULL, d->diag, n->name }, n->name, n->hw_path);
 }
 
 static void
@@ -399,6 +403,8 @@ forget(struct work *w, struct node *n)
 	if (n->is_replaced && registry_identity_remove(w->d->reg, n->hw_path) != 0)
 		settings_fault(w->d->reg, &w->result.fault);
 	w->result.is_made = true;
+	diag_OPENISW_LOG_DEVICE_REMOVED(
+	    &(struct diag_ctx){ -1, NULL, NULL, w->d->diag, n->name }, n->name, n->hw_path);
 }
 
 static void

@@ -5,6 +5,7 @@
 
 #include "base/cut.h"
 #include "driver/call.h"
+#include "driver/diag/diag.h"
 #include "driver/iscsi/find.h"
 #include "driver/iscsi/portal.h"
 #include "driver/iscsi/settings.h"
@@ -226,6 +227,21 @@ scan_open(struct scan_item *i, struct wanted *w)
 
 /* ---- discovery ---- */
 
+/* What came of it is news where it is something else than before. */
+static void
+tell_discovered(struct scan_item *i, struct portal *p, const struct fault *why)
+{
+	const struct diag_ctx about = { -1, NULL, i->what, i->scan->d->diag, NULL };
+
+	if (why->is_silent)
+		return;
+	if (!why->is_set && p->fault.is_set)
+		diag_OPENISW_LOG_DISCOVERY_BACK(&about, i->what);
+	else if (why->is_set && (!p->fault.is_set || strcmp(p->fault.message, why->message) != 0))
+		diag_OPENISW_LOG_DISCOVERY_FAILED(&about, i->what, why->message);
+	p->fault = *why;
+}
+
 static void
 discovered(void *user, struct discovery_result *r)
 {
@@ -235,9 +251,8 @@ discovered(void *user, struct discovery_result *r)
 	p->is_scanned = true;
 	p->when = time(NULL);
 	p->targets = r->n_targets;
+	tell_discovered(i, p, &r->fault);
 	p->fault = r->fault;
-	if (r->fault.is_set && !r->fault.is_silent)
-		log_warn("discovery at %s: %s", i->what, r->fault.message);
 	scan_told_answer(&i->scan->told, i->what, r, i->scan->failures);
 	scan_queue_found(i, r, REGISTRY_SENDTARGETS);
 }
@@ -248,8 +263,8 @@ slp_discovered(void *user, struct discovery_result *r)
 	struct scan_item *i = user;
 
 	i->slp = NULL;
-	if (r->fault.is_set && !r->fault.is_silent)
-		log_warn("discovery at %s: %s", i->what, r->fault.message);
+	/* Its item has no address, so neither has its record. */
+	tell_discovered(i, portal_get(i->scan->d, &i->a), &r->fault);
 	scan_told_answer(&i->scan->told, i->what, r, i->scan->failures);
 	scan_queue_found(i, r, REGISTRY_SLP);
 }

@@ -328,12 +328,12 @@ isw_refuse_status(struct mail *m)
 static void
 daemon_changed(void *user, pid_t pid)
 {
-	const char *name = user;
+	const struct isw_daemon_cfg *c = user;
 
 	if (pid != 0)
-		log_note("%s is connected (pid %d)", name, (int)pid);
+		diag_OPENISW_LOG_DAEMON_BACK(&c->about, c->name, (int)pid);
 	else
-		log_warn("%s is gone: what needs it waits until it runs again", name);
+		diag_OPENISW_LOG_DAEMON_GONE(&c->about, c->name);
 }
 
 static void
@@ -342,10 +342,8 @@ begin(void *arg)
 	struct isw *w = arg;
 
 	for (int i = 0; i < ISW_DAEMONS && w->err == 0; i++) {
-		/* The name is only read; the callback's type has no const. */
 		w->err = helper_server_new(w->loop, w->cfg.daemon[i].path, w->cfg.daemon[i].pid,
-		    w->cfg.daemon[i].name, daemon_changed, (void *)(uintptr_t)w->cfg.daemon[i].name,
-		    &w->daemon[i]);
+		    w->cfg.daemon[i].name, daemon_changed, &w->cfg.daemon[i], &w->daemon[i]);
 		if (w->err != 0)
 			w->failed = i;
 	}

@@ -12,6 +12,7 @@
 #ifndef ISW_ISW_H
 #define ISW_ISW_H
 
+#include "driver/diag/diag.h"
 #include "driver/diag/stat.h"
 #include "driver/isw/verify.h"
 #include "driver/question.h"
@@ -25,8 +26,9 @@ struct isw;
 struct dial;
 
 struct isw_cfg {
-	struct {
+	struct isw_daemon_cfg {
 		const char *name, *path, *pid; /* of the program, its socket, its pid file */
+		struct diag_ctx about;         /* who hears that it comes and goes */
 	} daemon[ISW_DAEMONS];
 	struct stat_block *stats; /* the driver's */
 };

@@ -171,24 +171,29 @@ start_workers(struct driver *d, unsigned n, struct fault *ret_fault)
 static void
 islpd_changed(void *user, pid_t pid)
 {
-	(void)user;
+	const struct driver *d = user;
+	const struct diag_ctx about = { -1, NULL, NULL, d->diag, NULL };
+
 	if (pid != 0)
-		log_note("islpd is connected (pid %d)", (int)pid);
+		diag_OPENISW_LOG_DAEMON_BACK(&about, "islpd", (int)pid);
 	else
-		log_warn("islpd is gone: what needs it waits until it runs again");
+		diag_OPENISW_LOG_DAEMON_GONE(&about, "islpd");
+}
+
+static struct isw_daemon_cfg
+daemon_cfg(const struct driver *d, const char *name)
+{
+	return (struct isw_daemon_cfg){ name, paths_daemon_sock(&d->paths, name),
+		paths_daemon_pid(&d->paths, name), { -1, NULL, NULL, d->diag, NULL } };
 }
 
 static bool
 start_daemons(struct driver *d, struct fault *ret_fault)
 {
 	const struct isw_cfg cfg = {
-		.daemon = { [ISW_ISWD] = { "iswd", paths_daemon_sock(&d->paths, "iswd"),
-				paths_daemon_pid(&d->paths, "iswd") },
-		    [ISW_RESOLVD] = { "iscsi_resolvd",
-			paths_daemon_sock(&d->paths, "iscsi_resolvd"),
-			paths_daemon_pid(&d->paths, "iscsi_resolvd") },
-		    [ISW_IRADD] = { "iradd", paths_daemon_sock(&d->paths, "iradd"),
-			paths_daemon_pid(&d->paths, "iradd") } },
+		.daemon = { [ISW_ISWD] = daemon_cfg(d, "iswd"),
+		    [ISW_RESOLVD] = daemon_cfg(d, "iscsi_resolvd"),
+		    [ISW_IRADD] = daemon_cfg(d, "iradd") },
 		.stats = &d->stats,
 	};
 	const char *path = paths_daemon_sock(&d->paths, "islpd");
@@ -201,7 +206,7 @@ start_daemons(struct driver *d, struct fault *ret_fault)
 		return false;
 	radius_push(d);
 	err = helper_server_new(d->loop, path, paths_daemon_pid(&d->paths, "islpd"), "islpd",
-	    islpd_changed, NULL, &d->islpd);
+	    islpd_changed, d, &d->islpd);
 	if (err == 0)
 		return true;
 	fault_set(ret_fault, FAULT_INTERNAL, "check the directory and its permissions",

@@ -29,6 +29,17 @@ session_open(struct session *s, bool keep, bool is_now)
 	agenda_defer(s->world->agenda, &s->progress);
 }
 
+bool
+session_renew(struct session *s)
+{
+	if (s->state != SESSION_ONLINE || s->is_close_asked ||
+	    sess_logout(s->sess, session_now(s)) != 0)
+		return false;
+	s->is_renewing = true;
+	login_run_kick(s->run);
+	return true;
+}
+
 void
 session_close(struct session *s)
 {

@@ -111,6 +111,11 @@ void session_tag(struct session *s, int32_t tpgt);
  */
 void session_open(struct session *s, bool keep, bool is_now);
 /*
+ * What is configured now is to count at once: one that is online logs out and in again, while its
+ * I/O waits.  Its view says how that went, as after a loss.  False: it is not online.
+ */
+bool session_renew(struct session *s);
+/*
  * Log out within SESSION_LOGOUT_US, fail what waits; closed() follows, once for all
  * calls before it.  Its units must be closed (lu_close()) by the owner.  An open
  * that is asked for meanwhile follows after closed(), unless the session is freed there.

@@ -40,6 +40,7 @@ struct session {
 	/* What is wanted; progress() looks at these. */
 	bool is_wanted, keep;
 	bool is_close_asked; /* until closed() */
+	bool is_renewing;    /* logged out to log in anew, until it is down */
 	bool must_tell, must_tell_redirect, must_tell_closed;
 	bool is_moving; /* progress() is at work; nothing may call it from inside */
 	struct agenda_work progress;

@@ -187,7 +187,12 @@ lost(struct session *s, enum session_state from)
 	s->last = s->down.fault;
 	if (!s->last.is_set)
 		fault_set(&s->last, FAULT_OFFLINE, "it is tried again",
-		    "the session ended as the target had asked");
+		    s->is_renewing ? "it logs in anew, with what is configured now"
+				   : "the session ended as the target had asked");
+	/* Nothing is wrong, so nothing is waited for but what the target wants. */
+	if (s->is_renewing)
+		s->next_try_us = s->not_before_us;
+	s->is_renewing = false;
 }
 
 static void
@@ -246,7 +251,7 @@ gone(struct session *s)
 		else if (!s->last.is_set)
 			not_logged_out(s);
 	}
-	s->has_down = false;
+	s->has_down = s->is_renewing = false;
 	s->outage_us = 0;
 	s->skip_redirect = false;
 	backoff_reset(&s->backoff);

@@ -62,6 +62,37 @@ a_lost_connection_is_tried_again_at_once_after_work(void **state)
 }
 
 static void
+a_session_that_is_renewed_has_new_settings_at_once_and_its_io_waits(void **state)
+{
+	struct settings *set = fake_settings();
+	uint64_t since;
+
+	(void)state;
+	fake_owner_init(&o, 1, 1);
+	assert_false(session_renew(o.s));
+	fake_owner_online(&o);
+	o.w.answer_us = SECOND / 2;
+	fake_lu_io(&o.unit[0], 3);
+	fake_world_run(&o.w, 1000);
+	cut_copy(set->initiator_name, sizeof set->initiator_name, "iqn.2026-11.org.openisw:other");
+	session_settings(o.s, set);
+	since = o.w.agenda.now_us;
+	assert_true(session_renew(o.s));
+	o.w.answer_us = 200;
+	assert_true(fake_owner_until(&o, SESSION_TRY, SECOND));
+	assert_non_null(strstr(o.view.last.message, "logs in anew"));
+	assert_true(fake_owner_until(&o, SESSION_ONLINE, SECOND));
+	assert_in_range(o.w.agenda.now_us - since, 0, SECOND);
+	fake_world_run(&o.w, SECOND);
+	assert_string_equal(o.view.initiator_name, "iqn.2026-11.org.openisw:other");
+	assert_int_equal(o.unit[0].done, 3);
+	assert_int_equal(o.unit[0].failed, 0);
+	assert_int_equal(o.w.logouts, 1);
+	assert_int_equal(session_counts(o.s)->dead_events, 0);
+	fake_owner_fini(&o);
+}
+
+static void
 every_loss_after_work_is_mended_at_once(void **state)
 {
 	(void)state;
@@ -481,6 +512,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_opened_session_comes_online_and_its_units_are_told),
 		cmocka_unit_test(a_lost_connection_is_tried_again_at_once_after_work),
+		cmocka_unit_test(
+		    a_session_that_is_renewed_has_new_settings_at_once_and_its_io_waits),
 		cmocka_unit_test(every_loss_after_work_is_mended_at_once),
 		cmocka_unit_test(silence_is_noticed_in_ten_seconds_and_told_as_silence),
 		cmocka_unit_test(silence_is_noticed_in_a_second_where_that_is_configured),

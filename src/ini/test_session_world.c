@@ -307,6 +307,9 @@ target_step(void)
 	case 8:
 		answer_query(true, false);
 		break;
+	case 9:
+		(void)session_renew(t.o.s);
+		break;
 	default:
 		answer_query(true, true);
 		w->login = FAKE_LOGIN_OK;

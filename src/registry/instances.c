@@ -40,7 +40,7 @@ allocate_session(
 	if (err < 0)
 		return err;
 	if (instance >= LIMIT_SESSIONS)
-		return db_refuse(r, -ENOSPC, "Remove targets that are gone.",
+		return db_refuse(r, -EUSERS, "Remove targets that are gone.",
 		    "All %d session instances are taken.", LIMIT_SESSIONS);
 	err = db_run(r,
 	    "INSERT INTO session (instance, target, address, normal, port, tpgt)"
@@ -192,7 +192,7 @@ allocate_io(struct registry *r, enum registry_class c, const char *hw_path, uint
 	if (err < 0)
 		return err;
 	if (instance >= classes[c].limit)
-		return db_refuse(r, -ENOSPC, "Remove targets that are gone.",
+		return db_refuse(r, -EUSERS, "Remove targets that are gone.",
 		    "All %u instances of the class %s are taken.", classes[c].limit,
 		    classes[c].name);
 	err = db_run(r, "INSERT INTO io (class, instance, hw_path) VALUES (?, ?, ?)", "sis",

@@ -229,7 +229,7 @@ struct registry_session {
 
 /*
  * The instance of the session to this address of this target: the one it has,
- * else the lowest free one, which it keeps.  -ENOSPC with all LIMIT_SESSIONS taken.
+ * else the lowest free one, which it keeps.  -EUSERS with all LIMIT_SESSIONS taken.
  */
 int registry_session_instance(struct registry *r, const char *target,
     const struct registry_address *a, uint32_t *ret_instance);
@@ -275,7 +275,7 @@ struct registry_io {
 	char hw_path[REGISTRY_HW_PATH_BYTES + 1];
 };
 
-/* As registry_session_instance(), per class.  -ENOSPC: the class has no free instance. */
+/* As registry_session_instance(), per class.  -EUSERS: the class has no free instance. */
 int registry_io_instance(
     struct registry *r, enum registry_class c, const char *hw_path, uint32_t *ret_instance);
 /* All classes, in order of class and instance; *ret is for free(). */

@@ -102,7 +102,7 @@ arguments_arrive_as_they_were_given(void **state)
 	    0);
 	assert_string_equal(ran_err,
 	    "iscsiutil: this counts from the next login: 2 sessions are logged in with what was "
-	    "configured before.\n");
+	    "configured before; 'iscsiutil --relogin' has it count now.\n");
 	assert_int_equal(
 	    RUN("iscsiutil -d -T iqn.t -I ::1 --force",
 		{ "target.remove", "{'name':'iqn.t','address':'::1','force':true}",

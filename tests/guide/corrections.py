@@ -8,11 +8,12 @@ import signal
 import struct
 import subprocess
 import termios
+import threading
 
 import field
 import proc
 import tap
-from fieldtgt import FieldTarget
+from fieldtgt import FieldTarget, Later
 from fieldunit import READS, Unit, check
 from initiator import have_loop
 
@@ -154,9 +155,10 @@ def events(t, made, target):
         proc.wait_for("the loss and the return", lambda: len(told("--session", 0)) >= 2)
         unit = target.units.pop()
         made.request("scan", 60)
-        lost = proc.wait_for("the unit's absence", lambda: told("--unit", "c0t0d1", "--level", "warn"))
+        lost = proc.wait_for("the unit's absence", lambda: [
+            e for e in told("--unit", "c0t0d1", "--level", "warn") if e["id"] == "OPENISW_LOG_UNIT_ABSENT"])
         target.units.append(unit)
-        assert {e["unit"] for e in lost} == {"c0t0d1"} and lost[0]["id"] == "OPENISW_LOG_UNIT_ABSENT", lost
+        assert {e["unit"] for e in lost} == {"c0t0d1"}, lost
         everything = told()
         assert {e["level"] for e in everything} > {e["level"] for e in told("--level", "warn")} == {4}, everything
         # Row 126: a loss is a warning, and a session that was given up is an error in the system's log.
@@ -182,11 +184,12 @@ def story(t, made, target):
     with t.case("section 0, F9: a portal that refuses is told once for each reason, and that it is back"):
         target.stop()
         made.command("iscsiutil", "-d", "-S", 0, "--force", ok=None)
-        for _ in range(2):
+        for _ in range(3):
             made.command("ioscan", "-H", "255", ok=None)
-        assert len(ids(id="DISCOVERY_FAILED")) == 1, ids(id="DISCOVERY")
-        assert "refused" in ids(id="DISCOVERY_FAILED")[0]["text"]
-        assert len(ids(id="OPEN_FAILED", target=NAME)) == 1, ids(id="OPEN_FAILED")
+        for what in ("DISCOVERY_FAILED", "OPEN_FAILED"):
+            texts = [e["text"] for e in ids(id=what)]
+            # The first try may still be met by the end of the target.
+            assert len(texts) == len(set(texts)) <= 2 and "refused" in texts[-1], texts
         target.again()
         made.command("ioscan", "-H", "255")
         field.wait_online(made, "iSCSI")
@@ -223,8 +226,8 @@ def story(t, made, target):
             except OSError:
                 pass
         target.on_command = lambda _: None
-        failed, = ids(id="IO_FAILED", unit="c0t0d1")
-        assert "unrecovered read error" in failed["text"].lower(), failed
+        failed = ids(id="IO_FAILED", unit="c0t0d1")[-1]
+        assert "READ" in failed["text"] and "unrecovered read error" in failed["text"], failed
     with t.case("section 0, F9: a daemon that is gone and back is told"):
         daemon.kill(signal.SIGTERM)
         proc.wait_for("the end", lambda: ids(id="DAEMON_GONE"))
@@ -317,6 +320,51 @@ def advice(t, made, target):
         made.command("iscsiutil", "-t", "headerdigest", "default", "-T", NAME)
 
 
+def several(t, made, target):
+    def util(*words, **how):
+        return made.command("iscsiutil", *words, **how)
+
+    def states():
+        return {s["instance"]: s["state"] for s in made.request("session.list")["sessions"]}
+    with t.case("section 2: what is configured counts now where that is said, and I/O waits meanwhile"):
+        made.command("insf", "-H", "255")
+        answered, came = threading.Event(), threading.Event()
+
+        def hold(command):
+            if command.opcode not in READS:
+                return None
+            came.set()
+            return Later(answered)
+        target.on_command = hold
+        reading = field.read(made.disk("iSCSI", 0)["rdsk"])
+        assert came.wait(20), "the read did not come"
+        logins = target.logins
+        assert "'iscsiutil --relogin' has it count now" in util("-t", "MaxBurstLength", "65536", "-T", NAME).err
+        target.on_command = lambda _: None
+        target.keys["MaxBurstLength"] = "65536"
+        assert "logged in with what is configured now" in util("--relogin", "-T", NAME).err
+        assert target.logins == logins + 1 and states() == {0: "online"}, states()
+        assert '"MaxBurstLength": "65536"' in json.dumps(made.request("session.list")["sessions"][0]["connections"])
+        answered.set()
+        reading.good(10)
+        util("-t", "MaxBurstLength", "default", "-T", NAME)
+        del target.keys["MaxBurstLength"]
+        assert util("--relogin", "-S", 99, ok=None).code == 6
+        assert util("--relogin").code == 0
+    with t.case("section 2: all sessions are logged out, or a target's, and come back by name"):
+        with open(made.disk("iSCSI", 0)["rdsk"], "rb"):
+            assert "in use" in util("-d", "-S", "-T", NAME, ok=(8,)).err
+        assert "session 0 (%s) is logged out" % NAME in util("-d", "-S", "-T", NAME.upper()).err
+        assert states() == {0: "offline"}
+        assert "no such session is open" in util("-d", "-S", "-T", NAME).err
+        made.command("ioscan", "--target", NAME)
+        assert states() == {0: "online"}
+        assert json.loads(util("-d", "-S", "--all", "--json").out)["logged_out"][0]["instance"] == 0
+        assert states() == {0: "offline"}
+        assert "is not an operational target" in made.command("ioscan", "--target", "iqn.2001-04.com.example:none", ok=None).err
+        made.command("ioscan", "--target", NAME)
+
+
 def words(t, made, target):
     def util(*words):
         return made.command("iscsiutil", *words)
@@ -340,7 +388,7 @@ def words(t, made, target):
 def main():
     with tap.script() as t:
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.world(t, target) as made:
-            for part in (configured, taken_away, not_there, in_use, events, story, statistics, overview, questions, advice, words):
+            for part in (configured, taken_away, not_there, in_use, events, story, statistics, overview, questions, advice, several, words):
                 part(t, made, target)
 
 

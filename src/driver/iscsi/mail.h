@@ -59,9 +59,11 @@ struct mail_tag {
 
 struct mail_open {
 	struct question base;
-	bool keep, is_now;  /* session_open() */
-	struct fault fault; /* the answer; not set: it is online */
-	struct list link;   /* the nexus' while it has the question */
+	bool keep, is_now;          /* session_open() */
+	bool is_renewal;            /* session_renew() first, where it is online */
+	uint64_t online_us, failed; /* the nexus': what was before it */
+	struct fault fault;         /* the answer; not set: it is online */
+	struct list link;           /* the nexus' while it has the question */
 };
 
 struct mail_close {

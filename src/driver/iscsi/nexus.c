@@ -94,17 +94,30 @@ is_trying(const struct session_view *v)
 	return v->state == SESSION_TRY || v->state == SESSION_DOWN_TRY;
 }
 
+/* The session is online anew, or will not be soon. */
+static bool
+is_over(const struct nexus *x, const struct mail_open *q, const struct session_view *v)
+{
+	if (!q->is_renewal || v->state == SESSION_CLOSED || v->state == SESSION_LOGOUT)
+		return true;
+	if (v->state == SESSION_ONLINE)
+		return v->online_us != q->online_us;
+	return session_counts(x->s)->failed != q->failed;
+}
+
 /* Whoever wants it online is told as soon as that is so, or a try has failed. */
 static void
 answer_opens(struct nexus *x, const struct session_view *v)
 {
-	struct list *node;
-
 	if (is_trying(v))
 		return;
-	while ((node = list_pop(&x->opens)) != NULL) {
+	LIST_EACH(node, tmp, &x->opens)
+	{
 		struct mail_open *q = LIST_ENTRY(node, struct mail_open, link);
 
+		if (!is_over(x, q, v))
+			continue;
+		list_remove(&q->link);
 		if (v->state != SESSION_ONLINE) {
 			q->fault = v->last;
 			if (!q->fault.is_set)
@@ -381,6 +394,7 @@ nexus_take_open(void *owner, struct mail *m)
 {
 	struct nexus *x = nexus_at_work(owner);
 	struct mail_open *q = LIST_ENTRY(m, struct mail_open, base.mail);
+	struct session_view v;
 
 	if (nexus_is_closing(x)) {
 		fault_set(&q->fault, FAULT_OFFLINE, "try again when it is closed",
@@ -388,6 +402,10 @@ nexus_take_open(void *owner, struct mail *m)
 		mail_answer(m);
 		return;
 	}
+	session_view(x->s, &v);
+	q->online_us = v.online_us;
+	q->failed = session_counts(x->s)->failed;
+	q->is_renewal = q->is_renewal && session_renew(x->s);
 	list_push_back(&x->opens, &q->link);
 	session_open(x->s, q->keep, q->is_now);
 	agenda_defer(x->world.world.agenda, &x->opened);

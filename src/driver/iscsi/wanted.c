@@ -22,6 +22,7 @@ struct opening {
 	struct mail_open question; /* first: freed as one */
 	struct driver *d;
 	uint32_t instance;
+	bool is_counted; /* in wanted.openings */
 	wanted_opened *done;
 	void *user;
 };
@@ -153,7 +154,7 @@ wanted_get(
 	if (w != NULL)
 		return w;
 	err = registry_session_instance(d->reg, target, a, &instance);
-	if (err == -ENOSPC) {
+	if (err == -EUSERS) {
 		diag_ISCSI_LOG_MAX_SSNS_OVERFLOW(
 		    &(struct diag_ctx){ -1, target, a->address, d->diag });
 		fault_set(ret_fault, FAULT_INTERNAL, "remove targets that are not needed any more",
@@ -275,7 +276,7 @@ tell_opened(struct opening *o)
 	struct wanted *w = wanted_find(o->d, o->instance);
 
 	if (w != NULL)
-		w->openings -= o->done != NULL;
+		w->openings -= o->is_counted;
 	if (o->done != NULL)
 		o->done(o->user, w, &o->question.fault);
 	free(o);
@@ -327,8 +328,8 @@ open_answered(struct question *a)
 	opened(LIST_ENTRY(a, struct opening, question.base));
 }
 
-void
-wanted_open(struct wanted *w, bool is_now, wanted_opened *done, void *user)
+static void
+open_it(struct wanted *w, bool is_now, bool is_renewal, wanted_opened *done, void *user)
 {
 	struct opening *o = question_new(sizeof *o, open_answered, NULL);
 	struct fault *why = &o->question.fault;
@@ -339,7 +340,9 @@ wanted_open(struct wanted *w, bool is_now, wanted_opened *done, void *user)
 	o->user = user;
 	o->question.keep = w->keep;
 	o->question.is_now = is_now;
-	w->openings += done != NULL;
+	o->question.is_renewal = is_renewal;
+	o->is_counted = done != NULL && !is_renewal;
+	w->openings += o->is_counted;
 	if (w->closing > 0 || w->d->is_stopping)
 		fault_set(why, FAULT_OFFLINE, "try again when it is closed",
 		    "the session is being closed");
@@ -347,6 +350,18 @@ wanted_open(struct wanted *w, bool is_now, wanted_opened *done, void *user)
 		mail_ask(&o->question.base.mail, &mail_open, &w->nexus, &w->d->slot.at);
 	else
 		call_post(w->d->loop, opened, o);
+}
+
+void
+wanted_open(struct wanted *w, bool is_now, wanted_opened *done, void *user)
+{
+	open_it(w, is_now, false, done, user);
+}
+
+void
+wanted_renew(struct wanted *w, wanted_opened *done, void *user)
+{
+	open_it(w, false, true, done, user);
 }
 
 /* ---- close ---- */

@@ -100,6 +100,11 @@ void wanted_free(struct wanted *w);
 typedef void wanted_opened(void *user, struct wanted *w, const struct fault *why);
 void wanted_open(struct wanted *w, bool is_now, wanted_opened *done, void *user);
 /*
+ * What is configured is to count now: one that is online logs out and in again while its I/O
+ * waits; done() as of wanted_open().
+ */
+void wanted_renew(struct wanted *w, wanted_opened *done, void *user);
+/*
  * Log out, take the disks away.  done() (may be NULL) follows, never from
  * inside; `instance` may not be there any more.  Whether a disk is in use is the caller's to
  * know.  is_last: the worker has it no more afterwards.

@@ -74,7 +74,7 @@ claim_above(struct visit *v, const struct hwpath *path, enum registry_class clas
 		return n;
 	hwpath_print(text, path);
 	err = registry_io_instance(v->d->reg, class, text, &instance);
-	if (err == -ENOSPC) {
+	if (err == -EUSERS) {
 		fault_set(&why, FAULT_INTERNAL, "remove targets that are not needed any more",
 		    "all instances of %s are taken", registry_class_name(class));
 		fail(v, text, &why);

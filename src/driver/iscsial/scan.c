@@ -327,6 +327,27 @@ visit_path(struct scan *scan)
 	free(list);
 }
 
+/* The sessions of a target, at the addresses that are known. */
+static void
+visit_target(struct scan *scan)
+{
+	struct registry_target *list = NULL;
+	struct fault why = { 0 };
+	size_t n = 0;
+
+	if (registry_target_list(scan->d->reg, scan->target, &list, &n) != 0)
+		settings_fault(scan->d->reg, &why);
+	else if (n == 0)
+		fault_set(&why, FAULT_NOTFOUND, "list them: iscsiutil -p -O",
+		    "it is not an operational target");
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < list[i].n_addresses; k++)
+			scan_queue_session(scan, list[i].name, &list[i].addresses[k].a);
+	if (why.is_set)
+		scan_failed(scan, SCAN_SESSION, scan->target, &why);
+	registry_targets_free(list, n);
+}
+
 /* ---- begin and end ---- */
 
 static void
@@ -339,7 +360,9 @@ scan_begin(struct scan *scan)
 	scan->busy = 1;
 	LIST_EACH(node, tmp, &d->sessions)
 	LIST_ENTRY(node, struct wanted, link)->scan = NULL;
-	if (scan->top.n >= HWPATH_AT_SESSION) {
+	if (scan->target[0] != '\0') {
+		visit_target(scan);
+	} else if (scan->top.n >= HWPATH_AT_SESSION) {
 		visit_path(scan);
 	} else {
 		visit_portals(scan);
@@ -351,23 +374,24 @@ scan_begin(struct scan *scan)
 
 /* One that waits and will look at all that is asked for. */
 static struct scan *
-find_waiting(struct driver *d, const struct hwpath *top)
+find_waiting(struct driver *d, const struct hwpath *top, const char *target)
 {
 	LIST_EACH(node, tmp, &d->scans)
 	{
 		struct scan *scan = LIST_ENTRY(node, struct scan, link);
 
-		if (scan->busy == 0 && hwpath_is_below(top, &scan->top))
+		if (scan->busy == 0 && hwpath_is_below(top, &scan->top) &&
+		    strcmp(scan->target, target) == 0)
 			return scan;
 	}
 	return NULL;
 }
 
 void
-scan_start(struct driver *d, struct ipc_call *call, const struct hwpath *top)
+scan_start(struct driver *d, struct ipc_call *call, const struct hwpath *top, const char *target)
 {
 	struct asker *k = call_alloc(sizeof *k);
-	struct scan *scan = find_waiting(d, top);
+	struct scan *scan = find_waiting(d, top, target);
 
 	k->call = call;
 	if (scan != NULL) {
@@ -377,6 +401,7 @@ scan_start(struct driver *d, struct ipc_call *call, const struct hwpath *top)
 	scan = call_alloc(sizeof *scan);
 	scan->d = d;
 	scan->top = *top;
+	cut_copy(scan->target, sizeof scan->target, target);
 	list_init(&scan->calls);
 	list_init(&scan->items);
 	scan_queue_init(scan);

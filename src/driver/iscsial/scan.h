@@ -17,7 +17,8 @@
 #include "ipc/server.h"
 
 /* The call gets progress and, at the end, the result of doc/control-protocol.md. */
-void scan_start(struct driver *d, struct ipc_call *call, const struct hwpath *top);
+void scan_start(
+    struct driver *d, struct ipc_call *call, const struct hwpath *top, const char *target);
 /* Break off the one under way, and those that wait: answered with what is known. */
 void scan_stop(struct driver *d);
 

@@ -17,9 +17,10 @@ struct slp;
 struct scan {
 	struct list link; /* driver.scans */
 	struct driver *d;
-	struct hwpath top; /* at a session: only that */
-	struct list calls; /* struct asker */
-	struct list items; /* what is waited for */
+	struct hwpath top;                       /* at a session: only that */
+	char target[LIMIT_ISCSI_NAME_BYTES + 1]; /* "": all */
+	struct list calls;                       /* struct asker */
+	struct list items;                       /* what is waited for */
 	struct {
 		unsigned total, done, failed;
 	} stages[SCAN_STAGES];

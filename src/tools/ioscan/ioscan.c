@@ -1,6 +1,7 @@
 /* ioscan: finds iSCSI disks and lists the I/O tree (the guide, chapters 3 to 5). */
 #include <string.h>
 
+#include "tools/common/args.h"
 #include "tools/common/call.h"
 #include "tools/common/hwpath.h"
 #include "tools/common/result.h"
@@ -10,7 +11,7 @@
 #include "tools/ioscan/progress.h"
 #include "tools/ioscan/spec.h"
 
-static enum status scan(struct call *c, const char *hw_path, json_t **ret_result);
+static enum status scan(struct call *c, const struct cmdline *line, json_t **ret_result);
 static enum status tell_failures(const json_t *result);
 static void tell_left_out(const json_t *result);
 static enum status list(const struct cmdline *line, const json_t *tree, json_t *scan_result);
@@ -28,7 +29,7 @@ run(const struct cmdline *line)
 		return STATUS_USAGE;
 	status = call_open(&c, line, CALL_ISCSI);
 	if (status == STATUS_OK && !v[OPT_k].given && !v[OPT_u].given) {
-		status = scan(&c, v[OPT_H].given ? v[OPT_H].text : NULL, &found);
+		status = scan(&c, line, &found);
 		if (status == STATUS_OK) {
 			scan_status = tell_failures(found);
 			if (!say_is_json())
@@ -56,12 +57,17 @@ main(int argc, char **argv)
 }
 
 static enum status
-scan(struct call *c, const char *hw_path, json_t **ret_result)
+scan(struct call *c, const struct cmdline *line, json_t **ret_result)
 {
-	json_t *args = hw_path != NULL ? json_pack("{s:s}", "hw_path", hw_path) : NULL;
+	json_t *args = say_need(json_object());
 	struct progress p;
 	enum status status;
 
+	if (!args_put(args, "hw_path", line, OPT_H) ||
+	    !args_put(args, "target", line, OPT_target)) {
+		json_decref(args);
+		return STATUS_USAGE;
+	}
 	progress_init_stderr(&p);
 	status = call_watch(c, IPC_OP_scan, args, progress_report, &p, ret_result);
 	progress_end(&p);

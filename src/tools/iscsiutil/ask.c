@@ -100,7 +100,7 @@ ask_tell_sessions(const json_t *result)
 
 	if (n > 0)
 		say_note("this counts from the next login: %lld session%s %s logged in with what "
-			 "was configured before",
+			 "was configured before; 'iscsiutil --relogin' has it count now",
 		    (long long)n, n == 1 ? "" : "s", n == 1 ? "is" : "are");
 }
 

@@ -174,12 +174,25 @@ registry_class_find(const char *name, enum registry_class *ret_class)
 }
 
 static int
-allocate_io(struct registry *r, enum registry_class c, const char *hw_path, uint32_t *ret_instance)
+is_taken(struct registry *r, enum registry_class c, int64_t instance)
 {
-	int64_t instance = r->io_hint[c], taken;
-	int err = db_number(r, &taken, "SELECT 1 FROM io WHERE class = ? AND instance = ?", "si",
-	    classes[c].name, instance);
+	int64_t taken;
 
+	return db_number(r, &taken, "SELECT 1 FROM io WHERE class = ? AND instance = ?", "si",
+	    classes[c].name, instance);
+}
+
+static int
+allocate_io(struct registry *r, enum registry_class c, const char *hw_path, int64_t wish,
+    uint32_t *ret_instance)
+{
+	int64_t instance = wish >= 0 && wish < classes[c].limit ? wish : r->io_hint[c];
+	int err = is_taken(r, c, instance);
+
+	if (err == 0 && instance != r->io_hint[c]) {
+		instance = r->io_hint[c];
+		err = is_taken(r, c, instance);
+	}
 	if (err == 0)
 		err = db_number(r, &instance,
 		    "SELECT instance + 1 FROM io AS i WHERE class = ?1 AND instance >= ?2"
@@ -207,6 +220,13 @@ int
 registry_io_instance(
     struct registry *r, enum registry_class c, const char *hw_path, uint32_t *ret_instance)
 {
+	return registry_io_instance_as(r, c, hw_path, -1, ret_instance);
+}
+
+int
+registry_io_instance_as(struct registry *r, enum registry_class c, const char *hw_path,
+    int64_t wish, uint32_t *ret_instance)
+{
 	uint32_t instance = 0;
 	int64_t known;
 	int err = db_check_text(r, hw_path, REGISTRY_HW_PATH_BYTES, "hardware path");
@@ -224,9 +244,11 @@ registry_io_instance(
 		err = db_begin(r);
 	if (err < 0)
 		return err;
-	err = db_end(r, allocate_io(r, c, hw_path, &instance));
+	err = db_end(r, allocate_io(r, c, hw_path, wish, &instance));
 	if (err == 0) {
-		r->io_hint[c] = instance + 1;
+		/* Below it none is free; of a wish that is known only where it was the next. */
+		if (wish < 0 || instance == r->io_hint[c])
+			r->io_hint[c] = instance + 1;
 		*ret_instance = instance;
 	}
 	return err;

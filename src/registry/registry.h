@@ -278,6 +278,9 @@ struct registry_io {
 /* As registry_session_instance(), per class.  -EUSERS: the class has no free instance. */
 int registry_io_instance(
     struct registry *r, enum registry_class c, const char *hw_path, uint32_t *ret_instance);
+/* The same, with the instance that is wished for where it is free. */
+int registry_io_instance_as(struct registry *r, enum registry_class c, const char *hw_path,
+    int64_t wish, uint32_t *ret_instance);
 /* All classes, in order of class and instance; *ret is for free(). */
 int registry_io_list(struct registry *r, struct registry_io **ret, size_t *ret_n);
 

@@ -245,6 +245,29 @@ io(enum registry_class c, const char *hw_path)
 }
 
 static void
+an_instance_that_is_wished_for_is_given_where_it_is_free(void **state)
+{
+	uint32_t instance;
+
+	(void)state;
+	assert_int_equal(
+	    registry_io_instance_as(r, REGISTRY_CLASS_ext_bus, "255/0/2.0", 2, &instance), 0);
+	assert_int_equal(instance, 2);
+	assert_int_equal(io(REGISTRY_CLASS_ext_bus, "255/0/7.1"), 0);
+	assert_int_equal(
+	    registry_io_instance_as(r, REGISTRY_CLASS_ext_bus, "255/0/0.0", 0, &instance), 0);
+	assert_int_equal(instance, 1); /* 0 is taken */
+	assert_int_equal(
+	    registry_io_instance_as(r, REGISTRY_CLASS_ext_bus, "255/0/2.0", 5, &instance), 0);
+	assert_int_equal(instance, 2); /* what is known stays */
+	assert_int_equal(io(REGISTRY_CLASS_ext_bus, "255/0/8.0"), 3);
+	assert_int_equal(
+	    registry_io_instance_as(r, REGISTRY_CLASS_ext_bus, "255/0/9.0", UINT32_MAX, &instance),
+	    0);
+	assert_int_equal(instance, 4);
+}
+
+static void
 session_instances_are_stable_and_the_lowest_free(void **state)
 {
 	struct registry_session *list;
@@ -528,6 +551,7 @@ main(void)
 		OPENED(discovery_leaves_what_a_user_configured),
 		OPENED(a_target_goes_with_its_last_address),
 		OPENED(a_target_has_only_so_many_addresses),
+		OPENED(an_instance_that_is_wished_for_is_given_where_it_is_free),
 		OPENED(session_instances_are_stable_and_the_lowest_free),
 		OPENED(hardware_paths_have_an_instance_per_class_that_stays),
 		OPENED(a_removed_session_frees_what_is_below_it_and_nothing_else),

@@ -132,6 +132,18 @@ step_batch(struct scan *scan, struct batch *b)
 	scan_one_less(scan); /* there is the one of whoever calls us */
 }
 
+/* By name and address: two hosts that are set up alike number sessions alike. */
+static int
+compare(const void *a, const void *b)
+{
+	const struct discovered *x = a, *y = b;
+	int c = strcmp(x->name, y->name);
+
+	c = c != 0 ? c : strcmp(x->host, y->host);
+	c = c != 0 ? c : x->port - y->port;
+	return c != 0 ? c : x->tpgt - y->tpgt;
+}
+
 void
 scan_queue_found(struct scan_item *i, struct discovery_result *r, enum registry_source source)
 {
@@ -141,6 +153,8 @@ scan_queue_found(struct scan_item *i, struct discovery_result *r, enum registry_
 		.item = i, .found = r->found, .n = r->n, .source = source, .fault = r->fault
 	};
 	r->found = NULL;
+	if (b->n > 1)
+		qsort(b->found, b->n, sizeof *b->found, compare);
 	b->share = settings_share(i->scan->d->reg, &i->a);
 	i->scan->busy++;
 	list_push_back(&i->scan->batches, &b->link);

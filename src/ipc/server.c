@@ -223,7 +223,7 @@ conn_end(struct ipc_conn *c)
 		while ((node = list_pop(&c->out)) != NULL) {
 			struct answer *a = LIST_ENTRY(node, struct answer, link);
 
-			free(a->line);
+			ipc_wipe(a->line, a->len);
 			free(a);
 		}
 		list_remove(&c->link);
@@ -293,7 +293,7 @@ conn_flush(struct ipc_conn *c)
 		if (a->sent < a->len)
 			continue;
 		list_remove(&a->link);
-		free(a->line);
+		ipc_wipe(a->line, a->len); /* it may have secrets */
 		free(a);
 	}
 	return true;

@@ -1,4 +1,5 @@
 """Rows of the guide that were not kept once: what an administrator types and reads, each with its row."""
+import difflib
 import fcntl
 import json
 import os
@@ -15,7 +16,7 @@ import proc
 import tap
 from fieldtgt import FieldTarget, Later
 from fieldunit import READS, Unit, check
-from initiator import have_loop
+from initiator import Initiator, have_loop
 
 NAME = "iqn.2003-11.com.hp.stor:iSCSI"  # the guide's own example, which has capitals
 
@@ -365,6 +366,63 @@ def several(t, made, target):
         made.command("ioscan", "--target", NAME)
 
 
+def saved(t, made, target):
+    def util(*words, **how):
+        return made.command("iscsiutil", *words, **how)
+    at = ["-I", target.host, "-P", target.port]
+    with t.case("section 2: the configuration is printed, with secrets only where they are asked for, and applied elsewhere"):
+        util("-u", "-W", "a-secret-to-keep", "-N", "a name 'with quotes'", "-T", NAME)
+        util("-u", "-W", "another-secret-1", *at)
+        util("-u", "-R", "nas.example.com", "the-nas-secret-1", "radius.example.com")
+        util("-t", "headerdigest", "None", "CRC32C", "-T", NAME, *at)
+        util("-t", "NOPTimeout", "6.5")
+        util("-t", "DiscoveryShare", "77", *at)
+        util("-b", "warn")
+        util("-a", "-T", "iqn.2001-04.com.example:by.hand", "-I", "192.0.2.9")
+        plain, whole = util("--export"), util("--export", "--secrets").out
+        assert "3 secrets are not in it" in plain.err, plain
+        assert not any(w in plain.out for w in ("a-secret-to-keep", "another-secret-1", "the-nas-secret-1")), plain
+        assert all(w in whole for w in ("a-secret-to-keep", "another-secret-1", "the-nas-secret-1")), whole
+        assert '# {"op":"radius.set"' in plain.out
+        with Initiator("other") as other:
+            def elsewhere(*words, **how):
+                return other.command("iscsiutil", *words, **how)
+            todo = elsewhere("--apply", "-", "--dry-run", stdin=whole).out
+            assert todo == whole, (todo, whole)
+            assert elsewhere("--export", "--secrets").out != whole, "a dry run changed something"
+            elsewhere("--apply", "-", stdin=whole)
+            there = elsewhere("--export", "--secrets").out
+            assert there == whole, "\n".join(difflib.unified_diff(whole.splitlines(), there.splitlines(), lineterm="", n=0))
+            assert "0 of the lines changed" in elsewhere("--apply", "-", stdin=whole).err
+            assert elsewhere("--apply", "-", "--dry-run", stdin=plain.out).out == ""
+            # One line differs: it alone is done.
+            other_level = whole.replace('"level":4', '"level":5')
+            assert elsewhere("--apply", "-", "--dry-run", stdin=other_level).out == \
+                '{"op":"log.level","args":{"level":5}}\n'
+            assert "1 of the lines changed" in elsewhere("--apply", "-", stdin=other_level).err
+            out = elsewhere("--apply", "-", stdin='{"op":"driver.stop","args":{}}\n# no\n\n{"op":"log.level","args":{"level":4}}\n',
+                            ok=(4,))
+            assert "line 1" in out.err and "no operation that configures" in out.err, out
+            assert elsewhere("--export", "--secrets").out == whole
+            found = '{"op":"target.add","args":{"address":"192.0.2.7","port":3260,"tpgt":1,"name":"iqn.2001-04.com.example:f",' \
+                '"found":true}}\n'
+            elsewhere("--apply", "-", stdin=found)
+            other.command("iscsiutil", "-d", "-T", "iqn.2001-04.com.example:by.hand")
+            assert found in elsewhere("--export").out
+            for bad in ("{", '{"op":"log.level"}', '{"op":"log.level","args":{"level":"x"}}', "[]"):
+                assert "line 1" in elsewhere("--apply", "-", stdin=bad + "\n", ok=(2,)).err, bad
+            assert elsewhere("--apply", "/nowhere/at/all", ok=None).code == 1
+        for words in (("-T", NAME), at):
+            util("-u", "-W", "default", *words)
+        util("-u", "-N", "default", "-T", NAME)
+        util("-u", "-R", "default")
+        util("-t", "headerdigest", "default", "-T", NAME, *at)
+        util("-t", "NOPTimeout", "default")
+        util("-t", "DiscoveryShare", "default", *at)
+        util("-b", "default")
+        util("-d", "-T", "iqn.2001-04.com.example:by.hand")
+
+
 def words(t, made, target):
     def util(*words):
         return made.command("iscsiutil", *words)
@@ -385,10 +443,39 @@ def words(t, made, target):
         assert "no target is known" in util("-p").err and "no operational target" in util("-o").err
 
 
+def numbers(t):
+    """Three targets; the one that is first by name answers last, and the portal lists them in this order."""
+    names = ["iqn.2001-04.com.example:" + x for x in "cab"]
+
+    def name_disks(order, slow):
+        with FieldTarget([Unit(0, "first")], name=order[0]) as target, field.initiator(t) as made:
+            target.targets.update({name: [Unit(0, name)] for name in order[1:]})
+            others = threading.Event()
+
+            def hold(connection):
+                return Later(others) if connection.name == slow else None
+            target.on_login = hold
+            made.command("iscsiutil", "-a", "-I", target.host, "-P", target.port)
+            scanning = threading.Thread(target=made.command, args=("ioscan", "-H", "255"))
+            scanning.start()
+            proc.wait_for("the disks of the others", lambda: len(made.tree("disk")) == 2)
+            others.set()
+            scanning.join()
+            sessions = {s["instance"]: s["target_name"] for s in made.request("session.list")["sessions"]}
+            made.command("insf", "-H", "255")
+            return {os.path.basename(n["dsk"]): sessions[n["session_instance"]] for n in made.tree("disk")}
+    with t.case("row 17: names of disks follow from the targets' names, whoever answers first and in whichever order"):
+        wanted = {"c%dt0d0" % k: name for k, name in enumerate(sorted(names))}
+        for order, slow in ((names, names[1]), (names[::-1], names[2])):
+            got = name_disks(order, slow)
+            assert got == wanted, got
+
+
 def main():
     with tap.script() as t:
+        numbers(t)
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.world(t, target) as made:
-            for part in (configured, taken_away, not_there, in_use, events, story, statistics, overview, questions, advice, several, words):
+            for part in (configured, taken_away, not_there, in_use, events, story, statistics, overview, questions, advice, several, saved, words):
                 part(t, made, target)
 
 

@@ -19,10 +19,17 @@ is_of_logins(enum registry_key key)
 	return strcmp(rows[key].levels, "G") != 0;
 }
 
-/* The word that sets it, where it is one of keys.set's. */
-static const char *
-name_of(enum registry_key key)
+const char *
+configured_word(enum registry_key key)
 {
+	static const char *const words[REGISTRY_KEYS] = {
+#define TIMER(id, name, ...) [REGISTRY_KEY_timer_##id] = name,
+#include "ini/timers.def"
+#define CHOICE(id, name, ...) [REGISTRY_KEY_choice_##id] = name,
+#include "ini/choices.def"
+		[REGISTRY_KEY_discovery_share] = "DiscoveryShare",
+	};
+
 	for (size_t k = 0; k < neg_param_count(); k++)
 		if (settings_registry_key((enum key_id)k) == key)
 			return neg_key_info((enum key_id)k)->name;
@@ -34,7 +41,7 @@ name_of(enum registry_key key)
 		if (settings_change_key(&c, 0) == key)
 			return keys_change_name(&c, 0);
 	}
-	return registry_key_name(key);
+	return words[key];
 }
 
 void
@@ -48,13 +55,14 @@ configured_show(struct driver *d, const struct registry_scope *scope, json_t *to
 	(void)registry_effective_all(
 	    d->reg, scope, &v); /* what cannot be read is shown as not set */
 	for (int k = 0; k < REGISTRY_KEYS; k++) {
-		const char *value = v.at[level][k];
+		const char *value = v.at[level][k], *word = configured_word((enum registry_key)k);
 
 		if (value == NULL || !is_of_logins((enum registry_key)k))
 			continue;
 		if (strcmp(rows[k].secrecy, "SECRET") == 0)
 			value = "set";
-		control_set(own, name_of((enum registry_key)k), json_string(value));
+		control_set(own, word != NULL ? word : registry_key_name((enum registry_key)k),
+		    json_string(value));
 	}
 	registry_values_fini(&v);
 	control_set(to, "configured", own);

@@ -12,5 +12,7 @@
  * the rest under the registry's; of a secret only that it is "set".
  */
 void configured_show(struct driver *d, const struct registry_scope *scope, json_t *to);
+/* The word with which keys.set sets it; NULL: it does not. */
+const char *configured_word(enum registry_key key);
 
 #endif

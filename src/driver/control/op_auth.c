@@ -1,6 +1,7 @@
 /*
  * auth.set, radius.set, slp.set and log.level: what is configured beside names,
- * addresses and login keys.  Secrets come in and never go out again.
+ * addresses and login keys.  Secrets come in; only config.get has them go
+ * out again, to whoever may set them.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,8 @@
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
+#include "base/cut.h"
 #include "core/iname.h"
 #include "driver/control/control.h"
 #include "driver/control/ops.h"
@@ -13,6 +15,10 @@ take_name(struct ipc_call *call, char ret_name[LIMIT_ISCSI_NAME_BYTES + 1])
 	enum iname_result r = iname_normalise(text, ret_name);
 	struct fault f;
 
+	/* A good name of at most its length in another spelling. */
+	if (r == INAME_OK && ipc_call_arg_bool(call, "as_is", false) &&
+	    iname_check(text, strlen(text)) == INAME_UPPER_CASE)
+		cut_copy(ret_name, LIMIT_ISCSI_NAME_BYTES + 1, text);
 	if (r == INAME_OK)
 		return true;
 	fault_set(&f, FAULT_INVALID, "give the target's name: iqn., eui. or naa.",
@@ -26,14 +32,14 @@ op_target_add(struct driver *d, struct ipc_call *call)
 {
 	char name[LIMIT_ISCSI_NAME_BYTES + 1];
 	struct registry_address a;
-	bool is_new = false;
+	bool is_new = false, is_found = ipc_call_arg_bool(call, "found", false);
 	struct fault f;
 	int err;
 
 	if (!take_name(call, name) || !control_address(call, &a))
 		return;
-	err = registry_target_seen(
-	    d->reg, name, NULL, REGISTRY_STATIC, &a, (int64_t)time(NULL), &is_new);
+	err = registry_target_seen(d->reg, name, NULL,
+	    is_found ? REGISTRY_SENDTARGETS : REGISTRY_STATIC, &a, (int64_t)time(NULL), &is_new);
 	if (err == 0 && (is_new || ipc_call_arg_bool(call, "if_absent", false))) {
 		ipc_call_reply(call, json_pack("{s:s, s:s, s:i, s:i}", "name", name, "address",
 					 a.address, "port", a.port, "tpgt", a.tpgt));

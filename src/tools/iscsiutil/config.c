@@ -1,0 +1,242 @@
+/* --export and --apply: the configuration as lines, each an operation of the control protocol. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/codec.h"
+#include "sys/confine.h"
+#include "tools/common/args.h"
+#include "tools/common/result.h"
+#include "tools/common/say.h"
+#include "tools/iscsiutil/ask.h"
+#include "tools/iscsiutil/run.h"
+
+/* What a file may ask for: what config.get answers with. */
+static const enum ipc_op allowed[] = { IPC_OP_initiator_set, IPC_OP_log_level, IPC_OP_slp_set,
+	IPC_OP_radius_set, IPC_OP_auth_set, IPC_OP_keys_set, IPC_OP_discovery_add,
+	IPC_OP_target_add };
+
+#define LINE_BYTES_MAX 65536
+
+/* ---- export ---- */
+
+static enum status
+get(struct call *c, bool with_secrets, json_t **ret_result)
+{
+	enum status status = call_request(c, IPC_OP_config_get,
+	    say_need(json_pack("{s:b}", "secrets", with_secrets)), ret_result);
+
+	if (status != STATUS_OK || result_is_true(*ret_result, "is_complete"))
+		return status;
+	say_failure(IPC_ERR_INTERNAL, NULL, "look at the driver's log, and try again",
+	    "the driver could not tell all that is configured");
+	json_decref(*ret_result);
+	*ret_result = NULL;
+	return STATUS_FAILED;
+}
+
+static void
+print_line(const json_t *operation)
+{
+	char *text = say_need(json_dumps(operation, JSON_COMPACT));
+
+	puts(text);
+	ipc_wipe(text, strlen(text));
+}
+
+/* Without what had to be left out it cannot be done: it stands there as a comment. */
+static bool
+is_usable(const json_t *operation)
+{
+	enum ipc_op op;
+	char why[512];
+
+	return ipc_op_find(result_text(operation, "op"), &op) == 0 &&
+	       ipc_args_check(op, json_object_get(operation, "args"), why, sizeof(why)) == 0;
+}
+
+enum status
+run_export(const struct cmdline *line)
+{
+	json_t *result = NULL;
+	const json_t *o;
+	struct call c;
+	enum status status = call_open(&c, line, CALL_ISCSI);
+	size_t i, left_out = 0;
+
+	confine_private();
+	if (status == STATUS_OK)
+		status = get(&c, line->values[OPT_secrets].given, &result);
+	call_close(&c);
+	if (status != STATUS_OK)
+		return status;
+	json_array_foreach(json_object_get(result, "operations"), i, o)
+	{
+		left_out += json_array_size(json_object_get(o, "not_told"));
+		if (!is_usable(o))
+			fputs("# ", stdout);
+		print_line(o);
+	}
+	json_decref(result);
+	if (left_out > 0)
+		say_note("%zu secret%s not in it: --secrets has them, too", left_out,
+		    left_out == 1 ? " is" : "s are");
+	return STATUS_OK;
+}
+
+/* ---- apply ---- */
+
+/* Each argument of it is so already: an operation of the driver's says the same, and maybe more. */
+static bool
+is_so(const json_t *operations, const json_t *wanted)
+{
+	const json_t *o, *value;
+	const char *name;
+	size_t i;
+
+	json_array_foreach(operations, i, o)
+	{
+		bool same = strcmp(result_text(o, "op"), result_text(wanted, "op")) == 0;
+
+		/* jansson's iterators are not const, but change nothing. */
+		json_object_foreach(json_object_get(wanted, "args"), name, value)
+		{
+			const json_t *has = json_object_get(json_object_get(o, "args"), name);
+
+			same = same &&
+			       (json_equal((json_t *)(uintptr_t)has, (json_t *)(uintptr_t)value) ||
+				   (has == NULL && json_is_false(value)));
+		}
+		/* Of the same scope: more arguments may set more, but are not another place. */
+		for (size_t k = 0; same && k < 3; k++) {
+			static const char *const place[] = { "target", "address", "tpgt" };
+
+			same = (json_object_get(json_object_get(o, "args"), place[k]) == NULL) ==
+			       (json_object_get(json_object_get(wanted, "args"), place[k]) == NULL);
+		}
+		if (same)
+			return true;
+	}
+	return false;
+}
+
+/* NULL, and a sentence was printed. */
+static json_t *
+parse(const char *text, size_t n, unsigned number, enum ipc_op *ret_op)
+{
+	json_error_t error;
+	json_t *o = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
+	bool is_allowed = false;
+	char why[512];
+
+	if (o == NULL) {
+		say_problem("write {\"op\":\"…\",\"args\":{…}}, as --export does",
+		    "line %u cannot be read: %s", number, error.text);
+		return NULL;
+	}
+	if (ipc_op_find(result_text(o, "op"), ret_op) == 0)
+		for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
+			is_allowed |= allowed[i] == *ret_op;
+	if (!is_allowed)
+		say_problem("leave it out; --export prints those that there are",
+		    "line %u: \"%s\" is no operation that configures", number,
+		    result_text(o, "op"));
+	else if (ipc_args_check(*ret_op, json_object_get(o, "args"), why, sizeof(why)) == 0)
+		return o;
+	else
+		say_problem("correct it", "line %u: %s", number, why);
+	json_decref(o);
+	return NULL;
+}
+
+struct apply {
+	struct call call;
+	const json_t *now; /* what is configured */
+	bool is_dry;
+	unsigned changed;
+};
+
+static enum status
+apply_one(struct apply *a, json_t *o, enum ipc_op op, unsigned number)
+{
+	json_t *result, *args = json_object_get(o, "args");
+	enum status status;
+
+	if (is_so(a->now, o))
+		return STATUS_OK;
+	a->changed++;
+	if (a->is_dry) {
+		print_line(o);
+		return STATUS_OK;
+	}
+	if (op == IPC_OP_discovery_add || op == IPC_OP_target_add)
+		say_need(json_object_set_new(args, "if_absent", json_true()) == 0 ? args : NULL);
+	status = call_request(&a->call, op, json_incref(args), &result);
+	if (status == STATUS_OK)
+		json_decref(result);
+	else if (!say_is_json())
+		say_note("that was line %u", number);
+	return status;
+}
+
+static enum status
+apply_lines(struct apply *a, FILE *f)
+{
+	struct status_tally tally = { 0 };
+	char *text = NULL;
+	size_t room = 0;
+	unsigned number = 0;
+	ssize_t n;
+
+	while ((n = getline(&text, &room, f)) > 0) {
+		size_t blanks = strspn(text, " \t\r\n");
+		enum status status = STATUS_USAGE;
+		enum ipc_op op;
+		json_t *o;
+
+		number++;
+		if (text[blanks] == '\0' || text[blanks] == '#')
+			continue;
+		if (n > LINE_BYTES_MAX)
+			say_problem("correct it", "line %u is too long", number);
+		else if ((o = parse(text, (size_t)n, number, &op)) != NULL) {
+			status = apply_one(a, o, op, number);
+			json_decref(o);
+		}
+		status_count(&tally, status);
+	}
+	ipc_wipe(text, room);
+	return number > 0 ? status_sum(&tally) : STATUS_OK;
+}
+
+enum status
+run_apply(const struct cmdline *line)
+{
+	const char *path = line->values[OPT_apply].text;
+	struct apply a = { .is_dry = line->values[OPT_dry_run].given };
+	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	json_t *result = NULL;
+	enum status status;
+
+	confine_private();
+	if (f == NULL) {
+		say_failure(IPC_ERR_NOTFOUND, NULL, "see that it is there and can be read",
+		    "cannot open %s: %s", path, strerror(errno));
+		return STATUS_FAILED;
+	}
+	status = call_open(&a.call, line, CALL_ISCSI);
+	if (status == STATUS_OK)
+		status = get(&a.call, true, &result);
+	if (status == STATUS_OK) {
+		a.now = json_object_get(result, "operations");
+		status = apply_lines(&a, f);
+		if (!a.is_dry)
+			say_note("%u of the lines changed something", a.changed);
+	}
+	call_close(&a.call);
+	json_decref(result);
+	if (f != stdin)
+		(void)fclose(f); /* it was only read */
+	return status;
+}

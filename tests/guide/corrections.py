@@ -313,8 +313,8 @@ def advice(t, made, target):
         made.command("iscsiutil", "-t", "headerdigest", "CRC32C", "-T", NAME)
         made.command("iscsiutil", "-d", "-S", 0)
         assert "offer None, too: iscsiutil -t headerdigest CRC32C None" in made.command("ioscan", "-H", "255", ok=(4,)).err
+    with t.case("row 176: a Reject whose default is offered is no failure, but told"):
         made.command("iscsiutil", "-t", "headerdigest", "CRC32C", "None", "-T", NAME)
-        # A Reject whose default is offered is no failure, but told (row 176).
         made.command("ioscan", "-H", "255")
         assert "ISCSI_LOG_PROTOCOL_INIT_KEY_REJECTED" in made.command("iscsiutil", "--events", "-T", NAME, "--json").out
         del target.keys["HeaderDigest"]

@@ -277,6 +277,42 @@ def overview(t, made, target):
         field.wait_online(made, "iSCSI")
 
 
+def read_until(made, words, enough):
+    """The lines of a command that goes on, up to one that is enough."""
+    with subprocess.Popen([made.program("iscsiutil"), *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          text=True, env=made.env) as p:
+        lines = []
+        for line in p.stdout:
+            lines.append(line)
+            if enough(lines):
+                break
+        p.kill()
+    return lines
+
+
+def watched(t, made, target):
+    with t.case("section 2: the overview is shown again and again"):
+        lines = read_until(made, ("-o", "--watch", 1), lambda lines: sum("S/W State" in line for line in lines) == 2)
+        assert len(lines) > 6 and "\033" not in "".join(lines), lines
+    with t.case("section 2: statistics are shown as rates of what was counted meanwhile, and nothing else"):
+        stop = threading.Event()
+
+        def load():
+            while not stop.is_set():
+                with open(disk, "rb") as f:
+                    f.read(512)
+        disk = made.disk("iSCSI", 0)["rdsk"]
+        loading = threading.Thread(target=load)
+        loading.start()
+        try:
+            lines = read_until(made, ("-s", "-S", 0, "-C", "--watch", 1),
+                               lambda lines: lines[-1].endswith(" a second\n"))
+        finally:
+            stop.set()
+            loading.join()
+        assert float(lines[-1].split(": ")[1].split()[0]) > 0, lines
+
+
 def asked(made, typed, *words):
     """The exit status of a command that asks at a terminal, where this is typed."""
     leader, follower = pty.openpty()
@@ -475,7 +511,7 @@ def main():
     with tap.script() as t:
         numbers(t)
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.world(t, target) as made:
-            for part in (configured, taken_away, not_there, in_use, events, story, statistics, overview, questions, advice, several, saved, words):
+            for part in (configured, taken_away, not_there, in_use, events, story, statistics, overview, watched, questions, advice, several, saved, words):
                 part(t, made, target)
 
 

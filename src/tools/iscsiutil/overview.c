@@ -11,6 +11,7 @@
 #include "tools/common/wrap.h"
 #include "tools/iscsiutil/ask.h"
 #include "tools/iscsiutil/run.h"
+#include "tools/iscsiutil/watch.h"
 
 /* Where the last column of the sessions begins, as wide as its neighbours usually are. */
 #define TARGET_WIDTH_MIN 24
@@ -151,13 +152,15 @@ overview_show(FILE *out, const json_t *targets, const json_t *tree, size_t width
 	put_units(out, tree);
 }
 
-enum status
-run_overview(const struct cmdline *line)
+static enum status
+show_once(void *user, bool is_again)
 {
+	const struct cmdline *line = user;
 	json_t *targets = NULL, *tree = NULL, *all;
 	struct call c;
 	enum status status = call_open(&c, line, CALL_ISCSI);
 
+	(void)is_again; /* all of it is shown each time */
 	if (status == STATUS_OK)
 		status = call_request(&c, IPC_OP_target_list, NULL, &targets);
 	if (status == STATUS_OK)
@@ -179,4 +182,10 @@ run_overview(const struct cmdline *line)
 	json_decref(targets);
 	json_decref(tree);
 	return status;
+}
+
+enum status
+run_overview(const struct cmdline *line)
+{
+	return watch(line, show_once, (void *)(uintptr_t)line);
 }

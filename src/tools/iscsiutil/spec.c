@@ -12,7 +12,8 @@ static const struct cmdline_form forms[] = {
 #include "tools/iscsiutil/forms.def"
 };
 
-static const uint64_t one_of[] = { O(D) | O(O) | O(T), O(z) | O(metrics) | O(json) };
+static const uint64_t one_of[] = { O(D) | O(O) | O(T), O(z) | O(metrics) | O(json),
+	O(watch) | O(metrics) | O(json) };
 
 const struct cmdline_tool iscsiutil_spec = {
 	.name = "iscsiutil",

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tools/common/args.h"
 #include "tools/common/label.h"
@@ -11,6 +12,7 @@
 #include "tools/common/wrap.h"
 #include "tools/iscsiutil/ask.h"
 #include "tools/iscsiutil/run.h"
+#include "tools/iscsiutil/watch.h"
 
 /* Where the colon stands: behind the guide's longest name, or as far to the right as a terminal
  * allows. */
@@ -52,6 +54,8 @@ put_value(const struct view *v, const json_t *row, const json_t *value)
 	put_name(v, result_text(row, "name"));
 	if (json_is_integer(value))
 		fprintf(v->out, "%lld", (long long)json_integer_value(value));
+	else if (json_is_real(value))
+		fprintf(v->out, "%.1f a second", json_real_value(value));
 	else
 		say_text(v->out, json_is_string(value) ? json_string_value(value) : "");
 	fputc('\n', v->out);
@@ -77,7 +81,7 @@ show_values(
 	{
 		const json_t *v = json_object_get(values, result_text(row, "id"));
 
-		if (!view->is_nonzero || !json_is_integer(v) || json_integer_value(v) != 0)
+		if (!view->is_nonzero || !json_is_number(v) || json_number_value(v) != 0)
 			put_value(view, row, v);
 	}
 }
@@ -222,16 +226,45 @@ show_metrics(const struct cmdline *line, const json_t *result)
 	return status;
 }
 
-static enum status
-run_stats_of(const struct cmdline *line, bool with_connections)
+struct asked {
+	const struct cmdline *line;
+	bool with_connections;
+	json_t *before; /* the answer of the last time */
+	struct timespec when;
+};
+
+/* What was counted since the last time, and what is zero only where nothing else is. */
+static void
+show_rates(struct asked *a, const json_t *now)
 {
+	struct timespec t;
+	json_t *rates;
+	double seconds;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* it cannot fail */
+	seconds = (double)(t.tv_sec - a->when.tv_sec) + (double)(t.tv_nsec - a->when.tv_nsec) / 1e9;
+	if (a->before != NULL) {
+		rates = watch_rates(a->before, now, seconds);
+		stats_show(stdout, rates, true, a->line->values[OPT_V].given);
+		json_decref(rates);
+	}
+	json_decref(a->before);
+	a->before = json_incref((json_t *)(uintptr_t)now);
+	a->when = t;
+}
+
+static enum status
+show_once(void *user, bool is_again)
+{
+	struct asked *a = user;
+	const struct cmdline *line = a->line;
 	const struct cmdline_value *cid = &line->values[OPT_C];
 	json_t *result, *args = say_need(json_object());
 	enum call_device device = CALL_ISCSI;
 	enum status status = ask_device(line, &device);
 	bool ok = status == STATUS_OK && put_choice(args, line, device);
 
-	if (with_connections)
+	if (a->with_connections)
 		put_true(args, "connections");
 	status = ask_driver(line, IPC_OP_stats_get, args, ok, device, &result);
 	if (status != STATUS_OK)
@@ -243,10 +276,24 @@ run_stats_of(const struct cmdline *line, bool with_connections)
 		status = STATUS_NOT_FOUND;
 	} else if (line->values[OPT_metrics].given) {
 		status = show_metrics(line, result);
+	} else if (line->values[OPT_watch].given) {
+		show_rates(a, result);
+		if (!is_again)
+			say_note("what is counted from now on is shown, a second");
 	} else if (!ask_wants_json(line)) {
 		stats_show(stdout, result, line->values[OPT_z].given, line->values[OPT_V].given);
 	}
 	json_decref(result);
+	return status;
+}
+
+static enum status
+run_stats_of(const struct cmdline *line, bool with_connections)
+{
+	struct asked a = { .line = line, .with_connections = with_connections };
+	enum status status = watch(line, show_once, &a);
+
+	json_decref(a.before);
 	return status;
 }
 

@@ -168,10 +168,10 @@ lines_that_make_no_sense_are_refused(void **state)
 		"-p -T", "-a -I x -I y", "-a -I x --force", "-d -S", "-d -T x -P 5", "-z", "-o -S",
 		"-op", "-q", "-p -s", "-t", "-t -T x", "-u -R", "-u -V", "-H CHAP_UNI",
 		"-u -R a b c -W x", "-g", "-F x", "-b", "-s --metrics --json", "-l --if-absent",
-		"-s -z --json", "-c -z", "-p -z", "-s -C 0", "-s -D", "-s -p", "-c -C 0",
-		"--follow", "--events x y", "--events -S", "--events -I x", "-p --since 1h",
-		"--explain", "--nope", "--events --f", "-u --t x", "-l extra -p",
-		"/dev/iscsi /dev/isw", "-l --json=x" };
+		"-s -z --json", "-o --watch --json", "-p --watch", "-s --watch 0", "-c -z", "-p -z",
+		"-s -C 0", "-s -D", "-s -p", "-c -C 0", "--follow", "--events x y", "--events -S",
+		"--events -I x", "-p --since 1h", "--explain", "--nope", "--events --f", "-u --t x",
+		"-l extra -p", "/dev/iscsi /dev/isw", "-l --json=x" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -16,7 +16,7 @@ pause_for(long seconds)
 	struct timespec left = { .tv_sec = seconds };
 
 	/* no-sleep-ok: the time between two displays is what was asked for. */
-	while (nanosleep(&left, &left) != 0) /* no-sleep-ok */
+	while (nanosleep(&left, &left) != 0)
 		if (errno != EINTR)
 			return false;
 	return true;

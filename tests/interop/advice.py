@@ -117,8 +117,9 @@ def gone(t):
                 proc.wait_for("a refused login", lambda: target.count("refused"))
                 text, code = told(made, "ioscan", "-fnH", "255")
                 assert "the portal does not offer this target any more" in text and code == 4, (code, text)
-                assert {n["sw_state"] for n in made.tree() if n["hw_path"].startswith("255/0/1")} == {"NO_HW"}, made.tree()
-                assert {n["sw_state"] for n in made.tree() if n["hw_path"].startswith("255/0/0")} == {"CLAIMED"}
+                # By name it is the first, so its session is 0.
+                assert {n["sw_state"] for n in made.tree() if n["hw_path"].startswith("255/0/0")} == {"NO_HW"}, made.tree()
+                assert {n["sw_state"] for n in made.tree() if n["hw_path"].startswith("255/0/1")} == {"CLAIMED"}
                 # It comes back: nobody scans.
                 target.targets[PREFIX + "b"] = units
                 proc.wait_for("the disk to be back", lambda: made.disk("b", 0)["sw_state"] == "CLAIMED", limit=40)

@@ -5,11 +5,32 @@
 
 #include "tools/common/result.h"
 #include "tools/common/say.h"
+#include "tools/common/wrap.h"
 
 static void put_row(FILE *out, const struct label *row, const json_t *object);
 static void put_words(FILE *out, const struct label *row, const json_t *object);
 static void put_pairs(FILE *out, const struct label *row, const json_t *object);
 static void put_limits(FILE *out, const struct label *row, const json_t *object);
+
+/* A terminal has a long one in several lines, between words; nobody else does. */
+static void
+put_value(FILE *out, const char *value)
+{
+	size_t column = LABEL_WIDTH + 2, width = wrap_width(out), n;
+	char *text = NULL;
+	FILE *f;
+
+	if (width == 0 || column + strlen(value) <= width) {
+		say_text(out, value);
+		fputc('\n', out);
+		return;
+	}
+	f = say_need(open_memstream(&text, &n));
+	say_text(f, value);
+	say_need(fclose(f) == 0 ? text : NULL);
+	wrap_put(out, text, column, column, width);
+	free(text);
+}
 
 void
 label_put(FILE *out, const char *label, const char *value)
@@ -21,8 +42,7 @@ label_put(FILE *out, const char *label, const char *value)
 		width++;
 	say_text(out, label);
 	fprintf(out, "%*s: ", width < LABEL_WIDTH ? LABEL_WIDTH - width : 0, "");
-	say_text(out, value);
-	fputc('\n', out);
+	put_value(out, value);
 }
 
 void

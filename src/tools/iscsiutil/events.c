@@ -134,9 +134,10 @@ show_message(const json_t *m)
 	    (long long)result_number(m, "number"), (long long)result_number(m, "level"),
 	    result_text(m, "level_name"));
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		/* The driver's own words, of its table. */
 		printf("%s: ", parts[i].title);
-		say_text(stdout, result_text(m, parts[i].key));
-		putchar('\n');
+		wrap_put(stdout, result_text(m, parts[i].key), strlen(parts[i].title) + 2, INDENT,
+		    wrap_width(stdout));
 	}
 }
 

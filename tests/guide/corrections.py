@@ -475,6 +475,26 @@ def saved(t, made, target):
         util("-d", "-T", "iqn.2001-04.com.example:by.hand")
 
 
+def waiting(t, made, target):
+    with t.case("section 2: while a scan waits it says for whom"):
+        came, go = threading.Event(), threading.Event()
+
+        def hold(_):
+            came.set()
+            return Later(go)
+        target.on_login = hold
+        made.command("iscsiutil", "-d", "-S", 0)
+        told = []
+
+        def heard(progress):
+            if progress["ok"] is None and progress["what"]:
+                told.append(progress)
+                go.set()
+        made.request("scan", 60, heard)
+        target.on_login = lambda _: None
+        assert told and told[0]["what"].startswith(NAME + " at ") and told[0]["stage"] == "session", told
+
+
 def words(t, made, target):
     def util(*words):
         return made.command("iscsiutil", *words)
@@ -527,7 +547,7 @@ def main():
     with tap.script() as t:
         numbers(t)
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.world(t, target) as made:
-            for part in (configured, taken_away, not_there, in_use, events, story, statistics, overview, watched, widths, questions, advice, several, saved, words):
+            for part in (configured, taken_away, not_there, in_use, events, story, statistics, overview, watched, widths, questions, advice, several, saved, waiting, words):
                 part(t, made, target)
 
 

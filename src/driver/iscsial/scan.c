@@ -29,22 +29,37 @@ struct asker {
 
 /* ---- telling ---- */
 
+/* ok NULL: nothing has ended, `what` is waited for. */
 static void
-progress(
-    struct scan *scan, enum scan_stage stage, const char *what, bool ok, const struct fault *why)
+progress(struct scan *scan, enum scan_stage stage, const char *what, const bool *ok,
+    const struct fault *why)
 {
 	LIST_EACH(node, tmp, &scan->calls)
 	{
 		struct asker *k = LIST_ENTRY(node, struct asker, link);
 		json_t *p = json_pack("{s:s, s:i, s:i, s:s, s:o, s:s?}", "stage",
 		    stage_names[stage], "done", (int)scan->stages[stage].done, "total",
-		    (int)scan->stages[stage].total, "what", what != NULL ? what : "", "ok",
-		    what != NULL ? json_boolean(ok) : json_null(), "error",
+		    (int)scan->stages[stage].total, "what", what, "ok",
+		    ok != NULL ? json_boolean(*ok) : json_null(), "error",
 		    why != NULL && why->is_set ? why->message : NULL);
 
 		if (p != NULL)
 			ipc_call_progress(k->call, p);
 	}
+}
+
+/* The first of what has begun and not ended. */
+static const char *
+waited_for(const struct scan *scan, enum scan_stage stage)
+{
+	LIST_EACH(node, tmp, &scan->items)
+	{
+		const struct scan_item *i = LIST_ENTRY(node, struct scan_item, link);
+
+		if (i->stage == stage)
+			return i->what;
+	}
+	return "";
 }
 
 static void
@@ -55,7 +70,7 @@ heartbeat(struct agenda_timer *t)
 
 	while (stage < SCAN_LUNS && scan->stages[stage].done == scan->stages[stage].total)
 		stage++;
-	progress(scan, stage, NULL, false, NULL);
+	progress(scan, stage, waited_for(scan, stage), NULL, NULL);
 	agenda_set(loop_agenda(scan->d->loop), t, loop_now(scan->d->loop) + SCAN_HEARTBEAT_US);
 }
 
@@ -150,7 +165,7 @@ scan_item_end(struct scan_item *i, const struct fault *why)
 	scan->stages[i->stage].failed += !ok;
 	if (!ok && !why->is_silent)
 		scan_failed(scan, i->stage, i->what, why);
-	progress(scan, i->stage, i->what, ok, why);
+	progress(scan, i->stage, i->what, &ok, why);
 	list_remove(&i->link);
 	free(i);
 	scan_one_less(scan);

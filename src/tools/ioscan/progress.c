@@ -32,6 +32,8 @@ progress_report(void *progress, const json_t *report)
 {
 	static const char *const stages[3] = { "discovery", "session", "luns" };
 	struct progress *p = progress;
+	const char *what = result_text(report, "what");
+	bool is_waiting = json_is_null(json_object_get(report, "ok")) && what[0] != '\0';
 	char *line, *clean;
 
 	if (!p->is_on)
@@ -41,8 +43,8 @@ progress_report(void *progress, const json_t *report)
 			snprintf(p->counts[i], sizeof(p->counts[i]), "%s %lld/%lld  ", stages[i],
 			    (long long)result_number(report, "done"),
 			    (long long)result_number(report, "total"));
-	line = say_format("%s: %s%s%s%s", say_program(), p->counts[0], p->counts[1], p->counts[2],
-	    result_text(report, "what"));
+	line = say_format("%s: %s%s%s%s%s", say_program(), p->counts[0], p->counts[1], p->counts[2],
+	    is_waiting ? "waits for " : "", what);
 	clean = say_clean(line);
 	/* A line as wide as the terminal would move it on, and the next one could not write over
 	 * it. */

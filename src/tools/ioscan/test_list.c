@@ -124,8 +124,8 @@ nothing_to_list_prints_nothing(void **state)
 static void
 report(struct progress *p, const char *stage, int done, int total, const char *what)
 {
-	json_t *j = json_pack("{s:s,s:i,s:i,s:s,s:b}", "stage", stage, "done", done, "total", total,
-	    "what", what, "ok", 1);
+	json_t *j = json_pack("{s:s,s:i,s:i,s:s,s:o}", "stage", stage, "done", done, "total", total,
+	    "what", what, "ok", done == total ? json_null() : json_true());
 
 	progress_report(p, j);
 	json_decref(j);
@@ -145,11 +145,13 @@ progress_is_one_line_that_goes_away(void **state)
 	progress_end(&p);
 	report(&p, "discovery", 1, 2, "192.0.2.1:3260,1");
 	report(&p, "session", 0, 3, "a\033b");
+	report(&p, "session", 1, 1, "it");
 	progress_end(&p);
 	progress_end(&p);
 	fclose(out);
 	assert_string_equal(text, "\r\033[Kioscan: discovery 1/2  192.0.2.1:3260,1"
 				  "\r\033[Kioscan: discovery 1/2  session 0/3  a\\x"
+				  "\r\033[Kioscan: discovery 1/2  session 1/1  wai"
 				  "\r\033[K");
 	free(text);
 }

@@ -89,6 +89,12 @@ a_session_that_is_renewed_has_new_settings_at_once_and_its_io_waits(void **state
 	assert_int_equal(o.unit[0].failed, 0);
 	assert_int_equal(o.w.logouts, 1);
 	assert_int_equal(session_counts(o.s)->dead_events, 0);
+	/* However often: nothing has failed that a wait could mend. */
+	for (int i = 0; i < 5; i++) {
+		assert_true(session_renew(o.s));
+		assert_true(fake_owner_until(&o, SESSION_TRY, 10000));
+		assert_true(fake_owner_until(&o, SESSION_ONLINE, 10000));
+	}
 	fake_owner_fini(&o);
 }
 

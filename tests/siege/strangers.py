@@ -53,7 +53,8 @@ def request(path, line):
         s.connect(path)
         s.sendall(line)
         with s.makefile("rb") as lines:
-            answer = json.loads(lines.readline())
+            # Progress may come before it.
+            answer = next(a for a in map(json.loads, lines) if "ok" in a)
             yield "OK " + json.dumps(answer["result"]) if answer["ok"] else answer["error"]["code"]
 
 

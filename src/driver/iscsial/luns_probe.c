@@ -78,7 +78,8 @@ claim_above(struct visit *v, const struct hwpath *path, enum registry_class clas
 	 * the order of sessions and not from who answered first.
 	 */
 	err = registry_io_instance_as(v->d->reg, class, text,
-	    class == REGISTRY_CLASS_ext_bus && path->part[3] == 0 ? v->instance : -1, &instance);
+	    class == REGISTRY_CLASS_ext_bus && path->part[3] == 0 ? (int64_t)v->instance : -1,
+	    &instance);
 	if (err == -EUSERS) {
 		fault_set(&why, FAULT_INTERNAL, "remove targets that are not needed any more",
 		    "all instances of %s are taken", registry_class_name(class));

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from place import Place  # noqa: E402 (found by the line above)
 
 HOST, GUEST = "10.77.0.1", "10.77.0.2"
-PACKAGES = ("systemd-sysv", "udev", "dbus", "kmod", "iproute2", "ifupdown", "e2fsprogs", "lvm2", "procps", "initramfs-tools",
+PACKAGES = ("systemd-sysv", "udev", "dbus", "kmod", "iproute2", "ifupdown", "e2fsprogs", "lvm2", "mdadm", "procps", "initramfs-tools",
             "linux-image-cloud-amd64")
 MADE = ("vmlinuz", "initrd.img", "disk.img")
 FILES = {
@@ -161,10 +161,10 @@ class Guest:
         proc.wait_for("the boot to end", lambda: re.search("running|degraded", self.sh("systemctl is-system-running", ok=None)[0]), limit, every=1)
         return time.monotonic() - self.began
 
-    def power_off(self, limit=600):
-        """The seconds that it took."""
+    def power_off(self, limit=600, verb="poweroff"):
+        """The seconds that it took.  reboot: the machine stays off then."""
         begin = time.monotonic()
-        self.sh("systemctl --no-block poweroff", ok=None)
+        self.sh("systemctl --no-block " + verb, ok=None)
         try:
             self.qemu.wait(limit)
         except subprocess.TimeoutExpired:

@@ -203,6 +203,11 @@ def second_boot(t, guest, target):
         out, code = guest.sh("mkswap /dev/dsk/%s && swapon /dev/dsk/%s && iscsi unmount --within 30" % (LVM_DISK, LVM_DISK), limit=100, ok=None)
         assert code == 8 and re.search(r"%s is in use: /dev/loop\d+ is swap" % LVM_DISK, out), (code, out)
         guest.sh("swapoff -a && wipefs -q -a /dev/dsk/%s && mount -a" % LVM_DISK, limit=60)
+    with t.case("md on a disk is named, and left alone", limit=200):
+        guest.sh("mdadm --create /dev/md9 --run --force --metadata=1.2 --level=1 --raid-devices=1 /dev/dsk/%s" % LVM_DISK, limit=100)
+        out, code = guest.sh("iscsi unmount --within 30", limit=100, ok=None)
+        assert code == 8 and "%s is in use: device md9 stands on it" % LVM_DISK in out, (code, out)
+        guest.sh("mdadm --stop /dev/md9 && wipefs -q -a /dev/dsk/%s && mount -a" % LVM_DISK, limit=60)
     with t.case("LVM on a disk: its file system is unmounted, and it is said what stands on it", limit=400):
         disk = "/dev/dsk/" + LVM_DISK
         guest.sh("vgcreate -y vg $(readlink -f %s) && lvcreate -y -n lv -l 100%%FREE vg && mkfs.ext4 -q /dev/vg/lv && mount /dev/vg/lv /mnt/lvm" % disk, limit=200)
@@ -215,11 +220,20 @@ def second_boot(t, guest, target):
         begin = time.monotonic()
         assert guest.sh("iscsi_driverd --unmount --grace 100 --within 300", limit=100, ok=None)[1] == 8 and time.monotonic() - begin < 60
         guest.sh("vgchange -an vg && systemctl start remote-fs.target mounts-itself && mount -a && systemctl restart mounts-itself", limit=200)
+    with t.case("a driver that is killed is back, and what was mounted goes on", limit=300):
+        guest.sh("mountpoint -q /mnt/hand || mount /dev/dsk/c0t0d%d /mnt/hand" % HAND)
+        guest.sh("echo before >/mnt/hand/killed && sync", limit=60)
+        was = guest.sh("systemctl show -P MainPID iscsi_driverd")[0].strip()
+        guest.sh("systemctl kill -s KILL iscsi_driverd")
+        proc.wait_for("another driver", lambda: guest.sh("systemctl show -P MainPID iscsi_driverd; iscsiutil -l >/dev/null", ok=None)[0].strip()
+                      not in (was, "0", ""), 60, every=0.5)
+        guest.sh("echo after >>/mnt/hand/killed && sync -d /mnt/hand/killed && echo 3 >/proc/sys/vm/drop_caches", limit=60)
+        assert guest.sh("cat /mnt/hand/killed", limit=60)[0].split() == ["before", "after"]
     with t.case("reboot while services write", limit=700):
         guest.sh("[ -e /mnt/unit/lost+found ] || mount /dev/dsk/c0t0d%d /mnt/unit" % UNIT)
         write_on(guest)
-        t.comment("off after %.0f s" % guest.power_off())
-    all_there(t, guest, target, "after the second poweroff")
+        t.comment("down after %.0f s" % guest.power_off(verb="reboot"))
+    all_there(t, guest, target, "after the reboot")
 
 
 def dead_target(t, guest, target):

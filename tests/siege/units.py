@@ -41,6 +41,10 @@ echo "-- killed"; was=$(systemctl show -P InvocationID openisw-unmount); systemc
 until [ "$(systemctl show -P NRestarts iscsi_driverd) $(systemctl show -P ActiveState iscsi_driverd)" = "1 active" ]; do sleep 0.1; done # no-sleep-ok: it polls
 [ "$was" = "$(systemctl show -P InvocationID openisw-unmount)" ] && systemctl is-active openisw-unmount
 until [ "$(systemctl show -P ActiveState openisw-scan)" = active ]; do sleep 0.1; done # no-sleep-ok: it polls
+echo "-- replaced"; exec 3<>/dev/rdsk/c0t0d1; was=$(systemctl show -P MainPID iscsi_driverd); iscsi restart
+[ "$(systemctl show -P MainPID iscsi_driverd)" != "$was" ] && echo another
+echo by-the-same-opener | dd bs=512 conv=sync,notrunc oflag=direct >&3 2>/dev/null; head -c 18 /disk.img; echo; exec 3>&-
+systemctl is-active openisw-unmount; iscsi status | grep -c " is running "
 systemctl stop openisw.target
 while systemctl --no-legend --state=active,activating,deactivating list-units %(services)s | grep -q service; do sleep 0.1; done # no-sleep-ok: it polls
 echo "-- stopped"; states
@@ -149,6 +153,12 @@ def main():
             assert seen["restarted"].count(" is running (pid ") == 6, text
         with t.case("a driver that was killed is back, and nothing was unmounted for it"):
             assert seen["killed"] == "active\n", text
+        with t.case("iscsi restart replaces everything but what keeps the disks, and who has one open goes on"):
+            release = [int(n) for n in re.match(r"(\d+)\.(\d+)", os.uname().release).groups()]
+            if release < [6, 9]:
+                raise tap.Skip("this kernel sends nothing again")
+            assert "iscsi_driverd has left its disks to the next one" in seen["replaced"], text
+            assert seen["replaced"].splitlines()[-4:] == ["another", "by-the-same-opener", "active", "6"], text
         with t.case("the target stops all of them, in order"):
             for unit in UNITS:
                 assert re.search(r"^%s inactive success" % unit, seen["stopped"], re.M), text

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,8 +23,9 @@ static const struct loopdev_kept none = { NULL, 0 };
 /* ---- the porter ---- */
 
 void
-portertest_start(struct portertest *f, const char *base)
+portertest_fork(struct portertest *f)
 {
+	char base[sizeof f->base];
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
@@ -31,10 +33,18 @@ portertest_start(struct portertest *f, const char *base)
 	assert_true(f->pid >= 0);
 	if (f->pid == 0) {
 		close(pair[0]);
+		if (sock_recv(pair[1], base, sizeof base, NULL) <= 0)
+			_exit(1);
 		porter_serve(pair[1], base, &none);
 	}
 	close(pair[1]);
 	f->fd = pair[0];
+}
+
+void
+portertest_start(struct portertest *f, const char *base)
+{
+	assert_true(sock_send(f->fd, base, strlen(base) + 1, -1) > 0);
 	assert_int_equal(sock_recv(f->fd, &f->a, sizeof f->a, NULL), sizeof f->a);
 	assert_int_equal(f->a.result, 0);
 }
@@ -45,6 +55,7 @@ portertest_setup(struct portertest *f)
 	*f = (struct portertest){ .base = "/tmp/openisw-porter-XXXXXX" };
 	assert_non_null(mkdtemp(f->base));
 	guard_begin(&f->guard, f->base, 60);
+	portertest_fork(f);
 	portertest_start(f, f->base);
 }
 

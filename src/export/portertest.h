@@ -16,7 +16,12 @@ struct portertest {
 	uint32_t id;
 };
 
-/* A porter for `base`; it ends with its channel, whatever its jobs do. */
+/*
+ * A process that is to be a porter.  As in a driver, before there are threads: one of them may
+ * have a lock of the allocator while it forks.
+ */
+void portertest_fork(struct portertest *f);
+/* It is one, for `base`; it ends with its channel, whatever its jobs do. */
 void portertest_start(struct portertest *f, const char *base);
 void portertest_stop(struct portertest *f);
 /* The same with a directory of its own, which is to be without mounts at the end. */

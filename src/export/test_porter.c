@@ -310,6 +310,7 @@ jobs_end_with_the_porter(void **state)
 	while (kill(job, 0) == 0)
 		assert_int_equal(poll(NULL, 0, 10), 0);
 	close(fuse);
+	portertest_fork(&f);
 	portertest_start(&f, f.base);
 	assert_int_equal(PORTERTEST_ASK(&f, .op = PORTER_UNMOUNT), 0);
 	portertest_teardown(&f);

@@ -122,6 +122,7 @@ only_the_devices_that_it_has_made_are_touched(void **state)
 	char file[160];
 
 	(void)state;
+	portertest_fork(&f);
 	fusetest_start(&t);
 	fusetest_add(&t, "c0t0d0", 8 * MIB, 512);
 	fusetest_add(&t, "c0t0d1", 8 * MIB, 512);
@@ -202,6 +203,7 @@ it_tells_who_uses_its_own_devices_only(void **state)
 	int other;
 
 	(void)state;
+	portertest_fork(&f);
 	fusetest_start(&t);
 	fusetest_add(&t, "c0t0d0", 8 * MIB, 512);
 	snprintf(f.base, sizeof f.base, "%s", t.base);

@@ -68,6 +68,8 @@ def main():
         with t.case("when the target is back, so is the disk"):
             come_back(tgt)
             proc.wait_for("the session to be back", lambda: online(initiator), limit=60)
+            # The target was there before its unit.
+            proc.wait_for("the disk to be back", lambda: os.path.exists(path), limit=60)
             data = os.urandom(4096)
             pattern.write_at(path, 0, data)
             assert pattern.read_at(path, 0, 4096) == data

@@ -13,13 +13,27 @@ probed(void *user, struct probe_result *r)
 	mail_answer(&q->base.mail);
 }
 
+/*
+ * Whoever asks a session that is being closed is refused: it may have ended already, and is freed
+ * with its last unit, before an answer of its own would go out.
+ */
+static bool
+refused(const struct nexus *x, struct mail *m, void (*refuse)(struct mail *m))
+{
+	if (!nexus_is_closing(x))
+		return false;
+	refuse(m);
+	mail_answer(m);
+	return true;
+}
+
 void
 nexus_take_probe(void *owner, struct mail *m)
 {
 	struct nexus *x = nexus_at_work(owner);
 	struct mail_probe *q = LIST_ENTRY(m, struct mail_probe, base.mail);
 
-	if (session_probe(x->s, probed, q))
+	if (refused(x, m, nexus_refuse_probe) || session_probe(x->s, probed, q))
 		return;
 	fault_set(
 	    &q->result.fault, FAULT_INTERNAL, "free some memory", "out of memory for a probe");
@@ -57,7 +71,7 @@ nexus_take_ping(void *owner, struct mail *m)
 	struct nexus *x = nexus_at_work(owner);
 	struct mail_ping *q = LIST_ENTRY(m, struct mail_ping, base.mail);
 
-	if (session_ping(x->s, q->bytes, pinged, q))
+	if (refused(x, m, nexus_refuse_ping) || session_ping(x->s, q->bytes, pinged, q))
 		return;
 	fault_set(&q->result.fault, FAULT_INTERNAL, "free some memory", "out of memory for a ping");
 	mail_answer(m);

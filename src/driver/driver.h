@@ -60,6 +60,11 @@ struct driver {
 	struct list sessions;      /* wanted.link, by instance */
 	struct wanted_index *index;
 	const struct wanted_ops *wanted_ops;
+	/*
+	 * Sessions that were begun on a worker so far: the generation of their addresses, which
+	 * never comes twice, also where one of the same instance is made anew.
+	 */
+	uint32_t generations;
 	struct list portals; /* portal.link: what is known of discovery addresses */
 	struct list scans;   /* scan.link: the first is under way, the others wait for it */
 	/*

@@ -28,7 +28,7 @@ nexus_view_back(void *owner, struct mail *m)
 {
 	struct nexus *x = owner;
 
-	(void)m; /* x->view */
+	assert(m == &x->view->mail);
 	if (x->is_view_due)
 		tell_view(x);
 }
@@ -46,7 +46,7 @@ nexus_luns_back(void *owner, struct mail *m)
 {
 	struct nexus *x = owner;
 
-	(void)m; /* x->luns */
+	assert(m == &x->luns->mail);
 	if (x->are_luns_due)
 		tell_luns(x);
 }
@@ -56,7 +56,7 @@ nexus_places_back(void *owner, struct mail *m)
 {
 	struct nexus *x = owner;
 
-	(void)m; /* x->places */
+	assert(m == &x->places->mail);
 	session_kept(x->s);
 }
 

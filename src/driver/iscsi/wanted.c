@@ -226,7 +226,7 @@ begin(struct wanted *w, struct fault *ret_fault)
 		return false;
 	}
 	d->next_iothread = (d->next_iothread + 1) % d->n_iothreads;
-	mailbox_open(d->box, &w->slot, w->instance, w->slot.at.generation + 1, w);
+	mailbox_open(d->box, &w->slot, w->instance, ++d->generations, w);
 	w->has_nexus = true;
 	w->nexus = (struct mail_address){ o->thread.box, w->instance, w->slot.at.generation };
 	m->cfg.instance = w->instance;

@@ -5,7 +5,7 @@ import threading
 import field
 import proc
 import tap
-from fieldtgt import SILENT, FieldTarget, Later
+from fieldtgt import NAME, SILENT, FieldTarget, Later
 from fieldunit import Unit
 from initiator import Refused
 from slowdisk import SlowDisk
@@ -61,6 +61,29 @@ def slow_commit(t):
             field.write(path, 0, field.block("x")).good(3)
             commit.join(30)
             assert not isinstance(commit.answer, Exception), commit.answer
+
+
+def made_anew(t):
+    """What is answered to a session that is no more is not taken for its successor's."""
+    with t.case("a session is made anew while the place of the one before it is being written down"):
+        disk = SlowDisk()
+        with FieldTarget() as target, contextlib.ExitStack() as stack:
+            with disk.under():
+                made = stack.enter_context(field.initiator(t))
+            made.command("iscsiutil", "-a", "-I", target.host, "-P", target.port)
+            disk.hang()
+            asked = [ask(made, "scan")]
+            first = proc.wait_for("the first login", target.online)[0]
+            asked.append(ask(made, "target.remove", name=NAME, force=True))
+            asked.append(ask(made, "scan"))
+            proc.wait_for("the second login", lambda: [c for c in target.online() if c is not first])
+            disk.go_on()
+            for a in asked:
+                a.join(30)
+                assert not a.is_alive(), "it hangs"
+            assert made.driver.alive()
+            field.wait_online(made)
+            field.write(field.path(made), 0, field.block("x")).good(5)
 
 
 def nop_and_logout(t):
@@ -130,7 +153,7 @@ def removed_under_io(t):
 
 def main():
     with tap.script() as t:
-        for part in (given_up_or_online, slow_commit, nop_and_logout, logout_while, scan_and_loss, removed_under_io):
+        for part in (given_up_or_online, slow_commit, made_anew, nop_and_logout, logout_while, scan_and_loss, removed_under_io):
             part(t)
 
 

@@ -24,6 +24,7 @@ import radius  # noqa: E402 (found by the line above)
 NO_ROW = "a pair without a row is a fault of ours: the machine's unit test has them"
 IDENTITY = "identity.py looks for it, with a target whose units change"
 WITHDRAWN = "the question is withdrawn with its connection: only a race of two threads of the driver brings the verdict late"
+STORY = "the guide's corrections.py looks for it in the event log"
 UNREACHABLE = {
     "unexpected_online": NO_ROW,
     "unexpected_transient": NO_ROW,
@@ -33,6 +34,15 @@ UNREACHABLE = {
     "OPENISW_LOG_UNIT_OTHER": IDENTITY,
     "OPENISW_LOG_UNIT_ABSENT": IDENTITY,
     "OPENISW_LOG_UNIT_BACK": IDENTITY,
+    "OPENISW_LOG_OPEN_FAILED": STORY,
+    "OPENISW_LOG_DISCOVERY_FAILED": STORY,
+    "OPENISW_LOG_DISCOVERY_BACK": STORY,
+    "OPENISW_LOG_IO_FAILED": STORY,
+    "OPENISW_LOG_CONFIGURED": STORY,
+    "OPENISW_LOG_DAEMON_GONE": STORY,
+    "OPENISW_LOG_DAEMON_BACK": STORY,
+    "OPENISW_LOG_DEVICE_MADE": STORY,
+    "OPENISW_LOG_DEVICE_REMOVED": STORY,
     "send_targets_send": "SendTargets is sent when the login ends, and a session has a slot for it then",
 }
 EXEMPT = re.compile(r"^EXEMPT\((STATISTIC|MESSAGE), (?:\w+\.)?(\w+), (.*)\)$", re.MULTILINE)

@@ -70,7 +70,7 @@ def looked_at(t, built):
     with t.case("each program has its manual page, and what an administrator may change is kept"):
         files = listed(built.file("openisw_*.deb"))
         programs = [f for f in files if f.startswith("/usr/sbin/")]
-        assert len(programs) == 11, programs
+        assert len(programs) == 12, programs
         for program in programs:
             assert "/usr/share/man/man8/%s.8.gz" % os.path.basename(program) in files, program
         info = proc.run("dpkg-deb", "-I", built.file("openisw_*.deb"), "conffiles").out.split()
@@ -152,7 +152,7 @@ def for_rpm(t, place, built):
     with t.case("both kinds have the same files"):
         rpm = {re.sub("^/usr/lib/(systemd/system|udev)/", r"/lib/\1/", f) for f in proc.run("rpm", "-qpl", packages[0]).out.split()}
         deb = {re.sub(r"(/man\d/.*)\.gz$", r"\1", f) for f in listed(built.file("openisw_*.deb"))}
-        own = re.compile(r"/usr/share/(doc|licenses)/|/etc/needrestart/|/etc/openisw$|/usr/lib/\.build-id")
+        own = re.compile(r"/usr/share/(doc|licenses)/|/etc/needrestart/|/etc/openisw$|/usr/lib/\.build-id|/usr/share/zsh/")
         assert {f for f in rpm ^ deb if not own.match(f)} == set(), rpm ^ deb
     with t.case("rpm installs it with its users, and takes it away again"):
         proc.run("rpm", "--root", place.dir, "--nodeps", "-i", packages[0])

@@ -46,13 +46,13 @@ write_lines()
 	while [ ! -e "$work/enough" ]; do
 		n=$((n + 1))
 		echo "line $n" >>"$work/mnt/lines" && sync -d "$work/mnt/lines" || { echo "$n" >"$work/broken"; break; }
-		echo "$n" >"$work/written"
+		echo "$n" >"$work/written.new" && mv "$work/written.new" "$work/written"
 	done
 }
 
 written()
 {
-	cat "$work/written" 2>/dev/null || echo 0
+	cat "$work/written" 2>/dev/null || echo 0 # it is replaced, so never empty
 }
 
 # Wait until it has written more lines.

@@ -38,6 +38,13 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
+# Not up, then the signal: whoever is started for it is up at once.
+down()
+{
+	running=$(cat "$root/$name.up" 2>/dev/null)
+	rm -f "$root/$name.up"
+	[ ! -e "$root/$name.signal" ] || kill -s "$1" "$running"
+}
 case $action in
 version)
 	read -r release <"$root/$name.release" || release=1.2.3
@@ -67,8 +74,7 @@ foreground)
 hand_over)
 	echo "hand over $name" >>"$root/log"
 	[ ! -e "$root/$name.refuses" ] || { echo "this kernel is too old"; exit 8; }
-	[ ! -e "$root/$name.signal" ] || kill -USR1 "$(cat "$root/$name.up")"
-	rm -f "$root/$name.up" ;;
+	down USR1 ;;
 unmount)
 	echo "unmount $name$limits" >>"$root/log"
 	[ ! -e "$root/$name.slow" ] || { trap 'echo "hurry $name" >>"$root/log"; exit 8' TERM; while [ -e "$root/$name.slow" ]; do sleep 0.1; done; } ;;
@@ -76,8 +82,7 @@ stop)
 	echo "stop $name$force" >>"$root/log"
 	[ ! -e "$root/$name.hangs" ] || exec sleep 1000
 	[ ! -e "$root/$name.busy" ] || [ -n "$force" ] || { echo "c1t0d0 (/dev/loop0)"; exit 8; }
-	[ ! -e "$root/$name.signal" ] || kill "$(cat "$root/$name.up")"
-	rm -f "$root/$name.up" ;;
+	down TERM ;;
 esac
 EOF
 chmod +x "$tmp/fake"

@@ -41,18 +41,21 @@ loopadopt_is_kept(int number, const char *dir, const struct loopdev_kept *kept)
 	       loopadopt_has(kept, (uint32_t)name);
 }
 
-/* Is it on the file itself, and not only on one of its name? */
-static bool
-is_tied(int number, const char *file, const struct stat *st)
+/* Is it on the file itself, and not only on one of its name?  0; -ENXIO: it is not. */
+static int
+tied(int number, const char *file, const struct stat *st)
 {
-	int fd = loopid_open(number, O_RDONLY);
+	int fd = loopid_open(number, O_RDONLY), err;
 	struct loopdev_id id;
-	bool is = fd >= 0 && loopid_get(fd, number, file, &id) == 0 && id.device == st->st_dev &&
-		  id.inode == st->st_ino;
 
-	if (fd >= 0)
-		close(fd);
-	return is;
+	if (fd < 0)
+		return fd == -ENOENT ? -ENXIO : fd;
+	err = loopid_get(fd, number, file, &id);
+	close(fd);
+	if (loopid_is_dead(err) ||
+	    (err == 0 && (id.device != st->st_dev || id.inode != st->st_ino)))
+		return -ENXIO; /* this one answers */
+	return err;
 }
 
 int
@@ -60,18 +63,23 @@ loopadopt_find(const char *file, int fd)
 {
 	struct stat st;
 	size_t n = 0;
-	int *list, found = -ENXIO;
+	int *list = NULL, found = -ENXIO, err;
 
 	if (fstat(fd, &st) < 0)
-		return -ENXIO;
-	list = loopsweep_list(&n);
-	for (size_t i = 0; list != NULL && i < n; i++) {
+		return -errno;
+	err = loopsweep_list(&list, &n);
+	if (err < 0)
+		return err;
+	for (size_t i = 0; i < n; i++) {
 		if (!loopid_is_on(list[i], file))
 			continue;
-		if (found < 0 && is_tied(list[i], file, &st))
+		err = tied(list[i], file, &st);
+		if (err == 0 && found < 0)
 			found = list[i];
-		else
+		else if (err == 0 || err == -ENXIO)
 			(void)loopsweep_let_go(list[i]); /* it goes when its last user does */
+		else if (found == -ENXIO)
+			found = err;
 	}
 	free(list);
 	return found;

@@ -9,9 +9,9 @@ bool loopadopt_is_kept(int number, const char *dir, const struct loopdev_kept *k
 /* Is a directory of this name kept? */
 bool loopadopt_has(const struct loopdev_kept *kept, uint32_t name);
 /*
- * The device that an earlier run left on `file`, which `fd` has open: its number, or -ENXIO
- * where there is none.  Devices that were on a file of this name which is not this one any
- * more are given back.
+ * The device that an earlier run left on `file`, which `fd` has open: its number; -ENXIO where
+ * there is none; another negative errno: that cannot be known, so none may be made beside it.
+ * Devices that were on a file of this name which is not this one any more are given back.
  */
 int loopadopt_find(const char *file, int fd);
 

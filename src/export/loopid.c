@@ -19,6 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sys/sysfs.h"
+
 int
 loopid_open(int number, int flags)
 {
@@ -33,19 +35,7 @@ loopid_open(int number, int flags)
 bool
 loopid_file(int number, char *ret, size_t size)
 {
-	char path[64];
-	FILE *f;
-	bool ok;
-
-	(void)snprintf(path, sizeof path, "/sys/block/loop%d/loop/backing_file", number); /* fits */
-	f = fopen(path, "re");
-	if (f == NULL)
-		return false;
-	ok = fgets(ret, (int)size, f) != NULL;
-	fclose(f);
-	if (ok)
-		ret[strcspn(ret, "\n")] = '\0';
-	return ok;
+	return sysfs_line(ret, size, "block/loop%d/loop/backing_file", number);
 }
 
 void

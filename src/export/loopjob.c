@@ -174,15 +174,22 @@ take_size(const struct loopdev_job *job, int fd)
 	return ioctl(fd, LOOP_SET_CAPACITY, 0) < 0 ? -errno : 0;
 }
 
-/* One that an earlier run left on the file, as it is. */
+/* One that an earlier run left on the file, as it is.  False: there is none. */
 static bool
 adopt(struct loopdev_job *job, int file)
 {
 	struct loop_info64 info;
 	int number = loopadopt_find(job->file, file), fd, err;
 
-	if (number < 0)
+	if (number == -ENXIO)
 		return false;
+	if (number < 0) {
+		fail(job, number,
+		    "it cannot be seen which block device of %s is in use since an earlier run, so "
+		    "none is made (sysfs: %s)",
+		    job->file, strerror(-number));
+		return true;
+	}
 	name_node(job, number);
 	fd = loopid_open(number, O_RDONLY);
 	err = fd < 0 ? fd : loopid_get(fd, number, job->file, &job->id);

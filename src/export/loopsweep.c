@@ -20,6 +20,7 @@
 
 #include "export/loopadopt.h"
 #include "export/loopid.h"
+#include "sys/sysfs.h"
 
 /* To take one out takes the kernel some 50 ms: others want their turn on the thread. */
 #define TIDY_BATCH 4
@@ -40,16 +41,16 @@ number_of(const char *name)
 	return *end != '\0' || n > INT_MAX ? -1 : (int)n;
 }
 
-int *
-loopsweep_list(size_t *ret_n)
+int
+loopsweep_list(int **ret, size_t *ret_n)
 {
-	DIR *d = opendir("/sys/block");
+	DIR *d = sysfs_dir("block");
 	size_t n = 0, room = 0;
-	int *list = NULL;
+	int *list = NULL, err = 0;
 	struct dirent *e;
 
 	if (d == NULL)
-		return NULL;
+		return -errno;
 	while ((e = readdir(d)) != NULL) {
 		int number = number_of(e->d_name), *more;
 
@@ -58,15 +59,22 @@ loopsweep_list(size_t *ret_n)
 		if (n == room) {
 			room = room > 0 ? 2 * room : 64;
 			more = realloc(list, room * sizeof *list);
-			if (more == NULL)
+			if (more == NULL) {
+				err = -ENOMEM;
 				break;
+			}
 			list = more;
 		}
 		list[n++] = number;
 	}
 	closedir(d);
+	if (err < 0) {
+		free(list);
+		return err;
+	}
+	*ret = list;
 	*ret_n = n;
-	return list;
+	return 0;
 }
 
 bool
@@ -109,8 +117,10 @@ loopsweep_run(struct loopdev_job *job)
 	char backing[16];
 	size_t n = 0, kept = 0;
 	bool is_dir = job->file[strlen(job->file) - 1] == '/';
-	int *list = loopsweep_list(&n), *swept = calloc(n + 1, sizeof *swept);
+	int *list = NULL, *swept;
 
+	(void)loopsweep_list(&list, &n); /* what it cannot see it leaves */
+	swept = calloc(n + 1, sizeof *swept);
 	for (size_t i = 0; i < n && swept != NULL; i++) {
 		bool is_ours = !is_dir || loopid_is_below(list[i], job->file);
 

@@ -4,8 +4,8 @@
 
 #include "export/loopdev.h"
 
-/* All loop devices there are, *ret_n of them: heap.  NULL without sysfs, or without memory. */
-int *loopsweep_list(size_t *ret_n);
+/* All loop devices there are, *ret_n of them, heap; 0.  A negative errno: that cannot be known. */
+int loopsweep_list(int **ret, size_t *ret_n);
 /* Have it give its file back, when nobody has it open any more.  False: it could not be told. */
 bool loopsweep_let_go(int number);
 

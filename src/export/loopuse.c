@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "export/mounts.h"
+#include "sys/sysfs.h"
 
 #define LOOP_MAJOR 7
 
@@ -102,10 +103,9 @@ find_swaps(const struct search *s)
 
 /* Device mapper, RAID: they stand in `holders` of the disk and of its partitions. */
 static void
-see_holder(struct loopuse *u, const char *dir)
+see_holders(struct loopuse *u, DIR *d)
 {
 	struct dirent *e;
-	DIR *d = opendir(dir);
 
 	if (d == NULL)
 		return;
@@ -118,22 +118,18 @@ see_holder(struct loopuse *u, const char *dir)
 static void
 find_holders(struct loopuse *u)
 {
-	char path[384], name[24];
+	char name[24];
 	struct dirent *e;
 	DIR *d;
 
 	(void)snprintf(name, sizeof name, "loop%d", u->number); /* fits */
-	(void)snprintf(path, sizeof path, "/sys/block/%s/holders", name);
-	see_holder(u, path);
-	(void)snprintf(path, sizeof path, "/sys/block/%s", name);
-	d = opendir(path);
+	see_holders(u, sysfs_dir("block/%s/holders", name));
+	d = sysfs_dir("block/%s", name);
 	if (d == NULL)
 		return;
 	while (!u->is_used && (e = readdir(d)) != NULL) {
-		if (strncmp(e->d_name, name, strlen(name)) != 0)
-			continue;
-		(void)snprintf(path, sizeof path, "/sys/block/%s/%s/holders", name, e->d_name);
-		see_holder(u, path);
+		if (strncmp(e->d_name, name, strlen(name)) == 0)
+			see_holders(u, sysfs_dir("block/%s/%s/holders", name, e->d_name));
 	}
 	closedir(d);
 }

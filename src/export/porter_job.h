@@ -10,10 +10,11 @@
 #include "export/loopdev.h"
 #include "export/porter_wire.h"
 
-/* Descriptors: the way back, the directory of mounts, and for AGAIN a connection. */
-#define PORTER_BACK_FD 3
-#define PORTER_BASE_FD 4
-#define PORTER_FUSE_FD 5
+/* Descriptors: the way back, the directory of mounts, sysfs, and for AGAIN a connection. */
+#define PORTER_BACK_FD  3
+#define PORTER_BASE_FD  4
+#define PORTER_SYSFS_FD 5
+#define PORTER_FUSE_FD  6
 
 struct porter_place {
 	const char *base; /* as the driver names it, for names of files */

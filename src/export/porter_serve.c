@@ -21,6 +21,7 @@
 #include "export/porter_job.h"
 #include "sys/confine.h"
 #include "sys/sock.h"
+#include "sys/sysfs.h"
 
 /* As in a job, where the way back stands in its place. */
 #define CHANNEL_FD PORTER_BACK_FD
@@ -368,7 +369,7 @@ run(struct porter *p)
 	}
 }
 
-/* Only the channel and the directory; what the driver writes its log to is not held. */
+/* Only the channel, the directory and sysfs; what the driver writes its log to is not held. */
 static int
 keep_files(int channel, const char *base)
 {
@@ -377,8 +378,9 @@ keep_files(int channel, const char *base)
 	int a = fcntl(channel, F_DUPFD_CLOEXEC, 10), b = fcntl(dir, F_DUPFD_CLOEXEC, 10);
 
 	if (dir < 0 || a < 0 || b < 0 || dup3(a, CHANNEL_FD, O_CLOEXEC) < 0 ||
-	    dup3(b, PORTER_BASE_FD, O_CLOEXEC) < 0 || close_range(PORTER_BASE_FD + 1, ~0u, 0) < 0)
+	    dup3(b, PORTER_BASE_FD, O_CLOEXEC) < 0 || close_range(PORTER_SYSFS_FD, ~0u, 0) < 0)
 		return -errno;
+	(void)sysfs_keep(PORTER_SYSFS_FD); /* no sysfs: jobs say so */
 	/* In the background this is /dev/null: whoever waits for the end of our words does not
 	 * wait. */
 	return dup2(STDOUT_FILENO, STDERR_FILENO) < 0 && errno != EBADF ? -errno : 0;

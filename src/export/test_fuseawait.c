@@ -70,6 +70,13 @@ open_and_write_later(struct fusetaketest *t, const char *path)
 	return 0;
 }
 
+/* The connection is cut first: the server may be faster to take the mount away then. */
+static void
+cut_mount(const struct fusetaketest *t)
+{
+	assert_true(umount2(t->dir, MNT_FORCE | MNT_DETACH) == 0 || errno == EINVAL);
+}
+
 static int
 count_files(struct fusetaketest *t, const char *path)
 {
@@ -330,7 +337,7 @@ what_finds_no_room_to_wait_waits_in_the_kernel(void **state)
 	fusetaketest_end(&t);
 
 	fill_up(&t, &many, &other);
-	assert_true(umount2(t.dir, MNT_FORCE | MNT_DETACH) == 0);
+	cut_mount(&t);
 	fusetaketest_await(&t, &t.holds, 1); /* a new connection */
 	assert_int_equal(fusetaketest_user_end(many), 0);
 	assert_int_not_equal(fusetaketest_user_end(other), 0);
@@ -530,7 +537,7 @@ a_connection_that_is_made_later_is_held_and_taken_over_as_well(void **state)
 
 	(void)state;
 	assert_int_equal(fusetaketest_serve(&t, 3), 0);
-	assert_int_equal(umount2(t.dir, MNT_FORCE | MNT_DETACH), 0);
+	cut_mount(&t);
 	fusetaketest_await(&t, &t.back_new, 2);
 	assert_int_equal(t.drops, 1);
 	assert_int_equal(t.holds, 1);

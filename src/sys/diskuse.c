@@ -15,35 +15,22 @@
 
 #include "base/cut.h"
 #include "sys/diskuse_impl.h"
+#include "sys/sysfs.h"
 
 /* What is made of one device, and of that one, … */
 #define DEVICES_MAX 65536
 
 /* ---- devices ---- */
 
-/* The first line of a file, or "". */
-static void
-read_word(const char *path, char *word, size_t cap)
-{
-	FILE *f = fopen(path, "re");
-
-	if (f == NULL || fgets(word, (int)cap, f) == NULL)
-		word[0] = '\0';
-	word[strcspn(word, "\n")] = '\0';
-	if (f != NULL)
-		(void)fclose(f); /* only read */
-}
-
 static int
 add_device(struct diskuse *u, const char *name, const char *disk, const char *kind)
 {
-	char path[PATH_MAX], word[DISKUSE_NAME_BYTES];
+	char word[DISKUSE_NAME_BYTES];
 	struct diskuse_device new = { 0 }, *d;
 	unsigned a, b;
 
-	(void)snprintf(path, sizeof path, "/sys/class/block/%.60s/dev", name); /* fits */
-	read_word(path, word, sizeof word);
-	if (sscanf(word, "%u:%u", &a, &b) != 2 || u->n_devices == DEVICES_MAX)
+	if (!sysfs_line(word, sizeof word, "class/block/%s/dev", name) ||
+	    sscanf(word, "%u:%u", &a, &b) != 2 || u->n_devices == DEVICES_MAX)
 		return 0;
 	for (size_t i = 0; i < u->n_devices; i++)
 		if (u->devices[i].dev == makedev(a, b))
@@ -59,8 +46,7 @@ add_device(struct diskuse *u, const char *name, const char *disk, const char *ki
 	*d = new;
 	if (kind == NULL)
 		return 0;
-	(void)snprintf(path, sizeof path, "/sys/class/block/%.60s/dm/name", name); /* fits */
-	read_word(path, word, sizeof word);
+	(void)sysfs_line(word, sizeof word, "class/block/%s/dm/name", name); /* none: "" */
 	(void)snprintf(d->what, sizeof d->what, "%s %.16s%s%.30s%s", kind, name,
 	    word[0] != '\0' ? " (" : "", word, word[0] != '\0' ? ")" : ""); /* cut, at worst */
 	return 0;
@@ -70,18 +56,16 @@ add_device(struct diskuse *u, const char *name, const char *disk, const char *ki
 static int
 add_loops(struct diskuse *u)
 {
-	DIR *dir = opendir("/sys/class/block");
+	DIR *dir = sysfs_dir("class/block");
 	size_t len = strlen(u->files);
-	char path[PATH_MAX], file[PATH_MAX];
+	char file[PATH_MAX];
 	struct dirent *e;
 	int err = 0;
 
 	while (err == 0 && dir != NULL && (e = readdir(dir)) != NULL) {
 		if (strncmp(e->d_name, "loop", 4) != 0)
 			continue;
-		(void)snprintf(path, sizeof path, "/sys/class/block/%.60s/loop/backing_file",
-		    e->d_name); /* fits */
-		read_word(path, file, sizeof file);
+		(void)sysfs_line(file, sizeof file, "class/block/%s/loop/backing_file", e->d_name);
 		if (strncmp(file, u->files, len) == 0 && file[len] == '/')
 			err = add_device(u, e->d_name, strrchr(file, '/') + 1, NULL);
 		for (size_t i = 0; err == 0 && i < u->n_devices; i++)
@@ -123,7 +107,7 @@ add_links(struct diskuse *u, const char *dsk)
 static int
 add_below(struct diskuse *u, size_t i, const char *below)
 {
-	char path[PATH_MAX], name[DISKUSE_NAME_BYTES], disk[DISKUSE_NAME_BYTES];
+	char name[DISKUSE_NAME_BYTES], disk[DISKUSE_NAME_BYTES];
 	bool is_holder = below[0] != '\0';
 	struct dirent *e;
 	int err = 0;
@@ -131,8 +115,7 @@ add_below(struct diskuse *u, size_t i, const char *below)
 
 	memcpy(name, u->devices[i].name, sizeof name);
 	memcpy(disk, u->devices[i].disk, sizeof disk);
-	(void)snprintf(path, sizeof path, "/sys/class/block/%s/%s", name, below); /* fits */
-	dir = opendir(path);
+	dir = sysfs_dir("class/block/%s/%s", name, below);
 	while (err == 0 && dir != NULL && (e = readdir(dir)) != NULL)
 		if (e->d_name[0] != '.' &&
 		    (is_holder || strncmp(e->d_name, name, strlen(name)) == 0))

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/visible.h"
+#include "sys/sysfs.h"
 
 /* The disk itself, its file and its partitions. */
 #define NAMES_MAX 20
@@ -141,13 +142,10 @@ static void
 add_partitions(struct search *s, const char *block)
 {
 	const char *name = strrchr(block, '/') + 1;
+	DIR *dir = sysfs_dir("class/block/%s", name);
 	char path[PATH_MAX];
 	struct dirent *e;
-	DIR *dir;
 
-	if (snprintf(path, sizeof path, "/sys/class/block/%s", name) >= (int)sizeof path)
-		return;
-	dir = opendir(path);
 	while (dir != NULL && (e = readdir(dir)) != NULL)
 		if (strncmp(e->d_name, name, strlen(name)) == 0 &&
 		    snprintf(path, sizeof path, "/dev/%s", e->d_name) < (int)sizeof path)
@@ -195,15 +193,18 @@ is_device(const struct search *s, const char *device)
 
 /* ---- who uses it ---- */
 
-/* The first line of a file, or "". */
+/* The name of a process, or "". */
 static void
-read_word(const char *path, char *word, size_t cap)
+read_comm(const char *pid, char *ret, size_t cap)
 {
-	FILE *f = fopen(path, "re");
+	char path[64];
+	FILE *f;
 
-	if (f == NULL || fgets(word, (int)cap, f) == NULL)
-		word[0] = '\0';
-	word[strcspn(word, "\n")] = '\0';
+	(void)snprintf(path, sizeof path, "/proc/%.16s/comm", pid); /* fits */
+	f = fopen(path, "re");
+	if (f == NULL || fgets(ret, (int)cap, f) == NULL)
+		ret[0] = '\0';
+	ret[strcspn(ret, "\n")] = '\0';
 	if (f != NULL)
 		(void)fclose(f); /* only read */
 }
@@ -212,7 +213,7 @@ read_word(const char *path, char *word, size_t cap)
 static void
 look_at_holders(struct search *s)
 {
-	char path[PATH_MAX], word[256];
+	char word[256];
 	struct dirent *e;
 
 	for (size_t i = 0; i < s->n; i++) {
@@ -220,16 +221,11 @@ look_at_holders(struct search *s)
 
 		if (s->names[i].device[0] == '\0')
 			continue;
-		(void)snprintf(
-		    path, sizeof path, "/sys/dev/block/%s/holders", s->names[i].device); /* fits */
-		dir = opendir(path);
+		dir = sysfs_dir("dev/block/%s/holders", s->names[i].device);
 		while (dir != NULL && (e = readdir(dir)) != NULL) {
 			if (e->d_name[0] == '.')
 				continue;
-			(void)snprintf(
-			    path, sizeof path, "/sys/class/block/%s/dm/name", e->d_name); /* fits */
-			read_word(path, word, sizeof word);
-			if (word[0] != '\0')
+			if (sysfs_line(word, sizeof word, "class/block/%s/dm/name", e->d_name))
 				say(s, "device %s (%s)", e->d_name, word);
 			else
 				say(s, "device %s", e->d_name);
@@ -244,7 +240,7 @@ static void
 look_at_loops(struct search *s)
 {
 	char path[PATH_MAX], word[PATH_MAX];
-	DIR *dir = opendir("/sys/class/block");
+	DIR *dir = sysfs_dir("class/block");
 	struct dirent *e;
 
 	while (dir != NULL && (e = readdir(dir)) != NULL) {
@@ -253,10 +249,8 @@ look_at_loops(struct search *s)
 		(void)snprintf(path, sizeof path, "/dev/%s", e->d_name); /* fits */
 		if (is_named(s, path))
 			continue;
-		(void)snprintf(path, sizeof path, "/sys/class/block/%s/loop/backing_file",
-		    e->d_name); /* fits */
-		read_word(path, word, sizeof word);
-		if (word[0] != '\0' && is_named(s, word))
+		if (sysfs_line(word, sizeof word, "class/block/%s/loop/backing_file", e->d_name) &&
+		    is_named(s, word))
 			say(s, "loop device /dev/%s", e->d_name);
 	}
 	if (dir != NULL)
@@ -334,8 +328,7 @@ look_at_process(struct search *s, const char *pid)
 		where[n] = '\0';
 		if (!is_named(s, where))
 			continue;
-		(void)snprintf(path, sizeof path, "/proc/%.16s/comm", pid); /* fits */
-		read_word(path, word, sizeof word);
+		read_comm(pid, word, sizeof word);
 		say(s, "process %s (%s)", pid, word);
 	}
 	if (dir != NULL)

@@ -1,10 +1,12 @@
 /* Files of the initiator: settings, the event log, disks. */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "sys/sysfs.h"
 #include "tools/common/say.h"
 #include "tools/iscsidiag/gather.h"
 #include "tools/iscsidiag/slurp.h"
@@ -98,16 +100,16 @@ loop_devices(const struct paths *paths, char **ret_names)
 {
 	json_t *loops = say_need(json_object());
 	char *names = say_format("%s", ",");
-	DIR *dir = opendir("/sys/block");
+	DIR *dir = sysfs_dir("block");
 	const struct dirent *e;
+	char file[PATH_MAX];
 
 	while (dir != NULL && (e = readdir(dir)) != NULL) {
-		char *file, *name, *more;
+		char *name, *more;
 
-		if (strncmp(e->d_name, "loop", 4) != 0)
-			continue;
-		file = slurp_line("/sys/block/%s/loop/backing_file", e->d_name);
-		if (is_below(file, paths->disks)) {
+		if (strncmp(e->d_name, "loop", 4) == 0 &&
+		    sysfs_line(file, sizeof file, "block/%s/loop/backing_file", e->d_name) &&
+		    is_below(file, paths->disks)) {
 			name = say_format("/dev/%s", e->d_name);
 			step_put_text(loops, name, file);
 			more = say_format("%s%s,", names, name);
@@ -115,7 +117,6 @@ loop_devices(const struct paths *paths, char **ret_names)
 			names = more;
 			free(name);
 		}
-		free(file);
 	}
 	if (dir != NULL)
 		(void)closedir(dir); /* only read */

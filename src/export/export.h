@@ -102,6 +102,8 @@ struct export_ops {
 	void (*overdue)(struct export *ex);
 	/* How many openers one of this name has that is awaited; -1: none is. */
 	long (*awaited)(const struct export *ex, const char *name);
+	/* What loss() told last of one of this name that is awaited. */
+	bool (*had_loss)(const struct export *ex, const char *name);
 	/*
 	 * Show the device as `dir`/`dev->name`.  dev stays borrowed until remove()
 	 * or stop() returned.  -EEXIST; -EINVAL: its name is no file name, or a
@@ -110,6 +112,8 @@ struct export_ops {
 	int (*add)(struct export *ex, struct blk_dev *dev);
 	/* Its size or flags changed (dev already has the new ones). */
 	void (*changed)(struct export *ex, struct blk_dev *dev);
+	/* What its users wrote may be lost and they have not been told: kept for a successor. */
+	void (*loss)(struct export *ex, struct blk_dev *dev, bool is_due);
 	/*
 	 * -EBUSY while somebody has it open, unless forced: then later access
 	 * gives ENXIO.  Requests the device still has stay with it, and it answers

@@ -219,6 +219,25 @@ awaited(const struct export *ex, const char *name)
 	return node != NULL ? (long)node->openers : -1;
 }
 
+static bool
+had_loss(const struct export *ex, const char *name)
+{
+	const struct fuse_node *node = fusepark_awaited(ex, name);
+
+	return node != NULL && node->is_loss_due;
+}
+
+static void
+loss(struct export *ex, struct blk_dev *dev, bool is_due)
+{
+	struct fuse_node *node = node_by_dev(ex, dev);
+
+	if (node == NULL)
+		return; /* it was removed by force: its users know */
+	node->is_loss_due = is_due;
+	fusestate_set_loss(ex->state, (unsigned)(node->ino - 2), is_due);
+}
+
 /*
  * Every look at a file asks for its attributes again, and every request looks
  * at the device, so there is nobody to tell.
@@ -443,6 +462,8 @@ const struct export_ops fuse_export = {
 	.give_up = give_up,
 	.overdue = overdue,
 	.awaited = awaited,
+	.had_loss = had_loss,
+	.loss = loss,
 	.add = add,
 	.changed = changed,
 	.remove = remove_dev,

@@ -43,10 +43,11 @@ struct fuse_node {
 	fuse_ino_t ino;
 	uint64_t lookups; /* references the kernel holds */
 	unsigned openers;
-	bool is_sealed;  /* no more openers */
-	bool is_awaited; /* taken over; its device is not there yet, */
-	bool is_overdue; /* and nobody waits for it any more */
-	unsigned ops;    /* requests under way */
+	bool is_sealed;   /* no more openers */
+	bool is_awaited;  /* taken over; its device is not there yet, */
+	bool is_overdue;  /* and nobody waits for it any more */
+	bool is_loss_due; /* export_ops.loss() */
+	unsigned ops;     /* requests under way */
 };
 
 /*

@@ -340,9 +340,11 @@ have_held(struct export *ex)
 	for (unsigned i = 0; i < ex->node_slots; i++) {
 		const struct fuse_node *node = ex->nodes[i];
 
-		if (node != NULL)
-			fusestate_show(ex->state, i, node->name);
-		if (node != NULL && node->disk.dev == NULL)
+		if (node == NULL)
+			continue;
+		fusestate_show(ex->state, i, node->name);
+		fusestate_set_loss(ex->state, i, node->is_loss_due);
+		if (node->disk.dev == NULL)
 			fusestate_gone(ex->state, i);
 	}
 	ex->spill = fusepool_spill(ex->pool);

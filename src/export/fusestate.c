@@ -13,7 +13,7 @@
 
 #include "base/limits.h"
 
-#define VERSION 1u
+#define VERSION 2u
 /* Devices, and removed ones that somebody still has open (fuse.c). */
 #define SLOTS   (2u * LIMIT_LUNS)
 #define RECORDS (LIMIT_FUSE_MOUNT_OPS + LIMIT_FUSE_PARKED)
@@ -40,6 +40,8 @@ struct slot {
 	_Atomic uint64_t lookups;
 	_Atomic uint32_t openers;
 	_Atomic uint32_t use;
+	_Atomic uint32_t is_loss_due;
+	uint32_t unused;
 };
 
 struct entry {
@@ -185,7 +187,8 @@ is_slot_right(const struct slot *s)
 	if (use == SLOT_FREE)
 		return true;
 	return (use == SLOT_SHOWN || use == SLOT_GONE) && is_name(s->name) &&
-	       LOAD(s->openers) <= OPENERS_MAX && LOAD(s->lookups) <= LOOKUPS_MAX;
+	       LOAD(s->is_loss_due) <= 1 && LOAD(s->openers) <= OPENERS_MAX &&
+	       LOAD(s->lookups) <= LOOKUPS_MAX;
 }
 
 static bool
@@ -309,6 +312,7 @@ fusestate_get(const struct fusestate *st, unsigned slot, struct fusestate_node *
 	ret->lookups = LOAD(s->lookups);
 	ret->openers = LOAD(s->openers);
 	ret->is_gone = LOAD(s->use) == SLOT_GONE;
+	ret->is_loss_due = LOAD(s->is_loss_due) != 0;
 	return true;
 }
 
@@ -326,6 +330,7 @@ fusestate_show(struct fusestate *st, unsigned slot, const char name[32])
 	memcpy(s->name, name, sizeof s->name);
 	STORE(s->lookups, 0);
 	STORE(s->openers, 0);
+	STORE(s->is_loss_due, 0);
 	STORE(s->use, SLOT_SHOWN);
 }
 
@@ -334,6 +339,13 @@ fusestate_gone(struct fusestate *st, unsigned slot)
 {
 	if (st != NULL)
 		STORE(st->map->slot[slot].use, SLOT_GONE);
+}
+
+void
+fusestate_set_loss(struct fusestate *st, unsigned slot, bool is_due)
+{
+	if (st != NULL)
+		STORE(st->map->slot[slot].is_loss_due, is_due);
 }
 
 void

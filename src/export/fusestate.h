@@ -41,6 +41,7 @@ struct fusestate_node {
 	char name[32];
 	uint64_t lookups, openers;
 	bool is_gone; /* its device was removed */
+	bool is_loss_due;
 };
 
 /* 0 or a negative errno. */
@@ -67,6 +68,8 @@ unsigned fusestate_slots(const struct fusestate *st);
 bool fusestate_get(const struct fusestate *st, unsigned slot, struct fusestate_node *ret);
 void fusestate_show(struct fusestate *st, unsigned slot, const char name[32]);
 void fusestate_gone(struct fusestate *st, unsigned slot);
+/* export_ops.loss() */
+void fusestate_set_loss(struct fusestate *st, unsigned slot, bool is_due);
 void fusestate_clear(struct fusestate *st, unsigned slot);
 /* Set a count for which no request will be answered. */
 void fusestate_set(struct fusestate *st, unsigned slot, enum fusestate_what what, uint64_t value);

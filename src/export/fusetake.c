@@ -66,6 +66,7 @@ take_node(struct export *ex, unsigned slot, const struct fusestate_node *kept)
 	node->lookups = kept->lookups;
 	node->openers = (unsigned)kept->openers;
 	node->is_awaited = !kept->is_gone;
+	node->is_loss_due = kept->is_loss_due;
 	ex->nodes[slot] = node;
 	ex->awaited += node->is_awaited;
 	fuse_node_release(ex, node);

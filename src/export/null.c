@@ -83,6 +83,19 @@ awaited(const struct export *ex, const char *name)
 	return -1;
 }
 
+static bool
+had_loss(const struct export *ex, const char *name)
+{
+	(void)ex, (void)name;
+	return false;
+}
+
+static void
+loss(struct export *ex, struct blk_dev *dev, bool is_due)
+{
+	(void)ex, (void)dev, (void)is_due;
+}
+
 static int
 add(struct export *ex, struct blk_dev *dev)
 {
@@ -169,6 +182,8 @@ const struct export_ops null_export = {
 	.take_over = take_over,
 	.can_hand_over = can_hand_over,
 	.awaited = awaited,
+	.had_loss = had_loss,
+	.loss = loss,
 	.overdue = overdue,
 	.give_up = give_up,
 };

@@ -84,21 +84,32 @@ what_was_kept_is_found(void **state)
 	fusestate_set(st, 2, FUSESTATE_OPENERS, 3);
 	fusestate_gone(st, 2);
 	show(st, 3, "c0t0d3");
+	fusestate_set_loss(st, 3, true);
 	fusestate_clear(st, 3);
+	show(st, 4, "c0t0d4");
+	fusestate_set_loss(st, 4, true);
+	fusestate_set_loss(st, 0, true);
+	fusestate_set_loss(st, 0, false);
 	st = hand_over(st);
 	assert_true(fusestate_made_dir(st));
 	assert_int_equal(fusestate_since(st).tv_sec, since.tv_sec);
 	assert_int_equal(fusestate_since(st).tv_nsec, since.tv_nsec);
 	assert_int_equal(fusestate_get_init(st, init), 6);
 	assert_string_equal((const char *)init, "hello");
-	assert_int_equal(fusestate_slots(st), 4);
+	assert_int_equal(fusestate_slots(st), 5);
 	assert_true(fusestate_get(st, 0, &node));
 	assert_string_equal(node.name, "c0t0d0");
+	assert_false(node.is_loss_due);
 	assert_true(node.lookups == 7 && node.openers == 0 && !node.is_gone);
 	assert_false(fusestate_get(st, 1, &node));
 	assert_true(fusestate_get(st, 2, &node));
 	assert_true(node.openers == 3 && node.is_gone);
 	assert_false(fusestate_get(st, 3, &node));
+	assert_true(fusestate_get(st, 4, &node));
+	assert_true(node.is_loss_due);
+	show(st, 3, "c0t0d5");
+	assert_true(fusestate_get(st, 3, &node));
+	assert_false(node.is_loss_due);
 	fusestate_free(st);
 }
 

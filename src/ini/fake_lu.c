@@ -115,10 +115,11 @@ lu_overheard(struct lu *u, const uint8_t lun[LUNS_WIRE_BYTES], const struct sens
 }
 
 void
-lu_take_over(struct lu *u)
+lu_take_over(struct lu *u, bool is_loss_due)
 {
 	assert(u->overheard == 0);
 	u->take_overs++;
+	u->losses += is_loss_due;
 }
 
 void

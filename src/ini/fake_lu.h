@@ -10,7 +10,8 @@ struct lu {
 	struct path *path;
 	struct list link;
 	struct lu_info info;
-	unsigned ups, downs, silences, given_ups, fenceds, doubts, learned, overheard, take_overs;
+	unsigned ups, downs, silences, given_ups, fenceds, doubts, learned, overheard, take_overs,
+	    losses;
 	bool asks, is_learning; /* a scan's answer does not do; it asks now */
 	uint64_t dead_seen;     /* path.dead_nexus when told last */
 	/* Requests: one at a time is at the target, the rest waits. */

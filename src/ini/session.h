@@ -137,7 +137,7 @@ void session_add_unit(struct session *s, struct lu *u);
  * The same, before its first request, for one whose users had answers in a life before: it hears
  * what its LUN said to scans before it was there, of a cache that was lost.
  */
-void session_take_over_unit(struct session *s, struct lu *u);
+void session_take_over_unit(struct session *s, struct lu *u, bool is_loss_due);
 void session_remove_unit(struct session *s, struct lu *u);
 
 /*

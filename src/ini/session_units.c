@@ -28,11 +28,11 @@ session_remove_unit(struct session *s, struct lu *u)
 }
 
 void
-session_take_over_unit(struct session *s, struct lu *u)
+session_take_over_unit(struct session *s, struct lu *u, bool is_loss_due)
 {
 	const struct session_heard *last = &s->heard[LIMIT_HEARD - 1];
 
-	lu_take_over(u);
+	lu_take_over(u, is_loss_due);
 	for (size_t i = 0; i < s->n_heard; i++)
 		(void)lu_overheard(u, s->heard[i].lun, &s->heard[i].sense);
 	if (s->is_heard_by_all)

@@ -193,7 +193,7 @@ a_unit_that_is_taken_over_hears_what_its_lun_said_before_it_was_there(void **sta
 	fake_world_run(&o.w, SECOND);
 	for (unsigned i = 0; i < 2; i++) {
 		fake_lu_init(&o.unit[i], session_path(o.s), i);
-		session_take_over_unit(o.s, &o.unit[i]);
+		session_take_over_unit(o.s, &o.unit[i], false);
 		assert_int_equal(o.unit[i].take_overs, 1);
 		assert_int_equal(o.unit[i].overheard, i == 0 ? 2 : 0);
 	}
@@ -207,8 +207,9 @@ a_unit_that_is_taken_over_hears_what_its_lun_said_before_it_was_there(void **sta
 	assert_int_equal(o.unit[0].overheard, 0);
 	session_remove_unit(o.s, &o.unit[0]);
 	fake_lu_init(&o.unit[0], session_path(o.s), 0);
-	session_take_over_unit(o.s, &o.unit[0]);
+	session_take_over_unit(o.s, &o.unit[0], true);
 	assert_int_equal(o.unit[0].overheard, 2);
+	assert_int_equal(o.unit[0].losses, 1);
 	fake_owner_fini(&o);
 }
 
@@ -229,7 +230,7 @@ where_more_is_said_than_can_be_kept_it_counts_for_each_unit(void **state)
 		}
 		fake_lu_init(&o.unit[0], session_path(o.s), 17);
 		o.unit[0].info.wire[1] = 17;
-		session_take_over_unit(o.s, &o.unit[0]);
+		session_take_over_unit(o.s, &o.unit[0], false);
 		assert_int_equal(o.unit[0].overheard, n == 16 ? 0 : 1);
 		fake_owner_fini(&o);
 	}

@@ -36,6 +36,7 @@ deliver(struct agenda_work *w)
 
 	while ((node = list_pop(&u->finished)) != NULL)
 		req_of(node)->done(req_of(node));
+	lu_loss_answered(u);
 }
 
 void

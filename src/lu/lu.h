@@ -42,6 +42,12 @@ struct lu_ops {
 	void (*moved)(void *user, struct lu *u, enum lu_state from, const struct fault *why);
 	/* Its size, block size or flags are different: lu_blk() and lu_info() have the new ones. */
 	void (*changed)(void *user, struct lu *u);
+	/*
+	 * What was answered may be lost and no flush has said so: who takes over has to know
+	 * (is_due), or need not any more.  At once, also from inside a call of the owner's: it may
+	 * only note it.
+	 */
+	void (*loss)(void *user, struct lu *u, bool is_due);
 };
 
 struct lu_counts {
@@ -99,9 +105,9 @@ void lu_doubt(struct lu *u);
 /*
  * Its users had answers from another object in a life of the program before: what they wrote may
  * lie in the unit's cache, so a loss that is told from now on may be a loss of theirs.  Before
- * its first request.
+ * its first request.  is_loss_due: what loss() told last in that life.
  */
-void lu_take_over(struct lu *u);
+void lu_take_over(struct lu *u, bool is_loss_due);
 /*
  * Sense data that the unit at this LUN gave to another command than its own, or by
  * an asynchronous event; any unit may be told, and only the one that is meant minds: true.

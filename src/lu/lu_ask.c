@@ -404,7 +404,7 @@ lu_adopt(struct lu *u, const struct lu_info *info)
 	u->has_no_sync = u->has_no_write_same = u->is_alike_said = false;
 	u->clean = u->acked;
 	u->is_heir = false;
-	u->is_flush_bad = false;
+	lu_loss_set(u, false);
 	lu_describe(u, info);
 	forget_details(u);
 	if (u->ask.is_busy)

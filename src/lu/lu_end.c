@@ -45,6 +45,7 @@ finish(struct lu *u, struct io *io, int result)
 	pool_put(u->path->pool, &u->share, io);
 	r->result = result;
 	r->done(r);
+	lu_loss_answered(u);
 }
 
 static void

@@ -46,7 +46,8 @@ struct lu {
 	uint64_t dirty_since_us; /* since when there are others */
 	bool is_heir;            /* some of them may have been answered in a life before */
 	uint64_t losses;         /* how often it lost its cache, or told of an error afterwards */
-	bool is_flush_bad;       /* the next flush fails */
+	bool is_flush_bad;       /* the next flush fails, */
+	bool is_loss_told;       /* or has, and its answer is on its way */
 
 	struct shadow shadow;
 	struct list link; /* the owner's */
@@ -188,6 +189,9 @@ void lu_loss_wrote(struct lu *u);
 void lu_loss_flushed(struct lu *u, uint64_t mark, uint64_t sent_us);
 /* A flush ends well: what does it answer? */
 int lu_loss_flush_result(struct lu *u);
+/* An answer has been given: a loss that it told of is known. */
+void lu_loss_answered(struct lu *u);
+void lu_loss_set(struct lu *u, bool is_due);
 /* Sense data of any command of the unit. */
 void lu_loss_sense(struct lu *u, const struct sense *s);
 

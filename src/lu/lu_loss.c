@@ -36,11 +36,27 @@ is_dirty(const struct lu *u)
 
 /* As if one write had been answered. */
 void
-lu_take_over(struct lu *u)
+lu_take_over(struct lu *u, bool is_loss_due)
 {
 	assert(u->acked == 0 && u->order == 0);
 	lu_loss_wrote(u);
 	u->is_heir = true;
+	if (!is_loss_due)
+		return;
+	lu_loss_set(u, true);
+	lu_say(u, SAY_ERR,
+	    "the target had lost what lay in its write cache, and no flush has said so: the next "
+	    "one fails");
+}
+
+void
+lu_loss_set(struct lu *u, bool is_due)
+{
+	bool was_due = u->is_flush_bad;
+
+	u->is_flush_bad = is_due;
+	if (is_due != was_due && u->ops->loss != NULL)
+		u->ops->loss(u->user, u, is_due);
 }
 
 void
@@ -69,7 +85,18 @@ lu_loss_flush_result(struct lu *u)
 	if (!u->is_flush_bad)
 		return 0;
 	u->is_flush_bad = false;
+	u->is_loss_told = true;
 	return -EIO;
+}
+
+void
+lu_loss_answered(struct lu *u)
+{
+	if (!u->is_loss_told || !list_empty(&u->finished))
+		return;
+	u->is_loss_told = false;
+	if (!u->is_flush_bad && u->ops->loss != NULL)
+		u->ops->loss(u->user, u, false);
 }
 
 /* Which writes may be lost. */
@@ -92,7 +119,8 @@ lost_power(struct lu *u, const char *what)
 	u->losses++;
 	if (!is_dirty(u) || !is_cache_on(u))
 		return;
-	u->is_flush_bad |= u->path->volatile_loss_fails;
+	if (u->path->volatile_loss_fails)
+		lu_loss_set(u, true);
 	lu_say(u, u->is_flush_bad ? SAY_ERR : SAY_WARN,
 	    "the target says \"%s\" while its write cache was on: %s may be lost%s", what,
 	    which(u, buf), u->is_flush_bad ? "; the next flush fails" : "");
@@ -126,7 +154,7 @@ lu_loss_sense(struct lu *u, const struct sense *s)
 
 	if (sense_is_loss(s)) {
 		u->losses++;
-		u->is_flush_bad = true;
+		lu_loss_set(u, true);
 		sense_describe(text, sizeof text, SENSE_STATUS_CHECK_CONDITION, s);
 		lu_say(u, SAY_ERR,
 		    "a write that had been answered failed afterwards (%s): %s may be lost; the "

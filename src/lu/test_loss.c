@@ -95,7 +95,7 @@ what_was_answered_in_a_life_before_may_be_lost_until_it_is_flushed(void **state)
 	(void)state;
 	for (unsigned is_flushed = 0; is_flushed < 2; is_flushed++) {
 		start(&w, 1);
-		lu_take_over(w.u[0]);
+		lu_take_over(w.u[0], false);
 		if (is_flushed)
 			flushed(&w, 0, 0);
 		reset(&w, 0x01);
@@ -110,11 +110,99 @@ what_was_answered_in_a_life_before_may_be_lost_until_it_is_flushed(void **state)
 		info.has_mode = false;
 		info.is_incomplete = !is_refused;
 		w.u[0]->info = info;
-		lu_take_over(w.u[0]);
+		lu_take_over(w.u[0], false);
 		reset(&w, 0x01);
 		flushed(&w, 1, is_refused ? 0 : -EIO);
 		end(&w);
 	}
+}
+
+/* What is told to the owner, for a life that comes: by loss(), and what it knew when each flush was
+ * answered. */
+static unsigned losses, answers_while_due;
+static bool is_loss_due;
+
+static void
+on_loss(void *user, struct lu *u, bool is_due)
+{
+	(void)user, (void)u;
+	losses += is_due;
+	is_loss_due = is_due;
+}
+
+static void
+on_answer(struct blk_req *r)
+{
+	assert_int_equal(r->result, -EIO);
+	answers_while_due += is_loss_due;
+}
+
+static const struct lu_ops told_ops = { .loss = on_loss };
+
+static void
+a_life_that_comes_knows_of_a_loss_until_a_flush_has_said_so(void **state)
+{
+	struct world w;
+	struct blk_req last;
+
+	(void)state;
+	losses = answers_while_due = 0;
+	is_loss_due = false;
+	start(&w, 1);
+	w.u[0]->ops = &told_ops;
+	written(&w, 0);
+	reset(&w, 0x01);
+	assert_true(is_loss_due);
+	reset(&w, 0x01);
+	assert_int_equal(losses, 1);
+	end(&w);
+
+	/* The next life: before its first loss it has one to tell. */
+	is_loss_due = false;
+	start(&w, 1);
+	w.u[0]->ops = &told_ops;
+	lu_take_over(w.u[0], true);
+	assert_non_null(strstr(w.f.last, "no flush has said so"));
+	assert_true(is_loss_due);
+	last = (struct blk_req){ .op = BLK_FLUSH, .done = on_answer };
+	lu_blk(w.u[0])->submit(lu_blk(w.u[0]), &last);
+	fake_path_good(&w.f, 0);
+	fake_path_turn(&w.f);
+	assert_int_equal(answers_while_due, 1);
+	assert_false(is_loss_due);
+	flushed(&w, 1, 0);
+	end(&w);
+}
+
+static void
+lose_again(struct blk_req *r)
+{
+	assert_int_equal(r->result, -EIO);
+	lu_loss_sense(r->user,
+	    &(struct sense){ .key = SENSE_KEY_MEDIUM_ERROR, .asc = 0x0c, .is_deferred = true });
+}
+
+/* Another one, while the answer that tells of the first is on its way. */
+static void
+a_loss_behind_a_loss_stays_due(void **state)
+{
+	struct blk_req flush;
+	struct world w;
+
+	(void)state;
+	is_loss_due = false;
+	start(&w, 1);
+	w.u[0]->ops = &told_ops;
+	written(&w, 0);
+	reset(&w, 0x01);
+	flush = (struct blk_req){ .op = BLK_FLUSH, .done = lose_again, .user = w.u[0] };
+	lu_blk(w.u[0])->submit(lu_blk(w.u[0]), &flush);
+	fake_path_good(&w.f, 0);
+	fake_path_turn(&w.f);
+	assert_true(is_loss_due);
+	flushed(&w, 1, -EIO);
+	assert_false(is_loss_due);
+	end(&w);
 }
 
 static void
@@ -334,6 +422,8 @@ main(void)
 		    a_write_that_was_under_way_when_the_cache_was_lost_is_written_again),
 		cmocka_unit_test(
 		    what_was_answered_in_a_life_before_may_be_lost_until_it_is_flushed),
+		cmocka_unit_test(a_life_that_comes_knows_of_a_loss_until_a_flush_has_said_so),
+		cmocka_unit_test(a_loss_behind_a_loss_stays_due),
 		cmocka_unit_test(what_was_flushed_or_had_no_cache_is_not_lost),
 		cmocka_unit_test(a_write_answered_after_the_flush_was_sent_is_still_in_the_cache),
 		cmocka_unit_test(a_loss_told_to_a_question_counts_too),

@@ -165,6 +165,39 @@ def lost_power(t):
             assert any("c0t0d0" in line and "from before this program started" in line for line in made.tail())
 
 
+def heard_before(t):
+    with t.case("the driver heard of a loss and was killed before a flush could say so: the next one's says so, once"):
+        with FieldTarget([Unit(0)]) as target, field.world(t, target, held=True) as made:
+            unit = target.unit(0)
+            unit.has_write_cache = True
+            made.command("insf", "-H", "255")
+            made.request("scan", 60)
+            fd = os.open(field.path(made, 0), os.O_RDWR | os.O_DIRECT)
+            try:
+                for turn in range(2):
+                    assert again(fd, field.block("W")) is None
+                    said = []
+                    target.on_command = lambda c, said=said: None if said or c.opcode not in WRITES else said.append(1) or check(6, 0x29, 1)
+                    assert again(fd, field.block("X")) is None
+                    assert said and any("the next flush fails" in line for line in made.tail())
+                    for _ in range(turn + 1):
+                        made.driver.kill(signal.SIGKILL)
+                        made.restart_driver()
+                        assert again(fd, field.block("Y")) is None
+                    try:
+                        os.fsync(fd)
+                    except OSError as e:
+                        assert e.errno == errno.EIO, e
+                    else:
+                        raise AssertionError("a flush went well, after a loss")
+                    os.fsync(fd)
+                    made.driver.kill(signal.SIGKILL)
+                    made.restart_driver()
+                    os.fsync(fd)
+            finally:
+                os.close(fd)
+
+
 def ordinary_user(t):
     with t.case("an ordinary user's disks outlive his driver, too", limit=120):
         if os.geteuid() != 0 or not box.isolated() or proc.run("true", user=USER, ok=None).code != 0:
@@ -200,6 +233,7 @@ def main():
         no_target(t)
         stopped(t)
         lost_power(t)
+        heard_before(t)
         ordinary_user(t)
 
 

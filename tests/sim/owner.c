@@ -295,12 +295,12 @@ owner_init(struct owner *o, struct sim *w, unsigned i)
 	begin(o, settings);
 }
 
-/* A loss that the life before was told of, and no flush has told on: nobody knows of it. */
+/* A loss that was on its way to the life before when that ended: nobody knows of it. */
 static void
 forget_loss(struct unit *u)
 {
 	const struct place *p = &u->o->t->places[u->place];
-	bool is_due = false;
+	bool is_due = u->is_loss_kept;
 
 	/* The first may have been heard, and its acknowledgement may be under way. */
 	for (unsigned i = p->told != NULL; i < p->uas; i++)

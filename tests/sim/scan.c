@@ -40,7 +40,16 @@ unit_moved(void *user, struct lu *u, enum lu_state from, const struct fault *why
 	    n->o->w, "unit %x: %s", n->o->i << 4 | n->place, TRACE_TEXT(state_names[lu_state(u)]));
 }
 
-static const struct lu_ops unit_ops = { .moved = unit_moved, .changed = unit_changed };
+static void
+unit_loss(void *user, struct lu *u, bool is_due)
+{
+	struct unit *n = user;
+
+	(void)u;
+	n->is_loss_kept = is_due;
+}
+
+static const struct lu_ops unit_ops = { unit_moved, unit_changed, unit_loss };
 
 /* Which disk it says it is. */
 static struct disk *
@@ -77,10 +86,11 @@ unit_begin(struct owner *o, struct unit *u, const struct lu_info *info, struct d
 	    TRACE_TEXT(u->is_kept ? ", as before" : ""));
 	if (u->is_kept) {
 		u->is_kept = false;
-		session_take_over_unit(o->s, u->lu);
+		session_take_over_unit(o->s, u->lu, u->is_loss_kept);
 		user_resume(u);
 		return;
 	}
+	u->is_loss_kept = false;
 	d->is_loss_due = false;
 	d->begin_tick = o->w->tick;
 	session_add_unit(o->s, u->lu);

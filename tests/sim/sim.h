@@ -95,8 +95,9 @@ struct unit {
 	unsigned place;
 	struct disk *disk; /* that it stands for */
 	bool is_closing;
-	bool is_kept; /* a life before had it; its user waits for the next one */
-	unsigned out; /* requests */
+	bool is_kept;      /* a life before had it; its user waits for the next one */
+	bool is_loss_kept; /* lu_ops.loss(): that outlives a life, too */
+	unsigned out;      /* requests */
 	uint32_t io_bytes_max;
 	bool can_discard;
 	struct agenda_timer think;

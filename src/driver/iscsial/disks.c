@@ -77,7 +77,16 @@ changed(void *user, struct lu *u)
 	tell(k);
 }
 
-static const struct lu_ops lu_ops = { .moved = moved, .changed = changed };
+static void
+loss(void *user, struct lu *u, bool is_due)
+{
+	const struct disk *k = user;
+
+	if (k->is_exported)
+		k->owner->cfg->export->loss(k->owner->export, lu_blk(u), is_due);
+}
+
+static const struct lu_ops lu_ops = { .moved = moved, .changed = changed, .loss = loss };
 
 /* ---- the end of a disk ---- */
 
@@ -282,12 +291,13 @@ show_new(struct disks *d, struct mail_show_row *row)
 {
 	struct session *s = nexus_session(d->x);
 	struct disk *k;
-	bool is_taken;
+	bool is_taken, had_loss;
 	int err;
 
 	if (!start_export(d, &row->fault))
 		return;
 	is_taken = disks_held_admit(d, row);
+	had_loss = is_taken && d->cfg->export->had_loss(d->export, row->name);
 	k = call_alloc(sizeof *k);
 	k->owner = d;
 	k->lu = lu_new(session_path(s), &row->info, row->name, &lu_ops, k);
@@ -298,7 +308,7 @@ show_new(struct disks *d, struct mail_show_row *row)
 		k->note->disk = k;
 		list_push_back(&d->all, &k->link);
 		if (is_taken)
-			session_take_over_unit(s, k->lu);
+			session_take_over_unit(s, k->lu, had_loss);
 		else
 			session_add_unit(s, k->lu);
 		return;

@@ -52,6 +52,7 @@ def one(unit, section, key):
 
 with tap.script() as t:
     units = {os.path.basename(p): parse(os.path.basename(p)) for p in glob.glob(os.path.join(UNITS, "*.service"))}
+    metrics = units.pop("openisw-metrics@.service")
     target = parse("openisw.target")
 
     with t.case("there is a unit for each program and for the scan, and the target wants them all"):
@@ -128,6 +129,14 @@ with tap.script() as t:
             # It ends by itself: the last it does, writing out, takes 5 seconds at most.
             assert int(one(units[name], "Service", "TimeoutStopSec")) > within + 5, name
 
+    with t.case("metrics are for this host, each request is a program that may do nothing else, and nobody starts them unasked"):
+        asked = parse("openisw-metrics.socket")
+        assert set(words(asked, "Socket", "ListenStream")) == {"127.0.0.1:9869", "[::1]:9869"} and one(asked, "Socket", "Accept") == "yes"
+        assert int(one(asked, "Socket", "MaxConnections")) <= 64 and "openisw-metrics.socket" not in words(target, "Unit", "Wants")
+        assert one(metrics, "Service", "DynamicUser") == "yes" and words(metrics, "Service", "CapabilityBoundingSet") == []
+        assert words(metrics, "Service", "RestrictAddressFamilies") == ["AF_UNIX"] and one(metrics, "Service", "RuntimeMaxSec")
+        assert re.search(r"/iscsiutil -s --metrics --http ", one(metrics, "Service", "ExecStart"))
+
     with t.case("the driver cannot make an internet socket, and the daemons cannot administer the system"):
         assert words(units["iscsi_driverd.service"], "Service", "RestrictAddressFamilies") == ["AF_UNIX"]
         for d in DAEMONS:
@@ -150,7 +159,7 @@ with tap.script() as t:
         if not shutil.which("systemd-analyze"):
             raise tap.Skip("systemd-analyze is not installed")
         with tempfile.TemporaryDirectory() as work:
-            for name in units:
+            for name in [*units, "openisw-metrics@.service"]:
                 path = os.path.join(work, name)
                 with open(os.path.join(UNITS, name)) as old, open(path, "w") as new:
                     new.write(re.sub(r"^(Exec\w+)=\S+", r"\1=/bin/true", old.read(), flags=re.M))
@@ -166,7 +175,7 @@ with tap.script() as t:
             raise tap.Skip("systemd-analyze is not installed")
         with tempfile.TemporaryDirectory() as work:
             # The programs and pages that the units name are looked for, too: those of the build stand in.
-            for path in glob.glob(os.path.join(UNITS, "*.service")) + [os.path.join(UNITS, "openisw.target")]:
+            for path in [os.path.join(UNITS, name) for name in os.listdir(UNITS) if re.fullmatch(r"\S+\.(service|socket|target)", name)]:
                 text = open(path).read()
                 text = re.sub(r"^(Exec\w+)=\S+", r"\1=/bin/true", text, flags=re.M)
                 text = re.sub(r"^Documentation=.*\n", "", text, flags=re.M)

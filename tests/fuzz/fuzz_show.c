@@ -19,6 +19,7 @@
 #include "tools/common/say.h"
 #include "tools/insf/told.h"
 #include "tools/ioscan/list.h"
+#include "tools/iscsiutil/metrics.h"
 #include "tools/iscsiutil/overview.h"
 #include "tools/iscsiutil/show.h"
 #include "tools/iscsiutil/stats.h"
@@ -78,7 +79,8 @@ show(FILE *out, uint8_t what, const json_t *result)
 		stats_show(out, result, true, true);
 		break;
 	case 8:
-		metrics_show(out, result, result);
+		metrics_show(out, more ? METRICS_OPEN : METRICS_PROMETHEUS,
+		    &(struct metrics_answers){ result, result, result });
 		break;
 	case 9:
 	case 10:

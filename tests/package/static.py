@@ -95,7 +95,8 @@ with tap.script() as t:
         debian = [line.split()[0] for name in glob.glob(os.path.join(TOP, "debian", "*.install")) for line in text(name).splitlines()]
         spec = text("dist", "openisw.spec.in")
         kinds = {"sbin": "%{_sbindir}/*", "man": "%{_mandir}/man*/*", "systemd": "%{_unitdir}/", "sysusers.d": "%{_sysusersdir}/",
-                 "udev": "%{_prefix}/lib/udev/", "bash-completion": "%{_datadir}/bash-completion/", "zsh": "%{_datadir}/zsh/", "fish": "%{_datadir}/fish/"}
+                 "udev": "%{_prefix}/lib/udev/", "bash-completion": "%{_datadir}/bash-completion/", "zsh": "%{_datadir}/zsh/", "fish": "%{_datadir}/fish/",
+                 "openisw": "%{_datadir}/openisw\n"}
         seen = set()
         for place in places:
             where = os.path.relpath(place, prefix)

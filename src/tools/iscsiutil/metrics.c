@@ -1,36 +1,57 @@
 /*
- * Statistics as OpenMetrics text.  All samples of one name stand together, so
+ * Statistics as text for collectors.  All samples of one name stand together, so
  * the tables' rows are the outer loop and the sessions the inner one.
+ *
+ * The two forms of it differ in what counters are called where they are described: OpenMetrics
+ * (version 1.0.0) leaves their "_total" out, Prometheus' text format (version 0.0.4) does not.
  */
+#include "tools/iscsiutil/metrics.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "tools/common/result.h"
 #include "tools/common/say.h"
-#include "tools/iscsiutil/stats.h"
 
 #define PREFIX "openisw_"
 
+/* `escaped`: what has a backslash before it. */
 static void
-put_escaped(FILE *out, const char *text)
+put_text(FILE *out, const char *text, const char *escaped)
 {
 	for (; *text != '\0'; text++) {
 		if (*text == '\n')
 			fputs("\\n", out);
-		else if (*text == '"' || *text == '\\')
+		else if (strchr(escaped, *text) != NULL)
 			fprintf(out, "\\%c", *text);
 		else if ((unsigned char)*text >= 0x20 && *text != 0x7f)
 			fputc(*text, out);
 	}
 }
 
+/* The value of a label. */
 static void
-put_head(FILE *out, const char *family, const char *type, const char *help)
+put_escaped(FILE *out, const char *text)
 {
-	fprintf(out, "# TYPE " PREFIX "%s %s\n# HELP " PREFIX "%s ", family, type, family);
-	put_escaped(out, help);
-	fputc('\n', out);
+	put_text(out, text, "\"\\");
+}
+
+struct metrics {
+	FILE *out;
+	enum metrics_format format;
+};
+
+static void
+put_head(const struct metrics *m, const char *family, const char *type, const char *help)
+{
+	bool is_counter = strcmp(type, "counter") == 0;
+	const char *suffix = m->format == METRICS_PROMETHEUS && is_counter ? "_total" : "";
+
+	fprintf(m->out, "# TYPE " PREFIX "%s%s %s\n# HELP " PREFIX "%s%s ", family, suffix, type,
+	    family, suffix);
+	put_text(m->out, help, m->format == METRICS_OPEN ? "\"\\" : "\\");
+	fputc('\n', m->out);
 }
 
 static void
@@ -103,7 +124,7 @@ values_of(const json_t *result, const json_t *session, const char *section)
 }
 
 static void
-put_row(FILE *out, const json_t *result, const char *section, const json_t *row)
+put_row(const struct metrics *m, const json_t *result, const char *section, const json_t *row)
 {
 	const char *id = result_text(row, "id");
 	bool is_time = strcmp(result_text(row, "kind"), "time") == 0, has_head = false;
@@ -118,24 +139,25 @@ put_row(FILE *out, const json_t *result, const char *section, const json_t *row)
 			continue;
 		if (!has_head)
 			put_head(
-			    out, family, is_time ? "gauge" : "counter", result_text(row, "name"));
+			    m, family, is_time ? "gauge" : "counter", result_text(row, "name"));
 		has_head = true;
-		put_sample(out, family, values, id, session);
+		put_sample(m->out, family, values, id, session);
 	}
 	free(family);
 }
 
 static void
-put_latency(FILE *out, const json_t *sessions, const char *op, const char *word)
+put_latency(const struct metrics *m, const json_t *sessions, const char *op, const char *word)
 {
 	static const struct {
 		const char *quantile, *key;
 	} quantiles[] = { { "0.5", "p50_us" }, { "0.99", "p99_us" }, { "0.999", "p999_us" } };
+	FILE *out = m->out;
 	char *family = say_format("lun_%s_latency_seconds", word);
 	const json_t *session, *lun;
 	size_t i, k;
 
-	put_head(out, family, "summary", "How long commands of a LUN took.");
+	put_head(m, family, "summary", "How long commands of a LUN took.");
 	json_array_foreach(sessions, i, session)
 	    json_array_foreach(json_object_get(session, "luns"), k, lun)
 	{
@@ -156,7 +178,7 @@ put_latency(FILE *out, const json_t *sessions, const char *op, const char *word)
 	}
 	free(family);
 	family = say_format("lun_%s_bytes", word);
-	put_head(out, family, "counter", "Bytes that commands of a LUN moved.");
+	put_head(m, family, "counter", "Bytes that commands of a LUN moved.");
 	json_array_foreach(sessions, i, session)
 	    json_array_foreach(json_object_get(session, "luns"), k, lun)
 	{
@@ -168,46 +190,111 @@ put_latency(FILE *out, const json_t *sessions, const char *op, const char *word)
 	free(family);
 }
 
-/* What to raise an alarm on. */
+/* ---- what to raise an alarm on ---- */
+
 static void
-put_states(FILE *out, const json_t *sessions)
+put_states(const struct metrics *m, const json_t *sessions)
 {
 	static const char *const states[] = { "online", "transient", "offline" };
 	const json_t *session;
 	size_t i;
 
-	put_head(out, "session_state", "gauge",
+	put_head(m, "session_state", "gauge",
 	    "Whether the session is online, is being opened again while its I/O waits, or has been "
 	    "given up.");
 	json_array_foreach(sessions, i, session)
 	{
 		for (size_t k = 0; k < sizeof(states) / sizeof(states[0]); k++) {
-			fputs(PREFIX "session_state{", out);
-			put_who(out, session);
-			fprintf(out, ",state=\"%s\"} %d\n", states[k],
+			fputs(PREFIX "session_state{", m->out);
+			put_who(m->out, session);
+			fprintf(m->out, ",state=\"%s\"} %d\n", states[k],
 			    strcmp(result_text(session, "state"), states[k]) == 0);
 		}
 	}
 }
 
-void
-metrics_show(FILE *out, const json_t *result, const json_t *states)
+static long long
+is_claimed(const json_t *disk)
 {
-	json_t *tables = json_object_get(result, "tables"), *table, *row;
-	const json_t *sessions = json_object_get(result, "sessions");
+	return strcmp(result_text(disk, "sw_state"), "CLAIMED") == 0;
+}
+
+static long long
+is_in_use(const json_t *disk)
+{
+	return json_is_true(json_object_get(disk, "in_use"));
+}
+
+static long long
+is_read_only(const json_t *disk)
+{
+	return json_is_true(json_object_get(disk, "read_only"));
+}
+
+static long long
+size_bytes(const json_t *disk)
+{
+	return (long long)result_number(disk, "size_bytes");
+}
+
+/* One that has no device files has no name of that kind: it is known by its target and number. */
+static void
+put_disks(const struct metrics *m, const json_t *nodes)
+{
+	static const struct {
+		const char *family, *help;
+		long long (*value)(const json_t *disk);
+	} gauges[] = {
+		{ "disk_available", "Whether the disk is there and may be used.", is_claimed },
+		{ "disk_in_use", "Whether somebody has the disk open.", is_in_use },
+		{ "disk_read_only", "Whether the disk is write protected.", is_read_only },
+		{ "disk_size_bytes", "The size of the disk.", size_bytes },
+	};
+	const json_t *disk;
+	size_t i;
+
+	for (size_t g = 0; g < sizeof gauges / sizeof gauges[0]; g++) {
+		put_head(m, gauges[g].family, "gauge", gauges[g].help);
+		json_array_foreach(nodes, i, disk)
+		{
+			const char *dsk = strrchr(result_text(disk, "dsk"), '/');
+
+			if (strcmp(result_text(disk, "class"), "disk") != 0)
+				continue;
+			fprintf(m->out, PREFIX "%s{target=\"", gauges[g].family);
+			put_escaped(m->out, result_text(disk, "target_name"));
+			fprintf(m->out, "\",lun=\"%lld\",device=\"",
+			    (long long)result_number(disk, "lun"));
+			put_escaped(m->out, dsk != NULL ? dsk + 1 : "");
+			fputs("\",path=\"", m->out);
+			put_escaped(m->out, result_text(disk, "hw_path"));
+			fprintf(m->out, "\"} %lld\n", gauges[g].value(disk));
+		}
+	}
+}
+
+void
+metrics_show(FILE *out, enum metrics_format format, const struct metrics_answers *a)
+{
+	const struct metrics m = { out, format };
+	json_t *tables = json_object_get(a->stats, "tables"), *table, *row;
+	const json_t *sessions = json_object_get(a->stats, "sessions");
 	const char *section;
 	size_t i;
 
 	json_object_foreach(tables, section, table)
 	{
 		json_array_foreach(json_object_get(table, "rows"), i, row)
-		    put_row(out, result, section, row);
+		    put_row(&m, a->stats, section, row);
 	}
 	if (json_array_size(sessions) > 0) {
-		put_latency(out, sessions, "reads", "read");
-		put_latency(out, sessions, "writes", "write");
+		put_latency(&m, sessions, "reads", "read");
+		put_latency(&m, sessions, "writes", "write");
 	}
-	if (json_array_size(json_object_get(states, "sessions")) > 0)
-		put_states(out, json_object_get(states, "sessions"));
-	fputs("# EOF\n", out);
+	if (json_array_size(json_object_get(a->sessions, "sessions")) > 0)
+		put_states(&m, json_object_get(a->sessions, "sessions"));
+	if (json_array_size(json_object_get(a->tree, "nodes")) > 0)
+		put_disks(&m, json_object_get(a->tree, "nodes"));
+	if (format == METRICS_OPEN)
+		fputs("# EOF\n", out);
 }

@@ -12,6 +12,7 @@
 #include "tools/common/wrap.h"
 #include "tools/iscsiutil/ask.h"
 #include "tools/iscsiutil/run.h"
+#include "tools/iscsiutil/scrape.h"
 #include "tools/iscsiutil/watch.h"
 
 /* Where the colon stands: behind the guide's longest name, or as far to the right as a terminal
@@ -208,24 +209,6 @@ put_choice(json_t *args, const struct cmdline *line, enum call_device device)
 	       args_put(args, "instance", line, OPT_S);
 }
 
-/* With what the sessions are in now, where there are some in the answer. */
-static enum status
-show_metrics(const struct cmdline *line, const json_t *result)
-{
-	json_t *states = NULL, *args;
-	enum status status = STATUS_OK;
-
-	if (json_is_array(json_object_get(result, "sessions"))) {
-		args = say_need(json_object());
-		status = ask_driver(line, IPC_OP_session_list, args,
-		    args_put(args, "instance", line, OPT_S), CALL_ISCSI, &states);
-	}
-	if (status == STATUS_OK)
-		metrics_show(stdout, result, states);
-	json_decref(states);
-	return status;
-}
-
 struct asked {
 	const struct cmdline *line;
 	bool with_connections;
@@ -275,7 +258,7 @@ show_once(void *user, bool is_again)
 		    line->values[OPT_S].number, cid->number);
 		status = STATUS_NOT_FOUND;
 	} else if (line->values[OPT_metrics].given) {
-		status = show_metrics(line, result);
+		status = scrape_states(line, stdout, METRICS_OPEN, result);
 	} else if (line->values[OPT_watch].given) {
 		show_rates(a, result);
 		if (!is_again)

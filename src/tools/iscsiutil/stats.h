@@ -11,10 +11,5 @@
  * each one's class and description, where that is wanted.  On a terminal long names are wrapped.
  */
 void stats_show(FILE *out, const json_t *result, bool is_nonzero, bool is_explained);
-/*
- * OpenMetrics text, version 1.0.0: the answers to stats.get and, for the sessions' states, to
- * session.list (NULL: without).
- */
-void metrics_show(FILE *out, const json_t *result, const json_t *states);
 
 #endif

@@ -13,10 +13,11 @@
 #include "ini/portal.h"
 #include "ini/timers.h"
 
-/* Where connections come from; "": wherever the system's routes say. */
+/* Where connections come from; "": wherever the system's routes say.  And how they go. */
 struct connect_from {
 	char source[LIMIT_ADDRESS_BYTES + 1]; /* a literal address of this host */
 	char interface[16];                   /* the name of a network interface */
+	char congestion_control[16];          /* of TCP; "": the system's */
 };
 
 /* The last permanent redirection that worked. */

@@ -107,6 +107,12 @@ bind_local(struct opening *o, int fd, const struct opening_args *a)
 			(socklen_t)strlen(a->interface)) < 0)
 			return -errno;
 	}
+	if (a->congestion_control[0] != '\0') {
+		o->step = OPENING_CONGESTION_CONTROL;
+		if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, a->congestion_control,
+			(socklen_t)strlen(a->congestion_control)) < 0)
+			return -errno;
+	}
 	if (a->source.len > 0) {
 		o->step = OPENING_SOURCE;
 		/* Leaves the port to connect(), which can use one again for another peer. */

@@ -14,6 +14,7 @@ struct opening_args {
 	struct literal peer;
 	struct literal source;       /* bound to before connecting, unless len is 0 */
 	char interface[IF_NAMESIZE]; /* likewise, unless "" */
+	char congestion_control[16]; /* TCP_CONGESTION, unless "": the kernel's default */
 	uint64_t timeout_us;
 };
 
@@ -22,6 +23,7 @@ enum opening_step {
 	OPENING_SOCKET,
 	OPENING_INTERFACE,
 	OPENING_SOURCE,
+	OPENING_CONGESTION_CONTROL,
 	OPENING_CONNECT,
 };
 

@@ -66,15 +66,15 @@ requests_free(struct requests *r)
 	free(r);
 }
 
+/* A name that the kernel may know, of `what`. */
 static int
-parse_interface(struct opening_args *a, const char *name, char *why)
+parse_name(char ret[16], const char *name, const char *what, char *why)
 {
-	if (strlen(name) >= sizeof a->interface || strpbrk(name, "/ \t\n") != NULL) {
-		snprintf(
-		    why, WHY_BYTES, "\"%.32s\" cannot be the name of a network interface", name);
+	if (strlen(name) >= 16 || strpbrk(name, "/ \t\n") != NULL) {
+		snprintf(why, WHY_BYTES, "\"%.32s\" cannot be the name of %s", name, what);
 		return -EINVAL;
 	}
-	memcpy(a->interface, name, strlen(name) + 1);
+	memcpy(ret, name, strlen(name) + 1);
 	return 0;
 }
 
@@ -96,16 +96,20 @@ parse_args(struct opening_args *a, const json_t *args, char *why)
 	const char *address = helper_args_string(args, "address", NULL, why, WHY_BYTES);
 	const char *source = helper_args_string(args, "source", "", why, WHY_BYTES);
 	const char *interface = helper_args_string(args, "interface", "", why, WHY_BYTES);
+	const char *control = helper_args_string(args, "congestion_control", "", why, WHY_BYTES);
 	int port, timeout_ms, err;
 
-	if (address == NULL || source == NULL || interface == NULL)
+	if (address == NULL || source == NULL || interface == NULL || control == NULL)
 		return -EINVAL;
 	err = helper_args_int(args, "port", 1, UINT16_MAX, &port, why, WHY_BYTES);
 	if (err == 0)
 		err = helper_args_int(
 		    args, "timeout_ms", 1, LIMIT_CONNECT_MS, &timeout_ms, why, WHY_BYTES);
 	if (err == 0)
-		err = parse_interface(a, interface, why);
+		err = parse_name(a->interface, interface, "a network interface", why);
+	if (err == 0)
+		err = parse_name(
+		    a->congestion_control, control, "a congestion control algorithm", why);
 	if (err == 0)
 		err =
 		    literal_parse(&a->peer, address, (uint16_t)port, "the address", why, WHY_BYTES);
@@ -157,9 +161,17 @@ explain(enum opening_step step, int err)
 		return step == OPENING_INTERFACE
 			   ? "binding to an interface is not permitted to iswd (it needs "
 			     "CAP_NET_RAW)"
+		       : step == OPENING_CONGESTION_CONTROL
+			   ? "programs may not use it; net.ipv4.tcp_allowed_congestion_control "
+			     "says "
+			     "which they may"
 			   : "this host's own rules forbid it; check its firewall";
 	case -ENODEV:
 		return "this host has no such interface";
+	case -ENOENT:
+		return step == OPENING_CONGESTION_CONTROL
+			   ? "this kernel has no such algorithm, or its module is not loaded"
+			   : strerror(-err);
 	case -EAFNOSUPPORT:
 		return "this host does not speak that version of IP";
 	default:
@@ -173,6 +185,7 @@ answer_failure(struct request *q, int err)
 	static const char *const steps[] = { [OPENING_SOCKET] = "making a socket",
 		[OPENING_INTERFACE] = "binding to the interface ",
 		[OPENING_SOURCE] = "binding to the source address ",
+		[OPENING_CONGESTION_CONTROL] = "using the congestion control ",
 		[OPENING_CONNECT] = "" };
 	enum opening_step step = q->opening.step;
 	char peer[LITERAL_BYTES], source[LITERAL_BYTES] = "", why[WHY_BYTES];
@@ -181,6 +194,8 @@ answer_failure(struct request *q, int err)
 	literal_print(&q->args.peer, peer);
 	if (step == OPENING_INTERFACE) {
 		what = q->args.interface;
+	} else if (step == OPENING_CONGESTION_CONTROL) {
+		what = q->args.congestion_control;
 	} else if (step == OPENING_SOURCE) {
 		literal_print(&q->args.source, source);
 		what = source;

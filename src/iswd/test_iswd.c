@@ -206,7 +206,7 @@ static void
 failures_have_their_errno_and_a_sentence(void **state)
 {
 	struct test_net_hole hole;
-	struct asked refused, silent, source, interface;
+	struct asked refused, silent, source, interface, control;
 	uint16_t port;
 	int holder = test_net_refusing(&port);
 
@@ -220,6 +220,9 @@ failures_have_their_errno_and_a_sentence(void **state)
 	ask_op(&interface, "connect",
 	    json_pack("{s:s, s:i, s:i, s:s}", "address", "127.0.0.1", "port", 1, "timeout_ms",
 		10000, "interface", "nosuchif0"));
+	ask_op(&control, "connect",
+	    json_pack("{s:s, s:i, s:i, s:s}", "address", "127.0.0.1", "port", 1, "timeout_ms",
+		10000, "congestion_control", "nosuch"));
 	answers();
 	assert_int_equal(refused.err, -ECONNREFUSED);
 	assert_non_null(strstr(refused.why, "cannot connect to 127.0.0.1:"));
@@ -230,6 +233,8 @@ failures_have_their_errno_and_a_sentence(void **state)
 	assert_non_null(strstr(source.why, "192.0.2.77"));
 	assert_true(interface.err == -ENODEV || interface.err == -EPERM);
 	assert_non_null(strstr(interface.why, "nosuchif0"));
+	assert_true(control.err == -ENOENT || control.err == -EPERM);
+	assert_non_null(strstr(control.why, "using the congestion control nosuch: "));
 	close(holder);
 	test_net_hole_close(&hole);
 }
@@ -350,6 +355,8 @@ bad_arguments_are_refused_with_a_sentence(void **state)
 		"{\"address\":\"127.0.0.1\",\"port\":1,\"timeout_ms\":1000,\"source\":\"::1\"}",
 		"{\"address\":\"127.0.0.1\",\"port\":1,\"timeout_ms\":1000,\"source\":\"home\"}",
 		"{\"address\":\"127.0.0.1\",\"port\":1,\"timeout_ms\":1000,\"interface\":\"a/b\"}",
+		"{\"address\":\"127.0.0.1\",\"port\":1,\"timeout_ms\":1000,\"congestion_control\":"
+		"\"a b\"}",
 		("{\"address\":\"127.0.0.1\",\"port\":1,\"timeout_ms\":1000,"
 		 "\"interface\":\"0123456789abcdef\"}"),
 		"{\"address\":\"fe80::1\",\"port\":1,\"timeout_ms\":1000}",

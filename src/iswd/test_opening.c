@@ -286,6 +286,30 @@ interface_binds_or_says_that_there_is_none(void **state)
 }
 
 static void
+congestion_control_is_what_was_asked_for_or_nothing(void **state)
+{
+	uint16_t port;
+	int listener = test_net_listen("127.0.0.1", 8, &port);
+	struct opening_args a = { .peer = literal("127.0.0.1", port),
+		.congestion_control = "reno",
+		.timeout_us = 60000000 };
+	struct result r = open_one(&a);
+	char name[16] = "";
+	socklen_t len = sizeof name;
+
+	(void)state;
+	assert_int_equal(r.err, 0); /* each kernel has it, and everybody may use it */
+	assert_int_equal(getsockopt(r.fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+	assert_string_equal(name, "reno");
+	close(r.fd);
+	memcpy(a.congestion_control, "nosuch", 7);
+	r = open_one(&a);
+	assert_true(r.err == -ENOENT || r.err == -EPERM);
+	assert_int_equal(r.o.step, OPENING_CONGESTION_CONTROL);
+	close(listener);
+}
+
+static void
 no_descriptor_left_is_an_error_and_leaks_nothing(void **state)
 {
 	struct rlimit before, low;
@@ -318,6 +342,7 @@ main(void)
 		T(source_address_is_the_local_end),
 		T(source_that_is_not_of_this_host_is_refused_at_that_step),
 		T(interface_binds_or_says_that_there_is_none),
+		T(congestion_control_is_what_was_asked_for_or_nothing),
 		T(no_descriptor_left_is_an_error_and_leaks_nothing),
 	};
 

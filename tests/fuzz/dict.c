@@ -44,7 +44,7 @@ static const char *const json[] = {
 /* ARCHITECTURE.md, section "Daemon protocol": it has no table. */
 static const char *const daemons[] = {
 	"daemon", "version", "pid", "connect", "cancel", "resolve", "discover", "verify", "statistics", "address", "port",
-	"timeout_ms", "source", "interface", "of", "name", "scopes", "server", "servers", "nas", "nas_secret", "identifier",
+	"timeout_ms", "source", "interface", "congestion_control", "of", "name", "scopes", "server", "servers", "nas", "nas_secret", "identifier",
 	"challenge", "response", "verdict", "targets", "agents", "addresses", "ECONNREFUSED", "ETIMEDOUT", "EINVAL",
 };
 static const char *const slp[] = {

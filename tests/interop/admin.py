@@ -216,6 +216,19 @@ def paths(t, initiator):
         assert failures and "nowhere0" in str(failures) or "interface" in str(failures), failures
         util("-t", "Interface", "default")
         assert not initiator.request("scan", limit=100)["failures"]
+    with t.case("connections use the congestion control that is configured, for one target"):
+        util("-t", "CongestionControl", "reno", "-T", NAME)
+        util("-d", "-S", "0")
+        initiator.request("scan", limit=100)
+        session = [s for s in initiator.request("session.list")["sessions"] if s["target_name"] == NAME][0]
+        shown = proc.run("ss", "-tni", "dst", session["connections"][0]["peer"]).out
+        assert session["congestion_control"] == "reno" and re.search(r"^\s+reno ", shown, re.M), shown
+        util("-t", "CongestionControl", "nosuch")
+        failures = initiator.request("scan", limit=100)["failures"]
+        util("-t", "CongestionControl", "default")
+        assert "using the congestion control nosuch: " in str(failures), failures
+        util("-t", "CongestionControl", "default", "-T", NAME)
+    with t.case("an address of ours is one"):
         refused = util("-t", "SourceAddress", "some.host", ok=None)
         assert refused.code != 0 and "SourceAddress" in refused.err, refused
 

@@ -68,7 +68,8 @@ find_keys(const char *name, struct keys_change *c)
 }
 
 static const char share_name[] = "DiscoveryShare";
-static const char *const path_names[KEYS_PATHS] = { "SourceAddress", "Interface" };
+static const char *const path_names[KEYS_PATHS] = { "SourceAddress", "Interface",
+	"CongestionControl" };
 
 /* Of any kind. */
 static bool
@@ -234,24 +235,33 @@ parse_timer(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
 	return true;
 }
 
+/* The kernel's rule for the name of an interface or an algorithm, and its length. */
+static bool
+is_kernels_name(const char *text)
+{
+	return text[0] != '\0' && strlen(text) < 16 && strpbrk(text, "/ \t\n:") == NULL;
+}
+
 static bool
 parse_path(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
 {
+	static const char *const takes[KEYS_PATHS] = { "an IPv4 or IPv6 address of this host",
+		"the name of a network interface",
+		"the name of an algorithm of this kernel, as in "
+		"/proc/sys/net/ipv4/tcp_allowed_congestion_control" };
 	struct addr a;
 	bool ok;
 
 	if (c->path == KEYS_SOURCE_ADDRESS)
 		ok = addr_parse_host(values, &a) == ADDR_OK && addr_is_literal(&a);
-	else /* The kernel's rule for the name of an interface, and its length. */
-		ok = values[0] != '\0' && strlen(values) < 16 && strpbrk(values, "/ \t\n:") == NULL;
+	else
+		ok = is_kernels_name(values);
 	if (ok && strlen(values) < sizeof c->value) {
 		(void)snprintf(c->value, sizeof c->value, "%s", values); /* it fits */
 		return true;
 	}
 	(void)snprintf(why, KEYS_WHY_BYTES, "%s cannot be \"%.60s\": it takes %s",
-	    path_names[c->path], values,
-	    c->path == KEYS_SOURCE_ADDRESS ? "an IPv4 or IPv6 address of this host"
-					   : "the name of a network interface"); /* short */
+	    path_names[c->path], values, takes[c->path]); /* short */
 	return false;
 }
 

@@ -36,8 +36,8 @@ void keys_merge(const struct keys_config *config, struct keys_effective *ret);
 #define KEYS_VALUE_BYTES 64
 #define KEYS_WHY_BYTES   600
 
-/* Beside login keys and time limits: where connections come from. */
-enum keys_path { KEYS_SOURCE_ADDRESS, KEYS_INTERFACE, KEYS_PATHS };
+/* Beside login keys and time limits: where connections come from, and how they go. */
+enum keys_path { KEYS_SOURCE_ADDRESS, KEYS_INTERFACE, KEYS_CONGESTION_CONTROL, KEYS_PATHS };
 
 enum keys_kind { KEYS_LOGIN, KEYS_TIMER, KEYS_PATH, KEYS_SHARE, KEYS_CHOICE };
 

@@ -118,6 +118,9 @@ choice_key(enum choice_id id)
 	return keys[id];
 }
 
+static const enum registry_key path_keys[KEYS_PATHS] = { REGISTRY_KEY_source_address,
+	REGISTRY_KEY_interface, REGISTRY_KEY_congestion_control };
+
 enum registry_key
 settings_change_key(const struct keys_change *c, unsigned i)
 {
@@ -125,8 +128,7 @@ settings_change_key(const struct keys_change *c, unsigned i)
 	case KEYS_TIMER:
 		return timer_key(c->timer);
 	case KEYS_PATH:
-		return c->path == KEYS_INTERFACE ? REGISTRY_KEY_interface
-						 : REGISTRY_KEY_source_address;
+		return path_keys[c->path];
 	case KEYS_SHARE:
 		return REGISTRY_KEY_discovery_share;
 	case KEYS_CHOICE:
@@ -238,6 +240,8 @@ set_values(const struct registry_values *v, struct settings *s)
 	    text_of(v, REGISTRY_KEY_initiator_alias));
 	cut_copy(s->from.source, sizeof s->from.source, text_of(v, REGISTRY_KEY_source_address));
 	cut_copy(s->from.interface, sizeof s->from.interface, text_of(v, REGISTRY_KEY_interface));
+	cut_copy(s->from.congestion_control, sizeof s->from.congestion_control,
+	    text_of(v, REGISTRY_KEY_congestion_control));
 	set_keys(v, s);
 	if (neg_list_has(&s->offer.auth_method, NEG_AUTH_CHAP))
 		set_chap(v, s);
@@ -416,6 +420,7 @@ settings_show(struct registry *r, const struct registry_scope *scope, json_t *to
 	show_choices(&v, to);
 	show_text(&v, REGISTRY_KEY_source_address, "", to);
 	show_text(&v, REGISTRY_KEY_interface, "", to);
+	show_text(&v, REGISTRY_KEY_congestion_control, "", to);
 	if (scope == NULL || scope->level == REGISTRY_DISCOVERY)
 		(void)json_object_set_new(to, "discovery_share",
 		    json_integer(share_of(&v))); /* no memory: it stays away */

@@ -207,6 +207,10 @@ a_path_is_an_address_of_ours_or_an_interface(void **state)
 	assert_true(keys_parse("SourceAddress", "fe80::1%eth0", &c, why));
 	assert_true(keys_parse("INTERFACE", "bond0.12", &c, why));
 	assert_int_equal(c.path, KEYS_INTERFACE);
+	assert_true(keys_parse("congestioncontrol", "cubic", &c, why));
+	assert_int_equal(c.path, KEYS_CONGESTION_CONTROL);
+	assert_false(keys_parse("CongestionControl", "a b", &c, why));
+	assert_non_null(strstr(why, "tcp_allowed_congestion_control"));
 	assert_true(keys_parse("Interface", "default", &c, why));
 	assert_true(c.is_unset);
 	for (size_t i = 0; i < 4; i++) {

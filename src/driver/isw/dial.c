@@ -170,20 +170,26 @@ later(struct agenda_timer *t)
 	finish(LIST_ENTRY(t, struct dial, later));
 }
 
+/* False: no memory. */
+static bool
+put_unless_empty(json_t *args, const char *key, const char *value)
+{
+	return value[0] == '\0' || json_object_set_new(args, key, json_string(value)) == 0;
+}
+
 static json_t *
 connect_args(const struct dial *d, const char *address, uint64_t timeout_ms)
 {
 	json_t *args = json_pack("{s:s, s:i, s:I}", "address", address, "port", (int)d->port,
 	    "timeout_ms", (json_int_t)timeout_ms);
 
-	/* No memory for one of these: iswd must not connect from anywhere instead. */
-	if (d->from.source[0] != '\0' &&
-	    json_object_set_new(args, "source", json_string(d->from.source)) != 0)
-		return NULL;
-	if (d->from.interface[0] != '\0' &&
-	    json_object_set_new(args, "interface", json_string(d->from.interface)) != 0)
-		return NULL;
-	return args;
+	/* No memory for one of these: iswd must not connect in another way instead. */
+	if (put_unless_empty(args, "source", d->from.source) &&
+	    put_unless_empty(args, "interface", d->from.interface) &&
+	    put_unless_empty(args, "congestion_control", d->from.congestion_control))
+		return args;
+	json_decref(args);
+	return NULL;
 }
 
 static void

@@ -41,7 +41,8 @@ is_same_way(const struct isw_queue *q, const struct isw_connect *c)
 {
 	return q->to.port == c->to.port && strcmp(q->to.host, c->to.host) == 0 &&
 	       strcmp(q->from.source, c->from.source) == 0 &&
-	       strcmp(q->from.interface, c->from.interface) == 0;
+	       strcmp(q->from.interface, c->from.interface) == 0 &&
+	       strcmp(q->from.congestion_control, c->from.congestion_control) == 0;
 }
 
 static struct isw_queue *

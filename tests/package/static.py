@@ -94,7 +94,7 @@ with tap.script() as t:
             prefix = next(o["value"] for o in json.load(f) if o["name"] == "prefix")
         debian = [line.split()[0] for name in glob.glob(os.path.join(TOP, "debian", "*.install")) for line in text(name).splitlines()]
         spec = text("dist", "openisw.spec.in")
-        kinds = {"sbin": "%{_sbindir}/*", "man": "%{_mandir}/man*/*", "systemd": "%{_unitdir}/", "sysusers.d": "%{_sysusersdir}/",
+        kinds = {"gdb": "%{_datadir}/gdb/auto-load%{_sbindir}/*", "sbin": "%{_sbindir}/*", "man": "%{_mandir}/man*/*", "systemd": "%{_unitdir}/", "sysusers.d": "%{_sysusersdir}/",
                  "udev": "%{_prefix}/lib/udev/", "bash-completion": "%{_datadir}/bash-completion/", "zsh": "%{_datadir}/zsh/", "fish": "%{_datadir}/fish/",
                  "openisw": "%{_datadir}/openisw\n"}
         seen = set()

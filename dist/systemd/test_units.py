@@ -52,7 +52,7 @@ def one(unit, section, key):
 
 with tap.script() as t:
     units = {os.path.basename(p): parse(os.path.basename(p)) for p in glob.glob(os.path.join(UNITS, "*.service"))}
-    metrics = units.pop("openisw-metrics@.service")
+    metrics, notify = units.pop("openisw-metrics@.service"), units.pop("openisw-notify.service")
     target = parse("openisw.target")
 
     with t.case("there is a unit for each program and for the scan, and the target wants them all"):
@@ -136,6 +136,10 @@ with tap.script() as t:
         assert one(metrics, "Service", "DynamicUser") == "yes" and words(metrics, "Service", "CapabilityBoundingSet") == []
         assert words(metrics, "Service", "RestrictAddressFamilies") == ["AF_UNIX"] and one(metrics, "Service", "RuntimeMaxSec")
         assert re.search(r"/iscsiutil -s --metrics --http ", one(metrics, "Service", "ExecStart"))
+
+    with t.case("programs are told of events where there are some and somebody asked for it"):
+        directory = one(notify, "Unit", "ConditionDirectoryNotEmpty")
+        assert ("--notify %s " % directory) in one(notify, "Service", "ExecStart") and "openisw-notify.service" not in words(target, "Unit", "Wants")
 
     with t.case("the driver cannot make an internet socket, and the daemons cannot administer the system"):
         assert words(units["iscsi_driverd.service"], "Service", "RestrictAddressFamilies") == ["AF_UNIX"]

@@ -20,21 +20,30 @@ call_device_name(enum call_device device)
 }
 
 enum status
-call_open(struct call *ret, const struct cmdline *line, enum call_device device)
+call_root(struct call *ret, const struct cmdline *line)
 {
-	const char *root = cmdline_common(line, CMDLINE_COMMON_root)->text, *path;
-	struct ipc_error e = { 0 };
-	enum status status;
-	struct stat st;
+	const char *root = cmdline_common(line, CMDLINE_COMMON_root)->text;
 	int err;
 
 	*ret = (struct call){ 0 };
 	err = paths_init(&ret->paths, root);
-	if (err != 0) {
-		say_problem("name another directory with --root", "the root %s cannot be used: %s",
-		    root != NULL ? root : "from $" PATHS_ENV, strerror(-err));
-		return STATUS_USAGE;
-	}
+	if (err == 0)
+		return STATUS_OK;
+	say_problem("name another directory with --root", "the root %s cannot be used: %s",
+	    root != NULL ? root : "from $" PATHS_ENV, strerror(-err));
+	return STATUS_USAGE;
+}
+
+enum status
+call_open(struct call *ret, const struct cmdline *line, enum call_device device)
+{
+	enum status status = call_root(ret, line);
+	struct ipc_error e = { 0 };
+	const char *path;
+	struct stat st;
+
+	if (status != STATUS_OK)
+		return status;
 	path = device == CALL_ISW ? ret->paths.dev_isw : ret->paths.dev_iscsi;
 	/* The guide, chapter 6, step 7: the words that its readers look for. */
 	if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {

@@ -22,7 +22,9 @@ struct call {
 	struct ipc_client *client;
 };
 
-/* Find the root that the line names, and connect.  call_close() in every case. */
+/* Find the root that the line names.  call_close() in every case. */
+enum status call_root(struct call *ret, const struct cmdline *line);
+/* And connect.  call_close() in every case. */
 enum status call_open(struct call *ret, const struct cmdline *line, enum call_device device);
 void call_close(struct call *c);
 

@@ -102,3 +102,18 @@ when_local(const char *utc, char ret[static WHEN_LOCAL_BYTES])
 	n = strftime(ret, WHEN_LOCAL_BYTES, "%Y-%m-%d %H:%M:%S", &tm);
 	(void)snprintf(ret + n, WHEN_LOCAL_BYTES - n, "%s %s", part, zone); /* fits */
 }
+
+void
+when_now(char ret_utc[static WHEN_UTC_BYTES])
+{
+	char seconds[WHEN_UTC_BYTES];
+	struct timespec now;
+	struct tm tm;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now); /* it cannot fail */
+	(void)gmtime_r(&now.tv_sec, &tm);
+	(void)strftime(
+	    seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &tm); /* fits until the year 9999 */
+	(void)snprintf(ret_utc, WHEN_UTC_BYTES, "%.19s.%03uZ", seconds,
+	    (unsigned)(now.tv_nsec / 1000000) % 1000); /* fits */
+}

@@ -15,6 +15,8 @@
  * with a blank for the T, too; local time, or UTC with a Z behind.  False: it is none of these.
  */
 bool when_parse(const char *text, time_t now, char ret_utc[static WHEN_UTC_BYTES]);
+/* The time of now, as the driver has it. */
+void when_now(char ret_utc[static WHEN_UTC_BYTES]);
 /* The driver's time as local time with its zone, "2026-01-31 17:30:00.123 +0100"; anything else as
  * it is. */
 void when_local(const char *utc, char ret[static WHEN_LOCAL_BYTES]);

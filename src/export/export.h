@@ -13,6 +13,8 @@
 #ifndef EXPORT_EXPORT_H
 #define EXPORT_EXPORT_H
 
+#include <sys/types.h>
+
 #include "engine/loop.h"
 #include "lu/blk.h"
 
@@ -65,7 +67,7 @@ struct export_events {
 
 /* One row per kind of exporter; export_find() looks them up by name. */
 struct export_ops {
-	const char *name; /* "fuse", "null" */
+	const char *name; /* "fuse", "nbd", "null" */
 	/*
 	 * Serve a directory at `dir` (made when missing; it may be a stale mount
 	 * of a dead process, which is cleaned up).  On the loop's thread, which does
@@ -123,6 +125,12 @@ struct export_ops {
 	void (*seal)(struct export *ex, struct blk_dev *dev, bool is_sealed);
 	/* How many openers the device has (the loop device counts as one). */
 	unsigned (*openers)(const struct export *ex, const struct blk_dev *dev);
+	/*
+	 * Who they are, as far as that can be told: up to n processes, 0 for one that has no
+	 * number here.  How many of `pids` are set.  NULL: it cannot be told.
+	 */
+	unsigned (*users)(
+	    const struct export *ex, const struct blk_dev *dev, pid_t *pids, unsigned n);
 	/*
 	 * Removes everything, forced, and unmounts; stopped() follows.  Whoever waits
 	 * for an answer gets an error at once; requests the devices still have stay

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "export/align.h"
 #include "export/fuse.h"
@@ -32,4 +33,41 @@ export_check_dev(const struct blk_dev *dev)
 	    block > dev->max_io_bytes || dev->size_bytes > INT64_MAX)
 		return -EINVAL;
 	return 0;
+}
+
+/* ---- what ends with its process ---- */
+
+int
+export_mortal_take_over(struct loop *loop, const char *dir, const struct export_held *held,
+    const struct export_events *events, void *user, struct export **ret_ex)
+{
+	(void)loop, (void)dir, (void)events, (void)user, (void)ret_ex;
+	close(held->device_fd);
+	close(held->state_fd);
+	return -EOPNOTSUPP;
+}
+
+void
+export_mortal_give_up(struct export *ex, const char *name)
+{
+	(void)ex, (void)name;
+}
+
+bool
+export_mortal_can_hand_over(void)
+{
+	return false;
+}
+
+void
+export_mortal_overdue(struct export *ex)
+{
+	(void)ex;
+}
+
+long
+export_mortal_awaited(const struct export *ex, const char *name)
+{
+	(void)ex, (void)name;
+	return -1;
 }

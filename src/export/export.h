@@ -145,5 +145,12 @@ const struct export_ops *export_find(const char *name);
 
 /* For exporters: 0, or -EINVAL when add() must refuse the device. */
 int export_check_dev(const struct blk_dev *dev);
+/* Rows of those whose devices end with their process: there is nothing to take over. */
+int export_mortal_take_over(struct loop *loop, const char *dir, const struct export_held *held,
+    const struct export_events *events, void *user, struct export **ret_ex);
+bool export_mortal_can_hand_over(void);
+void export_mortal_give_up(struct export *ex, const char *name);
+void export_mortal_overdue(struct export *ex);
+long export_mortal_awaited(const struct export *ex, const char *name);
 
 #endif

@@ -14,7 +14,6 @@
 
 #include "export/nbdint.h"
 #include "sys/beneath.h"
-#include "sys/log.h"
 
 /* Connections taken in one turn, and how long none is where there is no descriptor for one. */
 #define TURN_ACCEPTS 8
@@ -233,43 +232,6 @@ stop(struct export *ex)
 	export_release(ex);
 }
 
-/* ---- what outlives a process: nothing ---- */
-
-static int
-take_over(struct loop *loop, const char *dir, const struct export_held *held,
-    const struct export_events *events, void *user, struct export **ret_ex)
-{
-	(void)loop, (void)dir, (void)events, (void)user, (void)ret_ex;
-	close(held->device_fd);
-	close(held->state_fd);
-	return -EOPNOTSUPP;
-}
-
-static void
-give_up(struct export *ex, const char *name)
-{
-	(void)ex, (void)name;
-}
-
-static bool
-can_hand_over(void)
-{
-	return false;
-}
-
-static void
-overdue(struct export *ex)
-{
-	(void)ex;
-}
-
-static long
-awaited(const struct export *ex, const char *name)
-{
-	(void)ex, (void)name;
-	return -1;
-}
-
 /* ---- devices ---- */
 
 static struct nbd_disk *
@@ -404,9 +366,9 @@ const struct export_ops nbd_export = {
 	.openers = openers,
 	.users = users,
 	.seal = seal,
-	.take_over = take_over,
-	.can_hand_over = can_hand_over,
-	.awaited = awaited,
-	.overdue = overdue,
-	.give_up = give_up,
+	.take_over = export_mortal_take_over,
+	.can_hand_over = export_mortal_can_hand_over,
+	.awaited = export_mortal_awaited,
+	.overdue = export_mortal_overdue,
+	.give_up = export_mortal_give_up,
 };

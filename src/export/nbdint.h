@@ -20,7 +20,7 @@
 #include "export/align.h"
 #include "export/nbd.h"
 #include "export/nbdneg.h"
-#include "sys/log_limit.h"
+#include "sys/log.h"
 #include "sys/sock.h"
 
 struct nbd_conn;

@@ -6,10 +6,12 @@
 #include "driver/control/ops.h"
 #include "driver/iscsi/keeper.h"
 #include "driver/iscsi/wanted.h"
+#include "driver/iscsial/devfile.h"
 #include "driver/iscsial/luns.h"
 #include "driver/iscsial/shutdown.h"
 #include "driver/iscsial/stop.h"
 #include "driver/iscsial/usage.h"
+#include "export/export.h"
 #include "export/holding.h"
 #include "ipc/helper.h"
 #include "sys/log.h"
@@ -106,11 +108,12 @@ daemons_told(struct question *q)
 	size_t in_use, total = luns_count(d, &in_use);
 
 	ipc_call_reply(l->call,
-	    json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "pid", (int)getpid(),
-		"version", OPENISW_VERSION, "root", d->paths.root, "started",
+	    json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:s, s:s}}", "pid",
+		(int)getpid(), "version", OPENISW_VERSION, "root", d->paths.root, "started",
 		control_time(d->started), "daemons", show_daemons(d, &l->question), "sessions",
 		show_sessions(d), "registry", show_registry(d), "disks", "total", (json_int_t)total,
-		"in_use", (json_int_t)in_use));
+		"in_use", (json_int_t)in_use, "exporter", d->disks_cfg.export->name, "exporter_why",
+		d->disks_cfg.why));
 	free(l);
 }
 
@@ -163,13 +166,24 @@ stop_counted(void *user)
 	json_decref(in_use);
 }
 
+static bool
+shows_sockets(const struct driver *d)
+{
+	for (size_t i = 0; i < d->tree->n; i++)
+		if (d->tree->nodes[i]->is_shown && devfile_is_socket(d->tree->nodes[i]))
+			return true;
+	return false;
+}
+
 /* NULL: a successor can go on with all that is here. */
 static const char *
 why_not_handed_over(const struct driver *d)
 {
 	if (d->is_stopping)
 		return "the driver is being stopped";
-	if (!d->disks_cfg.export->can_hand_over())
+	if (shows_sockets(d))
+		return "disks that are sockets (NBD) end with their driver";
+	if (!export_find("fuse")->can_hand_over())
 		return "this kernel does not send again what was not answered; Linux 6.9 does";
 	if (d->disks_cfg.holding == NULL || holding_pid(d->disks_cfg.holding) == 0)
 		return "iscsi_holderd does not run, so nobody would keep the disks meanwhile";

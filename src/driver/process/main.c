@@ -436,7 +436,7 @@ static struct options
 options_default(void)
 {
 	return (struct options){ .level = NOT_GIVEN,
-		.export = "fuse",
+		.export = EXPORT_AUTO,
 		.workers = workers_default(),
 		.grace = UNMOUNT_GRACE_S,
 		.limit = UNMOUNT_LIMIT_S };
@@ -481,7 +481,9 @@ main(int argc, char **argv)
 		    "threads that move data (default: one a processor, at most 4)", 1,
 		    DRIVER_WORKERS_MAX },
 		{ 0, "export", OPT_STRING, &o.export, "KIND",
-		    "how disks are shown: fuse (default), or null for tests" },
+		    "how disks are shown where nothing is configured (iscsiutil -t Exporter): "
+		    "fuse, nbd, auto "
+		    "(default): fuse where that works, else nbd; or null for tests" },
 		{ 0, "status", OPT_FLAG, &o.status, NULL,
 		    "tell whether it runs: exit status 0, or 3" },
 		{ 0, "stop", OPT_FLAG, &o.stop, NULL,

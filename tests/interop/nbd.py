@@ -3,6 +3,7 @@ for it.  Whatever a client does, what the target holds is what was acknowledged,
 import filecmp
 import json
 import os
+import pwd
 import random
 import shutil
 import signal
@@ -334,12 +335,122 @@ def without_fuse(t):
                     assert "no such device is known" not in told.err, told
 
 
+class Confined(Initiator):
+    """One whose user is root of a user namespace, without a single capability."""
+
+    PREFIX = ["setpriv", "--reuid", USER, "--regid", "nogroup", "--clear-groups", "unshare", "--user", "--map-root-user",
+              "setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all"]
+
+    def __init__(self, name):
+        super().__init__(name)
+        shutil.chown(self.dir, USER)
+        for d in self.all():
+            d.argv = self.PREFIX + d.argv
+
+    def command(self, name, *words, **how):
+        return proc.run(*self.PREFIX, self.program(name), *words, env=self.env, **how)
+
+
+def in_a_namespace(t):
+    if not box.isolated() or proc.run(*Confined.PREFIX, "true", ok=None).code:
+        raise tap.Skip("user namespaces are needed")
+    with Tgt("tgt-userns") as tgt, Confined("userns") as made:
+        t.show_on_failure(made)
+        backing = tgt.lun(tgt.target("userns"), 1, size=8 * MIB)
+        with t.case("as root of a user namespace, without capabilities, disks can be used"):
+            need("nbdcopy")
+            made.command("iscsiutil", "-a", "-I", tgt.host, "-P", tgt.port)
+            made.command("ioscan")
+            told = made.command("insf", "-H", "255")
+            assert "speak NBD: " in told.err, told
+            where, source = uri(socket_of(made, "userns", 1)), pattern("userns-in", 8 * MIB, seed=9)
+            os.chmod(source, 0o644)
+            proc.run(*Confined.PREFIX, "nbdcopy", "--flush", source, where, limit=60)
+            assert filecmp.cmp(source, backing, shallow=False)
+            proc.run(*Confined.PREFIX, "nbdcopy", where, os.path.join(made.root, "out"), limit=60)
+            assert filecmp.cmp(source, os.path.join(made.root, "out"), shallow=False)
+
+
+# -- a container -------------------------------------------------------------------------------------------------------------------
+
+IN_CONTAINER = """
+set -e
+mkdir /tmp/root
+iscsi_driverd
+iswd
+iscsiutil -a -I %s -P %d
+ioscan >/dev/null
+insf -H 255
+test ! -e /dev/fuse
+nbdcopy --flush /data/in 'nbd+unix:///?socket=/tmp/root/dev/nbd/c0t0d1'
+nbdcopy 'nbd+unix:///?socket=/tmp/root/dev/nbd/c0t0d1' /data/out
+iscsi_driverd --stop
+iswd --stop
+"""
+
+
+def container_of(script, build, data):
+    """An OCI configuration: root of a user namespace, no capability, no device, nothing to write but /tmp and /data."""
+    def mount(where, kind, source, *options):
+        return {"destination": where, "type": kind, "source": source, "options": list(options)}
+    user = pwd.getpwnam(USER)
+    nothing = {name: [] for name in ("bounding", "effective", "inheritable", "permitted", "ambient")}
+    return {
+        "ociVersion": "1.0.0", "hostname": "crun", "root": {"path": "rootfs", "readonly": True},
+        "process": {
+            "terminal": False, "user": {"uid": 0, "gid": 0}, "cwd": "/tmp", "args": ["/bin/sh", "-c", script],
+            "env": ["PATH=%s/tree/bin:/usr/sbin:/usr/bin" % build, "OPENISW_ROOT=/tmp/root", "ASAN_OPTIONS=detect_leaks=0"],
+            "capabilities": nothing, "noNewPrivileges": True},
+        "mounts": [
+            mount("/proc", "proc", "proc"), mount("/dev", "tmpfs", "tmpfs", "nosuid", "mode=755"),
+            mount("/tmp", "tmpfs", "tmpfs", "nosuid", "nodev", "mode=1777"), mount("/usr", "bind", "/usr", "rbind", "ro"),
+            mount("/etc", "bind", "/etc", "rbind", "ro"), mount(build, "bind", build, "rbind", "ro"),
+            mount(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "bind",
+                  os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "rbind", "ro"),
+            mount("/data", "bind", data, "rbind", "rw")],
+        "linux": {
+            "resources": {"devices": [{"allow": False, "access": "rwm"}]},
+            "uidMappings": [{"containerID": 0, "hostID": user.pw_uid, "size": 1}],
+            "gidMappings": [{"containerID": 0, "hostID": user.pw_gid, "size": 1}],
+            "namespaces": [{"type": name} for name in ("pid", "ipc", "uts", "user", "mount")]}}
+
+
+def in_a_container(t):
+    if not box.isolated() or not shutil.which("crun") or not shutil.which("nbdcopy"):
+        raise tap.Skip("crun and nbdcopy are needed, and namespaces")
+    bundle = os.path.join(box.directory(), "bundle")
+    data = os.path.join(bundle, "data")
+    for name in ("usr", "etc", "proc", "dev", "tmp", "data"):
+        os.makedirs(os.path.join(bundle, "rootfs", name))
+    for name in ("bin", "sbin", "lib", "lib64"):
+        os.symlink("usr/" + name, os.path.join(bundle, "rootfs", name))
+    os.mkdir(data)
+    shutil.chown(data, USER)
+    shutil.copy(pattern("contained", 8 * MIB, seed=11), os.path.join(data, "in"))
+    os.chmod(os.path.join(data, "in"), 0o644)
+    proc.run("umount", "-R", "/sys/fs/cgroup", ok=None)
+    proc.run("mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
+    with Tgt("tgt-crun") as tgt:
+        t.show_on_failure(tgt)
+        backing = tgt.lun(tgt.target("crun"), 1, size=8 * MIB)
+        with t.case("in a container without capabilities and devices an image is copied to a disk and back"):
+            with open(os.path.join(bundle, "config.json"), "w") as f:
+                json.dump(container_of(IN_CONTAINER % (tgt.host, tgt.port), os.environ["OPENISW_BUILD"], data), f)
+            ran = proc.run("crun", "--root", os.path.join(box.directory(), "crun"), "--cgroup-manager=disabled", "run", "--bundle",
+                           bundle, "oisw", limit=50)
+            assert "speak NBD: there is no /dev/fuse" in ran.err, ran
+            assert filecmp.cmp(os.path.join(data, "in"), backing, shallow=False)
+            assert filecmp.cmp(os.path.join(data, "in"), os.path.join(data, "out"), shallow=False)
+
+
 def main():
     with tap.script() as t:
         chosen(t)
         tools(t)
         commands(t)
         users(t)
+        in_a_namespace(t)
+        in_a_container(t)
         without_fuse(t)
 
 

@@ -252,9 +252,20 @@ def users(t):
                     raise AssertionError("a session whose disk is in use was logged out")
                 except Refused as e:
                     assert e.error["in_use"] == ["%s (process %d)" % (name, os.getpid())], e.error
-        with t.case("disks that are sockets cannot be handed over, and that is said"):
-            refused = made.command("iscsi_driverd", "--hand-over", ok=None)
-            assert refused.code == BUSY and "sockets (NBD) end with their driver" in refused.err, refused
+        me = "process %d (" % os.getpid()
+        with t.case("a disk that is a socket and in use is not handed over, and that is said"):
+            with Client(node["nbd"]) as c:
+                refused = made.command("iscsi_driverd", "--hand-over", ok=None)
+                assert refused.code == BUSY and "sockets (NBD) end with their driver" in refused.err and me in refused.err, refused
+                assert c.read(0, 512) == bytes(512)
+            over = made.command("iscsi_driverd", "--hand-over", ok=None)
+            assert over.code == 0 or "sockets" not in over.err, over
+            if over.code == 0:
+                proc.wait_for("the driver to end", lambda: not made.driver.alive())
+                made.restart_driver()
+                made.request("scan")
+                with Client(socket_of(made, "field", 0)) as c:
+                    assert c.read(0, 512) == bytes(512)
         with t.case("by force its clients are cut off, and others are served"):
             with Client(node["nbd"]) as c:
                 made.request("session.logout", instance=instance, force=True)

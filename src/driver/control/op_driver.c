@@ -166,13 +166,25 @@ stop_counted(void *user)
 	json_decref(in_use);
 }
 
-static bool
-shows_sockets(const struct driver *d)
+/* Their clients would be cut off: who they are, or NULL. */
+static json_t *
+sockets_in_use(const struct driver *d)
 {
-	for (size_t i = 0; i < d->tree->n; i++)
-		if (d->tree->nodes[i]->is_shown && devfile_is_socket(d->tree->nodes[i]))
-			return true;
-	return false;
+	json_t *list = NULL;
+
+	for (size_t i = 0; i < d->tree->n; i++) {
+		const struct node *n = d->tree->nodes[i];
+		json_t *one;
+
+		if (n->kind != TREE_LUN || !n->is_in_use || !devfile_is_socket(n))
+			continue;
+		one = usage_list(d, &n->path);
+		if (list == NULL)
+			list = json_array();
+		(void)json_array_extend(list, one); /* no memory: shorter */
+		json_decref(one);
+	}
+	return list;
 }
 
 /* NULL: a successor can go on with all that is here. */
@@ -181,8 +193,6 @@ why_not_handed_over(const struct driver *d)
 {
 	if (d->is_stopping)
 		return "the driver is being stopped";
-	if (shows_sockets(d))
-		return "disks that are sockets (NBD) end with their driver";
 	if (!export_find("fuse")->can_hand_over())
 		return "this kernel does not send again what was not answered; Linux 6.9 does";
 	if (d->disks_cfg.holding == NULL || holding_pid(d->disks_cfg.holding) == 0)
@@ -190,20 +200,32 @@ why_not_handed_over(const struct driver *d)
 	return NULL;
 }
 
+static void
+hand_over_counted(void *user)
+{
+	struct later *l = user;
+	struct driver *d = l->d;
+	json_t *in_use = sockets_in_use(d);
+	const char *why = in_use != NULL ? "disks that are sockets (NBD) end with their driver"
+					 : why_not_handed_over(d);
+
+	if (why != NULL) {
+		ipc_call_error(l->call, IPC_ERR_BUSY, why,
+		    "stop it when its disks are not in use, and start it again",
+		    in_use != NULL ? json_pack("{s:o}", "in_use", in_use) : NULL);
+	} else {
+		log_note("ends, and leaves its disks to the next driver");
+		ipc_call_reply(l->call, NULL);
+		d->is_handing_over = true;
+		loop_stop(d->loop);
+	}
+	later_free(l);
+}
+
 void
 op_driver_hand_over(struct driver *d, struct ipc_call *call)
 {
-	const char *why = why_not_handed_over(d);
-
-	if (why != NULL) {
-		ipc_call_error(call, IPC_ERR_BUSY, why,
-		    "stop it when its disks are not in use, and start it again", NULL);
-		return;
-	}
-	log_note("ends, and leaves its disks to the next driver");
-	ipc_call_reply(call, NULL);
-	d->is_handing_over = true;
-	loop_stop(d->loop);
+	usage_collect(d, hand_over_counted, later_new(d, call));
 }
 
 void

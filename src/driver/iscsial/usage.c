@@ -321,7 +321,6 @@ usage_note(struct node *n, const struct mail_openers_row *row)
 void
 usage_text(const struct node *n, char ret_text[USAGE_TEXT_BYTES])
 {
-	const char *before = " (process ";
 	int at = snprintf(ret_text, USAGE_TEXT_BYTES, "%s", n->name);
 
 	/* All of it fits. */
@@ -331,9 +330,14 @@ usage_text(const struct node *n, char ret_text[USAGE_TEXT_BYTES])
 		return;
 	}
 	for (unsigned i = 0; i < n->n_users; i++) {
-		at += snprintf(ret_text + at, (size_t)(USAGE_TEXT_BYTES - at), "%s%d", before,
-		    (int)n->users[i]);
-		before = ", process ";
+		const char *before = i == 0 ? " (" : ", ";
+
+		if (n->users[i] == 0) /* of another PID namespace */
+			at += snprintf(ret_text + at, (size_t)(USAGE_TEXT_BYTES - at),
+			    "%sa process that has no number here", before);
+		else
+			at += snprintf(ret_text + at, (size_t)(USAGE_TEXT_BYTES - at),
+			    "%sprocess %d", before, (int)n->users[i]);
 	}
 	if (n->n_users > 0)
 		(void)snprintf(ret_text + at, (size_t)(USAGE_TEXT_BYTES - at), ")");

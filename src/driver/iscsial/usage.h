@@ -36,7 +36,7 @@ void usage_collect(struct driver *d, void (*done)(void *user), void *user);
 void usage_glance(struct driver *d, void (*done)(void *user), void *user);
 
 /* "c1t0d0 (/dev/loop0)", "c1t0d1 (process 4711)": a disk, and by what it is in use. */
-#define USAGE_TEXT_BYTES 128
+#define USAGE_TEXT_BYTES 256
 void usage_text(const struct node *n, char ret_text[USAGE_TEXT_BYTES]);
 /* What the answer says of a disk's openers. */
 void usage_note(struct node *n, const struct mail_openers_row *row);

@@ -11,7 +11,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -40,6 +39,8 @@ try_mount(const char *path)
 	return 0;
 }
 
+/* NULL: that says nothing of the place (no memory, no descriptor); who mounts next is told again.
+ */
 static const char *
 reason(int err)
 {
@@ -52,10 +53,8 @@ reason(int err)
 	case EACCES:
 		return fusermount_is_there() ? "fusermount3 may not mount"
 					     : "mounting is not allowed";
-	case EPIPE:
-		return "the process that mounts has ended";
 	default:
-		return strerror(-err);
+		return NULL;
 	}
 }
 
@@ -81,7 +80,8 @@ fuseprobe(const char *base, char why[FUSEPROBE_WHY_BYTES])
 			    path); /* it is empty, or a mount that is taken away next time */
 		free(path);
 	}
-	if (err < 0)
-		(void)snprintf(why, FUSEPROBE_WHY_BYTES, "%s", reason(err)); /* a long one is cut */
-	return err == 0;
+	if (err == 0 || reason(err) == NULL)
+		return true;
+	(void)snprintf(why, FUSEPROBE_WHY_BYTES, "%s", reason(err)); /* fits */
+	return false;
 }

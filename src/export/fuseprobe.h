@@ -8,8 +8,9 @@
 
 /*
  * Mount, and take away again, on a directory of its own below `base`, as a session's
- * would be, by the porter or fusermount3 where they are there.  False: `why` says what is
- * missing, without a full stop.  Waits for it; before there are sessions.
+ * would be, by the porter or fusermount3 where they are there.  False: it cannot be, and `why`
+ * says what is missing, without a full stop; what fails for another reason is no answer.  Waits for
+ * it; before there are sessions.
  */
 bool fuseprobe(const char *base, char why[FUSEPROBE_WHY_BYTES]);
 

@@ -82,6 +82,8 @@ def chosen(t):
                 assert "making " + path in told.out and os.path.basename(path) == name, (told, shown)
                 st = os.stat(path)
                 assert stat.S_ISSOCK(st.st_mode) and stat.S_IMODE(st.st_mode) == 0o600, oct(st.st_mode)
+                if box.isolated() and shutil.which("nbdinfo"):
+                    assert proc.run("nbdinfo", uri(path), user=USER, ok=None).code != 0
             assert not os.listdir(made.path("dev", "dsk")) and not os.listdir(made.path("dev", "rdsk"))
         with t.case("listings and displays name the socket"):
             listed = made.command("ioscan", "-kfn").out
@@ -307,6 +309,28 @@ def users(t):
             assert "no device that is known is there now" in told.err and "no such device" not in told.err, told
 
 
+def held(t):
+    with FieldTarget() as target, Initiator("held", held=True) as made:
+        t.show_on_failure(made)
+        with t.case("an open file goes on with the next driver, whatever Exporter says by then"):
+            made.discover(target)
+            made.command("insf", "-H", "255")
+            if made.command("iscsi_driverd", "--hand-over", ok=None).code:
+                raise tap.Skip("nothing outlives a driver on this kernel")
+            proc.wait_for("the driver to end", lambda: not made.driver.alive())
+            made.restart_driver()
+            made.request("scan")
+            fd = os.open(field.path(made), os.O_RDWR)
+            os.pwrite(fd, b"held" * 1024, 0)
+            made.command("iscsiutil", "-t", "Exporter", "nbd")
+            made.driver.kill(signal.SIGKILL)
+            made.restart_driver()
+            assert os.pread(fd, 4096, 0) == b"held" * 1024
+            made.request("scan")
+            assert made.disk("field", 0)["exporter"] == "fuse" and not sockets(made)
+            os.close(fd)
+
+
 # -- where there is no /dev/fuse ---------------------------------------------------------------------------------------------------
 
 
@@ -460,6 +484,8 @@ def main():
         tools(t)
         commands(t)
         users(t)
+        if have_fuse():
+            held(t)
         in_a_namespace(t)
         in_a_container(t)
         without_fuse(t)

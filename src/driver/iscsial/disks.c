@@ -262,21 +262,23 @@ static const struct export_events export_events = {
 };
 
 void
-disks_choose(struct disks *d)
+disks_use(struct disks *d, const struct export_ops *ops)
+{
+	d->ops = ops;
+	(void)snprintf(d->dir, sizeof d->dir, "%s/%u",
+	    ops == export_find("nbd") ? d->cfg->sockets : d->cfg->dir,
+	    nexus_cfg(d->x)->instance); /* paths_init() sees to it that this fits */
+}
+
+static void
+choose(struct disks *d)
 {
 	unsigned way = session_choice(nexus_session(d->x), CHOICE_exporter);
-	const char *dir = d->cfg->dir;
 
 	d->is_ops_set = way != CHOICE_exporter_auto;
-	d->ops = d->cfg->export;
-	if (way == CHOICE_exporter_fuse)
-		d->ops = export_find("fuse");
-	else if (way == CHOICE_exporter_nbd)
-		d->ops = export_find("nbd");
-	if (d->ops == export_find("nbd"))
-		dir = d->cfg->sockets;
-	(void)snprintf(d->dir, sizeof d->dir, "%s/%u", dir,
-	    nexus_cfg(d->x)->instance); /* paths_init() sees to it that this fits */
+	disks_use(d, way == CHOICE_exporter_fuse  ? export_find("fuse")
+		     : way == CHOICE_exporter_nbd ? export_find("nbd")
+						  : d->cfg->export);
 }
 
 static bool
@@ -286,7 +288,7 @@ start_export(struct disks *d, struct fault *ret_fault)
 
 	if (d->export != NULL)
 		return true;
-	disks_choose(d);
+	choose(d);
 	err =
 	    d->ops->start(nexus_iothread(d->x)->thread.loop, d->dir, &export_events, d, &d->export);
 	if (err == 0)
@@ -449,7 +451,7 @@ begin(struct nexus *x, const void *cfg)
 	d->cfg = cfg;
 	list_init(&d->all);
 	list_init(&d->shows);
-	disks_choose(d);
+	choose(d);
 	disks_held_begin(d, &export_events);
 	return d;
 }

@@ -62,6 +62,9 @@ disks_held_begin(struct disks *d, const struct export_events *events)
 	if (d->cfg->holding == NULL || !holding_take(d->cfg->holding, key(d), &held))
 		return;
 	d->is_taken = true;
+	/* It is a mount, whatever is configured by now. */
+	if (d->ops == export_find("nbd"))
+		disks_use(d, export_find("fuse"));
 	if (patience != UINT64_MAX)
 		agenda_set(agenda_of(d), &d->overdue, loop_now_update(loop) + patience);
 	err = d->ops->take_over(loop, d->dir, &held, events, d, &d->export);

@@ -34,8 +34,8 @@ struct disks {
 };
 
 /* disks.c */
-/* Set ops and dir to what is configured now; no exporter runs. */
-void disks_choose(struct disks *d);
+/* The exporter that is started next; none runs. */
+void disks_use(struct disks *d, const struct export_ops *ops);
 
 /* disks_held.c */
 /* Go on with what a driver before this one left of the session; `events`: of the exporter. */

@@ -266,16 +266,23 @@ drop_unknown(struct driver *d, struct fault *ret_fault)
 	return err == 0;
 }
 
-/* By what the place offers; before there are threads that mount. */
+/*
+ * By what the place offers; before there are threads that mount.  Where a driver before this one
+ * left mounts there is FUSE.
+ */
 static void
 choose_export(struct driver *d, const char *export)
 {
+	size_t n_left = 0;
+
 	static_assert(sizeof d->disks_cfg.why >= FUSEPROBE_WHY_BYTES, "it fits");
 
 	if (strcmp(export, EXPORT_AUTO) != 0)
 		return;
 	d->disks_cfg.why[0] = '\0';
-	if (fuseprobe(d->paths.disks, d->disks_cfg.why))
+	if (d->disks_cfg.holding != NULL)
+		(void)holding_left(d->disks_cfg.holding, &n_left); /* how many is all */
+	if (n_left > 0 || fuseprobe(d->paths.disks, d->disks_cfg.why))
 		return;
 	d->disks_cfg.export = export_find("nbd");
 	log_note("disks are sockets that speak NBD: %s", d->disks_cfg.why);

@@ -8,6 +8,8 @@ import random
 import shutil
 import signal
 import stat
+import struct
+import threading
 
 import box
 import field
@@ -17,7 +19,7 @@ import tap
 from fieldtgt import FieldTarget
 from fieldunit import FLUSHES, UNMAP, WRITE_SAME_16, WRITES, Unit, check
 from initiator import Initiator, Refused, have_fuse
-from nbdclient import Client, uri
+from nbdclient import Client, Ended, uri
 from tgt import Tgt
 
 MIB = 1 << 20
@@ -230,6 +232,87 @@ def commands(t):
                     assert (old.size, new.size) == (size, 2 * size)
 
 
+class Writer(threading.Thread):
+    """A client of its own that writes its own blocks again and again, two at a time; .kept is what was acknowledged last."""
+
+    BLOCKS, BLOCK = 8, 2048
+
+    def __init__(self, path, disk, number, over):
+        super().__init__(daemon=True)
+        self.path, self.base, self.over = path, number * self.BLOCKS * self.BLOCK, over
+        self.kept, self.begun = [{disk.read(self.at(i), self.BLOCK)} for i in range(self.BLOCKS)], 0
+        self.random, self.error, self.cut = random.Random(number), None, 0
+        self.start()
+
+    def at(self, block):
+        return self.base + block * self.BLOCK
+
+    def work(self, c):
+        while not self.over.is_set():
+            sent = []
+            for block in self.random.sample(range(self.BLOCKS), 2):
+                self.begun += 1
+                data = (b"%d/%d " % (self.base, self.begun) * self.BLOCK)[:self.BLOCK]
+                self.kept[block].add(data)
+                sent.append((c.send(nbdclient.WRITE, self.at(block), self.BLOCK, self.random.choice((0, nbdclient.FUA)), data), block, data))
+            answers = {}
+            for _ in sent:
+                magic, error, cookie = struct.unpack(">IIQ", c.receive(16))
+                answers[cookie] = error
+            for cookie, block, data in sent:
+                assert answers[cookie] == 0, answers
+                self.kept[block] = {data}
+            block = self.random.randrange(self.BLOCKS)
+            assert c.read(self.at(block), self.BLOCK) in self.kept[block], "block %d is another one" % block
+
+    def run(self):
+        while not self.over.is_set() and not self.error:
+            try:
+                with Client(self.path) as c:
+                    self.work(c)
+            except (Ended, OSError):
+                self.cut += 1
+                field.pause(0.05)
+            except Exception as e:  # told at the end of the case
+                self.error = e
+
+    def check(self, disk):
+        self.join(30)
+        assert not self.is_alive() and self.error is None, self.error
+        for block, kept in enumerate(self.kept):
+            assert disk.read(self.at(block), self.BLOCK) in kept, "what was acknowledged is not there"
+
+
+def trouble(t):
+    with FieldTarget() as target, Initiator("trouble") as made:
+        t.show_on_failure(made)
+        for key, value in (("Exporter", "nbd"), ("ReplacementTimeout", "60")):
+            made.command("iscsiutil", "-t", key, value)
+        made.discover(target)
+        made.command("insf", "-H", "255")
+        path = socket_of(made, "field", 0)
+
+        def written(*troubles):
+            over = threading.Event()
+            writers = [Writer(path, target.unit(0).disk, i, over) for i in range(4)]
+            for make in troubles:
+                before = [w.begun for w in writers]
+                make()
+                proc.wait_for("the writers to go on", lambda: all(w.begun > b + 20 for w, b in zip(writers, before)), limit=40)
+            over.set()
+            for w in writers:
+                w.check(target.unit(0).disk)
+            return sum(w.cut for w in writers)
+
+        with t.case("no acknowledged write is lost while connections to the target break"):
+            assert written(*[lambda: target.hang_up(is_reset=True)] * 6, lambda: (target.stop(), field.pause(1), target.again())) == 0
+        with t.case("no acknowledged write is lost when the driver is killed"):
+            def kill():
+                made.driver.kill(signal.SIGKILL)
+                made.restart_driver()
+            assert written(kill, kill, kill) >= 3
+
+
 # -- clients are users -------------------------------------------------------------------------------------------------------------
 
 
@@ -274,7 +357,7 @@ def users(t):
                 try:
                     c.read(0, 512)
                     raise AssertionError("a client is served by a session that is closed")
-                except nbdclient.Ended:
+                except Ended:
                     pass
             made.request("scan")
             with Client(socket_of(made, "field", 0)) as c:
@@ -289,7 +372,7 @@ def users(t):
                 try:
                     c.read(0, 512)
                     raise AssertionError("a dead driver answers")
-                except nbdclient.Ended:
+                except Ended:
                     pass
             with Client(node["nbd"]) as c:
                 assert c.read(0, 512) == b"kept" * 128
@@ -483,6 +566,7 @@ def main():
         chosen(t)
         tools(t)
         commands(t)
+        trouble(t)
         users(t)
         if have_fuse():
             held(t)

@@ -338,6 +338,12 @@ def users(t):
                 except Refused as e:
                     assert e.error["in_use"] == ["%s (process %d)" % (name, os.getpid())], e.error
         me = "process %d (" % os.getpid()
+        with t.case("before a shutdown the client is named, too, and not ended"):
+            with Client(node["nbd"]) as c:
+                assert made.disk("field", 0).get("users", [os.getpid()]) == [os.getpid()]
+                told = made.command("iscsi_driverd", "--unmount", "--within", "5", ok=None)
+                assert told.code == BUSY and name in told.err and me in told.err, told
+                assert c.read(0, 512) == bytes(512)
         with t.case("a disk that is a socket and in use is not handed over, and that is said"):
             with Client(node["nbd"]) as c:
                 refused = made.command("iscsi_driverd", "--hand-over", ok=None)

@@ -30,6 +30,17 @@ op_scan(struct driver *d, struct ipc_call *call)
 	}
 }
 
+static json_t *
+show_users(const struct node *n)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < n->n_users; i++)
+		(void)json_array_append_new(
+		    list, json_integer(n->users[i])); /* no memory: one less */
+	return list;
+}
+
 static void
 show_files(const struct driver *d, const struct node *n, json_t *to)
 {
@@ -38,6 +49,8 @@ show_files(const struct driver *d, const struct node *n, json_t *to)
 	devfile_file(d, n, path);
 	control_set(to, "file", json_string(path));
 	control_set(to, "in_use", json_boolean(n->is_in_use));
+	if (n->is_in_use && n->n_users > 0)
+		control_set(to, "users", show_users(n));
 	if (n->is_installed)
 		control_show_files(d, n, to);
 	else if (n->export != NULL)

@@ -17,6 +17,7 @@
 
 #include "driver/iscsial/stop.h"
 #include "driver/iscsial/usage.h"
+#include "driver/process/clients.h"
 #include "driver/process/driver.h"
 #include "driver/process/unmount.h"
 #include "export/holding.h"
@@ -442,6 +443,15 @@ options_default(void)
 		.limit = UNMOUNT_LIMIT_S };
 }
 
+static int
+unmount(const struct paths *paths, const struct options *o)
+{
+	int ret = unmount_all(PROGRAM, paths, o->grace, o->limit);
+
+	/* Its clients' programs are not ours to end: a block device of theirs may have mounts. */
+	return clients_tell(PROGRAM, paths) && ret == INSTANCE_EXIT_OK ? INSTANCE_EXIT_BUSY : ret;
+}
+
 /* With its paths. */
 static int
 act(struct process *p, const struct options *o)
@@ -461,7 +471,7 @@ act(struct process *p, const struct options *o)
 	if (o->stop || o->hand_over)
 		return end(&p->driver.paths, o);
 	if (o->unmount)
-		return unmount_all(PROGRAM, &p->driver.paths, o->grace, o->limit);
+		return unmount(&p->driver.paths, o);
 	return run(p, o);
 }
 

@@ -147,6 +147,22 @@
 /* Memory that buffers nobody uses may keep, of one thread. */
 #define LIMIT_FUSE_IDLE_BYTES (16u << 20)
 
+/*
+ * One read or write by NBD: what Linux's client sends at the most.  Others are told the number,
+ * and keep to it.
+ */
+#define LIMIT_NBD_IO_BYTES (4u << 20)
+/* Connections of a disk, also those that are closed while the device has requests of theirs. */
+#define LIMIT_NBD_CONNS 16
+/*
+ * Requests of one connection that are not answered, or whose answers are not read; and their
+ * data.  More is not read from it.
+ */
+#define LIMIT_NBD_CONN_OPS   32
+#define LIMIT_NBD_CONN_BYTES (8u << 20)
+/* Until then a client that connects has said what it wants; people type no NBD. */
+#define LIMIT_NBD_NEGOTIATE_MS 10000
+
 /* Mounts and loop devices that the driver's porter makes: one a session, and many a session. */
 #define LIMIT_PORTER_MOUNTS LIMIT_SESSIONS
 #define LIMIT_PORTER_LOOPS  65536

@@ -78,8 +78,10 @@ struct driver {
 
 	/* iscsial/ */
 	struct disks_cfg {
-		const struct export_ops *export;
+		const struct export_ops *export; /* where a session's settings leave it open */
+		char why[160];                   /* why it is that one, or "" */
 		const char *dir;         /* where each session has its own directory; borrowed */
+		const char *sockets;     /* the same, for NBD */
 		struct holding *holding; /* what outlives this process; NULL: nothing */
 	} disks_cfg;
 	struct loopdev *loopdev;

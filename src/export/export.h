@@ -13,6 +13,8 @@
 #ifndef EXPORT_EXPORT_H
 #define EXPORT_EXPORT_H
 
+#include <sys/types.h>
+
 #include "engine/loop.h"
 #include "lu/blk.h"
 
@@ -65,7 +67,7 @@ struct export_events {
 
 /* One row per kind of exporter; export_find() looks them up by name. */
 struct export_ops {
-	const char *name; /* "fuse", "null" */
+	const char *name; /* "fuse", "nbd", "null" */
 	/*
 	 * Serve a directory at `dir` (made when missing; it may be a stale mount
 	 * of a dead process, which is cleaned up).  On the loop's thread, which does
@@ -128,6 +130,12 @@ struct export_ops {
 	/* How many openers the device has (the loop device counts as one). */
 	unsigned (*openers)(const struct export *ex, const struct blk_dev *dev);
 	/*
+	 * Who they are, as far as that can be told: up to n processes, 0 for one that has no
+	 * number here.  How many of `pids` are set.  NULL: it cannot be told.
+	 */
+	unsigned (*users)(
+	    const struct export *ex, const struct blk_dev *dev, pid_t *pids, unsigned n);
+	/*
 	 * Removes everything, forced, and unmounts; stopped() follows.  Whoever waits
 	 * for an answer gets an error at once; requests the devices still have stay
 	 * with them, and are done() without effect.  May be called before started(),
@@ -141,5 +149,14 @@ const struct export_ops *export_find(const char *name);
 
 /* For exporters: 0, or -EINVAL when add() must refuse the device. */
 int export_check_dev(const struct blk_dev *dev);
+/* Rows of those whose devices end with their process: there is nothing to take over. */
+int export_mortal_take_over(struct loop *loop, const char *dir, const struct export_held *held,
+    const struct export_events *events, void *user, struct export **ret_ex);
+bool export_mortal_can_hand_over(void);
+void export_mortal_give_up(struct export *ex, const char *name);
+void export_mortal_overdue(struct export *ex);
+long export_mortal_awaited(const struct export *ex, const char *name);
+bool export_mortal_had_loss(const struct export *ex, const char *name);
+void export_mortal_loss(struct export *ex, struct blk_dev *dev, bool is_due);
 
 #endif

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "export/null_impl.h"
 
@@ -44,56 +43,6 @@ start(struct loop *loop, const char *dir, const struct export_events *events, vo
 	*ret_ex = ex;
 	events->started(user, 0);
 	return 0;
-}
-
-/* There is no connection that could outlive this process. */
-static int
-take_over(struct loop *loop, const char *dir, const struct export_held *held,
-    const struct export_events *events, void *user, struct export **ret_ex)
-{
-	(void)loop, (void)dir, (void)events, (void)user, (void)ret_ex;
-	close(held->device_fd);
-	close(held->state_fd);
-	return -EOPNOTSUPP;
-}
-
-static void
-give_up(struct export *ex, const char *name)
-{
-	(void)ex, (void)name;
-}
-
-static bool
-can_hand_over(void)
-{
-	return false;
-}
-
-static void
-overdue(struct export *ex)
-{
-	(void)ex;
-}
-
-static long
-awaited(const struct export *ex, const char *name)
-{
-	(void)ex;
-	(void)name;
-	return -1;
-}
-
-static bool
-had_loss(const struct export *ex, const char *name)
-{
-	(void)ex, (void)name;
-	return false;
-}
-
-static void
-loss(struct export *ex, struct blk_dev *dev, bool is_due)
-{
-	(void)ex, (void)dev, (void)is_due;
 }
 
 static int
@@ -179,11 +128,11 @@ const struct export_ops null_export = {
 	.changed = changed,
 	.openers = openers,
 	.seal = seal,
-	.take_over = take_over,
-	.can_hand_over = can_hand_over,
-	.awaited = awaited,
-	.had_loss = had_loss,
-	.loss = loss,
-	.overdue = overdue,
-	.give_up = give_up,
+	.take_over = export_mortal_take_over,
+	.can_hand_over = export_mortal_can_hand_over,
+	.awaited = export_mortal_awaited,
+	.had_loss = export_mortal_had_loss,
+	.loss = export_mortal_loss,
+	.overdue = export_mortal_overdue,
+	.give_up = export_mortal_give_up,
 };

@@ -1,14 +1,15 @@
 #include "ini/choices.h"
 
-#include <assert.h>
+#include <stddef.h>
 #include <strings.h>
 
-#define WAYS 2
+#define WAYS 3
 
 static const struct {
 	const char *name, *words[WAYS];
 } info[CHOICE_COUNT] = {
-#define CHOICE(id, name, first, second, text) [CHOICE_##id] = { name, { #first, #second } },
+#define CHOICE(id, text, ...) [CHOICE_##id].name = (text),
+#define WAY(id, number, word) [CHOICE_##id].words[number] = #word,
 #include "ini/choices.def"
 };
 
@@ -32,14 +33,13 @@ choices_find(const char *name, enum choice_id *ret_id)
 const char *
 choices_word(enum choice_id id, unsigned way)
 {
-	assert(way < WAYS);
-	return info[id].words[way];
+	return way < WAYS ? info[id].words[way] : NULL;
 }
 
 bool
 choices_parse(enum choice_id id, const char *word, unsigned *ret_way)
 {
-	for (unsigned i = 0; i < WAYS; i++)
+	for (unsigned i = 0; choices_word(id, i) != NULL; i++)
 		if (strcasecmp(info[id].words[i], word) == 0) {
 			*ret_way = i;
 			return true;

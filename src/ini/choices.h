@@ -1,4 +1,4 @@
-/* What a session does where there are two ways, ini/choices.def.  Pure. */
+/* What a session does where there is more than one way, ini/choices.def.  Pure. */
 #ifndef INI_CHOICES_H
 #define INI_CHOICES_H
 
@@ -11,8 +11,7 @@ enum choice_id {
 };
 
 /* The ways of each, as struct choices has them. */
-#define CHOICE(id, name, first, second, text) \
-	enum { CHOICE_##id##_##first, CHOICE_##id##_##second };
+#define WAY(id, number, word) enum { CHOICE_##id##_##word = (number) };
 #include "ini/choices.def"
 
 /* By choice_id; zeroed: the defaults. */
@@ -23,9 +22,9 @@ struct choices {
 const char *choices_name(enum choice_id id);
 /* In any case of letters, as in choices_parse(). */
 bool choices_find(const char *name, enum choice_id *ret_id);
-/* "fail", "warn"; way: 0 or 1. */
+/* "fail", "warn"; NULL: it has no such way. */
 const char *choices_word(enum choice_id id, unsigned way);
-/* False: it is none of the two words. */
+/* False: it is none of its words. */
 bool choices_parse(enum choice_id id, const char *word, unsigned *ret_way);
 
 #endif

@@ -93,6 +93,8 @@ struct session *session_new(const struct session_cfg *cfg, struct settings *sett
 void session_free(struct session *s);
 /* A new snapshot (owned) for the next login; limits count from now on. */
 void session_settings(struct session *s, struct settings *settings);
+/* Which way is configured now. */
+unsigned session_choice(const struct session *s, enum choice_id id);
 /* What placed() told is written down, or cannot be. */
 void session_kept(struct session *s);
 /* So long a login waits for that, once a place. */

@@ -291,3 +291,9 @@ session_path(struct session *s)
 {
 	return &s->path;
 }
+
+unsigned
+session_choice(const struct session *s, enum choice_id id)
+{
+	return s->settings->choices.way[id];
+}

@@ -18,13 +18,15 @@ each_is_found_by_its_name_and_its_words(void **state)
 
 		assert_true(choices_find(choices_name((enum choice_id)i), &id));
 		assert_int_equal(id, i);
-		for (unsigned w = 0; w < 2; w++) {
+		for (unsigned w = 0; choices_word(id, w) != NULL; w++) {
 			assert_true(choices_parse(id, choices_word(id, w), &way));
 			assert_int_equal(way, w);
 		}
 	}
 	assert_true(choices_parse(CHOICE_volatile_loss, "WARN", &way));
 	assert_int_equal(way, CHOICE_volatile_loss_warn);
+	assert_true(choices_parse(CHOICE_exporter, "nbd", &way));
+	assert_int_equal(way, CHOICE_exporter_nbd);
 }
 
 static void

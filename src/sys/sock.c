@@ -19,7 +19,7 @@ struct addr {
 
 static int addr_make(struct addr *a, const char *path);
 static void addr_done(struct addr *a);
-static int clear_stale(struct addr *a, const char *path, int type);
+static int clear_stale(struct addr *a, int dir_fd, const char *path, int type);
 static void take_fds(struct msghdr *m, int *ret_fds, size_t n_fds);
 
 int
@@ -31,7 +31,7 @@ sock_listen(const char *path, int type, mode_t mode)
 	err = addr_make(&a, path);
 	if (err < 0)
 		return err;
-	err = clear_stale(&a, path, type);
+	err = clear_stale(&a, AT_FDCWD, path, type);
 	if (err < 0) {
 		addr_done(&a);
 		return err;
@@ -55,6 +55,34 @@ sock_listen(const char *path, int type, mode_t mode)
 		return err;
 	}
 	return fd;
+}
+
+int
+sock_listen_at(int dir_fd, const char *name, int type, mode_t mode)
+{
+	struct addr a = { .un.sun_family = AF_UNIX, .dir_fd = -1 };
+	int n, err, fd;
+
+	n = snprintf(a.un.sun_path, sizeof a.un.sun_path, "/proc/self/fd/%d/%s", dir_fd, name);
+	if (n < 0 || (size_t)n >= sizeof a.un.sun_path)
+		return -ENAMETOOLONG;
+	err = clear_stale(&a, dir_fd, name, type);
+	if (err < 0)
+		return err;
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	/* bind() makes the file with the socket's mode less the umask. */
+	if (fchmod(fd, mode) < 0 || bind(fd, (struct sockaddr *)&a.un, sizeof a.un) < 0) {
+		err = -errno;
+	} else if (listen(fd, SOMAXCONN) < 0) {
+		err = -errno;
+		(void)unlinkat(dir_fd, name, 0); /* ours; the first error counts */
+	}
+	if (err == 0)
+		return fd;
+	(void)close(fd); /* the first error counts */
+	return err;
 }
 
 int
@@ -239,12 +267,12 @@ addr_done(struct addr *a)
 
 /* Make way: a socket file whose listener is gone refuses connections. */
 static int
-clear_stale(struct addr *a, const char *path, int type)
+clear_stale(struct addr *a, int dir_fd, const char *path, int type)
 {
 	struct stat st;
 	int fd, err;
 
-	if (lstat(path, &st) < 0)
+	if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -EEXIST;
@@ -257,7 +285,7 @@ clear_stale(struct addr *a, const char *path, int type)
 		return 0;
 	if (err != -ECONNREFUSED)
 		return -EADDRINUSE;
-	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+	return unlinkat(dir_fd, path, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 /* Keep the first descriptors where they are wanted, close all others. */

@@ -28,6 +28,12 @@ struct sock_peer {
  */
 int sock_listen(const char *path, int type, mode_t mode);
 /*
+ * The same in the directory dir_fd, of which nobody else can make another one meanwhile.  The mode
+ * is the narrower of `mode` and what the umask leaves: also whoever may not change modes can have
+ * it.
+ */
+int sock_listen_at(int dir_fd, const char *name, int type, mode_t mode);
+/*
  * Connect.  -ENOENT and -ECONNREFUSED: nobody listens; -EACCES; -EAGAIN: the
  * listener's queue is full (non-blocking).  Returns the descriptor.
  */

@@ -68,6 +68,35 @@ a_socket_left_behind_is_replaced_but_a_living_one_is_not(void **state)
 }
 
 static void
+a_directory_that_is_open_takes_a_socket_by_its_name(void **state)
+{
+	mode_t was = umask(0022);
+	int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd, peer;
+	struct stat st;
+
+	(void)state;
+	assert_true(at >= 0);
+	fd = sock_listen_at(at, "s", SOCK_STREAM, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISSOCK(st.st_mode));
+	assert_int_equal(st.st_mode & 07777, 0600);
+	peer = sock_connect(path, SOCK_STREAM);
+	assert_true(peer >= 0);
+	assert_int_equal(sock_listen_at(at, "s", SOCK_STREAM, 0600), -EADDRINUSE);
+	close(peer);
+	close(fd);
+	fd = sock_listen_at(at, "s", SOCK_STREAM, 0600); /* nobody is there any more */
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("elsewhere", path), 0);
+	assert_int_equal(sock_listen_at(at, "s", SOCK_STREAM, 0600), -EEXIST);
+	close(at);
+	umask(was);
+}
+
+static void
 a_file_that_is_no_socket_is_left_alone(void **state)
 {
 	FILE *f = fopen(path, "w");
@@ -219,6 +248,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_DIR(a_socket_has_exactly_the_wanted_mode),
 		WITH_DIR(a_socket_left_behind_is_replaced_but_a_living_one_is_not),
+		WITH_DIR(a_directory_that_is_open_takes_a_socket_by_its_name),
 		WITH_DIR(a_file_that_is_no_socket_is_left_alone),
 		WITH_DIR(nobody_there_is_told_apart),
 		WITH_DIR(a_path_longer_than_the_kernel_s_limit_works),

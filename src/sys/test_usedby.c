@@ -70,6 +70,25 @@ opener(const char *file, const char *name, int *ret_end)
 }
 
 static void
+a_client_that_the_driver_names_is_told_by_its_name(void **state)
+{
+	char disk[64], expected[64], comm[32] = "";
+	FILE *f = fopen("/proc/self/comm", "r");
+
+	(void)state;
+	assert_non_null(f);
+	assert_non_null(fgets(comm, sizeof comm, f));
+	(void)fclose(f); /* only read */
+	(void)snprintf(disk, sizeof disk, "c0t0d9 (process %d, process %d)", (int)getpid(),
+	    (int)getpid()); /* fits */
+	(void)snprintf(expected, sizeof expected, "process %d (%.*s)\n", (int)getpid(),
+	    (int)strcspn(comm, "\n"), comm); /* fits */
+	assert_string_equal(find(disk), expected);
+	assert_string_equal(find("c0t0d9 (a process that has no number here)"), "");
+	assert_string_equal(find("c0t0d9 (process 123456789012345678901234567890)"), "");
+}
+
+static void
 a_process_that_has_its_file_open_is_told_once_and_harmless(void **state)
 {
 	char file[256], link[512], expected[128], *text;
@@ -173,6 +192,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_client_that_the_driver_names_is_told_by_its_name),
 		cmocka_unit_test(a_process_that_has_its_file_open_is_told_once_and_harmless),
 		cmocka_unit_test(a_loop_device_on_it_is_told),
 		cmocka_unit_test(what_is_no_disk_has_no_user),

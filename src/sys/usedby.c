@@ -42,6 +42,7 @@ static void look_at_holders(struct search *s);
 static void look_at_loops(struct search *s);
 static void look_at_swap(struct search *s);
 static void look_at_process(struct search *s, const char *pid);
+static void say_named(struct search *s, const char *disk);
 
 void
 usedby_find(const struct paths *paths, const char *disk, void (*told)(void *user, const char *by),
@@ -56,6 +57,7 @@ usedby_find(const struct paths *paths, const char *disk, void (*told)(void *user
 	s->told = told;
 	s->user = user;
 	add_disk(s, paths, disk);
+	say_named(s, disk);
 	look_at_holders(s);
 	look_at_loops(s);
 	look_at_swap(s);
@@ -192,6 +194,29 @@ is_device(const struct search *s, const char *device)
 }
 
 /* ---- who uses it ---- */
+
+static void read_comm(const char *pid, char *ret, size_t cap);
+
+/* Clients of a disk's socket, whom the driver knows: "c1t0d0 (process 4711, process 4712)". */
+static void
+say_named(struct search *s, const char *disk)
+{
+	static const char word[] = "process ";
+	char pid[16], comm[64];
+
+	while ((disk = strstr(disk, word)) != NULL) {
+		size_t n;
+
+		disk += sizeof word - 1;
+		n = strspn(disk, "0123456789");
+		if (n == 0 || n >= sizeof pid)
+			continue;
+		memcpy(pid, disk, n);
+		pid[n] = '\0';
+		read_comm(pid, comm, sizeof comm);
+		say(s, "process %s (%s)", pid, comm);
+	}
+}
 
 /* The name of a process, or "". */
 static void

@@ -1,5 +1,6 @@
 /* Prints libFuzzer dictionaries that are made from the product's own tables: dict TABLE... */
 #include <ctype.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -137,6 +138,30 @@ print_radius(void)
 #include "iradd/radius.def"
 }
 
+static void
+print_number(uint64_t n, size_t bytes)
+{
+	unsigned char b[8];
+
+	for (size_t i = 0; i < bytes; i++)
+		b[i] = (unsigned char)(n >> 8 * (bytes - 1 - i));
+	print_bytes(b, bytes);
+}
+
+/* What a client may say, as it stands in a message. */
+static void
+print_nbd(void)
+{
+#define OPTION(id, number, ...)    print_number(number, 4);
+#define INFO(id, number, ...)      print_number(number, 2);
+#define COMMAND(id, number, ...)   print_number(number, 2);
+#define COMMAND_FLAG(id, bit, ...) print_number(1u << (bit), 2);
+#include "export/nbd.def"
+	print_bytes("IHAVEOPT", 8);
+	print_number(0x25609513, 4);
+	print_bytes("c0t0d0", 6);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -169,6 +194,8 @@ main(int argc, char **argv)
 			print_sense();
 		if (strcmp(argv[i], "radius") == 0)
 			print_radius();
+		if (strcmp(argv[i], "nbd") == 0)
+			print_nbd();
 	}
 	return 0;
 }

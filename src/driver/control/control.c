@@ -15,6 +15,8 @@
 #include "driver/iscsi/radius.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsi/wanted.h"
+#include "driver/iscsial/devfile.h"
+#include "export/export.h"
 #include "sys/log.h"
 
 static void (*const handlers[IPC_OPS])(struct driver *d, struct ipc_call *call) = {
@@ -156,6 +158,35 @@ control_busy(struct ipc_call *call, json_t *in_use, const char *what)
 	    n == 1 ? "it" : "them", what); /* `what` is a word of ours */
 	fault_set(&f, FAULT_BUSY, next, n == 1 ? "%zu disk is in use" : "%zu disks are in use", n);
 	control_fail(call, &f, json_pack("{s:o}", "in_use", in_use));
+}
+
+static void
+set_path(const struct driver *d, const struct node *n, json_t *to, const char *member,
+    void (*make)(const struct driver *d, const struct node *n, char *ret_path))
+{
+	char path[PATH_MAX];
+
+	make(d, n, path);
+	control_set(to, member, json_string(path));
+}
+
+void
+control_show_files(const struct driver *d, const struct node *n, json_t *to)
+{
+	char block[32];
+
+	if (n->export != NULL)
+		control_set(to, "exporter", json_string(n->export->name));
+	if (devfile_is_socket(n)) {
+		set_path(d, n, to, "nbd", devfile_nbd);
+		return;
+	}
+	set_path(d, n, to, "dsk", devfile_dsk);
+	set_path(d, n, to, "rdsk", devfile_rdsk);
+	if (n->loop == TREE_NO_LOOP)
+		return;
+	(void)snprintf(block, sizeof block, "/dev/loop%d", n->loop); /* fits */
+	control_set(to, "block", json_string(block));
 }
 
 static bool

@@ -20,6 +20,10 @@ void control_undone(void *user);
 /* Whoever follows the event log is told that it ends. */
 void control_end_followers(struct driver *d);
 
+struct node;
+/* An installed disk's members "exporter" and "nbd", or "dsk", "rdsk" and "block". */
+void control_show_files(const struct driver *d, const struct node *n, json_t *to);
+
 /* Answer with a fault; `extra` as in ipc_call_error(). */
 void control_fail(struct ipc_call *call, const struct fault *f, json_t *extra);
 /*

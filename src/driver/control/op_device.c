@@ -2,7 +2,6 @@
  * device.install and device.remove pick nodes of the tree, start a job for
  * each, and answer when all are done or the time is up.
  */
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +20,7 @@ struct batch {
 	json_t *notes;
 	struct fault fault; /* of the first that failed */
 	unsigned left;      /* jobs that are due; the last one frees this */
+	unsigned absent;    /* known, but not there now */
 	bool is_answered;
 	struct agenda_timer patience;
 };
@@ -147,17 +147,15 @@ static json_t *
 show(struct driver *d, const struct node *n, bool is_made)
 {
 	bool is_sized = n->info != NULL && n->info->is_sized;
-	char dsk[PATH_MAX], rdsk[PATH_MAX], block[32];
-
-	devfile_dsk(d, n, dsk);
-	devfile_rdsk(d, n, rdsk);
-	(void)snprintf(block, sizeof block, "/dev/loop%d", n->loop);
-	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s?, s:o, s:b}", "class",
-	    n->class_name, "instance", (int)n->instance, "hw_path", n->hw_path, "driver", n->driver,
-	    "name", n->name, "dsk", dsk, "rdsk", rdsk, "block",
-	    n->loop != TREE_NO_LOOP ? block : NULL, "size_bytes",
+	json_t *o = json_pack("{s:s, s:i, s:s, s:s, s:s, s:o, s:b}", "class", n->class_name,
+	    "instance", (int)n->instance, "hw_path", n->hw_path, "driver", n->driver, "name",
+	    n->name, "size_bytes",
 	    is_sized ? json_integer((json_int_t)n->info->capacity.bytes) : json_null(), "made",
 	    is_made);
+
+	control_set(o, "block", json_null());
+	control_show_files(d, n, o);
+	return o;
 }
 
 static void
@@ -195,8 +193,10 @@ add_left_out(struct batch *b, const struct node *n, const struct hwpath *top)
 {
 	char why[TREE_WHY_BYTES], note[HWPATH_TEXT_BYTES + TREE_WHY_BYTES + 32];
 
-	if (n->state == TREE_NO_HW && top->n < HWPATH_AT_LUN)
+	if (n->state == TREE_NO_HW && top->n < HWPATH_AT_LUN) {
+		b->absent++;
 		return;
+	}
 	tree_why_no_device(n, why);
 	(void)snprintf(
 	    note, sizeof note, "%s is left out: %s", n->hw_path, why); /* the room is for this */
@@ -225,8 +225,12 @@ op_device_install(struct driver *d, struct ipc_call *call)
 		b->left++;
 		devfile_install(d, n, anew, installed, b);
 	}
-	if (b->left == 1 && json_array_size(b->notes) == 0)
+	if (b->left == 1 && json_array_size(b->notes) == 0) {
 		nothing_picked(b, &top);
+		if (b->absent > 0)
+			add_note(
+			    b, "no device that is known is there now; 'ioscan' looks for them");
+	}
 	one_less(b);
 }
 

@@ -6,10 +6,12 @@
 #include "driver/control/ops.h"
 #include "driver/iscsi/keeper.h"
 #include "driver/iscsi/wanted.h"
+#include "driver/iscsial/devfile.h"
 #include "driver/iscsial/luns.h"
 #include "driver/iscsial/shutdown.h"
 #include "driver/iscsial/stop.h"
 #include "driver/iscsial/usage.h"
+#include "export/export.h"
 #include "export/holding.h"
 #include "ipc/helper.h"
 #include "sys/log.h"
@@ -106,11 +108,12 @@ daemons_told(struct question *q)
 	size_t in_use, total = luns_count(d, &in_use);
 
 	ipc_call_reply(l->call,
-	    json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "pid", (int)getpid(),
-		"version", OPENISW_VERSION, "root", d->paths.root, "started",
+	    json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:s, s:s}}", "pid",
+		(int)getpid(), "version", OPENISW_VERSION, "root", d->paths.root, "started",
 		control_time(d->started), "daemons", show_daemons(d, &l->question), "sessions",
 		show_sessions(d), "registry", show_registry(d), "disks", "total", (json_int_t)total,
-		"in_use", (json_int_t)in_use));
+		"in_use", (json_int_t)in_use, "exporter", d->disks_cfg.export->name, "exporter_why",
+		d->disks_cfg.why));
 	free(l);
 }
 
@@ -163,33 +166,66 @@ stop_counted(void *user)
 	json_decref(in_use);
 }
 
+/* Their clients would be cut off: who they are, or NULL. */
+static json_t *
+sockets_in_use(const struct driver *d)
+{
+	json_t *list = NULL;
+
+	for (size_t i = 0; i < d->tree->n; i++) {
+		const struct node *n = d->tree->nodes[i];
+		json_t *one;
+
+		if (n->kind != TREE_LUN || !n->is_in_use || !devfile_is_socket(n))
+			continue;
+		one = usage_list(d, &n->path);
+		if (list == NULL)
+			list = json_array();
+		(void)json_array_extend(list, one); /* no memory: shorter */
+		json_decref(one);
+	}
+	return list;
+}
+
 /* NULL: a successor can go on with all that is here. */
 static const char *
 why_not_handed_over(const struct driver *d)
 {
 	if (d->is_stopping)
 		return "the driver is being stopped";
-	if (!d->disks_cfg.export->can_hand_over())
+	if (!export_find("fuse")->can_hand_over())
 		return "this kernel does not send again what was not answered; Linux 6.9 does";
 	if (d->disks_cfg.holding == NULL || holding_pid(d->disks_cfg.holding) == 0)
 		return "iscsi_holderd does not run, so nobody would keep the disks meanwhile";
 	return NULL;
 }
 
+static void
+hand_over_counted(void *user)
+{
+	struct later *l = user;
+	struct driver *d = l->d;
+	json_t *in_use = sockets_in_use(d);
+	const char *why = in_use != NULL ? "disks that are sockets (NBD) end with their driver"
+					 : why_not_handed_over(d);
+
+	if (why != NULL) {
+		ipc_call_error(l->call, IPC_ERR_BUSY, why,
+		    "stop it when its disks are not in use, and start it again",
+		    in_use != NULL ? json_pack("{s:o}", "in_use", in_use) : NULL);
+	} else {
+		log_note("ends, and leaves its disks to the next driver");
+		ipc_call_reply(l->call, NULL);
+		d->is_handing_over = true;
+		loop_stop(d->loop);
+	}
+	later_free(l);
+}
+
 void
 op_driver_hand_over(struct driver *d, struct ipc_call *call)
 {
-	const char *why = why_not_handed_over(d);
-
-	if (why != NULL) {
-		ipc_call_error(call, IPC_ERR_BUSY, why,
-		    "stop it when its disks are not in use, and start it again", NULL);
-		return;
-	}
-	log_note("ends, and leaves its disks to the next driver");
-	ipc_call_reply(call, NULL);
-	d->is_handing_over = true;
-	loop_stop(d->loop);
+	usage_collect(d, hand_over_counted, later_new(d, call));
 }
 
 void

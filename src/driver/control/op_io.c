@@ -1,5 +1,4 @@
 #include <limits.h>
-#include <stdio.h>
 
 #include "driver/control/control.h"
 #include "driver/control/later.h"
@@ -9,6 +8,7 @@
 #include "driver/iscsial/scan.h"
 #include "driver/iscsial/tree.h"
 #include "driver/iscsial/usage.h"
+#include "export/export.h"
 #include "ipc/pieces.h"
 
 void
@@ -30,31 +30,31 @@ op_scan(struct driver *d, struct ipc_call *call)
 	}
 }
 
-static void
-set_path(const struct driver *d, const struct node *n, json_t *to, const char *member,
-    void (*make)(const struct driver *d, const struct node *n, char *ret_path))
+static json_t *
+show_users(const struct node *n)
 {
-	char path[PATH_MAX];
+	json_t *list = json_array();
 
-	make(d, n, path);
-	control_set(to, member, json_string(path));
+	for (unsigned i = 0; i < n->n_users; i++)
+		(void)json_array_append_new(
+		    list, json_integer(n->users[i])); /* no memory: one less */
+	return list;
 }
 
 static void
 show_files(const struct driver *d, const struct node *n, json_t *to)
 {
-	char block[32];
+	char path[PATH_MAX];
 
-	set_path(d, n, to, "file", devfile_file);
+	devfile_file(d, n, path);
+	control_set(to, "file", json_string(path));
 	control_set(to, "in_use", json_boolean(n->is_in_use));
-	if (!n->is_installed)
-		return;
-	set_path(d, n, to, "dsk", devfile_dsk);
-	set_path(d, n, to, "rdsk", devfile_rdsk);
-	if (n->loop != TREE_NO_LOOP) {
-		(void)snprintf(block, sizeof block, "/dev/loop%d", n->loop);
-		control_set(to, "block", json_string(block));
-	}
+	if (n->is_in_use && n->n_users > 0)
+		control_set(to, "users", show_users(n));
+	if (n->is_installed)
+		control_show_files(d, n, to);
+	else if (n->export != NULL)
+		control_set(to, "exporter", json_string(n->export->name));
 }
 
 static void

@@ -284,16 +284,23 @@ parse_share(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
 static bool
 parse_choice(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
 {
+	const char *word;
 	unsigned way;
+	int n;
 
 	if (choices_parse(c->choice, values, &way)) {
 		(void)snprintf(
 		    c->value, sizeof c->value, "%s", choices_word(c->choice, way)); /* fits */
 		return true;
 	}
-	(void)snprintf(why, KEYS_WHY_BYTES, "%s cannot be \"%.60s\": it takes %s or %s",
-	    choices_name(c->choice), values, choices_word(c->choice, 0),
-	    choices_word(c->choice, 1)); /* fits */
+	n = snprintf(why, KEYS_WHY_BYTES, "%s cannot be \"%.60s\": it takes ",
+	    choices_name(c->choice), values);
+	for (unsigned i = 0; (word = choices_word(c->choice, i)) != NULL; i++)
+		n += snprintf(why + n, (size_t)(KEYS_WHY_BYTES - n), "%s%s",
+		    i == 0                                   ? ""
+		    : choices_word(c->choice, i + 1) != NULL ? ", "
+							     : " or ",
+		    word); /* short words: they fit */
 	return false;
 }
 

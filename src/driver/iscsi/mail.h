@@ -6,6 +6,8 @@
 #ifndef ISCSI_MAIL_H
 #define ISCSI_MAIL_H
 
+#include <sys/types.h>
+
 #include "driver/isw/isw.h"
 #include "driver/question.h"
 #include "engine/mailbox.h"
@@ -24,6 +26,8 @@
 	void take(void *owner, struct mail *m);  \
 	void drop(struct mail *m);
 #include "driver/iscsi/mail.def"
+
+struct export_ops;
 
 /* Owners that are no session have these ids. */
 #define MAIL_ID_IOTHREAD 0x7fffffffu
@@ -160,6 +164,8 @@ struct mail_show_row {
 	bool may_adopt; /* where another unit stands there now: nobody has the device installed */
 	bool is_remembered; /* it is the one that stood there when that was written down last */
 	struct fault fault; /* the answer: not shown */
+	const struct export_ops *export; /* this, too: by whom, */
+	bool is_export_set;              /* and whether the settings say so */
 };
 struct mail_show {
 	struct question base;
@@ -173,10 +179,14 @@ struct mail_hide {
 	uint32_t lun;
 };
 
+#define MAIL_USERS 4
 struct mail_openers_row {
 	uint32_t lun;
 	char name[32];
 	unsigned openers; /* the answer */
+	/* This, too: the first of them, where the exporter can tell; 0 for one without a number. */
+	pid_t users[MAIL_USERS];
+	unsigned n_users;
 };
 /* What becomes of later openers: nothing, they are refused from now on, or not any more. */
 enum mail_openers_seal { OPENERS_COUNT, OPENERS_SEAL, OPENERS_UNSEAL };

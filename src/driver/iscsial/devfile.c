@@ -149,18 +149,14 @@ static void
 write_down(struct work *w, struct node *n, const char *block)
 {
 	struct driver *d = w->d;
-	char dsk[PATH_MAX], rdsk[PATH_MAX], file[PATH_MAX];
 	struct fault *f = &w->result.fault;
 
-	devfile_file(d, n, file);
-	devfile_dsk(d, n, dsk);
-	devfile_rdsk(d, n, rdsk);
 	if (w->is_install && registry_device_add(d->reg, n->hw_path, n->name) != 0) {
 		settings_fault(d->reg, f);
 		return;
 	}
 	n->is_installed = true;
-	if (!devlink_make(rdsk, file, f) || !devlink_make(dsk, block != NULL ? block : file, f))
+	if (!devlink_make(d, n, block, f))
 		return;
 	w->result.is_made = true;
 	if (w->is_install)
@@ -255,8 +251,11 @@ make(struct work *w, struct node *n)
 	const struct devfiles *f = w->d->devfiles;
 
 	assert(n->attaching == NULL && n->loop == TREE_NO_LOOP);
-	if (f->no_loop[0] != '\0') {
-		cut_copy(w->result.note, sizeof w->result.note, f->no_loop);
+	if (devfile_is_socket(n) || f->no_loop[0] != '\0') {
+		char why[DEVFILE_WHY_BYTES];
+
+		devfile_why_socket(w->d, n, why);
+		cut_copy(w->result.note, sizeof w->result.note, why[0] != '\0' ? why : f->no_loop);
 		write_down(w, n, NULL);
 		call_post(w->d->loop, finish, w);
 		return;

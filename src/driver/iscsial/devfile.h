@@ -1,5 +1,6 @@
 /*
- * Device files: <root>/dev/rdsk/cXtYdZ is a link to the exporter's file;
+ * Device files: of a disk that speaks NBD, <root>/dev/nbd/cXtYdZ, a link to its socket;
+ * of all others <root>/dev/rdsk/cXtYdZ is a link to the exporter's file;
  * <root>/dev/dsk/cXtYdZ is a link to a loop block device on it, or to the file
  * where there are no loop devices.  The registry remembers what is installed.
  * On the main loop; loop devices are made and taken away by loopdev's threads.
@@ -71,5 +72,12 @@ void devfile_renew(struct driver *d, struct node *n);
 void devfile_file(const struct driver *d, const struct node *n, char *ret_path);
 void devfile_dsk(const struct driver *d, const struct node *n, char *ret_path);
 void devfile_rdsk(const struct driver *d, const struct node *n, char *ret_path);
+void devfile_nbd(const struct driver *d, const struct node *n, char *ret_path);
+/* Is what shows it a socket (NBD), not a file? */
+bool devfile_is_socket(const struct node *n);
+/* Why it is one, "": it is none. */
+#define DEVFILE_WHY_BYTES 300
+void devfile_why_socket(
+    const struct driver *d, const struct node *n, char ret_text[DEVFILE_WHY_BYTES]);
 
 #endif

@@ -8,13 +8,21 @@
 
 #include "driver/iscsial/devfile.h"
 #include "driver/iscsial/devudev.h"
+#include "export/export.h"
 #include "sys/log.h"
 
 void
 devfile_file(const struct driver *d, const struct node *n, char *ret_path)
 {
-	(void)snprintf(ret_path, PATH_MAX, "%s/%u/%s", d->paths.disks, n->path.part[2],
+	(void)snprintf(ret_path, PATH_MAX, "%s/%u/%s",
+	    devfile_is_socket(n) ? d->paths.sockets : d->paths.disks, n->path.part[2],
 	    n->name); /* paths_init() sees to it that this fits */
+}
+
+bool
+devfile_is_socket(const struct node *n)
+{
+	return n->export != NULL && n->export == export_find("nbd");
 }
 
 void
@@ -29,8 +37,26 @@ devfile_rdsk(const struct driver *d, const struct node *n, char *ret_path)
 	(void)snprintf(ret_path, PATH_MAX, "%s/%s", d->paths.rdsk, n->name);
 }
 
-bool
-devlink_make(const char *path, const char *to, struct fault *ret_fault)
+void
+devfile_nbd(const struct driver *d, const struct node *n, char *ret_path)
+{
+	(void)snprintf(ret_path, PATH_MAX, "%s/%s", d->paths.nbd, n->name);
+}
+
+void
+devfile_why_socket(const struct driver *d, const struct node *n, char ret_text[DEVFILE_WHY_BYTES])
+{
+	ret_text[0] = '\0';
+	if (devfile_is_socket(n))
+		(void)snprintf(ret_text, DEVFILE_WHY_BYTES,
+		    "disks are sockets here that speak NBD: %s",
+		    n->is_export_set ? "Exporter says so"
+				     : d->disks_cfg.why); /* a long one is cut */
+}
+
+/* In one step: whoever opens it finds the old or the new one. */
+static bool
+link_to(const char *path, const char *to, struct fault *ret_fault)
 {
 	char temporary[PATH_MAX];
 	int n = snprintf(temporary, sizeof temporary, "%s.new", path);
@@ -52,6 +78,27 @@ drop_one(const char *path)
 		log_warn("cannot remove %s: %s", path, strerror(errno));
 }
 
+bool
+devlink_make(
+    const struct driver *d, const struct node *n, const char *block, struct fault *ret_fault)
+{
+	char dsk[PATH_MAX], rdsk[PATH_MAX], nbd[PATH_MAX], file[PATH_MAX];
+
+	devfile_file(d, n, file);
+	devfile_dsk(d, n, dsk);
+	devfile_rdsk(d, n, rdsk);
+	devfile_nbd(d, n, nbd);
+	/* What it had when another exporter showed it goes. */
+	if (devfile_is_socket(n)) {
+		drop_one(dsk);
+		drop_one(rdsk);
+		return link_to(nbd, file, ret_fault);
+	}
+	drop_one(nbd);
+	return link_to(rdsk, file, ret_fault) &&
+	       link_to(dsk, block != NULL ? block : file, ret_fault);
+}
+
 void
 devlink_drop(const struct driver *d, const struct node *n)
 {
@@ -61,6 +108,8 @@ devlink_drop(const struct driver *d, const struct node *n)
 	drop_one(path);
 	devfile_rdsk(d, n, path);
 	drop_one(path);
+	devfile_nbd(d, n, path);
+	drop_one(path);
 	devudev_drop(d, n);
 }
 
@@ -69,6 +118,9 @@ devlink_are_there(const struct driver *d, const struct node *n)
 {
 	char path[PATH_MAX], to[8];
 
+	devfile_nbd(d, n, path);
+	if (devfile_is_socket(n))
+		return readlink(path, to, sizeof to) >= 0;
 	devfile_dsk(d, n, path);
 	if (readlink(path, to, sizeof to) < 0)
 		return false;

@@ -1,4 +1,4 @@
-/* The links <root>/dev/dsk/cXtYdZ and <root>/dev/rdsk/cXtYdZ of disks; paths are PATH_MAX. */
+/* The links <root>/dev/dsk/cXtYdZ and rdsk/cXtYdZ of disks, or nbd/cXtYdZ; paths are PATH_MAX. */
 #ifndef ISCSIAL_DEVLINK_H
 #define ISCSIAL_DEVLINK_H
 
@@ -7,13 +7,14 @@
 #include "driver/iscsial/tree.h"
 
 /*
- * Have `path` lead to `to`; in one step: whoever opens it finds the old or the
- * new one.  False with *ret_fault.
+ * Have a disk's links lead to it: to its socket, or to its file and `block` (NULL: the file, too).
+ * False with *ret_fault.
  */
-bool devlink_make(const char *path, const char *to, struct fault *ret_fault);
+bool devlink_make(
+    const struct driver *d, const struct node *n, const char *block, struct fault *ret_fault);
 /* A disk's links go; none is no error. */
 void devlink_drop(const struct driver *d, const struct node *n);
-/* Has the disk both? */
+/* Has the disk those that it should have? */
 bool devlink_are_there(const struct driver *d, const struct node *n);
 /*
  * Those of an earlier run, but for what is_kept(): until its disk is there, a name leads

@@ -107,6 +107,14 @@ is_link_of_one(const char *name, void *user)
 	return n != NULL && n->is_installed && devfile_goes_on(d, n);
 }
 
+/* A socket ended with its driver. */
+static bool
+is_kept_socket(const char *name, void *user)
+{
+	(void)name, (void)user;
+	return false;
+}
+
 bool
 devfile_start(struct driver *d, struct fault *ret_fault)
 {
@@ -117,7 +125,8 @@ devfile_start(struct driver *d, struct fault *ret_fault)
 	if (d->disks_cfg.holding != NULL)
 		f->kept.names = holding_left(d->disks_cfg.holding, &f->kept.n);
 	if (!devlink_drop_all(d->paths.dsk, is_link_of_one, d, ret_fault) ||
-	    !devlink_drop_all(d->paths.rdsk, is_link_of_one, d, ret_fault))
+	    !devlink_drop_all(d->paths.rdsk, is_link_of_one, d, ret_fault) ||
+	    !devlink_drop_all(d->paths.nbd, is_kept_socket, d, ret_fault))
 		return false;
 	devudev_start(d, is_link_of_one, d);
 	if (loopdev_check(f->no_loop, sizeof f->no_loop) != 0)

@@ -73,7 +73,7 @@ changed(void *user, struct lu *u)
 
 	k->is_changed = true;
 	if (k->is_exported)
-		k->owner->cfg->export->changed(k->owner->export, lu_blk(u));
+		k->owner->ops->changed(k->owner->export, lu_blk(u));
 	tell(k);
 }
 
@@ -125,9 +125,9 @@ disks_take_hide(void *owner, struct mail *m)
 
 	free(m);
 	/* Whoever has it open waits for the unit to come back. */
-	if (k == NULL || d->cfg->export->openers(d->export, lu_blk(k->lu)) > 0)
+	if (k == NULL || d->ops->openers(d->export, lu_blk(k->lu)) > 0)
 		return;
-	err = d->cfg->export->remove(d->export, lu_blk(k->lu), true);
+	err = d->ops->remove(d->export, lu_blk(k->lu), true);
 	if (err != 0)
 		log_warn(
 		    "disk %s could not be taken away: %s", lu_blk(k->lu)->name, strerror(-err));
@@ -270,6 +270,26 @@ static const struct export_events export_events = {
 	.stopped = export_stopped,
 };
 
+void
+disks_use(struct disks *d, const struct export_ops *ops)
+{
+	d->ops = ops;
+	(void)snprintf(d->dir, sizeof d->dir, "%s/%u",
+	    ops == export_find("nbd") ? d->cfg->sockets : d->cfg->dir,
+	    nexus_cfg(d->x)->instance); /* paths_init() sees to it that this fits */
+}
+
+static void
+choose(struct disks *d)
+{
+	unsigned way = session_choice(nexus_session(d->x), CHOICE_exporter);
+
+	d->is_ops_set = way != CHOICE_exporter_auto;
+	disks_use(d, way == CHOICE_exporter_fuse  ? export_find("fuse")
+		     : way == CHOICE_exporter_nbd ? export_find("nbd")
+						  : d->cfg->export);
+}
+
 static bool
 start_export(struct disks *d, struct fault *ret_fault)
 {
@@ -277,8 +297,9 @@ start_export(struct disks *d, struct fault *ret_fault)
 
 	if (d->export != NULL)
 		return true;
-	err = d->cfg->export->start(
-	    nexus_iothread(d->x)->thread.loop, d->dir, &export_events, d, &d->export);
+	choose(d);
+	err =
+	    d->ops->start(nexus_iothread(d->x)->thread.loop, d->dir, &export_events, d, &d->export);
 	if (err == 0)
 		return true;
 	d->export = NULL;
@@ -301,7 +322,7 @@ show_new(struct disks *d, struct mail_show_row *row)
 	k = call_alloc(sizeof *k);
 	k->owner = d;
 	k->lu = lu_new(session_path(s), &row->info, row->name, &lu_ops, k);
-	err = k->lu != NULL ? d->cfg->export->add(d->export, lu_blk(k->lu)) : -ENOMEM;
+	err = k->lu != NULL ? d->ops->add(d->export, lu_blk(k->lu)) : -ENOMEM;
 	if (err == 0) {
 		k->is_exported = true;
 		k->note = call_alloc(sizeof *k->note);
@@ -336,7 +357,7 @@ show_again(struct disk *k, struct mail_show_row *row)
 	if (identity_compare(&lu_info(k->lu)->id, &row->info.id) != IDENTITY_OTHER ||
 	    !row->may_adopt)
 		return;
-	if (d->cfg->export->openers(d->export, lu_blk(k->lu)) == 0)
+	if (d->ops->openers(d->export, lu_blk(k->lu)) == 0)
 		lu_adopt(k->lu, &row->info);
 	else
 		fault_set(&row->fault, FAULT_BUSY, "close it, then scan again",
@@ -361,6 +382,8 @@ disks_take_show(void *owner, struct mail *m)
 			show_again(k, &q->rows[i]);
 		else
 			show_new(d, &q->rows[i]);
+		q->rows[i].export = d->ops;
+		q->rows[i].is_export_set = d->is_ops_set;
 	}
 	/* They are there when the exporter is. */
 	if (d->export != NULL && !d->is_up && !d->is_stopping)
@@ -402,9 +425,12 @@ disks_take_openers(void *owner, struct mail *m)
 			q->rows[i].openers = disks_held_openers(d, q->rows[i].name);
 			continue;
 		}
-		q->rows[i].openers = d->cfg->export->openers(d->export, lu_blk(k->lu));
+		q->rows[i].openers = d->ops->openers(d->export, lu_blk(k->lu));
+		if (d->ops->users != NULL)
+			q->rows[i].n_users =
+			    d->ops->users(d->export, lu_blk(k->lu), q->rows[i].users, MAIL_USERS);
 		if (q->seal != OPENERS_COUNT)
-			d->cfg->export->seal(d->export, lu_blk(k->lu), q->seal == OPENERS_SEAL);
+			d->ops->seal(d->export, lu_blk(k->lu), q->seal == OPENERS_SEAL);
 	}
 	mail_answer(m);
 }
@@ -435,8 +461,7 @@ begin(struct nexus *x, const void *cfg)
 	d->cfg = cfg;
 	list_init(&d->all);
 	list_init(&d->shows);
-	(void)snprintf(d->dir, sizeof d->dir, "%s/%u", d->cfg->dir,
-	    nexus_cfg(x)->instance); /* paths_init() sees to it that this fits */
+	choose(d);
 	disks_held_begin(d, &export_events);
 	return d;
 }
@@ -453,7 +478,7 @@ close_all(void *user)
 	if (d->export == NULL || d->is_stopping)
 		return;
 	d->is_stopping = true;
-	d->cfg->export->stop(d->export);
+	d->ops->stop(d->export);
 }
 
 static bool

@@ -47,7 +47,7 @@ waited_long_enough(struct agenda_timer *t)
 	struct disks *d = LIST_ENTRY(t, struct disks, overdue);
 
 	if (d->export != NULL && !d->is_stopping)
-		d->cfg->export->overdue(d->export);
+		d->ops->overdue(d->export);
 }
 
 void
@@ -62,9 +62,12 @@ disks_held_begin(struct disks *d, const struct export_events *events)
 	if (d->cfg->holding == NULL || !holding_take(d->cfg->holding, key(d), &held))
 		return;
 	d->is_taken = true;
+	/* It is a mount, whatever is configured by now. */
+	if (d->ops == export_find("nbd"))
+		disks_use(d, export_find("fuse"));
 	if (patience != UINT64_MAX)
 		agenda_set(agenda_of(d), &d->overdue, loop_now_update(loop) + patience);
-	err = d->cfg->export->take_over(loop, d->dir, &held, events, d, &d->export);
+	err = d->ops->take_over(loop, d->dir, &held, events, d, &d->export);
 	if (err == 0)
 		return;
 	d->export = NULL;
@@ -85,7 +88,7 @@ disks_held_started(struct disks *d, int err)
 bool
 disks_held_admit(struct disks *d, const struct mail_show_row *row)
 {
-	bool is_awaited = d->cfg->export->awaited(d->export, row->name) >= 0;
+	bool is_awaited = d->ops->awaited(d->export, row->name) >= 0;
 
 	if (row->is_remembered || !is_awaited)
 		return is_awaited;
@@ -93,14 +96,14 @@ disks_held_admit(struct disks *d, const struct mail_show_row *row)
 	    "disk %s: it is not known whether the unit there is the one that it was; who has it "
 	    "open must close it",
 	    row->name);
-	d->cfg->export->give_up(d->export, row->name);
+	d->ops->give_up(d->export, row->name);
 	return false;
 }
 
 unsigned
 disks_held_openers(const struct disks *d, const char *name)
 {
-	long n = d->export != NULL ? d->cfg->export->awaited(d->export, name) : -1;
+	long n = d->export != NULL ? d->ops->awaited(d->export, name) : -1;
 
 	return n > 0 ? (unsigned)n : 0;
 }

@@ -21,6 +21,8 @@ struct disk {
 struct disks {
 	struct nexus *x;
 	const struct disks_cfg *cfg;
+	const struct export_ops *ops; /* of the exporter, or of the one that would be started now */
+	bool is_ops_set;              /* the session's settings say so */
 	char dir[PATH_MAX];
 	struct export *export; /* NULL: it has not been started, or has stopped */
 	bool is_up, is_stopping;
@@ -30,6 +32,10 @@ struct disks {
 	bool is_taken;               /* what a driver before this one left is being taken over */
 	struct agenda_timer overdue; /* disks of that one that have not come by then */
 };
+
+/* disks.c */
+/* The exporter that is started next; none runs. */
+void disks_use(struct disks *d, const struct export_ops *ops);
 
 /* disks_held.c */
 /* Go on with what a driver before this one left of the session; `events`: of the exporter. */

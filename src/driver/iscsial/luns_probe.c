@@ -353,6 +353,7 @@ row_shown(struct visit *v, const struct wanted *w, const struct mail_show_row *r
 	node->is_showing = false;
 	if (row->fault.is_set) {
 		fail(v, node->hw_path, &row->fault);
+		cut_copy(node->note, sizeof node->note, row->fault.message);
 		/* Another unit came, and somebody still has the old one open. */
 		if (row->fault.code == FAULT_BUSY) {
 			node->is_replaced = true;
@@ -363,6 +364,8 @@ row_shown(struct visit *v, const struct wanted *w, const struct mail_show_row *r
 	if (w == NULL || wanted_is_closed(w) || w->closing > 0)
 		return;
 	node->is_shown = true;
+	node->export = row->export;
+	node->is_export_set = row->is_export_set;
 	if (node->is_installed) {
 		v->restoring++;
 		devfile_restore(v->d, node, restored, v);

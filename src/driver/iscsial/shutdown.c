@@ -105,8 +105,10 @@ detached(void *user, json_t *in_use)
 static void
 note_openers(struct closing *c, const struct mail_openers *q)
 {
+	char text[USAGE_TEXT_BYTES];
+
 	for (size_t i = 0; i < q->n; i++) {
-		const struct node *node = luns_find(c->d, c->instance, q->rows[i].lun);
+		struct node *node = luns_find(c->d, c->instance, q->rows[i].lun);
 
 		if (node == NULL ||
 		    q->rows[i].openers <=
@@ -114,8 +116,9 @@ note_openers(struct closing *c, const struct mail_openers *q)
 			continue;
 		if (c->in_use == NULL)
 			c->in_use = json_array();
-		(void)json_array_append_new(
-		    c->in_use, json_string(node->name)); /* no memory: one less */
+		usage_note(node, &q->rows[i]);
+		usage_text(node, text);
+		(void)json_array_append_new(c->in_use, json_string(text)); /* no memory: one less */
 	}
 }
 

@@ -5,6 +5,7 @@
 #ifndef ISCSIAL_TREE_H
 #define ISCSIAL_TREE_H
 
+#include "driver/iscsi/mail.h"
 #include "driver/iscsial/hwpath.h"
 #include "export/loopdev.h"
 #include "lu/lu_info.h"
@@ -22,6 +23,7 @@ enum tree_kind {
 
 #define TREE_NO_LOOP (-1)
 
+struct export_ops;
 struct work;
 
 struct node {
@@ -35,16 +37,20 @@ struct node {
 
 	/* TREE_LUN only. */
 	uint32_t lun;
-	char name[32];                 /* c1t0d1 */
-	struct lu_info *info;          /* owned; NULL: not seen since the driver started */
-	struct identity_sketch sketch; /* of info's identity */
-	bool is_showing;               /* the worker was asked to show it, and has not answered */
-	bool is_shown;                 /* the exporter has it */
-	bool is_replaced;              /* another unit than the registry's stands there: no I/O */
-	bool is_absent;                /* the target has no unit there now; it is waited for */
-	bool is_installed;             /* it has device files, or will when it is back */
-	bool is_in_use;                /* as usage_collect() saw it last */
-	unsigned removals;             /* of its block device, by rmsf, that are under way */
+	char name[32];                   /* c1t0d1 */
+	struct lu_info *info;            /* owned; NULL: not seen since the driver started */
+	struct identity_sketch sketch;   /* of info's identity */
+	bool is_showing;                 /* the worker was asked to show it, and has not answered */
+	bool is_shown;                   /* the exporter has it */
+	const struct export_ops *export; /* by which, NULL before it was shown first; */
+	bool is_export_set;              /* it is the settings that say so */
+	bool is_replaced;                /* another unit than the registry's stands there: no I/O */
+	bool is_absent;                  /* the target has no unit there now; it is waited for */
+	bool is_installed;               /* it has device files, or will when it is back */
+	bool is_in_use;                  /* as usage_collect() saw it last */
+	unsigned removals;               /* of its block device, by rmsf, that are under way */
+	pid_t users[MAIL_USERS]; /* the first n_users of its openers, where that can be told */
+	unsigned n_users;
 	unsigned openers;  /* of the exporter's file, and whether the block device has a user, as */
 	bool is_loop_used; /* the walk of usage.c that is under way found so far */
 	struct work *attaching; /* devfile.c makes its block device; borrowed */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cut.h"
 #include "base/fanout.h"
@@ -128,7 +129,7 @@ counted(struct question *question)
 		struct node *node = luns_find(c->walk->u->d, c->instance, q->rows[i].lun);
 
 		if (node != NULL)
-			node->openers = q->rows[i].openers;
+			usage_note(node, &q->rows[i]);
 	}
 	disks_drop_openers(&question->mail);
 	fanout_drop(&c->walk->answers);
@@ -256,7 +257,7 @@ begin(struct usage *u)
 	fanout_init(&w->answers, loop_agenda(d->loop), loop_now_update(d->loop) + USAGE_PATIENCE_US,
 	    told, ended);
 	for (size_t i = 0; i < d->tree->n; i++) {
-		d->tree->nodes[i]->openers = 0;
+		d->tree->nodes[i]->openers = d->tree->nodes[i]->n_users = 0;
 		d->tree->nodes[i]->is_loop_used = false;
 	}
 	LIST_EACH(node, tmp, &d->sessions)
@@ -309,11 +310,44 @@ usage_glance(struct driver *d, void (*done)(void *user), void *user)
 		usage_collect(d, done, user);
 }
 
+void
+usage_note(struct node *n, const struct mail_openers_row *row)
+{
+	n->openers = row->openers;
+	n->n_users = row->n_users;
+	memcpy(n->users, row->users, sizeof n->users);
+}
+
+void
+usage_text(const struct node *n, char ret_text[USAGE_TEXT_BYTES])
+{
+	int at = snprintf(ret_text, USAGE_TEXT_BYTES, "%s", n->name);
+
+	/* All of it fits. */
+	if (n->loop != TREE_NO_LOOP) {
+		(void)snprintf(
+		    ret_text + at, (size_t)(USAGE_TEXT_BYTES - at), " (/dev/loop%d)", n->loop);
+		return;
+	}
+	for (unsigned i = 0; i < n->n_users; i++) {
+		const char *before = i == 0 ? " (" : ", ";
+
+		if (n->users[i] == 0) /* of another PID namespace */
+			at += snprintf(ret_text + at, (size_t)(USAGE_TEXT_BYTES - at),
+			    "%sa process that has no number here", before);
+		else
+			at += snprintf(ret_text + at, (size_t)(USAGE_TEXT_BYTES - at),
+			    "%sprocess %d", before, (int)n->users[i]);
+	}
+	if (n->n_users > 0)
+		(void)snprintf(ret_text + at, (size_t)(USAGE_TEXT_BYTES - at), ")");
+}
+
 json_t *
 usage_list(const struct driver *d, const struct hwpath *top)
 {
 	json_t *list = NULL;
-	char text[64];
+	char text[USAGE_TEXT_BYTES];
 
 	for (size_t i = tree_lower(d->tree, top); i < d->tree->n; i++) {
 		const struct node *n = d->tree->nodes[i];
@@ -322,10 +356,7 @@ usage_list(const struct driver *d, const struct hwpath *top)
 			break;
 		if (n->kind != TREE_LUN || !n->is_in_use)
 			continue;
-		if (n->loop != TREE_NO_LOOP)
-			(void)snprintf(text, sizeof text, "%s (/dev/loop%d)", n->name, n->loop);
-		else
-			(void)snprintf(text, sizeof text, "%s", n->name);
+		usage_text(n, text);
 		if (list == NULL)
 			list = json_array();
 		(void)json_array_append_new(list, json_string(text)); /* no memory: shorter */

@@ -9,7 +9,7 @@
 
 #include "driver/driver.h"
 #include "driver/iscsi/mail.h"
-#include "driver/iscsial/hwpath.h"
+#include "driver/iscsial/tree.h"
 
 /*
  * The question to a session's worker: who has its shown disks open?  NULL: it has
@@ -35,8 +35,14 @@ void usage_collect(struct driver *d, void (*done)(void *user), void *user);
  */
 void usage_glance(struct driver *d, void (*done)(void *user), void *user);
 
+/* "c1t0d0 (/dev/loop0)", "c1t0d1 (process 4711)": a disk, and by what it is in use. */
+#define USAGE_TEXT_BYTES 256
+void usage_text(const struct node *n, char ret_text[USAGE_TEXT_BYTES]);
+/* What the answer says of a disk's openers. */
+void usage_note(struct node *n, const struct mail_openers_row *row);
+
 /*
- * After it: "c1t0d0 (/dev/loop0)" for every disk at or below `top` that is in
+ * After it: usage_text() for every disk at or below `top` that is in
  * use; NULL: none is.  The caller's reference.
  */
 json_t *usage_list(const struct driver *d, const struct hwpath *top);

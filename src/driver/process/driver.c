@@ -3,6 +3,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #include "driver/iscsial/luns.h"
 #include "driver/iscsial/stop.h"
 #include "driver/iscsial/usage.h"
+#include "export/fuseprobe.h"
 #include "export/holding.h"
 #include "export/loopdev.h"
 #include "export/porter.h"
@@ -264,15 +266,39 @@ drop_unknown(struct driver *d, struct fault *ret_fault)
 	return err == 0;
 }
 
+/*
+ * By what the place offers; before there are threads that mount.  Where a driver before this one
+ * left mounts there is FUSE.
+ */
+static void
+choose_export(struct driver *d, const char *export)
+{
+	size_t n_left = 0;
+
+	static_assert(sizeof d->disks_cfg.why >= FUSEPROBE_WHY_BYTES, "it fits");
+
+	if (strcmp(export, EXPORT_AUTO) != 0)
+		return;
+	d->disks_cfg.why[0] = '\0';
+	if (d->disks_cfg.holding != NULL)
+		(void)holding_left(d->disks_cfg.holding, &n_left); /* how many is all */
+	if (n_left > 0 || fuseprobe(d->paths.disks, d->disks_cfg.why))
+		return;
+	d->disks_cfg.export = export_find("nbd");
+	log_note("disks are sockets that speak NBD: %s", d->disks_cfg.why);
+}
+
 static bool
 start_loop(struct driver *d, const char *export, struct fault *ret_fault)
 {
 	int err;
 
-	d->disks_cfg.export = export_find(export);
+	d->disks_cfg.export = export_find(strcmp(export, EXPORT_AUTO) == 0 ? "fuse" : export);
+	cut_copy(d->disks_cfg.why, sizeof d->disks_cfg.why, "the driver was started so");
 	d->disks_cfg.dir = d->paths.disks;
+	d->disks_cfg.sockets = d->paths.sockets;
 	if (d->disks_cfg.export == NULL) {
-		fault_set(ret_fault, FAULT_INVALID, "use fuse or null",
+		fault_set(ret_fault, FAULT_INVALID, "use auto, fuse, nbd or null",
 		    "there is no exporter \"%s\"", export);
 		return false;
 	}
@@ -310,6 +336,7 @@ driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fa
 	    time(NULL);
 	if (!start_loop(d, cfg->export, ret_fault))
 		return false;
+	choose_export(d, cfg->export);
 	d->usage = usage_new(d);
 	/* Nothing is served before what an earlier run left is out of the way. */
 	if (!open_registry(d, ret_fault) || !open_keeper(d, ret_fault) ||

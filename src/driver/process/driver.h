@@ -5,9 +5,11 @@
 #include "base/fault.h"
 #include "driver/driver.h"
 
+#define EXPORT_AUTO "auto"
+
 struct driver_cfg {
-	unsigned workers; /* 1..DRIVER_WORKERS_MAX */
-	const char *export;
+	unsigned workers;    /* 1..DRIVER_WORKERS_MAX */
+	const char *export;  /* of export.h, or EXPORT_AUTO: fuse where that works, else nbd */
 	bool is_level_given; /* the log's level stays as it is */
 };
 

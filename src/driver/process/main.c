@@ -17,6 +17,7 @@
 
 #include "driver/iscsial/stop.h"
 #include "driver/iscsial/usage.h"
+#include "driver/process/clients.h"
 #include "driver/process/driver.h"
 #include "driver/process/unmount.h"
 #include "export/holding.h"
@@ -436,10 +437,19 @@ static struct options
 options_default(void)
 {
 	return (struct options){ .level = NOT_GIVEN,
-		.export = "fuse",
+		.export = EXPORT_AUTO,
 		.workers = workers_default(),
 		.grace = UNMOUNT_GRACE_S,
 		.limit = UNMOUNT_LIMIT_S };
+}
+
+static int
+unmount(const struct paths *paths, const struct options *o)
+{
+	int ret = unmount_all(PROGRAM, paths, o->grace, o->limit);
+
+	/* Its clients' programs are not ours to end: a block device of theirs may have mounts. */
+	return clients_tell(PROGRAM, paths) && ret == INSTANCE_EXIT_OK ? INSTANCE_EXIT_BUSY : ret;
 }
 
 /* With its paths. */
@@ -461,7 +471,7 @@ act(struct process *p, const struct options *o)
 	if (o->stop || o->hand_over)
 		return end(&p->driver.paths, o);
 	if (o->unmount)
-		return unmount_all(PROGRAM, &p->driver.paths, o->grace, o->limit);
+		return unmount(&p->driver.paths, o);
 	return run(p, o);
 }
 
@@ -481,7 +491,9 @@ main(int argc, char **argv)
 		    "threads that move data (default: one a processor, at most 4)", 1,
 		    DRIVER_WORKERS_MAX },
 		{ 0, "export", OPT_STRING, &o.export, "KIND",
-		    "how disks are shown: fuse (default), or null for tests" },
+		    "how disks are shown where nothing is configured (iscsiutil -t Exporter): "
+		    "fuse, nbd, auto "
+		    "(default): fuse where that works, else nbd; or null for tests" },
 		{ 0, "status", OPT_FLAG, &o.status, NULL,
 		    "tell whether it runs: exit status 0, or 3" },
 		{ 0, "stop", OPT_FLAG, &o.stop, NULL,

@@ -26,6 +26,7 @@ told_made(FILE *out, const json_t *result, bool files)
 			continue;
 		put_file(out, result_text(d, "dsk"), result_text(d, "block"));
 		put_file(out, result_text(d, "rdsk"), "");
+		put_file(out, result_text(d, "nbd"), "");
 		put_size(out, json_object_get(d, "size_bytes"));
 	}
 }

@@ -193,12 +193,14 @@ put_field(FILE *out, const char *value)
 	free(clean);
 }
 
-/* "/dev/dsk/c1t0d0   /dev/rdsk/c1t0d0", or NULL; the caller frees it. */
+/* "/dev/dsk/c1t0d0   /dev/rdsk/c1t0d0", "/dev/nbd/c1t0d0", or NULL; the caller frees it. */
 static char *
 files_of(const json_t *n)
 {
 	const char *dsk = result_text(n, "dsk"), *rdsk = result_text(n, "rdsk");
 
+	if (result_text(n, "nbd")[0] != '\0')
+		return say_format("%s", result_text(n, "nbd"));
 	if (dsk[0] == '\0' && rdsk[0] == '\0')
 		return NULL;
 	return say_format("%s%s%s", dsk, dsk[0] != '\0' && rdsk[0] != '\0' ? "   " : "", rdsk);

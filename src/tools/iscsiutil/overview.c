@@ -105,9 +105,10 @@ static void
 put_unit(struct table *t, const json_t *node)
 {
 	const json_t *bytes = json_object_get(node, "size_bytes");
-	const char *device = base_name(result_text(node, "rdsk"));
+	const char *nbd = result_text(node, "nbd");
+	const char *device = base_name(nbd[0] != '\0' ? nbd : result_text(node, "rdsk"));
 	char size[SIZE_TEXT_BYTES] = "-", *session = number_text(node, "session_instance");
-	const char *block = result_text(node, "block");
+	const char *block = nbd[0] != '\0' ? "NBD" : result_text(node, "block");
 	const char *cells[] = { result_text(node, "hw_path"), device[0] != '\0' ? device : "-",
 		result_text(node, "sw_state"), size, block[0] != '\0' ? block : "-",
 		result_is_true(node, "in_use") ? "yes" : "no" };

@@ -497,6 +497,7 @@ def in_a_namespace(t):
 
 # -- a container -------------------------------------------------------------------------------------------------------------------
 
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 IN_CONTAINER = """
 set -e
 mkdir /tmp/root
@@ -529,8 +530,7 @@ def container_of(script, build, data):
             mount("/proc", "proc", "proc"), mount("/dev", "tmpfs", "tmpfs", "nosuid", "mode=755"),
             mount("/tmp", "tmpfs", "tmpfs", "nosuid", "nodev", "mode=1777"), mount("/usr", "bind", "/usr", "rbind", "ro"),
             mount("/etc", "bind", "/etc", "rbind", "ro"), mount(build, "bind", build, "rbind", "ro"),
-            mount(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "bind",
-                  os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "rbind", "ro"),
+            mount(TOP, "bind", TOP, "rbind", "ro"),
             mount("/data", "bind", data, "rbind", "rw")],
         "linux": {
             "resources": {"devices": [{"allow": False, "access": "rwm"}]},
@@ -548,6 +548,9 @@ def in_a_container(t):
         os.makedirs(os.path.join(bundle, "rootfs", name))
     for name in ("bin", "sbin", "lib", "lib64"):
         os.symlink("usr/" + name, os.path.join(bundle, "rootfs", name))
+    # Where the program and its sources are mounted: nobody in there could make these.
+    for path in (TOP, os.environ["OPENISW_BUILD"]):
+        os.makedirs(os.path.join(bundle, "rootfs", path.lstrip("/")), exist_ok=True)
     os.mkdir(data)
     shutil.chown(data, USER)
     shutil.copy(pattern("contained", 8 * MIB, seed=11), os.path.join(data, "in"))

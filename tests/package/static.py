@@ -133,10 +133,20 @@ with tap.script() as t:
         runnable = {n for n in os.listdir(os.path.join(TOP, "debian", "tests")) if os.access(os.path.join(TOP, "debian", "tests", n), os.X_OK)}
         assert names and names == runnable, names ^ runnable
 
-    with t.case("islpd.conf shows each word that islpd knows"):
-        words = re.findall(r'(?m)^CONFIG\(\w+, *"([^"]+)"', text("src", "islpd", "config.def"))
-        shown = re.findall(r"(?m)^# (\w+) \S+  ", text("dist", "islpd.conf"))
-        assert words and shown == words, (words, shown)
+    with t.case("islpd.conf and iradd.conf show each word that islpd and iradd know, and both kinds of packages have them"):
+        for daemon, macro, table in (("islpd", "CONFIG", "config.def"), ("iradd", "RADDCONF", "raddconf.def")):
+            words = re.findall(r'(?m)^%s\(\w+, *"([^"]+)"' % macro, text("src", daemon, table))
+            shown = re.findall(r"(?m)^# ([\w-]+) \S+  ", text("dist", daemon + ".conf"))
+            assert words and shown == words, (words, shown)
+            assert "dist/%s.conf etc/openisw\n" % daemon in text("debian", "openisw.install")
+            assert "%%{_sysconfdir}/openisw/%s.conf\n" % daemon in text("dist", "openisw.spec.in")
+
+    with t.case("each program that is installed is completed by each shell"):
+        with open(os.path.join(BUILD, "meson-info", "intro-installed.json")) as f:
+            installed = json.load(f).values()
+        names = {kind: {re.sub(r"^_|\.fish$", "", os.path.basename(p)) for p in installed if "/%s/" % kind in p and "/gdb/" not in p}
+                 for kind in ("sbin", "bash-completion", "zsh", "fish")}
+        assert len(names["sbin"]) >= 12 and all(programs == names["sbin"] for programs in names.values()), names
 
     with t.case("needrestart leaves the driver and what would take it along alone, and nothing else"):
         if not shutil.which("perl"):

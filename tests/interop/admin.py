@@ -181,7 +181,7 @@ def events(t, tgt, initiator):
         out = util("--explain", "iscsi_log_ssn_resolv_fail").out
         assert "Cause: " in out and "Action: " in out and "iscsi_resolvd" in out, out
         assert "ISCSI_LOG_SSN_RESOLV_FAIL" in util("--explain", "C29").out
-        assert len(re.findall(r"^Action: ", util("--explain", "all").out, re.MULTILINE)) == 60
+        assert len(re.findall(r"^Action: ", util("--explain", "all").out, re.MULTILINE)) == 67
         assert util("--explain", "nonsense", ok=None).code == 6
     with t.case("the log's level is set at once, and kept"):
         util("-b", "7")

@@ -1,4 +1,5 @@
 """What changes under an administrator's hands: two ways to one unit, sizes, protection, new LUNs, targets that are taken away."""
+import json
 import os
 import threading
 
@@ -138,6 +139,16 @@ def scans(t):
 
 # -- notices -----------------------------------------------------------------------------------------------------------------
 
+def wait_told(made, wanted):
+    """What the unit's events say, in this order, each once: (identifier, level, words)."""
+    def told():
+        return [e for e in map(json.loads, made.command("iscsiutil", "--events", "--json", "--unit", "c0t0d0").out.splitlines())
+                if e["id"].rpartition("_")[2] in ("GREW", "SHRUNK", "PROTECTED", "WRITABLE")]
+    got = proc.wait_for("the events", lambda: len(told()) >= len(wanted) and told(), limit=5)
+    assert [(e["id"].rpartition("_")[2], e["level"]) for e in got] == [w[:2] for w in wanted], got
+    assert all(w[2] in e["text"] for w, e in zip(wanted, got)), got
+
+
 def all_say(target, data):
     for unit in target.units:
         target.attention(int.from_bytes(unit.address[:2], "big"), data)
@@ -163,6 +174,8 @@ def notices(t):
                     proc.wait_for("the new size", lambda: made.disk("field", 0)["size_bytes"] == blocks * 512, limit=10)
                     assert os.path.getsize(path) == blocks * 512
                 assert target.count("login") == logins, target.log
+                size = (33554432, 67108864, 16777216)
+                wait_told(made, [("GREW", 5, "from %d to %d bytes" % size[:2]), ("SHRUNK", 3, "from %d to %d bytes" % size[1:])])
     with t.case("2A/09 as a unit attention: grown, then shrunk; the block device follows"):
         with FieldTarget() as target, field.world(t, target) as made:
             made.request("device.install")
@@ -198,6 +211,7 @@ def notices(t):
                 if block:
                     proc.wait_for("the block device's to go", lambda: open(ro).read().strip() == "0", limit=10)
                 field.write(path, 0, field.block("y")).good(10)
+                wait_told(made, [("PROTECTED", 3, "write-protected"), ("WRITABLE", 5, "may be written again")])
 
 
 # -- taking away -------------------------------------------------------------------------------------------------------------

@@ -102,7 +102,10 @@ def names(t, initiator, tgt, upstream):
         initiator.command("iscsiutil", "-a", "-I", "127.0.0.1", "-P", tgt.port)
         start = time.monotonic()
         result = scan_one(initiator, "never.slow.test", tgt.port)
-        assert result["discovery"]["ok"] == 1 and failure_of(result, "never."), result
+        why = failure_of(result, "never.")
+        assert result["discovery"]["ok"] == 1 and "no name server answered" in why, result
+        told = initiator.command("iscsiutil", "--events", "--level", "err", "--json").out
+        assert "Discovery at never.slow.test:%d,1 failed: %s." % (tgt.port, why) in told, told
         assert time.monotonic() - start < 45
     with t.case("after iscsi_resolvd was killed the next scan works again"):
         initiator.helpers["iscsi_resolvd"].kill()

@@ -24,6 +24,7 @@ import radius  # noqa: E402 (found by the line above)
 NO_ROW = "a pair without a row is a fault of ours: the machine's unit test has them"
 IDENTITY = "identity.py looks for it, with a target whose units change"
 WITHDRAWN = "the question is withdrawn with its connection: only a race of two threads of the driver brings the verdict late"
+CHANGES = "changes.py looks for it, with a target whose units change"
 STORY = "the guide's corrections.py looks for it in the event log"
 UNREACHABLE = {
     "unexpected_online": NO_ROW,
@@ -34,6 +35,10 @@ UNREACHABLE = {
     "OPENISW_LOG_UNIT_OTHER": IDENTITY,
     "OPENISW_LOG_UNIT_ABSENT": IDENTITY,
     "OPENISW_LOG_UNIT_BACK": IDENTITY,
+    "OPENISW_LOG_UNIT_GREW": CHANGES,
+    "OPENISW_LOG_UNIT_SHRUNK": CHANGES,
+    "OPENISW_LOG_UNIT_PROTECTED": CHANGES,
+    "OPENISW_LOG_UNIT_WRITABLE": CHANGES,
     "OPENISW_LOG_OPEN_FAILED": STORY,
     "OPENISW_LOG_DISCOVERY_FAILED": STORY,
     "OPENISW_LOG_DISCOVERY_BACK": STORY,
@@ -73,7 +78,9 @@ class Seen:
 
     def said(self, initiator, *names):
         # As the driver tells it: the file has a thread of its own.
-        ids = {json.loads(line)["id"] for line in initiator.command("iscsiutil", "--events", "--json").out.splitlines()}
+        events = [json.loads(line) for line in initiator.command("iscsiutil", "--events", "--json").out.splitlines()]
+        ids = {e["id"] for e in events}
+        assert not any(e["text"].endswith(": .") for e in events), events
         missing = [n for n in names if n not in ids]
         assert not missing, "not said: %s, but %s" % (missing, sorted(ids))
         self.names.update(names)
@@ -195,18 +202,37 @@ def closing(t, seen, initiator, target):
         seen.counted(initiator, "reopen_closes_aborted")
 
 
+def forged(request):
+    """An answer that is signed with another secret than ours."""
+    return [request.answer(radius.ACCEPT, secret="another secret")]
+
+
 def authenticating(t, seen, initiator, target):
+    def events(name):
+        return [e for e in map(json.loads, initiator.command("iscsiutil", "--events", "--json").out.splitlines()) if e["id"] == name]
     name = sorted(radius.PASSWORDS)[0]
     target.targets["liar"] = Behaviour(login="chap", chap=(name, "not what RADIUS knows"))
     initiator.start_daemon("iradd")
     initiator.command("iscsiutil", "-t", "authmethod", "CHAP", "None")
     initiator.command("iscsiutil", "-u", "-H", "CHAP_BI", "-N", "alice", "-W", "-", stdin="initiator-secret-1\n")
-    for names, answers, what in ((["auth_failures"], radius.honest, "that RADIUS does not believe"),
-                                 (["auth_timeouts"], lambda _: [], "that RADIUS says nothing about")):
-        with t.case("a target " + what, 90), radius.Server(answers) as server:
+    rows = ((["auth_failures"], radius.honest, "that RADIUS does not believe", "REJECTED", name),
+            (["auth_timeouts"], lambda _: [], "that RADIUS says nothing about", "FAILED", "no RADIUS server answered in time"),
+            ([], forged, "about that a forged answer comes", "FAILED", "not signed with our NAS secret"))
+    for names, answers, what, event, words in rows:
+        with t.case("a target %s is counted, and told once" % what, 90), radius.Server(answers) as server:
+            before = len(events("OPENISW_LOG_RADIUS_" + event))
             initiator.command("iscsiutil", "-u", "-R", "127.0.0.1", "-", server.address, stdin=radius.NAS_SECRET + "\n")
-            initiator.request("scan", limit=80)
+            for _ in range(2):
+                initiator.request("scan", limit=80)
             wait_counted(seen, initiator, *names)
+            seen.said(initiator, "OPENISW_LOG_RADIUS_" + event)
+            told = events("OPENISW_LOG_RADIUS_" + event)[before:]
+            # An administrator must know: it is in the system's log at its default level.
+            assert len(told) == 1 and told[0]["level"] == 3 and words in told[0]["text"] and told[0]["address"] == server.address, told
+    with t.case("that RADIUS gives verdicts again is told"), radius.Server(radius.honest) as server:
+        initiator.command("iscsiutil", "-u", "-R", "127.0.0.1", "-", server.address, stdin=radius.NAS_SECRET + "\n")
+        initiator.request("scan", limit=80)
+        seen.said(initiator, "OPENISW_LOG_RADIUS_BACK")
     initiator.helpers["iradd"].stop()
 
 

@@ -1,4 +1,5 @@
 """Dynamic discovery, end to end: a directory agent knows real targets, islpd asks it, ioscan shows the disks."""
+import json
 import os
 import sys
 
@@ -49,6 +50,9 @@ def main():
             assert (why["stage"], why["what"]) == ("discovery", "SLP"), why
             assert why["error"] == "the SLP agent 127.0.0.1:4270 was of no use: nobody answers at this address and port, and 1 " \
                 "more agent failed", why
+            told = [json.loads(line) for line in initiator.command("iscsiutil", "--events", "--level", "err", "--json").out.splitlines()]
+            assert [e["text"] for e in told if e["id"] == "OPENISW_LOG_DISCOVERY_FAILED"] == [
+                "Discovery at SLP failed: %s." % why["error"]], told
         with t.case("one agent that fails is told, and what another one knows counts"):
             with Agent("127.0.0.2", 4270, services=[url("127.0.0.1", tgt.port, n) for n in (one, two)]):
                 out = initiator.command("ioscan", "-H", "255", ok=(4,))

@@ -148,6 +148,8 @@ static void
 tell_outage(struct nexus *x, const struct session_view *v)
 {
 	const struct diag_ctx *about = &x->world.account.about;
+	/* A login may last longer than its session may be away. */
+	const char *why = v->last.is_set ? v->last.message : "its login is not over yet";
 
 	switch (v->state) {
 	case SESSION_ONLINE:
@@ -159,14 +161,14 @@ tell_outage(struct nexus *x, const struct session_view *v)
 	case SESSION_TRY:
 	case SESSION_WAIT:
 		if (x->is_online)
-			diag_OPENISW_LOG_SESSION_LOST(about, v->last.message);
+			diag_OPENISW_LOG_SESSION_LOST(about, why);
 		x->is_out |= x->is_online;
 		x->is_online = false;
 		break;
 	case SESSION_DOWN:
 	case SESSION_DOWN_TRY:
 		if (!x->is_down)
-			diag_OPENISW_LOG_SESSION_GIVEN_UP(about, v->last.message);
+			diag_OPENISW_LOG_SESSION_GIVEN_UP(about, why);
 		x->is_out = x->is_down = true;
 		x->is_online = false;
 		break;

@@ -184,6 +184,7 @@ find_twin(const struct driver *d, struct node *n, const struct lu_info *info)
 static struct node *
 claim(struct visit *v, const struct lu_info *info, enum standing *ret_standing)
 {
+	struct wanted *w = wanted_find(v->d, v->instance);
 	struct luns_path at;
 	struct hwpath bus, target, path;
 	struct node *b, *n;
@@ -210,6 +211,8 @@ claim(struct visit *v, const struct lu_info *info, enum standing *ret_standing)
 		return n;
 	if (*ret_standing != STANDING_WRONG)
 		remember(v, n, info, *ret_standing);
+	if (*ret_standing != STANDING_WRONG && w != NULL)
+		luns_tell_changed(w, n, info);
 	tree_describe_lun(n, info);
 	find_twin(v->d, n, info);
 	/* Why it has no device: insf says it, too. */

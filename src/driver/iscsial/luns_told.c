@@ -64,24 +64,33 @@ is_same(struct driver *d, struct node *n)
 		devfile_restore(d, n, NULL, NULL);
 }
 
-/* A unit that changes all the time says so a few times only. */
-static void
-note(struct wanted *w, enum log_level level, const struct node *n, const char *what,
-    const char *next)
+void
+luns_tell_changed(struct wanted *w, const struct node *n, const struct lu_info *info)
 {
-	log_limited(&w->notes, loop_now(w->d->loop), level, "disk %s: %s%s%s", n->name, what,
-	    next[0] != '\0' ? "; " : "", next);
+	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about, w->d->diag,
+		n->name };
+	const struct lu_info *was = n->info;
+
+	if (was == NULL || !was->is_sized || !info->is_sized)
+		return;
+	if (info->capacity.bytes > was->capacity.bytes)
+		diag_OPENISW_LOG_UNIT_GREW(
+		    &about, n->name, was->capacity.bytes, info->capacity.bytes);
+	else if (info->capacity.bytes < was->capacity.bytes)
+		diag_OPENISW_LOG_UNIT_SHRUNK(
+		    &about, n->name, was->capacity.bytes, info->capacity.bytes);
+	if (!was->has_mode || !info->has_mode)
+		return;
+	if (info->mode.is_write_protected && !was->mode.is_write_protected)
+		diag_OPENISW_LOG_UNIT_PROTECTED(&about, n->name);
+	else if (!info->mode.is_write_protected && was->mode.is_write_protected)
+		diag_OPENISW_LOG_UNIT_WRITABLE(&about, n->name);
 }
 
 static void
 has_changed(struct wanted *w, struct node *n, const struct lu_info *info)
 {
-	char text[64];
-
-	(void)snprintf(text, sizeof text, "now %llu bytes%s",
-	    (unsigned long long)info->capacity.bytes,
-	    info->has_mode && info->mode.is_write_protected ? ", read-only" : ""); /* fits */
-	note(w, LOG_LVL_NOTE, n, text, "");
+	luns_tell_changed(w, n, info);
 	tree_describe_lun(n, info);
 	devfile_change(w->d, n);
 }

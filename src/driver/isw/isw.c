@@ -8,6 +8,7 @@
 
 #include "driver/call.h"
 #include "driver/isw/dial.h"
+#include "driver/isw/verdict.h"
 #include "engine/worker.h"
 #include "sys/log.h"
 
@@ -30,6 +31,7 @@ struct isw {
 	struct helper_server *daemon[ISW_DAEMONS];
 	struct dialer dialer;
 	struct verify_cfg radius;
+	struct verdict verdict;
 	struct list queues, connects, verifies;
 	int err, failed; /* of the start: which daemon's socket could not be made */
 };
@@ -212,6 +214,8 @@ verified(void *user, const struct verify_result *r)
 
 	v->verify = NULL;
 	v->result = *r;
+	verdict_tell(&v->isw->verdict, &v->isw->cfg.daemon[ISW_IRADD].about,
+	    v->isw->radius.server != NULL ? v->isw->radius.server : "", v->query.name, r);
 	list_remove(&v->link);
 	mail_answer(&v->mail);
 }
@@ -223,6 +227,7 @@ isw_take_verify(void *owner, struct mail *m)
 	struct isw_verify *v = LIST_ENTRY(m, struct isw_verify, mail);
 
 	list_push_back(&w->verifies, &v->link);
+	v->isw = w;
 	v->verify = verify_start(w->loop, w->daemon[ISW_IRADD], &w->radius, &v->query, verified, v);
 }
 

@@ -71,6 +71,7 @@ struct isw_verify {
 	struct verify_query query;
 	struct verify_result result; /* the answer */
 	/* The interface driver's. */
+	struct isw *isw;
 	struct list link;
 	struct verify *verify;
 };

@@ -1,6 +1,7 @@
 #include "driver/isw/verify.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,6 +40,14 @@ later(struct agenda_timer *t)
 	finish(LIST_ENTRY(t, struct verify, later));
 }
 
+static const char *
+text(const json_t *result, const char *key)
+{
+	const char *value = json_string_value(json_object_get(result, key));
+
+	return value != NULL ? value : "";
+}
+
 static void
 answered(void *user, int err, const char *why, const json_t *result, int fd)
 {
@@ -48,6 +57,8 @@ answered(void *user, int err, const char *why, const json_t *result, int fd)
 	if (fd >= 0)
 		(void)close(fd); /* a verdict hands none over: not wanted */
 	v->id = 0;
+	(void)snprintf(v->result.said, sizeof v->result.said, "%.255s says %s",
+	    text(result, "server"), text(result, "reason")); /* a long one is cut */
 	if (err == 0 && verdict != NULL && strcmp(verdict, "accept") == 0)
 		v->result.ok = true;
 	else if (err == 0 && verdict != NULL && strcmp(verdict, "reject") == 0)

@@ -21,10 +21,15 @@ void verify_cfg_secret(struct verify_cfg *cfg, char *secret);
 /* Wipes the secret.  Zeroed, or what verify_cfg_fini() left, is fine. */
 void verify_cfg_fini(struct verify_cfg *cfg);
 
+/* "radius.example.com: the user is unknown"; the room is for a Reply-Message. */
+#define VERIFY_SAID_BYTES 640
+
 struct verify_result {
 	bool ok;
 	bool timed_out;     /* nobody answered in time */
 	struct fault fault; /* why there is no verdict; not set: there is one */
+	char
+	    said[VERIFY_SAID_BYTES]; /* which server gave the verdict, and why; a long one is cut */
 };
 
 struct verify;

@@ -544,9 +544,45 @@ def numbers(t):
             assert got == wanted, got
 
 
+def portals(t):
+    """Two addresses; the first in their order answers last, or not at all."""
+    first, second = ("iqn.2001-04.com.example:" + x for x in "za")
+
+    def name_disks(wait_for_it):
+        with FieldTarget([Unit(0, "1"), Unit(130, "1b")], name=first, host="127.0.0.2") as one, \
+                FieldTarget([Unit(0, "2"), Unit(130, "2b")], name=second, host="127.0.0.3") as two, field.initiator(t) as made:
+            answered, there = threading.Event(), threading.Event()
+            one.on_accept, one.on_login = lambda _: Later(answered), lambda _: Later(there)
+            for target in (two, one):
+                made.command("iscsiutil", "-a", "-I", target.host, "-P", target.port)
+            scanning = threading.Thread(target=made.command, args=("ioscan", "-H", "255"))
+            scanning.start()
+            proc.wait_for("the answer of the second", lambda: made.request("target.list")["targets"])
+            if wait_for_it:
+                answered.set()
+                # Its disks come last, and have the first numbers all the same.
+                proc.wait_for("the disks of the second", lambda: len(made.tree("disk")) == 2)
+            else:
+                proc.wait_for("the disks of the second", lambda: len(made.tree("disk")) == 2, limit=8)
+                assert {s["target_name"] for s in made.request("session.list")["sessions"]} == {second}
+                answered.set()
+            there.set()
+            scanning.join()
+            sessions = {s["instance"]: s["target_name"] for s in made.request("session.list")["sessions"]}
+            made.command("insf", "-H", "255")
+            return {os.path.basename(n["dsk"]): sessions[n["session_instance"]] for n in made.tree("disk")}
+    with t.case("row 17: names of disks follow from the addresses that are asked, and LUNs from 128 on have theirs from the session"):
+        got = name_disks(True)
+        assert got == {"c0t0d0": first, "c4096t0d2": first, "c1t0d0": second, "c4097t0d2": second}, got
+    with t.case("row 17: an address that does not answer keeps what is new waiting for two seconds, not for its own end"):
+        got = name_disks(False)
+        assert got == {"c0t0d0": second, "c4096t0d2": second, "c1t0d0": first, "c4097t0d2": first}, got
+
+
 def main():
     with tap.script() as t:
         numbers(t)
+        portals(t)
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.world(t, target) as made:
             for part in (configured, taken_away, not_there, in_use, events, story, statistics, overview, watched, widths, questions, advice, several, saved, waiting, words):
                 part(t, made, target)

@@ -74,11 +74,13 @@ claim_above(struct visit *v, const struct hwpath *path, enum registry_class clas
 		return n;
 	hwpath_print(text, path);
 	/*
-	 * The first bus of a session has its number, so that names of disks follow from
-	 * the order of sessions and not from who answered first.
+	 * The first bus of a session has its number, and each further one its own, so that
+	 * names of disks follow from the order of sessions and not from who answered first.
 	 */
 	err = registry_io_instance_as(v->d->reg, class, text,
-	    class == REGISTRY_CLASS_ext_bus && path->part[3] == 0 ? (int64_t)v->instance : -1,
+	    class == REGISTRY_CLASS_ext_bus
+		? (int64_t)path->part[HWPATH_AT_BUS - 1] * LIMIT_SESSIONS + v->instance
+		: -1,
 	    &instance);
 	if (err == -EUSERS) {
 		fault_set(&why, FAULT_INTERNAL, "remove targets that are not needed any more",

@@ -17,6 +17,12 @@
 /* A client hears at least so often that the scan lives. */
 #define SCAN_HEARTBEAT_US (IPC_PROGRESS_MS / 4 * 1000)
 
+/*
+ * A target that nobody knew gets its number, and with it the names of its disks, in the order of
+ * the addresses that are asked: for those before its own it waits so long.
+ */
+#define SCAN_PATIENCE_US 2000000
+
 /* A client reads no more of them, and each is a line of the answer. */
 #define SCAN_FAILURES_MAX 1000
 
@@ -121,6 +127,7 @@ scan_one_less(struct scan *scan)
 	if (--scan->busy > 0)
 		return;
 	agenda_clear(loop_agenda(d->loop), &scan->heartbeat);
+	agenda_clear(loop_agenda(d->loop), &scan->patience);
 	agenda_cancel(&scan->go_on);
 	if (scan->stages[SCAN_DISCOVERY].failed == 0 && !d->is_stopping)
 		scan_told_end(&scan->told, d, scan->failures);
@@ -293,7 +300,24 @@ visit_slp(struct scan *scan)
 		return;
 	i = scan_item_new(scan, SCAN_DISCOVERY);
 	cut_copy(i->what, sizeof i->what, "SLP");
+	i->order = scan->discoveries++;
 	i->slp = slp_start(scan->d, slp_discovered, i);
+}
+
+static void
+impatient(struct agenda_timer *t)
+{
+	scan_queue_hurry(LIST_ENTRY(t, struct scan, patience));
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct registry_address *x = a, *y = b;
+	int c = strcmp(x->address, y->address);
+
+	c = c != 0 ? c : x->port - y->port;
+	return c != 0 ? c : x->tpgt - y->tpgt;
 }
 
 static void
@@ -307,10 +331,13 @@ visit_portals(struct scan *scan)
 		settings_fault(scan->d->reg, &why);
 		scan_failed(scan, SCAN_DISCOVERY, "the registry", &why);
 	}
+	if (n > 1)
+		qsort(list, n, sizeof *list, compare);
 	for (size_t k = 0; k < n; k++) {
 		struct scan_item *i = scan_item_new(scan, SCAN_DISCOVERY);
 
 		i->a = list[k];
+		i->order = scan->discoveries++;
 		wanted_address_text(&i->a, i->what);
 		find_start(scan->d, &i->a, discovered, i);
 	}
@@ -380,6 +407,8 @@ scan_begin(struct scan *scan)
 	} else if (scan->top.n >= HWPATH_AT_SESSION) {
 		visit_path(scan);
 	} else {
+		agenda_set(
+		    loop_agenda(d->loop), &scan->patience, scan->began_us + SCAN_PATIENCE_US);
 		visit_portals(scan);
 		visit_slp(scan);
 		scan_queue_known(scan);
@@ -425,6 +454,7 @@ scan_start(struct driver *d, struct ipc_call *call, const struct hwpath *top, co
 	scan->left_out = json_array();
 	scan_told_init(&scan->told);
 	scan->heartbeat.expired = heartbeat;
+	scan->patience.expired = impatient;
 	agenda_set(
 	    loop_agenda(d->loop), &scan->heartbeat, loop_now_update(d->loop) + SCAN_HEARTBEAT_US);
 	list_push_back(&d->scans, &scan->link);

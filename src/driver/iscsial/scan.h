@@ -2,8 +2,8 @@
  * A scan, what the guide calls an ioscan: discovery at every discovery target
  * address, a session to every address of every operational target, and a
  * probe of the LUNs behind each; all of it at once, so that a portal that does
- * not answer delays no other.  A scan of a hardware path looks at that session
- * only.
+ * not answer delays no other (what is new waits two seconds for its turn).  A
+ * scan of a hardware path looks at that session only.
  *
  * A scan that is asked for while one is under way begins when that one ends,
  * so that it finds what was there when it was asked for; several that wait for

@@ -28,7 +28,8 @@ struct scan {
 	json_t *failures, *left_out;
 	struct scan_told told;
 	uint64_t began_us;
-	struct agenda_timer heartbeat;
+	struct agenda_timer heartbeat, patience;
+	unsigned discoveries; /* how many were begun */
 	unsigned
 	    busy; /* items, and one while the scan is being started; 0: it waits for its turn */
 
@@ -36,6 +37,7 @@ struct scan {
 	struct list batches, waiting; /* what discovery found; sessions whose turn will come */
 	size_t n_waiting;
 	unsigned opening;      /* sessions that are being opened for it */
+	bool is_impatient;     /* what is found is not kept waiting for its turn any more */
 	bool has_targets;      /* those of the registry are being visited */
 	int64_t targets_after; /* … after this one */
 	struct agenda_work go_on;
@@ -46,6 +48,7 @@ struct scan_item {
 	struct list link; /* scan.items, or scan.waiting */
 	struct scan *scan;
 	enum scan_stage stage;
+	unsigned order; /* SCAN_DISCOVERY: sessions to what it finds are numbered in this */
 	struct registry_address a; /* SCAN_DISCOVERY, and a session that waits */
 	char target[LIMIT_ISCSI_NAME_BYTES + 1];
 	struct slp *slp; /* SCAN_DISCOVERY by SLP */
@@ -68,6 +71,8 @@ void scan_queue_found(struct scan_item *i, struct discovery_result *r, enum regi
 /* Visit what the registry knows. */
 void scan_queue_known(struct scan *scan);
 void scan_queue_session(struct scan *scan, const char *target, const struct registry_address *a);
+/* From now on whoever has answered is visited. */
+void scan_queue_hurry(struct scan *scan);
 /* A session that was being opened is, or is not going to be. */
 void scan_queue_opened(struct scan *scan);
 /* Nothing of what waits is begun any more: it is answered with `why`.  The caller keeps the scan

@@ -29,8 +29,10 @@
 struct batch {
 	struct list link;
 	struct scan_item *item;   /* the discovery; NULL: it has ended, all is written down */
+	unsigned order;           /* its, among those of the scan */
 	struct discovered *found; /* n of them, owned */
 	size_t n, kept, visited;
+	size_t n_new;   /* of them nobody knew */
 	size_t refused; /* beyond the share; the first one's sentence is in fault */
 	uint32_t share; /* SendTargets: how many addresses may come from there */
 	enum registry_source source;
@@ -78,6 +80,7 @@ keep(struct scan *scan, struct batch *b)
 	bool is_new = false;
 	int err = see(scan->d, b, f, &is_new);
 
+	b->n_new += err == 0 && is_new;
 	if (err == -EDQUOT) {
 		b->refused++;
 		f->name[0] = '\0';
@@ -102,7 +105,7 @@ batch_free(struct batch *b)
 	free(b);
 }
 
-/* One step of the first batch. */
+/* One step of a batch. */
 static void
 step_batch(struct scan *scan, struct batch *b)
 {
@@ -149,15 +152,23 @@ scan_queue_found(struct scan_item *i, struct discovery_result *r, enum registry_
 {
 	struct batch *b = call_alloc(sizeof *b);
 
-	*b = (struct batch){
-		.item = i, .found = r->found, .n = r->n, .source = source, .fault = r->fault
-	};
+	struct list *behind = &i->scan->batches;
+
+	*b = (struct batch){ .item = i,
+		.order = i->order,
+		.found = r->found,
+		.n = r->n,
+		.source = source,
+		.fault = r->fault };
 	r->found = NULL;
 	if (b->n > 1)
 		qsort(b->found, b->n, sizeof *b->found, compare);
 	b->share = settings_share(i->scan->d->reg, &i->a);
 	i->scan->busy++;
-	list_push_back(&i->scan->batches, &b->link);
+	LIST_EACH(node, tmp, &i->scan->batches)
+	if (LIST_ENTRY(node, struct batch, link)->order > b->order && behind == &i->scan->batches)
+		behind = node;
+	list_push_back(behind, &b->link); /* before that one, or at the end */
 	defer(i->scan);
 }
 
@@ -263,21 +274,58 @@ scan_queue_opened(struct scan *scan)
 
 /* ---- turns ---- */
 
+/* What is new is numbered in the order of the addresses, whoever answers first. */
+static bool
+is_its_turn(const struct scan *scan, const struct batch *b)
+{
+	if (b->n_new == 0 || scan->is_impatient ||
+	    scan->stages[SCAN_DISCOVERY].done == scan->stages[SCAN_DISCOVERY].total)
+		return true;
+	LIST_EACH(node, tmp, &scan->items)
+	{
+		const struct scan_item *i = LIST_ENTRY(node, struct scan_item, link);
+
+		if (i->stage == SCAN_DISCOVERY && i->order < b->order)
+			return false;
+	}
+	return true;
+}
+
+/* The first batch that is to be written down; or that may be visited.  NULL: there is none. */
+static struct batch *
+find_batch(const struct scan *scan, bool is_kept)
+{
+	LIST_EACH(node, tmp, &scan->batches)
+	{
+		struct batch *b = LIST_ENTRY(node, struct batch, link);
+
+		if (is_kept ? b->item == NULL && is_its_turn(scan, b) : b->item != NULL)
+			return b;
+	}
+	return NULL;
+}
+
+void
+scan_queue_hurry(struct scan *scan)
+{
+	scan->is_impatient = true;
+	defer(scan);
+}
+
 /* False: nothing can be done now. */
 static bool
 step(struct scan *scan)
 {
-	struct batch *first = LIST_ENTRY(scan->batches.next, struct batch, link);
-	bool has_batch = !list_empty(&scan->batches);
+	struct batch *b = find_batch(scan, false);
 
-	if (has_batch && first->item != NULL)
-		step_batch(scan, first);
+	if (b != NULL)
+		step_batch(scan, b);
 	else if (scan->n_waiting > 0 && scan->opening < OPENING_MAX)
 		step_session(scan);
 	else if (scan->n_waiting >= OPENING_MAX)
 		return false;
-	else if (has_batch)
-		step_batch(scan, first);
+	else if ((b = find_batch(scan, true)) != NULL)
+		step_batch(scan, b);
 	else if (scan->has_targets)
 		step_known(scan);
 	else

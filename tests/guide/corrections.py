@@ -61,10 +61,18 @@ def configured(t, made, target):
 def taken_away(t, made, target):
     def util(*words, **how):
         return made.command("iscsiutil", *words, **how)
-    with t.case("rows 63, 65, 117: what was configured is taken away by one word"):
+    with t.case("row 117: the start-up script starts iradd once CHAP_BI was asked for, but where the target's secret is kept here"):
+        made.command("iradd", "--no-boot")
+        for words, code in ((("CHAP_UNI",), 3), (("CHAP_BI", "--target-secret", "twelve-letters"), 3), (("chap_bi",), 0)):
+            util("-u", "-H", *words)
+            assert made.command("iradd", "-g", ok=None).code == code, words
+        for option in ("-H", "--target-secret"):
+            util("-u", option, "default")
+        made.command("iradd", "--no-boot")
+    with t.case("rows 63, 65: what was configured is taken away by one word"):
         assert made.command("iradd", "-g", ok=None).code == 3
         util("-u", "-R", "nas.example.com", "a-secret-of-the-nas", "radius.example.com")
-        # Row 117: the start-up script starts it from now on.
+        # So it does once RADIUS was configured.
         assert made.command("iradd", "-g", ok=None).code == 0
         assert value(util("-l").out, "Radius Server Hostname") == "radius.example.com"
         util("-u", "-R", "default")
@@ -446,6 +454,7 @@ def saved(t, made, target):
             elsewhere("--apply", "-", stdin=whole)
             there = elsewhere("--export", "--secrets").out
             assert there == whole, "\n".join(difflib.unified_diff(whole.splitlines(), there.splitlines(), lineterm="", n=0))
+            assert other.command("iradd", "-g", ok=None).code == 0
             assert "0 of the lines changed" in elsewhere("--apply", "-", stdin=whole).err
             assert elsewhere("--apply", "-", "--dry-run", stdin=plain.out).out == ""
             # One line differs: it alone is done.

@@ -10,6 +10,7 @@
 #include "tools/common/result.h"
 #include "tools/common/say.h"
 #include "tools/iscsiutil/ask.h"
+#include "tools/iscsiutil/onboot.h"
 #include "tools/iscsiutil/run.h"
 
 /* What a file may ask for: what config.get answers with. */
@@ -153,7 +154,7 @@ parse(const char *text, size_t n, unsigned number, enum ipc_op *ret_op)
 struct apply {
 	struct call call;
 	const json_t *now; /* what is configured */
-	bool is_dry;
+	bool is_dry, needs_iradd;
 	unsigned changed;
 };
 
@@ -173,6 +174,7 @@ apply_one(struct apply *a, json_t *o, enum ipc_op op, unsigned number)
 	if (op == IPC_OP_discovery_add || op == IPC_OP_target_add)
 		say_need(json_object_set_new(args, "if_absent", json_true()) == 0 ? args : NULL);
 	status = call_request(&a->call, op, json_incref(args), &result);
+	a->needs_iradd |= status == STATUS_OK && onboot_needs_iradd(op, args);
 	if (status == STATUS_OK)
 		json_decref(result);
 	else if (!say_is_json())
@@ -233,6 +235,8 @@ run_apply(const struct cmdline *line)
 		status = apply_lines(&a, f);
 		if (!a.is_dry)
 			say_note("%u of the lines changed something", a.changed);
+		if (a.needs_iradd)
+			onboot_iradd(line);
 	}
 	call_close(&a.call);
 	json_decref(result);

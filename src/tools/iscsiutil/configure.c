@@ -1,17 +1,14 @@
 /* What iscsiutil configures beside names and addresses: -t, -u, -g, -b (the guide, chapter 4,
  * appendices A and C). */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "sys/log.h"
-#include "sys/paths.h"
 #include "tools/common/args.h"
 #include "tools/common/result.h"
 #include "tools/common/say.h"
 #include "tools/iscsiutil/ask.h"
+#include "tools/iscsiutil/onboot.h"
 #include "tools/iscsiutil/run.h"
 #include "tools/iscsiutil/secret.h"
 
@@ -38,6 +35,18 @@ run_keys(const struct cmdline *line)
 	ok = args_put_text(args, "key", t->list[0]) &&
 	     put_joined(args, "values", t->list + 1, t->list_count - 1) && put_scope(args, line);
 	return configure(line, IPC_OP_keys_set, args, ok);
+}
+
+/* What may need RADIUS. */
+static enum status
+configure_auth(const struct cmdline *line, enum ipc_op op, json_t *args, bool args_ok)
+{
+	bool needs_iradd = args_ok && onboot_needs_iradd(op, args);
+	enum status status = configure(line, op, args, args_ok);
+
+	if (status == STATUS_OK && needs_iradd)
+		onboot_iradd(line);
+	return status;
 }
 
 enum status
@@ -68,31 +77,9 @@ run_auth(const struct cmdline *line)
 		status =
 		    secret_put(args, "target_secret", target_secret->text, "target's CHAP secret");
 	if (status == STATUS_OK)
-		return configure(line, IPC_OP_auth_set, args, ok);
+		return configure_auth(line, IPC_OP_auth_set, args, ok);
 	json_decref(args);
 	return status;
-}
-
-/*
- * The guide, chapter 7: iradd "is executed in the iSCSI Software Initiator startup script, once
- * CHAP has been requested through iscsiutil".
- */
-static void
-start_iradd_on_boot(const struct cmdline *line)
-{
-	struct paths paths;
-	int fd;
-
-	if (paths_init(&paths, cmdline_common(line, CMDLINE_COMMON_root)->text) != 0)
-		return;
-	fd = open(paths.iradd_boot, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd >= 0 && close(fd) == 0)
-		say_note(
-		    "iradd is started with the initiator from now on; 'iscsi start' starts it");
-	else if (errno != EEXIST)
-		say_note("iradd will not be started with the initiator: cannot write %s: %s",
-		    paths.iradd_boot, strerror(errno));
-	paths_fini(&paths);
 }
 
 enum status
@@ -123,10 +110,7 @@ run_radius(const struct cmdline *line)
 		json_decref(args);
 		return status;
 	}
-	status = configure(line, IPC_OP_radius_set, args, true);
-	if (status == STATUS_OK && r->list[2][0] != '\0')
-		start_iradd_on_boot(line);
-	return status;
+	return configure_auth(line, IPC_OP_radius_set, args, true);
 }
 
 enum status

@@ -165,6 +165,7 @@ EOF
 "$iscsi" status --root "$tmp/root" >/dev/full 2>"$tmp/out"
 [ $? -eq 1 ] || { echo "FAIL: output that was lost"; failed=1; }
 says "the output is not complete"
+[ "$(wc -l <"$tmp/out")" -eq 1 ] || { echo "FAIL: the shell complains, too"; cat "$tmp/out"; failed=1; }
 want 0 "start iswd,start iscsi_resolvd,start iradd," start
 
 echo "# disks in use: nothing is stopped, unless forced"

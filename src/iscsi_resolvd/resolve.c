@@ -59,11 +59,8 @@ request_free(struct request *q)
 static void
 answer_error(struct request *q, int err, const char *reason)
 {
-	char why[WHY_BYTES];
-
-	snprintf(why, sizeof why, "cannot resolve %s: %s", q->name, reason);
-	log_debug("%s", why);
-	helper_call_error(q->call, err, why);
+	log_debug("cannot resolve %s: %s", q->name, reason);
+	helper_call_error(q->call, err, reason);
 	request_free(q);
 }
 

@@ -191,7 +191,7 @@ name_that_does_not_exist_is_said_so(void **state)
 	ask(&a, "nowhere.example", 10000);
 	answers();
 	assert_int_equal(a.err, -ENOENT);
-	assert_non_null(strstr(a.why, "cannot resolve nowhere.example: there is no such name"));
+	assert_non_null(strstr(a.why, "there is no such name"));
 }
 
 static void

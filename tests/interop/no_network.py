@@ -52,6 +52,11 @@ def main():
                 initiator.request("scan", 60)
                 proc.wait_for("the disk", lambda: initiator.disk("far", 1).get("file"), limit=60)
                 assert pattern.read_at(initiator.disk("far", 1)["file"], 0, 4096) == bytes(4096)
+            with t.case("when it goes again, that is told"):
+                network(False)
+                proc.wait_for("the loss", lambda: initiator.request("session.list")["sessions"][0]["state"] != "online", limit=30)
+                out = initiator.command("ioscan", ok=(1, 4))
+                assert "discovery at " + ADDRESS in out.err and "the network is unreachable" in out.err, out
 
 
 main()

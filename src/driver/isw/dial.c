@@ -104,7 +104,7 @@ fail_connect(struct dial *d, const char *address, int err, const char *why)
 		}
 	fault_set(&d->result.fault, code, next, "cannot connect to %s port %u: %s", address,
 	    d->port, why);
-	d->result.fault.is_silent = err == -ENETUNREACH && !network_is_up();
+	d->result.fault.is_silent = err == -ENETUNREACH && !d->w->had_network;
 }
 
 static void begin_next(struct dial *d);
@@ -134,6 +134,9 @@ connected(void *user, int err, const char *why, const json_t *result, int fd)
 
 	a->is_out = false;
 	agenda_clear(loop_agenda(d->w->loop), &d->daemon_wait);
+	/* The guide, chapter 7: "Once the first attempt at network initialization is complete, the
+	 * ENETUNREACH errno will no longer be returned". */
+	d->w->had_network = d->w->had_network || network_is_up();
 	if (err == 0 && fd == -EMFILE) {
 		err = -EMFILE;
 	} else if (err == 0 && fd < 0) {

@@ -16,6 +16,7 @@ struct dialer {
 	struct loop *loop;
 	struct helper_server *iswd, *resolvd; /* borrowed, as the loop */
 	struct stat_block *stats;             /* the driver's; may be NULL */
+	bool had_network;                     /* a dial has ended while there was one */
 };
 
 struct dial;

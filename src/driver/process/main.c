@@ -406,9 +406,11 @@ end(const struct paths *paths, const struct options *o)
 		gone.fd = pidfd_open(pid, 0);
 	if (pid == 0 || (gone.fd < 0 && errno == ESRCH))
 		return INSTANCE_EXIT_OK;
+	if (pid < 0)
+		return instance_status(PROGRAM, paths->driver_pid); /* which says why */
 	if (gone.fd < 0) {
-		fprintf(stderr, PROGRAM ": cannot tell whether it runs: %s\n",
-		    strerror(pid < 0 ? -pid : errno));
+		fprintf(stderr, PROGRAM ": pid %d cannot be waited for: %s\n", (int)pid,
+		    strerror(errno));
 		return INSTANCE_EXIT_FAILED;
 	}
 	ret = o->hand_over ? ask(paths, IPC_OP_driver_hand_over, NULL, "not handed over")

@@ -1,5 +1,8 @@
 #include "tools/insf/told.h"
 
+#include <limits.h>
+#include <unistd.h>
+
 #include "tools/common/result.h"
 #include "tools/common/say.h"
 #include "tools/common/size.h"
@@ -44,10 +47,18 @@ told_notes(const json_t *result)
 static void
 put_file(FILE *out, const char *file, const char *block)
 {
+	char to[PATH_MAX];
+	ssize_t n = block[0] == '\0' ? readlink(file, to, sizeof to - 1) : -1;
+
 	if (file[0] == '\0')
 		return;
 	fputs("      making ", out);
 	say_text(out, file);
+	/* The raw device is a link to the disk's file. */
+	if (n > 0) {
+		to[n] = '\0';
+		block = to;
+	}
 	if (block[0] != '\0') {
 		fputs(" -> ", out);
 		say_text(out, block);

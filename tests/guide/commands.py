@@ -11,6 +11,8 @@ from initiator import BUILD, tree
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 TOOLS = ("iscsiutil", "ioscan", "insf", "rmsf")
+# Their lines are read with --help behind them, which is the last word that they look at: nothing is started or written.
+STARTED = ("iscsidiag", "iscsi", "iscsi_driverd", "iscsi_holderd", "iswd", "iscsi_resolvd", "islpd", "iradd")
 # What stands there instead of a word, in prose.
 BLANK = re.compile(r"…|\.\.\.|<[^>]*>|\[|\b(NAME|KEY|ID|ADDRESS|HOST|DIR|FILE|A|N)\b")
 # Shown with its fault, or with a file that is not there.
@@ -41,7 +43,7 @@ def commands():
                 for line in lines(f.read() if "differences" not in path else ""):
                     for part in re.split(r"\|\||&&|[;|]", line):
                         words = part.split(" >")[0].split("2>")[0].strip()
-                        if words.split(" ")[0] in TOOLS and " " in words and not BLANK.search(words):
+                        if words.split(" ")[0] in TOOLS + STARTED and not BLANK.search(words):
                             found.setdefault(words, os.path.relpath(path, TOP))
     return found
 
@@ -59,7 +61,8 @@ def main():
                 words = [w for w in shlex.split(line) if not w.startswith("$")]
                 if "--root" in words:
                     del words[words.index("--root"):words.index("--root") + 2]
-                out = subprocess.run([os.path.join(BUILD, "tree", "bin", words[0]), *words[1:], "--root", root], text=True,
+                last = ["--help"] if words[0] in STARTED else ["--root", root]
+                out = subprocess.run([os.path.join(BUILD, "tree", "bin", words[0]), *words[1:], *last], text=True,
                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False)
                 # There is nothing on the standard input that could be a secret, and no such file.
                 good = (OK, NOT_RUNNING, FAILED) if {"-", "--apply"} & set(words) else (OK, NOT_RUNNING)

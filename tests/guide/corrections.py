@@ -323,21 +323,6 @@ def watched(t, made, target):
         assert float(lines[-1].split(": ")[1].split()[0]) > 0, lines
 
 
-# ioscan -f has HP-UX's columns, which are 83.
-DISPLAYS = (("iscsiutil", "-l"), ("iscsiutil", "-lV"), ("iscsiutil", "-pD"), ("iscsiutil", "-pO"), ("iscsiutil", "-pVS"),
-            ("iscsiutil", "-s"), ("iscsiutil", "-o"), ("iscsiutil", "--explain", "C12"), ("ioscan", "-k"),
-            ("insf", "-e", "-v", "-H", "255"))
-
-
-def widths(t, made, target):
-    with t.case("section 2: displays fit a terminal of 80 columns and of 120"):
-        for columns in (80, 120):
-            for words in DISPLAYS:
-                text = terminal(made, columns, *words)
-                wide = [line for line in text.splitlines() if len(line) > columns]
-                assert text and not wide, (columns, words, wide)
-
-
 def asked(made, typed, *words):
     """The exit status of a command that asks at a terminal, where this is typed."""
     leader, follower = pty.openpty()
@@ -593,7 +578,7 @@ def main():
         numbers(t)
         portals(t)
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.world(t, target) as made:
-            for part in (configured, taken_away, not_there, in_use, events, story, statistics, overview, watched, widths, questions, advice, several, saved, waiting, words):
+            for part in (configured, taken_away, not_there, in_use, events, story, statistics, overview, watched, questions, advice, several, saved, waiting, words):
                 part(t, made, target)
 
 

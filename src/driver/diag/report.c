@@ -60,6 +60,9 @@ report_chap(const struct diag_ctx *ctx, unsigned number, const char *pair)
 	char name[LIMIT_KEY_NAME_BYTES + 1];
 
 	name_of(pair, name, sizeof name);
+	/* Well-formed, and not the one that is right: who verifies it keeps it to himself. */
+	if (value[0] == '\0')
+		value = "wrong";
 	switch (number) {
 	case 22:
 		diag_ISCSI_LOG_PROTOCOL_BAD_CHAP_A_VAL(ctx, value);

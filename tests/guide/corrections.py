@@ -40,6 +40,16 @@ def configured(t, made, target):
         shown = util("-p", "-T", NAME).out
         assert value(shown, "Configured Here", 0) == "chap_method=CHAP_BI initiator_chap_name=me chap_secret=set", shown
         assert value(shown, "Configured Here", 1) == "chap_method=CHAP_UNI", shown
+        # What counts there, and from which level it comes.
+        assert value(shown, "Configured Above") == "initiator_chap_name=me (target) chap_secret=set (target)", shown
+        assert value(util("-pS").out, "Configured Above") == value(shown, "Configured Above")
+        util("-t", "headerdigest", "None", "-I", target.host, "-P", target.port)
+        util("-t", "NOPTimeout", "6")
+        for words in (("-pD",), ("-pS",), ("-pO",)):
+            assert value(util(*words).out, "Configured Above").endswith("NOPTimeout=6 (global)"), words
+        assert "NOPTimeout" in value(util("-lV").out, "Configured Here") and "Configured Above" not in util("-lV").out
+        util("-t", "NOPTimeout", "default")
+        util("-t", "headerdigest", "default", "-I", target.host, "-P", target.port)
         # Row 153: in whichever letters the name is typed.
         assert util("-p", "-T", NAME.lower()).out == shown
         assert "mychapsecret1" not in shown + util("-p", "-T", NAME, "--json").out

@@ -47,23 +47,31 @@ configured_word(enum registry_key key)
 void
 configured_show(struct driver *d, const struct registry_scope *scope, json_t *to)
 {
-	enum registry_level level = scope != NULL ? scope->level : REGISTRY_GLOBAL;
-	json_t *own = json_object();
+	enum registry_level level = scope != NULL ? scope->level : REGISTRY_GLOBAL, from;
+	json_t *own = json_object(), *above = json_object();
 	struct registry_values v;
 
 	settings_show(d->reg, scope, to);
 	(void)registry_effective_all(
 	    d->reg, scope, &v); /* what cannot be read is shown as not set */
 	for (int k = 0; k < REGISTRY_KEYS; k++) {
-		const char *value = v.at[level][k], *word = configured_word((enum registry_key)k);
+		const char *value = registry_values_get(&v, (enum registry_key)k, &from);
+		const char *word = configured_word((enum registry_key)k);
 
 		if (value == NULL || !is_of_logins((enum registry_key)k))
 			continue;
+		if (word == NULL)
+			word = registry_key_name((enum registry_key)k);
 		if (strcmp(rows[k].secrecy, "SECRET") == 0)
 			value = "set";
-		control_set(own, word != NULL ? word : registry_key_name((enum registry_key)k),
-		    json_string(value));
+		if (from == level)
+			control_set(own, word, json_string(value));
+		else
+			control_set(above, word,
+			    json_pack("{s:s, s:s}", "value", value, "from",
+				from == REGISTRY_TARGET ? "target" : "global"));
 	}
 	registry_values_fini(&v);
 	control_set(to, "configured", own);
+	control_set(to, "inherited", above);
 }

@@ -92,6 +92,10 @@ put_row(FILE *out, const struct label *row, const json_t *object)
 	case LABEL_PAIRS:
 		put_pairs(out, row, object);
 		break;
+	case LABEL_IF_ANY:
+		if (json_object_size(json_object_get(object, row->key)) > 0)
+			put_limits(out, row, object);
+		break;
 	case LABEL_LIMITS:
 		put_limits(out, row, object);
 		break;

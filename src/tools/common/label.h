@@ -11,6 +11,7 @@
 
 enum label_kind {
 	LABEL_TEXT,
+	LABEL_IF_ANY, /* as LABEL_LIMITS; no line at all where there are none */
 	LABEL_IF_SET, /* a text or number; no line at all where there is none */
 	LABEL_NUMBER, /* nothing where there is none */
 	LABEL_WORDS,  /* a list; "(default)" where "<key>_is_default" says so */

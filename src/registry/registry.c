@@ -132,7 +132,8 @@ open_locked(struct registry *r)
 	r->lock_fd = daemon_pid_open(r->lock_path, &owner);
 	if (r->lock_fd == -EEXIST)
 		return db_refuse(r, -EBUSY,
-		    "Stop that driver first ('iscsi stop'), or use another root.",
+		    "Stop that driver first ('iscsi stop'; where that does not find it, end the "
+		    "process), or use another root.",
 		    "The registry %s is in use by process %ld.", r->path, (long)owner);
 	if (r->lock_fd < 0)
 		return db_refuse(r, r->lock_fd,

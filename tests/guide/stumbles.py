@@ -9,6 +9,7 @@ import proc
 import tap
 from fieldtgt import FieldTarget
 from fieldunit import Unit
+from initiator import BUILD, Initiator
 
 USAGE, DENIED, PARTLY = 2, 5, 4
 # What is typed, its status, what is said of it, and what is not.
@@ -84,6 +85,14 @@ def names(t, made, sh):
         assert out.stdout.count("no-such-host.invalid") == 2 and out.stdout.count("cannot resolve") == 1, out
 
 
+def keys(t, sh):
+    with t.case("section 2: shells complete the login keys that there are"):
+        said = re.search(r'there is no login key "nokey"; there are ([^.]*)\.', " ".join(sh("iscsiutil -t nokey 1").stdout.split())).group(1)
+        with open(os.path.join(BUILD, "src", "tools", "completion", "iscsiutil"), encoding="utf-8") as f:
+            offered = re.search(r'-t\) _iscsiutil_list "\$\(printf "%s\\n" ([^)]*)\)"', f.read()).group(1)
+        assert sorted(said.split(", ")) == sorted(offered.split()), (said, offered)
+
+
 def strangers(t, sh):
     with t.case("section 2: who may not is told so, with one status"):
         if os.geteuid() != 0:
@@ -110,13 +119,27 @@ def events(t, made):
         assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} -0500 (err|warn|note|info) \w+: ", out), out[:200]
 
 
+def other_tools(t):
+    with t.case("section 0, F15: a file of other tools with no valid name is an error in the log, and the name is another one"):
+        made = Initiator("passed-over")
+        path = made.path("etc", "iscsi", "initiatorname.iscsi")
+        os.makedirs(os.path.dirname(path))
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("InitiatorName=nonsense\n")
+        with made:
+            assert [line for line in made.tail() if " err: %s is passed over: it holds no valid initiator name" % path in line], made.tail()
+            assert made.request("initiator.get")["name"].startswith("iqn.2026-11.org.openisw:")
+
+
 def main():
     with tap.script() as t:
+        other_tools(t)
         with FieldTarget([Unit(0)]) as target, field.world(t, target) as made:
             sh = Shell(made)
             typed(t, sh)
             helps(t, sh)
             names(t, made, sh)
+            keys(t, sh)
             strangers(t, sh)
             verbose(t, made, sh)
             events(t, made)

@@ -73,8 +73,8 @@ op_keys_set(struct driver *d, struct ipc_call *call)
 	bool is_new;
 
 	if (!keys_parse(key, values, &c, why)) {
-		fault_set(&f, FAULT_INVALID, "give one of these, or default", "%s", why);
-		control_fail(call, &f, NULL);
+		/* It may be longer than a fault's: it names all the keys. */
+		ipc_call_error(call, IPC_ERR_INVALID, why, "give one of these, or default", NULL);
 		return;
 	}
 	if (!scope_get(d, call, &s))

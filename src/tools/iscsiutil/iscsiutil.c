@@ -96,86 +96,6 @@ run_initiator(const struct cmdline *line)
 }
 
 static enum status
-change_discovery(const struct cmdline *line, enum ipc_op op)
-{
-	json_t *result, *args = say_need(json_object());
-	bool ok = ask_put_portal(args, line) && args_put(args, "if_absent", line, OPT_if_absent);
-	enum status status = ask_driver(line, op, args, ok, CALL_ISCSI, &result);
-
-	if (status == STATUS_OK)
-		json_decref(result);
-	return status;
-}
-
-enum status
-run_add(const struct cmdline *line)
-{
-	return change_discovery(line, IPC_OP_discovery_add);
-}
-
-enum status
-run_add_addr(const struct cmdline *line)
-{
-	json_t *result, *args = say_need(json_object());
-	bool ok = args_put(args, "name", line, OPT_T) && ask_put_portal(args, line) &&
-		  args_put(args, "if_absent", line, OPT_if_absent);
-	enum status status = ask_driver(line, IPC_OP_target_add, args, ok, CALL_ISCSI, &result);
-	char *portal;
-
-	if (status != STATUS_OK)
-		return status;
-	portal = result_portal(result);
-	if (!ask_wants_json(line))
-		say_note(
-		    "%s has the address %s; ioscan opens it", result_text(result, "name"), portal);
-	free(portal);
-	json_decref(result);
-	return STATUS_OK;
-}
-
-enum status
-run_del(const struct cmdline *line)
-{
-	return change_discovery(line, IPC_OP_discovery_remove);
-}
-
-enum status
-run_del_found(const struct cmdline *line)
-{
-	json_t *result, *args = say_need(json_object());
-	bool ok = ask_put_portal(args, line) && args_put(args, "targets", line, OPT_targets) &&
-		  args_put(args, "force", line, OPT_force);
-	enum status status =
-	    ask_driver(line, IPC_OP_discovery_remove, args, ok, CALL_ISCSI, &result);
-	json_int_t n;
-
-	if (status != STATUS_OK)
-		return status;
-	n = result_number(result, "addresses_removed");
-	if (!ask_wants_json(line))
-		say_note("%lld operational target address%s deleted with it", (long long)n,
-		    n == 1 ? " was" : "es were");
-	json_decref(result);
-	return STATUS_OK;
-}
-
-enum status
-run_clear_redirect(const struct cmdline *line)
-{
-	json_t *result, *args = say_need(json_object());
-	bool ok = args_put(args, "name", line, OPT_T) && ask_put_portal(args, line);
-	enum status status = ask_driver(line, IPC_OP_redirect_clear, args, ok, CALL_ISCSI, &result);
-
-	if (status != STATUS_OK)
-		return status;
-	if (!ask_wants_json(line))
-		say_note("logins are not sent to %s any more; this counts from the next login",
-		    result_text(result, "was"));
-	json_decref(result);
-	return STATUS_OK;
-}
-
-static enum status
 run_show_all(const struct cmdline *line)
 {
 	static const struct {
@@ -325,35 +245,6 @@ run_nop(const struct cmdline *line)
 	}
 	json_decref(result);
 	return status;
-}
-
-enum status
-run_del_name(const struct cmdline *line)
-{
-	json_t *result, *one, *args = say_need(json_object());
-	bool ok = args_put(args, "name", line, OPT_T) && ask_put_portal(args, line) &&
-		  args_put(args, "force", line, OPT_force);
-	enum status status = ask_driver(line, IPC_OP_target_remove, args, ok, CALL_ISCSI, &result);
-	size_t i;
-
-	if (status != STATUS_OK)
-		return status;
-	json_array_foreach(json_object_get(result, "removed"), i, one)
-	{
-		char *portal = result_portal(one);
-
-		if (!ask_wants_json(line))
-			say_note("%s at %s is deleted", result_text(one, "name"), portal);
-		free(portal);
-	}
-	json_decref(result);
-	return STATUS_OK;
-}
-
-enum status
-run_del_addr(const struct cmdline *line)
-{
-	return run_del_name(line);
 }
 
 enum status

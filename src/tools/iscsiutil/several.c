@@ -11,16 +11,19 @@
 
 /* ---- log out ---- */
 
-/* Is it one that is meant: of this target, at this address? */
+/* Is it one that is meant: of this target, at one of these addresses? */
 static bool
 is_meant(const struct cmdline *line, const json_t *session)
 {
 	const struct cmdline_value *v = line->values;
+	bool is_there = !v[OPT_I].given;
 
 	/* The driver knows names as RFC 3722 does; here only letters differ. */
 	if (v[OPT_T].given && strcasecmp(v[OPT_T].text, result_text(session, "target_name")) != 0)
 		return false;
-	if (v[OPT_I].given && strcasecmp(v[OPT_I].text, result_text(session, "address")) != 0)
+	for (int i = 0; i < v[OPT_I].list_count; i++)
+		is_there |= strcasecmp(v[OPT_I].list[i], result_text(session, "address")) == 0;
+	if (!is_there)
 		return false;
 	if (v[OPT_P].given && v[OPT_P].number != result_number(session, "port"))
 		return false;

@@ -52,6 +52,9 @@ static const struct {
 	{ "-a -I 192.1.1.110 -P 5001", FORM_add, O(a) | O(I) | O(P) },
 	{ "-a -I target.hp.com -M 3", FORM_add, O(a) | O(I) | O(M) },
 	{ "-M 0 -P65535 -aI::1", FORM_add, O(a) | O(I) | O(P) | O(M) },
+	{ "-a -I ::1 -I 192.1.1.1 -IHost -P 5", FORM_add, O(a) | O(I) | O(P) },
+	{ "-d -I ::1 -I ::2", FORM_del, O(d) | O(I) },
+	{ "-d -T iqn.x -I ::1 -I ::2 --force", FORM_del_addr, O(d) | O(T) | O(I) | O(force) },
 	{ "-a -T iqn.x -I 192.1.1.1", FORM_add_addr, O(a) | O(T) | O(I) },
 	{ "-a -T iqn.x -I ::1 -P 5 -M 2", FORM_add_addr, O(a) | O(T) | O(I) | O(P) | O(M) },
 	{ "/dev/iscsi -d -I 192.1.1.110 -P 5001 -M 3", FORM_del, O(d) | O(I) | O(P) | O(M) },
@@ -165,13 +168,14 @@ lines_that_make_no_sense_are_refused(void **state)
 		"-nS", "-n -S 0 -C", "-lD", "-a -I x -P 0", "-a -I x -P 65536", "-a -I x -P http",
 		"-a -I x -M 65536", "-a -I x -M -1", "-n -S 0 -L 4097", "-n -S 0 -L -1", "-p -S -1",
 		"-p -S x", "-p -S 2147483648", "-p -S 0 -C 65536", "-a -I", "-a -I -P 5", "-i -N",
-		"-p -T", "-a -I x -I y", "-a -I x --force", "-d -S", "-d -T x -P 5", "-z", "-o -S",
-		"-op", "-q", "-p -s", "-t", "-t -T x", "-u -R", "-u -V", "-H CHAP_UNI",
-		"-u -R a b c -W x", "-g", "-F x", "-b", "-s --metrics --json", "-l --if-absent",
-		"-s -z --json", "-o --watch --json", "-p --watch", "-s --watch 0", "-c -z", "-p -z",
-		"-s -C 0", "-s -D", "-s -p", "-c -C 0", "--follow", "--events x y", "--events -S",
-		"--events -I x", "-p --since 1h", "--explain", "--nope", "--events --f", "-u --t x",
-		"-l extra -p", "/dev/iscsi /dev/isw", "-l --json=x" };
+		"-p -T", "-t NOPTimeout 5 -I x -I y", "-u -H CHAP_BI -I x -I y", "-a -I x --force",
+		"-d -S", "-d -T x -P 5", "-z", "-o -S", "-op", "-q", "-p -s", "-t", "-t -T x",
+		"-u -R", "-u -V", "-H CHAP_UNI", "-u -R a b c -W x", "-g", "-F x", "-b",
+		"-s --metrics --json", "-l --if-absent", "-s -z --json", "-o --watch --json",
+		"-p --watch", "-s --watch 0", "-c -z", "-p -z", "-s -C 0", "-s -D", "-s -p",
+		"-c -C 0", "--follow", "--events x y", "--events -S", "--events -I x",
+		"-p --since 1h", "--explain", "--nope", "--events --f", "-u --t x", "-l extra -p",
+		"/dev/iscsi /dev/isw", "-l --json=x" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

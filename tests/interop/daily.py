@@ -1,9 +1,13 @@
 """What an administrator does every day, in one command each: several addresses, waiting, forgetting, applying, looking."""
 import json
+import os
+import subprocess
+import threading
 
-import tap
 import field
-from fieldtgt import FieldTarget
+import proc
+import tap
+from fieldtgt import DROP, FieldTarget
 from fieldunit import Unit
 
 NAME = "iqn.2001-04.com.example:daily"
@@ -55,11 +59,109 @@ def addresses(t, made, target):
     util("-d", *many(OTHERS[:1]))
 
 
+def begin(made, *words):
+    return subprocess.Popen([made.program(words[0]), *map(str, words[1:])], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env=made.env)
+
+
+def end(p, code=0):
+    out, err = p.communicate(timeout=50)
+    assert p.returncode == code, (p.returncode, out, err)
+    return out, err
+
+
+def waiting(t, made, target):
+    def util(*words, **how):
+        return made.command("iscsiutil", *words, **how)
+    made.command("insf", "-H", "255")
+    with t.case("what is there is not waited for: by name, device file, hardware path and target"):
+        for word in ("c0t0d0", "/dev/dsk/c0t0d0", made.disk("daily", 1)["rdsk"], "255/0/0.0.0.1", "255/0/0", "255", NAME.upper()):
+            out = util("--wait", word)
+            assert (out.out, out.err) == ("", ""), (word, out)
+        shown = json.loads(util("--wait", NAME, "--json").out)
+        assert dict(shown, waited_ms=0) == {"what": NAME, "is_there": True, "units": 2, "waited_ms": 0, "why": None}, shown
+    with t.case("what does not come in time has a status of its own, and is told with the reason"):
+        for word, why in (("c9t9d9", "no device has this name"), ("255/0/9.0.0.1", "nothing is at this hardware path"),
+                          (NAME + ".not", "it has no session: ioscan opens them")):
+            out = util("--wait", word, "--limit", 0, ok=(11,))
+            assert "%s is not there after 0 s: %s. Next: " % (word, why) in out.err, out
+        error = json.loads(util("--wait", "c9t9d9", "--limit", 1, "--json", ok=(11,)).err)["error"]
+        assert error["code"] == "TIMEOUT" and error["what"] == "c9t9d9" and error["waited_ms"] >= 1000, error
+        script = "iscsiutil --wait c0t0d0; echo there; iscsiutil --wait c9t9d9 --limit 0; echo not"
+        out = proc.run("sh", "-ec", script, env=made.env, ok=(11,))
+        assert out.out == "there\n", out
+        made.command("rmsf", "c0t0d1")
+        assert "insf makes them" in util("--wait", "c0t0d1", "--limit", 0, ok=(11,)).err
+    with t.case("a device that is not installed yet is there when its files are"):
+        p = begin(made, "iscsiutil", "--wait", "c0t0d1")
+        made.command("insf", "-H", "255")
+        end(p)
+        assert os.path.exists(made.path("dev/rdsk/c0t0d1"))
+    with t.case("a disk whose target is away is there again as soon as it takes I/O"):
+        util("-t", "ReplacementTimeout", 1)
+        util("--relogin")
+        target.stop()
+        proc.wait_for("its loss", lambda: made.disk("daily", 0)["sw_state"] == "NO_HW")
+        late = util("--wait", "/dev/rdsk/c0t0d0", "--limit", 0, ok=(11,))
+        assert "c0t0d0 is not there after 0 s: session 0 is " in late.err, late
+        heard = []
+        waiter = threading.Thread(target=lambda: heard.append(made.request("device.wait", 60, name="c0t0d0", seconds=50)), daemon=True)
+        p = begin(made, "iscsiutil", "--wait", "255/0/0.0.0.0", "--limit", 50)
+        told = threading.Event()
+        other = threading.Thread(target=lambda: made.request("device.wait", 60, lambda p: told.set(), target=NAME, seconds=50), daemon=True)
+        for thread in (waiter, other):
+            thread.start()
+        assert told.wait(20), "nothing was told while it is waited for"
+        assert not heard and p.poll() is None
+        target.again()
+        end(p)
+        for thread in (waiter, other):
+            thread.join(20)
+        assert heard and heard[0]["is_there"] and heard[0]["units"] == 1, heard
+        field.read(made.disk("daily", 0)["rdsk"]).good(10)
+        util("-t", "ReplacementTimeout", "default")
+        util("--relogin")
+    with t.case("insf waits until the unit that it is to make files for is there"):
+        p = begin(made, "insf", "-H", "255/0/0.0.0.2", "--wait", 50)
+        target.units.append(Unit(2, "C"))
+        made.command("ioscan", "--target", NAME)
+        out, _ = end(p)
+        assert "insf: Installing special files for sdisk instance 2 address 255/0/0.0.0.2" in out, out
+        out = made.command("insf", "-H", "255/0/0.0.0.3", "--wait", 0, ok=(11,))
+        assert "255/0/0.0.0.3 is not there" in out.err, out
+        assert made.command("ioscan", "-k", "-H", "255/0/0.0.0.2", "--wait").code == 0
+        assert made.command("ioscan", "-k", "-H", "255/0/0.0.0.3", "--wait", 0, ok=None).code == 11
+        assert "needs" in made.command("ioscan", "--wait", ok=(2,)).err
+
+
+def newcomer(t, target):
+    """A target that is down when it is scanned for the first time."""
+    with field.initiator(t) as made:
+        made.command("iscsiutil", "-a", "-T", NAME, "-I", target.host, "-P", target.port)
+        refusing = threading.Event()
+
+        def refuse(_):
+            refusing.set()
+            return DROP
+        with t.case("a scan that waits has a target that was never reached tried until it is there"):
+            target.on_login = refuse
+            out = made.command("ioscan", "--target", NAME, "--wait", 1, ok=(11,))
+            assert "session 0 is " in out.err and made.tree("disk") == [], out
+            refusing.clear()
+            p = begin(made, "ioscan", "--target", NAME, "--wait", 50)
+            assert refusing.wait(20)
+            target.on_login = lambda _: None
+            out, _ = end(p)
+            assert "255/0/0.0.0.1    disk" in out, out
+
+
 def main():
     with tap.script() as t:
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.world(t, target) as made:
-            for part in (addresses,):
+            for part in (addresses, waiting):
                 part(t, made, target)
+        with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target:
+            newcomer(t, target)
 
 
 main()

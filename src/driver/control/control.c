@@ -123,6 +123,7 @@ void
 control_close(struct driver *d)
 {
 	control_end_followers(d);
+	control_end_waiters(d);
 	ipc_server_free(d->dev_iscsi);
 	ipc_server_free(d->dev_isw);
 	d->dev_iscsi = d->dev_isw = NULL;

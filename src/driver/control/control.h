@@ -19,6 +19,8 @@ void control_close(struct driver *d);
 void control_undone(void *user);
 /* Whoever follows the event log is told that it ends. */
 void control_end_followers(struct driver *d);
+/* Whoever waits for a device hears that it is not there. */
+void control_end_waiters(struct driver *d);
 
 /* Answer with a fault; `extra` as in ipc_call_error(). */
 void control_fail(struct ipc_call *call, const struct fault *f, json_t *extra);

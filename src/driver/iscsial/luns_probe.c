@@ -322,6 +322,7 @@ finish(struct visit *v)
 	if (v->done != NULL)
 		v->done(v->user, &v->result);
 	look_is_over(v);
+	tree_changed(v->d->tree);
 	free(v->failures);
 	if (v->probe != NULL)
 		nexus_drop_probe(&v->probe->base.mail);

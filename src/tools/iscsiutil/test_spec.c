@@ -122,6 +122,8 @@ static const struct {
 	{ "--events --since 1h --level err --target iqn.x --session 3 --unit c0t0d1", FORM_events,
 	    O(events) | O(since) | O(level) | O(T) | O(S) | O(unit) },
 	{ "-p --target iqn.x", FORM_show, O(p) | O(T) },
+	{ "--wait c0t0d1 --limit 5", FORM_wait, O(wait) | O(limit) },
+	{ "--wait=255/0/0", FORM_wait, O(wait) },
 	{ "--explain C12", FORM_explain, O(explain) },
 	{ "-dS4 --force", FORM_logout, O(d) | O(S) | O(force) },
 };
@@ -173,9 +175,9 @@ lines_that_make_no_sense_are_refused(void **state)
 		"-u -R", "-u -V", "-H CHAP_UNI", "-u -R a b c -W x", "-g", "-F x", "-b",
 		"-s --metrics --json", "-l --if-absent", "-s -z --json", "-o --watch --json",
 		"-p --watch", "-s --watch 0", "-c -z", "-p -z", "-s -C 0", "-s -D", "-s -p",
-		"-c -C 0", "--follow", "--events x y", "--events -S", "--events -I x",
-		"-p --since 1h", "--explain", "--nope", "--events --f", "-u --t x", "-l extra -p",
-		"/dev/iscsi /dev/isw", "-l --json=x" };
+		"-c -C 0", "--follow", "--events x y", "--wait", "--wait c0t0d0 --limit x",
+		"--limit 5", "--events -S", "--events -I x", "-p --since 1h", "--explain", "--nope",
+		"--events --f", "-u --t x", "-l extra -p", "/dev/iscsi /dev/isw", "-l --json=x" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -1,11 +1,11 @@
 /* rmsf: removes the device files of iSCSI disks. */
 #include "tools/common/args.h"
 #include "tools/common/call.h"
+#include "tools/common/devname.h"
 #include "tools/common/hwpath.h"
 #include "tools/common/result.h"
 #include "tools/common/say.h"
 #include "tools/common/tool.h"
-#include "tools/rmsf/devname.h"
 #include "tools/rmsf/spec.h"
 
 static enum status check(const struct cmdline *line, const struct paths *paths);

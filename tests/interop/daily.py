@@ -11,6 +11,7 @@ from fieldtgt import DROP, FieldTarget
 from fieldunit import Unit
 
 NAME = "iqn.2001-04.com.example:daily"
+MIB = 1 << 20
 OTHERS = ["192.0.2.%d" % n for n in (1, 2, 3)]
 
 
@@ -134,6 +135,63 @@ def waiting(t, made, target):
         assert "needs" in made.command("ioscan", "--wait", ok=(2,)).err
 
 
+def forgetting(t, made, target):
+    def rmsf(*words, **how):
+        return made.command("rmsf", *words, **how)
+
+    def units():
+        return {n["lun"]: n["sw_state"] for n in made.tree("disk")}
+    there = made.disk("daily", 2)
+    with t.case("a unit that is there is not forgotten, nor one that is gone and in use"):
+        assert "is there: only what is gone can be forgotten" in rmsf("-x", "c0t0d2", ok=(8,)).err
+        fd = os.open(there["rdsk"], os.O_RDONLY)
+        gone = target.units.pop()
+        made.request("scan", 60)
+        assert units() == {0: "CLAIMED", 1: "CLAIMED", 2: "NO_HW"}, units()
+        out = rmsf("-x", "c0t0d2", ok=(8,))
+        assert "1 disk is in use" in out.err and "c0t0d2" in out.err, out
+        assert made.disk("daily", 2)["rdsk"] == there["rdsk"] and os.path.lexists(there["rdsk"])
+        os.close(fd)
+    with t.case("rows that name no whole unit are refused, and what is not known is told"):
+        for words in (("-x",), ("-x", "-a"), ("-x", "--force", "c0t0d2"), ("-x", "-H", "255/0/0"), ("-x", "-H", "what"),
+                      ("-x", "/etc/passwd")):
+            assert rmsf(*words, ok=None).code == 2, words
+        for words in (("-x", "c9t9d9"), ("-x", "-H", "255/0/0.0.0.7")):
+            assert "is not known" in rmsf(*words, ok=(6,)).err, words
+    with t.case("a unit that is gone is forgotten by itself, and it is said what is lost"):
+        out = rmsf("-x", "-H", there["hw_path"])
+        assert out.out == "rmsf: Forgetting c0t0d2 address 255/0/0.0.0.2: its special files, disk instance 2, and that it was " \
+            "%s of %.1f MiB\n" % (there["designator"], there["size_bytes"] / MIB), out
+        assert units() == {0: "CLAIMED", 1: "CLAIMED"}, units()
+        for path in (there["rdsk"], there["dsk"], there["file"]):
+            assert not os.path.lexists(path), path
+        assert rmsf("-x", "c0t0d2", ok=None).code == 6
+        told = [json.loads(line) for line in made.command("iscsiutil", "--events", "--json").out.splitlines()]
+        assert "device.forget hw_path=255/0/0.0.0.2" in told[-1]["text"], told[-1]
+    with t.case("it stays forgotten over a restart, and another unit in its place is a new one"):
+        made.driver.kill()
+        made.restart_driver()
+        made.request("scan", 60)
+        assert units() == {0: "CLAIMED", 1: "CLAIMED"}, units()
+        target.units.append(Unit(2, "another"))
+        made.command("ioscan", "--target", NAME)
+        assert "c0t0d2" not in made.command("ioscan", "--target", NAME).err
+        made.command("insf", "-H", "255/0/0.0.0.2")
+        new = made.disk("daily", 2)
+        assert new["designator"] != there["designator"] and new["instance"] == 2, new
+        field.read(new["rdsk"]).good(10)
+    with t.case("JSON says what is lost; of a unit that has no device files, too"):
+        made.command("rmsf", "c0t0d2")
+        target.units.pop()
+        made.request("scan", 60)
+        lost = json.loads(rmsf("-x", "-H", "255/0/0.0.0.2", "--json").out)
+        assert lost == {"forgotten": [{"name": "c0t0d2", "hw_path": "255/0/0.0.0.2", "class": "disk", "instance": 2,
+                                       "unit": new["designator"], "size_bytes": new["size_bytes"], "was_installed": False}]}, lost
+    target.units.append(gone)
+    made.request("scan", 60)
+    made.command("insf", "-H", "255")
+
+
 def newcomer(t, target):
     """A target that is down when it is scanned for the first time."""
     with field.initiator(t) as made:
@@ -158,7 +216,7 @@ def newcomer(t, target):
 def main():
     with tap.script() as t:
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.world(t, target) as made:
-            for part in (addresses, waiting):
+            for part in (addresses, waiting, forgetting):
                 part(t, made, target)
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target:
             newcomer(t, target)

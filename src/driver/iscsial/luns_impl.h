@@ -7,8 +7,6 @@
 
 /* The registry or a probe knows LUNs of the session. */
 bool luns_is_known(const struct driver *d, uint32_t instance);
-/* A bus or target is there as long as something below it is. */
-void luns_settle(struct driver *d, uint32_t instance);
 /* The target asks for a look. */
 void luns_look(struct wanted *w);
 

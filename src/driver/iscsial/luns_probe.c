@@ -221,8 +221,8 @@ claim(struct visit *v, const struct lu_info *info, enum standing *ret_standing)
 	return n;
 }
 
-static void
-forget_disk(struct wanted *w, struct node *n)
+void
+luns_hide(struct wanted *w, struct node *n)
 {
 	struct mail_hide *m;
 
@@ -257,7 +257,7 @@ drop_missing(struct visit *v, struct wanted *w, const struct probe_result *r)
 			continue;
 		n->state = TREE_NO_HW;
 		if (!n->is_installed && !n->is_in_use)
-			forget_disk(w, n);
+			luns_hide(w, n);
 	}
 	free(is_there);
 }

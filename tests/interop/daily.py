@@ -1,6 +1,7 @@
 """What an administrator does every day, in one command each: several addresses, waiting, forgetting, applying, looking."""
 import json
 import os
+import re
 import subprocess
 import threading
 
@@ -8,7 +9,8 @@ import field
 import proc
 import tap
 from fieldtgt import DROP, FieldTarget
-from fieldunit import Unit
+from fieldunit import READS, Unit, check
+from initiator import have_loop
 
 NAME = "iqn.2001-04.com.example:daily"
 MIB = 1 << 20
@@ -192,6 +194,97 @@ def forgetting(t, made, target):
     made.command("insf", "-H", "255")
 
 
+def row(shown, unit):
+    """The cells of a unit's line, and the lines that stand below it."""
+    lines = shown.splitlines()
+    at = next(k for k, line in enumerate(lines) if line.startswith(unit + " "))
+    below = []
+    for line in lines[at + 1:]:
+        if not line.startswith("     "):
+            break
+        below.append(line.strip())
+    return re.split(r" {2,}", lines[at]), below
+
+
+def mounted(made, disk):
+    """Where a file system of this disk is mounted, if that can be here."""
+    if not have_loop():
+        return None
+    point = os.path.join(made.dir, "mnt")
+    os.makedirs(point)
+    proc.run("mkfs.ext4", "-q", disk["dsk"])
+    proc.run("mount", disk["dsk"], point)
+    return point
+
+
+def overview(t, made, target):
+    def util(*words, **how):
+        return made.command("iscsiutil", *words, **how)
+    disk = made.disk("daily", 0)
+    for part in ("read", "read", "write"):
+        field.Io(disk["rdsk"], part, data=field.block("x") if part == "write" else b"").good(10)
+    target.on_command = lambda c: check(0x3, 0x11, 0x00) if c.opcode in READS and c.lun[1] == 1 else None
+    field.read(made.disk("daily", 1)["rdsk"]).bad(10)
+    target.on_command = lambda _: None
+    point = mounted(made, disk)
+    with t.case("the overview has I/O, its time, who uses a disk, and its last trouble, in 80 columns"):
+        shown = field.terminal(made, 80, "iscsiutil", "-o")
+        assert all(len(line) < 80 for line in shown.splitlines()), shown
+        assert "H/W Path       Device   S/W State      Size    I/O     Mean  Used By" in shown, shown
+        cells, below = row(shown, "255/0/0.0.0.0")
+        assert int(cells[4]) >= 3 and re.fullmatch(r"[\d.]+ [um]s", cells[5]), cells
+        assert point is None or point.endswith(cells[6].lstrip(".")) and cells[6], (point, cells)
+        cells, below = row(shown, "255/0/0.0.0.1")
+        assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d: .*READ", below[0]), below
+        assert "unrecovered read error" in " ".join(below), below
+    with t.case("with 120 columns it has all of it, and on a narrower terminal where that is asked for"):
+        wide = field.terminal(made, 120, "iscsiutil", "-o")
+        assert all(len(line) < 120 for line in wide.splitlines()), wide
+        cells, _ = row(wide, "255/0/0.0.0.1")
+        assert cells[8] == "1" or cells[9] == "1", cells
+        for shown in (wide, field.terminal(made, 80, "iscsiutil", "-o", "--wide"), util("-o").out):
+            assert re.search(r"Size +Block +I/O +Bytes +Mean +Worst +Errors +Used By", shown), shown
+        assert NAME in field.terminal(made, 30, "iscsiutil", "-o", "--wide")
+    with t.case("JSON has all that is known of each unit, and the statistics' own numbers"):
+        all_of = json.loads(util("-o", "--json").out)
+        units = {u["hw_path"]: u for u in all_of["units"]}
+        assert [u["hw_path"] for u in all_of["units"]] == [n["hw_path"] for n in all_of["nodes"] if "lun" in n], all_of
+        luns = {lun["lun"]: lun for s in made.request("stats.get", sessions=True)["sessions"] for lun in s.get("luns", [])}
+        assert units["255/0/0.0.0.1"]["io"] == luns[1] and luns[1]["errors"] == 1, units
+        assert units["255/0/0.0.0.1"]["last_trouble"]["id"] == "OPENISW_LOG_IO_FAILED", units
+        assert units["255/0/0.0.0.0"]["used_by"] == ([] if point is None else ["mounted at " + point]), units
+    with t.case("who may not read events sees all but the trouble"):
+        if os.geteuid() != 0:
+            raise tap.Skip("only root can be somebody else")
+        out = proc.run(made.program("iscsiutil"), "-o", env=made.env, user="nobody")
+        assert row(out.out, "255/0/0.0.0.1")[1] == [] and out.err == "", out
+    with t.case("--watch has what came meanwhile, a second, and the mean of that time"):
+        p = begin(made, "iscsiutil", "-o", "--watch", 1)
+        stop = threading.Event()
+
+        def load():
+            while not stop.is_set():
+                field.read(disk["rdsk"]).good(10)
+        loading = threading.Thread(target=load)
+        loading.start()
+        try:
+            lines = []
+            while sum("I/O/s" in line for line in lines) < 2:
+                lines.append(p.stdout.readline())
+                assert lines[-1], lines
+        finally:
+            stop.set()
+            loading.join()
+            p.kill()
+            p.communicate()
+        first, again = "".join(lines).split("I/O/s")[:2]
+        assert " I/O " in first and "Bytes/s" in again, lines
+        cells, _ = row(again, "255/0/0.0.0.0")
+        assert any(c not in ("0", "0.0", "-") for c in cells[4:7]), cells
+    if point:
+        proc.run("umount", point)
+
+
 def newcomer(t, target):
     """A target that is down when it is scanned for the first time."""
     with field.initiator(t) as made:
@@ -216,7 +309,7 @@ def newcomer(t, target):
 def main():
     with tap.script() as t:
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.world(t, target) as made:
-            for part in (addresses, waiting, forgetting):
+            for part in (addresses, waiting, forgetting, overview):
                 part(t, made, target)
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target:
             newcomer(t, target)

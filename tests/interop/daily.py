@@ -8,7 +8,7 @@ import threading
 import field
 import proc
 import tap
-from fieldtgt import DROP, FieldTarget
+from fieldtgt import DROP, FieldTarget, Later, Refused
 from fieldunit import READS, Unit, check
 from initiator import have_loop
 
@@ -285,6 +285,77 @@ def overview(t, made, target):
         proc.run("umount", point)
 
 
+def counts_now(t):
+    """Two targets, so two sessions; what is configured counts at once."""
+    other = NAME + ".b"
+    with FieldTarget([Unit(0)], name=NAME) as target:
+        target.targets[other] = [Unit(0, "b")]
+        with field.world(t, target) as made:
+            def util(*words, **how):
+                return made.command("iscsiutil", *words, **how)
+
+            def states():
+                return [s["state"] for s in made.request("session.list")["sessions"]]
+            made.command("insf", "-H", "255")
+            with t.case("--now: one session after the other logs in with it, and held I/O goes on"):
+                answered, came = threading.Event(), threading.Event()
+
+                def hold(command):
+                    if command.opcode not in READS:
+                        return None
+                    came.set()
+                    return Later(answered)
+                target.on_command = hold
+                reading = field.read(made.disk("daily", 0)["rdsk"])
+                assert came.wait(20)
+                target.on_command = lambda _: None
+                logins, trying, go = target.logins, threading.Event(), threading.Event()
+
+                def slow(_):
+                    trying.set()
+                    return Later(go)
+                target.on_login = slow
+                p = begin(made, "iscsiutil", "-t", "NOPInterval", 7, "--now")
+                assert trying.wait(20)
+                assert sorted(states()) == ["online", "transient"], states()
+                target.on_login = lambda _: None
+                go.set()
+                _, err = end(p)
+                assert [re.sub(r"\D", "", line) for line in err.splitlines()] == ["0", "1"] and "next login" not in err, err
+                assert target.logins == logins + 2 and states() == ["online"] * 2, states()
+                answered.set()
+                reading.good(10)
+            with t.case("--now again does nothing; it reaches what an earlier change has not reached, and its own scope alone"):
+                logins = target.logins
+                out = util("-t", "NOPInterval", 7, "--now")
+                assert "every session that this concerns is logged in with it" in out.err and target.logins == logins, out
+                assert "next login" in util("-t", "NOPInterval", 8).err
+                assert "session 1 is logged in" in util("-t", "NOPInterval", 8, "-T", other, "--now").err
+                assert target.logins == logins + 1
+                out = util("-t", "NOPInterval", 8, "--now")
+                assert "session 0 is logged in" in out.err and "session 1" not in out.err and target.logins == logins + 2, out
+                at = ["-T", other, "-I", target.host, "-P", target.port]
+                shown = json.loads(util("-u", "-N", "me", *at, "--now", "--json").out)
+                assert shown["sessions"] == [{"instance": 1, "target_name": other, "error": None, "next": None}], shown
+                assert json.loads(util("-u", "-N", "me", *at, "--now", "--json").out)["sessions"] == []
+                assert "every session" in util("-t", "NOPInterval", 9, "-I", target.host, "-P", target.port, "--now").err
+                assert target.logins == logins + 3
+            with t.case("--now: where a session does not come back the others are left as they are"):
+                logins = target.logins
+                target.on_login = lambda _: Refused(2, 1)
+                name = made.request("initiator.get")["name"]
+                out = util("-i", "-N", name + ".new", "--now", ok=(4,))
+                assert "session 0: " in out.err and "session 1: it is left as it is, because session 0" in out.err, out
+                assert states()[1] == "online" and target.logins == logins, states()
+                target.on_login = lambda _: None
+                field.wait_online(made, "daily")
+                out = util("-i", "-N", name + ".new", "--now")
+                assert "session 1 is logged in" in out.err and "session 0" not in out.err, out
+                names = {s["initiator_name"] for s in made.request("session.list")["sessions"]}
+                assert names == {name + ".new"}, names
+                assert util("-i", "-N", name, "--now").code == 0
+
+
 def newcomer(t, target):
     """A target that is down when it is scanned for the first time."""
     with field.initiator(t) as made:
@@ -313,6 +384,7 @@ def main():
                 part(t, made, target)
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target:
             newcomer(t, target)
+        counts_now(t)
 
 
 main()

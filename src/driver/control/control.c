@@ -68,7 +68,7 @@ control_undone(void *user)
 	char *level = settings_value(d->reg, NULL, REGISTRY_KEY_debug_level);
 	enum log_level before;
 
-	wanted_push(d, NULL);
+	wanted_push(d, NULL, true);
 	radius_push(d);
 	if (log_level_parse(level, &before))
 		log_set_level(before);

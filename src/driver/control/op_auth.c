@@ -162,7 +162,7 @@ op_auth_set(struct driver *d, struct ipc_call *call)
 		settings_fault(d->reg, &f);
 		control_fail(call, &f, NULL);
 	} else {
-		wanted_push(d, &s.scope);
+		wanted_push(d, &s.scope, is_new);
 		add_warnings(d, &s, warnings);
 		ipc_call_reply(
 		    call, json_pack("{s:s, s:O, s:i}", "scope", scope_name(&s), "warnings",

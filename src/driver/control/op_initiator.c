@@ -109,7 +109,7 @@ op_initiator_set(struct driver *d, struct ipc_call *call)
 		control_fail(call, &f, NULL);
 		return;
 	}
-	wanted_push(d, NULL);
+	wanted_push(d, NULL, is_new);
 	kept = settings_value(d->reg, NULL, REGISTRY_KEY_initiator_alias);
 	ipc_call_reply(call, json_pack("{s:s, s:s, s:i}", "name", name, "alias", kept,
 				 "active_sessions", is_new ? active_sessions(d) : 0));

@@ -84,7 +84,7 @@ op_keys_set(struct driver *d, struct ipc_call *call)
 		control_fail(call, &f, NULL);
 		return;
 	}
-	wanted_push(d, &s.scope);
+	wanted_push(d, &s.scope, is_new);
 	names = json_array();
 	for (unsigned i = 0; i < c.n; i++)
 		(void)json_array_append_new(names, json_string(keys_change_name(&c, i)));

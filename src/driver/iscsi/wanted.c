@@ -219,6 +219,7 @@ begin(struct wanted *w, struct fault *ret_fault)
 
 	if (settings == NULL)
 		return false;
+	settings->serial = ++w->pushed;
 	m = call_alloc(sizeof *m);
 	if (!places_load(w, &m->cfg, ret_fault)) {
 		free(m);
@@ -518,8 +519,14 @@ concerns(const struct registry_scope *scope, const struct wanted *w)
 	       (scope->level == REGISTRY_TARGET || registry_address_same(scope->address, &w->a));
 }
 
+bool
+wanted_is_outdated(const struct wanted *w)
+{
+	return wanted_is_online(w) && w->login.settings_serial < w->changed;
+}
+
 void
-wanted_push(struct driver *d, const struct registry_scope *scope)
+wanted_push(struct driver *d, const struct registry_scope *scope, bool is_new)
 {
 	LIST_EACH(node, tmp, &d->sessions)
 	{
@@ -536,6 +543,9 @@ wanted_push(struct driver *d, const struct registry_scope *scope)
 			log_err("session %u keeps its old settings: %s", w->instance, why.message);
 			continue;
 		}
+		settings->serial = ++w->pushed;
+		if (is_new)
+			w->changed = w->pushed;
 		m = call_alloc(sizeof *m);
 		m->settings = settings;
 		mail_tell(&m->mail, &mail_settings, &w->nexus);

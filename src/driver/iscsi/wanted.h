@@ -31,6 +31,10 @@ struct wanted {
 	unsigned closing; /* closes that are not answered */
 	bool has_left;    /* it waits for what sessions left that are no more: places.c's */
 
+	/* Snapshots of what is configured for it: the last one, and the last that was another one.
+	 */
+	uint64_t pushed, changed;
+
 	/* Its portal is named with several tags: that of the login counts. */
 	bool is_tag_open;
 	bool keep; /* it was online once, or its LUNs are known: tried again for ever */
@@ -120,10 +124,12 @@ bool wanted_is_closed(const struct wanted *w);
 const char *wanted_word(const struct wanted *w);
 
 /*
- * What is configured for this scope has changed (NULL: for all): every session
- * that it concerns is given a new snapshot.
+ * What is configured for this scope was set (NULL: for all), is_new: to something else; every
+ * session that it concerns is given a new snapshot.
  */
-void wanted_push(struct driver *d, const struct registry_scope *scope);
+void wanted_push(struct driver *d, const struct registry_scope *scope, bool is_new);
+/* Online, and logged in before what is configured for it became another. */
+bool wanted_is_outdated(const struct wanted *w);
 
 /* Ask the nexus; done() follows with an answer or a refusal.  False: there is none. */
 bool wanted_ask(struct wanted *w, struct question *a, const struct mail_kind *kind);

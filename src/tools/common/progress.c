@@ -62,6 +62,18 @@ progress_report(void *progress, const json_t *report)
 }
 
 void
+progress_renew(void *progress, const json_t *report)
+{
+	struct progress *p = progress;
+
+	if (p->is_on)
+		draw(
+		    p, say_format("%s: %lld of %lld; waits for %s", say_program(),
+			   (long long)result_number(report, "done"),
+			   (long long)result_number(report, "total"), result_text(report, "what")));
+}
+
+void
 progress_wait(void *progress, const json_t *report)
 {
 	struct progress *p = progress;

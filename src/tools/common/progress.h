@@ -20,6 +20,8 @@ void progress_init(struct progress *p, FILE *out, bool is_on, int width);
 void progress_init_stderr(struct progress *p);
 /* One of the driver's reports (doc/control-protocol.md, scan); an ipc_progress. */
 void progress_report(void *progress, const json_t *report);
+/* The same of session.renew. */
+void progress_renew(void *progress, const json_t *report);
 /* The same of device.wait. */
 void progress_wait(void *progress, const json_t *report);
 /* Take the line away, before anything else is written. */

@@ -9,6 +9,7 @@
 #include "tools/common/tool.h"
 #include "tools/common/usage.h"
 #include "tools/iscsiutil/ask.h"
+#include "tools/iscsiutil/renew.h"
 #include "tools/iscsiutil/run.h"
 #include "tools/iscsiutil/show.h"
 
@@ -63,21 +64,21 @@ run_driver(const struct cmdline *line)
 enum status
 run_name(const struct cmdline *line)
 {
-	json_t *result, *args = say_need(json_object());
+	json_t *result = NULL, *args = say_need(json_object());
 	bool ok =
 	    args_put(args, "name", line, OPT_N) && ask_put_setting(args, "alias", line, OPT_A);
-	enum status status = ask_driver(line, IPC_OP_initiator_set, args, ok, CALL_ISCSI, &result);
+	enum status status = renew_after(line, IPC_OP_initiator_set, args, ok, &result);
 	const char *kept;
 
-	if (status != STATUS_OK)
+	if (result == NULL)
 		return status;
 	kept = result_text(result, "name");
 	if (!ask_wants_json(line) && kept[0] != '\0' && strcmp(kept, line->values[OPT_N].text) != 0)
 		say_note("the name is kept in small letters: %s", kept);
-	if (!ask_wants_json(line))
+	if (!ask_wants_json(line) && !line->values[OPT_now].given)
 		ask_tell_sessions(result);
 	json_decref(result);
-	return STATUS_OK;
+	return status;
 }
 
 enum status

@@ -1,4 +1,4 @@
-/* What iscsiutil does to several sessions: log them out, and have them log in anew. */
+/* What iscsiutil does to several sessions: log them out. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -8,8 +8,6 @@
 #include "tools/common/say.h"
 #include "tools/iscsiutil/ask.h"
 #include "tools/iscsiutil/run.h"
-
-/* ---- log out ---- */
 
 /* Is it one that is meant: of this target, at one of these addresses? */
 static bool
@@ -99,40 +97,4 @@ enum status
 run_logout_all(const struct cmdline *line)
 {
 	return run_logout_name(line);
-}
-
-/* ---- log in anew ---- */
-
-enum status
-run_relogin(const struct cmdline *line)
-{
-	json_t *result, *args = say_need(json_object());
-	bool ok = args_put(args, "instance", line, OPT_S) && args_put(args, "target", line, OPT_T);
-	enum status status = ask_driver(line, IPC_OP_session_renew, args, ok, CALL_ISCSI, &result);
-	struct status_tally tally = { 0 };
-	const json_t *session;
-	size_t i;
-
-	if (status != STATUS_OK)
-		return status;
-	json_array_foreach(json_object_get(result, "sessions"), i, session)
-	{
-		const char *error = result_text(session, "error");
-		long long instance = result_number(session, "instance");
-
-		status_count(&tally, error[0] != '\0' ? STATUS_FAILED : STATUS_OK);
-		if (say_is_json())
-			continue;
-		if (error[0] != '\0')
-			say_failure(IPC_ERR_OFFLINE, NULL, result_text(session, "next"),
-			    "session %lld: %s", instance, error);
-		else
-			say_note("session %lld is logged in with what is configured now", instance);
-	}
-	if (i == 0 && line->values[OPT_S].given)
-		status = ask_no_session(line->values[OPT_S].number);
-	else if (i == 0 && !say_is_json())
-		say_note("no session of this is online; ioscan opens them");
-	json_decref(result);
-	return i > 0 ? status_sum(&tally) : status;
 }

@@ -91,6 +91,9 @@ static const struct {
 	{ "/dev/iscsi -t bothdigest CRC32C -I 1.1.1.1 -M 2 -T iqn.x", FORM_keys,
 	    O(t) | O(I) | O(M) | O(T) },
 	{ "-t bothdigest default /dev/iscsi", FORM_keys, O(t) },
+	{ "-t bothdigest default --now", FORM_keys, O(t) | O(now) },
+	{ "-i -N iqn.x --now", FORM_name, O(i) | O(N) | O(now) },
+	{ "-u -W - -T iqn.x --now", FORM_auth, O(u) | O(W) | O(T) | O(now) },
 	{ "-u -H CHAP_UNI", FORM_auth, O(u) | O(H) },
 	{ "-u -H CHAP_UNI -I 192.1.1.10 -M 3", FORM_auth, O(u) | O(H) | O(I) | O(M) },
 	{ "-u -N name -T iqn.x -I 1.1.1.1 -P 5000 -M 1", FORM_auth,
@@ -176,8 +179,9 @@ lines_that_make_no_sense_are_refused(void **state)
 		"-s --metrics --json", "-l --if-absent", "-s -z --json", "-o --watch --json",
 		"-p --watch", "-s --watch 0", "-c -z", "-p -z", "-s -C 0", "-s -D", "-s -p",
 		"-c -C 0", "--follow", "--events x y", "--wait", "--wait c0t0d0 --limit x",
-		"--limit 5", "--events -S", "--events -I x", "-p --since 1h", "--explain", "--nope",
-		"--events --f", "-u --t x", "-l extra -p", "/dev/iscsi /dev/isw", "-l --json=x" };
+		"--limit 5", "--now", "-b 3 --now", "-d -S 0 --now", "--events -S", "--events -I x",
+		"-p --since 1h", "--explain", "--nope", "--events --f", "-u --t x", "-l extra -p",
+		"/dev/iscsi /dev/isw", "-l --json=x" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

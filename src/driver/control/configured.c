@@ -62,7 +62,7 @@ configured_show(struct driver *d, const struct registry_scope *scope, json_t *to
 		if (strcmp(rows[k].secrecy, "SECRET") == 0)
 			value = "set";
 		control_set(own, word != NULL ? word : registry_key_name((enum registry_key)k),
-		    json_string(value));
+		    settings_show_value((enum registry_key)k, value));
 	}
 	registry_values_fini(&v);
 	control_set(to, "configured", own);

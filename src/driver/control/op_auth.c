@@ -265,7 +265,10 @@ op_slp_set(struct driver *d, struct ipc_call *call)
 	if (f.is_set)
 		control_fail(call, &f, NULL);
 	else
-		ipc_call_reply(call, json_pack("{s:s}", "scopes", c.value));
+		ipc_call_reply(
+		    call, json_pack("{s:o}", "scopes",
+			      settings_show_value(c.key,
+				  c.value[0] != '\0' ? c.value : SETTINGS_SLP_SCOPES_DEFAULT)));
 }
 
 void

@@ -247,24 +247,3 @@ run_nop(const struct cmdline *line)
 	json_decref(result);
 	return status;
 }
-
-enum status
-run_logout(const struct cmdline *line)
-{
-	json_t *result, *args = say_need(json_object());
-	bool ok =
-	    args_put(args, "instance", line, OPT_S) && args_put(args, "force", line, OPT_force);
-	enum status status = ask_driver(line, IPC_OP_session_logout, args, ok, CALL_ISCSI, &result);
-
-	if (status != STATUS_OK)
-		return status;
-	if (ask_wants_json(line))
-		;
-	else if (result_text(result, "last_error")[0] != '\0')
-		say_note("session %ld is closed, but the target did not confirm the logout: %s",
-		    line->values[OPT_S].number, result_text(result, "last_error"));
-	else
-		say_note("session %ld is logged out", line->values[OPT_S].number);
-	json_decref(result);
-	return STATUS_OK;
-}

@@ -28,6 +28,25 @@ is_meant(const struct cmdline *line, const json_t *session)
 	return !v[OPT_M].given || v[OPT_M].number == result_number(session, "tpgt");
 }
 
+/* One that is named by its number alone has no name here. */
+static void
+tell_logged_out(const json_t *session, const json_t *result)
+{
+	long long instance = (long long)result_number(session, "instance");
+	const char *name = result_text(session, "target_name");
+	const char *error = result_text(result, "last_error");
+
+	if (say_is_json())
+		return;
+	if (error[0] != '\0')
+		say_note("session %lld is closed, but the target did not confirm the logout: %s",
+		    instance, error);
+	else if (name[0] != '\0')
+		say_note("session %lld (%s) is logged out", instance, name);
+	else
+		say_note("session %lld is logged out", instance);
+}
+
 static enum status
 log_out(struct call *c, const struct cmdline *line, const json_t *session, json_t *all)
 {
@@ -40,18 +59,27 @@ log_out(struct call *c, const struct cmdline *line, const json_t *session, json_
 	status = call_request(c, IPC_OP_session_logout, args, &result);
 	if (status != STATUS_OK)
 		return status;
-	if (!say_is_json())
-		say_note("session %lld (%s) is logged out",
-		    (long long)result_number(session, "instance"),
-		    result_text(session, "target_name"));
+	tell_logged_out(session, result);
 	say_need(json_array_append_new(all, result) == 0 ? all : NULL);
 	return STATUS_OK;
+}
+
+static void
+print_logged_out(json_t *all)
+{
+	json_t *answer;
+
+	if (!say_is_json())
+		return;
+	answer = say_need(json_pack("{s:O}", "logged_out", all));
+	result_print(stdout, answer);
+	json_decref(answer);
 }
 
 static enum status
 log_out_several(const struct cmdline *line, const json_t *sessions, struct call *c, size_t *ret_n)
 {
-	json_t *all = say_need(json_array()), *answer;
+	json_t *all = say_need(json_array());
 	struct status_tally tally = { 0 };
 	const json_t *session;
 	size_t i;
@@ -65,11 +93,7 @@ log_out_several(const struct cmdline *line, const json_t *sessions, struct call 
 		(*ret_n)++;
 		status_count(&tally, log_out(c, line, session, all));
 	}
-	if (say_is_json()) {
-		answer = say_need(json_pack("{s:O}", "logged_out", all));
-		result_print(stdout, answer);
-		json_decref(answer);
-	}
+	print_logged_out(all);
 	json_decref(all);
 	return *ret_n > 0 ? status_sum(&tally) : STATUS_OK;
 }
@@ -97,4 +121,23 @@ enum status
 run_logout_all(const struct cmdline *line)
 {
 	return run_logout_name(line);
+}
+
+enum status
+run_logout(const struct cmdline *line)
+{
+	json_t *all = say_need(json_array());
+	json_t *session =
+	    say_need(json_pack("{s:I}", "instance", (json_int_t)line->values[OPT_S].number));
+	struct call c;
+	enum status status = call_open(&c, line, CALL_ISCSI);
+
+	if (status == STATUS_OK)
+		status = log_out(&c, line, session, all);
+	call_close(&c);
+	if (status == STATUS_OK)
+		print_logged_out(all);
+	json_decref(session);
+	json_decref(all);
+	return status;
 }

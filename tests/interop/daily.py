@@ -2,13 +2,14 @@
 import json
 import os
 import re
+import resource
 import subprocess
 import threading
 
 import field
 import proc
 import tap
-from fieldtgt import DROP, FieldTarget, Later, Refused
+from fieldtgt import DROP, FieldTarget, Later
 from fieldunit import READS, Unit, check
 from initiator import have_loop
 
@@ -342,7 +343,7 @@ def counts_now(t):
                 assert target.logins == logins + 3
             with t.case("--now: where a session does not come back the others are left as they are"):
                 logins = target.logins
-                target.on_login = lambda _: Refused(2, 1)
+                target.on_login = lambda _: DROP
                 name = made.request("initiator.get")["name"]
                 out = util("-i", "-N", name + ".new", "--now", ok=(4,))
                 assert "session 0: " in out.err and "session 1: it is left as it is, because session 0" in out.err, out
@@ -354,6 +355,36 @@ def counts_now(t):
                 names = {s["initiator_name"] for s in made.request("session.list")["sessions"]}
                 assert names == {name + ".new"}, names
                 assert util("-i", "-N", name, "--now").code == 0
+
+
+def lines(n):
+    """A configuration of so many discovery addresses."""
+    return "".join('{"op":"discovery.add","args":{"address":"10.0.%d.%d","port":3260,"tpgt":1}}\n' % (k // 250, k % 250 + 1)
+                   for k in range(n))
+
+
+def seconds_of(made, text):
+    """The processor's time for seeing that all of this is so already."""
+    def children():
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+    before = children()
+    assert made.command("iscsiutil", "--apply", "-", "--dry-run", stdin=text).out == ""
+    return children() - before
+
+
+def much(t):
+    """More than a line of the control protocol holds, and more than can be compared with each other."""
+    few, many = 650, 2600
+    with field.initiator(t) as made:
+        with t.case("a configuration of %d addresses is applied, and held against what is there, at a cost that grows with it" % many,
+                    limit=120):
+            made.command("iscsiutil", "--apply", "-", stdin=lines(few), limit=100)
+            short = seconds_of(made, lines(few))
+            made.command("iscsiutil", "--apply", "-", stdin=lines(many), limit=100)
+            took = seconds_of(made, lines(many))
+            # Four times as much; sixteen times where each line is held against each.
+            assert took < 9 * max(short, 0.02), (short, took)
 
 
 def newcomer(t, target):
@@ -385,6 +416,7 @@ def main():
         with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target:
             newcomer(t, target)
         counts_now(t)
+        much(t)
 
 
 main()

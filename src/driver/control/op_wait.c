@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/cut.h"
-#include "core/iname.h"
 #include "driver/control/control.h"
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
@@ -88,14 +87,10 @@ count_target(const struct waiter *w)
 	struct driver *d = w->later.d;
 	size_t n = 0;
 
-	LIST_EACH(node, tmp, &d->sessions)
-	{
-		const struct wanted *s = LIST_ENTRY(node, struct wanted, link);
-		size_t from, to;
+	for (const struct wanted *s = wanted_of_target(d, w->target, NULL); s != NULL;
+	     s = wanted_of_target(d, w->target, s)) {
+		size_t from, to = luns_range(d, s->instance, &from);
 
-		if (!iname_same(s->target, w->target))
-			continue;
-		to = luns_range(d, s->instance, &from);
 		n += count_range(d, from, to);
 	}
 	return n;
@@ -145,19 +140,14 @@ why_node(const struct driver *d, const struct node *n, char *ret_text, size_t by
 static void
 why_target(const struct waiter *w, char *ret_text, size_t bytes)
 {
-	cut_copy(ret_text, bytes, "it has no session: ioscan opens them");
-	LIST_EACH(node, tmp, &w->later.d->sessions)
-	{
-		const struct wanted *s = LIST_ENTRY(node, struct wanted, link);
+	const struct wanted *s = wanted_of_target(w->later.d, w->target, NULL);
 
-		if (!iname_same(s->target, w->target))
-			continue;
-		if (wanted_is_online(s))
-			cut_copy(ret_text, bytes, "it is online, and has no unit that can be used");
-		else
-			why_session(s, ret_text, bytes);
-		return;
-	}
+	if (s == NULL)
+		cut_copy(ret_text, bytes, "it has no session: ioscan opens them");
+	else if (wanted_is_online(s))
+		cut_copy(ret_text, bytes, "it is online, and has no unit that can be used");
+	else
+		why_session(s, ret_text, bytes);
 }
 
 static void

@@ -93,6 +93,9 @@ void wanted_open_tag(struct driver *d, const char *target, const struct registry
 struct wanted *wanted_find(const struct driver *d, uint32_t instance);
 struct wanted *wanted_find_address(
     const struct driver *d, const char *target, const struct registry_address *a);
+/* Those of a target, one after the other (NULL: the first), however many others there are. */
+struct wanted *wanted_of_target(
+    const struct driver *d, const char *target, const struct wanted *after);
 /* One without a nexus; else set is_dropped and wanted_close() it. */
 void wanted_free(struct wanted *w);
 
@@ -123,6 +126,10 @@ bool wanted_is_closed(const struct wanted *w);
 /* "online", "transient", "offline" */
 const char *wanted_word(const struct wanted *w);
 
+/* Those that a scope's settings count for, one after the other (NULL: the first); scope NULL: all.
+ */
+struct wanted *wanted_next(
+    const struct driver *d, const struct registry_scope *scope, const struct wanted *after);
 /*
  * What is configured for this scope was set (NULL: for all), is_new: to something else; every
  * session that it concerns is given a new snapshot.

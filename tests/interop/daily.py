@@ -385,6 +385,9 @@ def much(t):
             took = seconds_of(made, lines(many))
             # Four times as much; sixteen times where each line is held against each.
             assert took < 9 * max(short, 0.02), (short, took)
+        with t.case("a list that is longer than a line of the protocol comes in parts, and is shown whole"):
+            shown = json.loads(made.command("iscsiutil", "-p", "-D", "--json").out)["targets"]
+            assert len({a["address"] for a in shown}) == many and len(json.dumps(shown, separators=(",", ":"))) > 4 << 20, len(shown)
 
 
 def newcomer(t, target):

@@ -10,6 +10,7 @@
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
 #include "driver/iscsi/wanted_find.h"
+#include "ipc/pieces.h"
 
 /* A client hears at least so often what is waited for. */
 #define HEARTBEAT_US (IPC_PROGRESS_MS / 4 * 1000)
@@ -23,6 +24,8 @@ struct renewal {
 	bool is_in_turn, is_outdated;
 	bool has_failed; /* in turn: `last` did not come back */
 	json_t *sessions;
+	size_t told; /* of them */
+	struct ipc_pieces pieces;
 	struct agenda_timer heartbeat;
 };
 
@@ -47,15 +50,34 @@ heartbeat(struct agenda_timer *t)
 	agenda_set(loop_agenda(loop), t, loop_now_update(loop) + HEARTBEAT_US);
 }
 
+static json_t *
+next_session(struct ipc_pieces *p)
+{
+	struct renewal *r = LIST_ENTRY(p, struct renewal, pieces);
+
+	return json_incref(json_array_get(r->sessions, r->told++));
+}
+
+static void
+sessions_told(struct ipc_pieces *p)
+{
+	struct renewal *r = LIST_ENTRY(p, struct renewal, pieces);
+
+	json_decref(r->sessions);
+	free(r->todo);
+	later_free(&r->later);
+}
+
+static const struct ipc_pieces_ops session_pieces = { next_session, sessions_told };
+
 static void
 one_less(struct renewal *r)
 {
 	if (--r->pending > 0)
 		return;
 	agenda_clear(loop_agenda(r->later.d->loop), &r->heartbeat);
-	ipc_call_reply(r->later.call, json_pack("{s:o}", "sessions", r->sessions));
-	free(r->todo);
-	later_free(&r->later);
+	r->pieces = (struct ipc_pieces){ .ops = &session_pieces, .member = "sessions" };
+	ipc_call_reply_pieces(r->later.call, &r->pieces);
 }
 
 static void

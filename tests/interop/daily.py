@@ -101,6 +101,24 @@ def waiting(t, made, target):
         made.command("insf", "-H", "255")
         end(p)
         assert os.path.exists(made.path("dev/rdsk/c0t0d1"))
+    with t.case("a disk that is claimed, and whose session logs in again, takes no I/O now"):
+        trying, go = threading.Event(), threading.Event()
+
+        def slow(_):
+            trying.set()
+            return Later(go)
+        target.on_login = slow
+        target.hang_up()
+        assert trying.wait(20)
+        proc.wait_for("the loss", lambda: field.state(made, "daily") == "transient")
+        assert made.disk("daily", 0)["sw_state"] == "CLAIMED"
+        for word in ("c0t0d0", "255/0/0", NAME):
+            out = util("--wait", word, "--limit", 0, ok=(11,))
+            assert "session 0 is transient" in out.err, out
+        p = begin(made, "iscsiutil", "--wait", "c0t0d0")
+        target.on_login = lambda _: None
+        go.set()
+        end(p)
     with t.case("a disk whose target is away is there again as soon as it takes I/O"):
         util("-t", "ReplacementTimeout", 1)
         util("--relogin")

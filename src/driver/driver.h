@@ -95,6 +95,7 @@ struct driver {
 	struct diag *diag;
 	struct event_log *events; /* NULL: it could not be opened */
 	struct list followers;    /* of events.get */
+	struct list waiters;      /* of device.wait */
 };
 
 #endif

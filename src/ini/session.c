@@ -218,5 +218,6 @@ session_view(const struct session *s, struct session_view *ret)
 	ret->tpgt = sess_tpgt(sess);
 	cut_copy(ret->target_alias, sizeof ret->target_alias, sess_target_alias(sess));
 	cut_copy(ret->initiator_name, sizeof ret->initiator_name, s->initiator_name);
+	ret->settings_serial = s->login_serial;
 	ret->online_us = s->online_us;
 }

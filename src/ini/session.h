@@ -39,6 +39,7 @@ struct session_view {
 	int32_t tpgt;
 	char target_alias[LIMIT_ALIAS_BYTES + 1];
 	char initiator_name[LIMIT_ISCSI_NAME_BYTES + 1];
+	uint64_t settings_serial; /* of the settings it was made with */
 	struct portal_address at; /* where it is, or was tried last */
 	bool is_elsewhere;        /* `at` came from a redirection */
 	char local[80], peer[80];

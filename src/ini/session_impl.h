@@ -98,6 +98,7 @@ struct session {
 	bool is_logout_lost; /* it is closed, and the target did not answer the logout */
 	bool has_login, is_reopened;
 	char initiator_name[LIMIT_ISCSI_NAME_BYTES + 1];
+	uint64_t login_serial; /* of the settings of its last login */
 	struct portal_address at;
 	uint64_t online_us;
 };

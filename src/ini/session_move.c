@@ -83,6 +83,7 @@ went_online(struct session *s)
 
 	session_place(s, &here);
 	cut_copy(s->initiator_name, sizeof s->initiator_name, s->settings->initiator_name);
+	s->login_serial = s->settings->serial;
 	note_redirect(s);
 	s->is_reopened = s->has_login;
 	s->has_login = s->keep = true;

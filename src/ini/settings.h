@@ -27,6 +27,7 @@ struct settings_redirect {
 };
 
 struct settings {
+	uint64_t serial; /* the owner's: a later snapshot has a higher one */
 	char initiator_name[LIMIT_ISCSI_NAME_BYTES + 1];
 	char initiator_alias[LIMIT_ALIAS_BYTES + 1];
 	struct neg_offer offer;

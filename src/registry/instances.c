@@ -154,6 +154,36 @@ registry_session_remove(struct registry *r, uint32_t instance)
 
 /* ---- hardware paths ---- */
 
+static int
+remove_io(struct registry *r, const char *hw_path)
+{
+	int64_t known;
+	int err = db_number(r, &known, "SELECT 1 FROM io WHERE hw_path = ?", "s", hw_path);
+
+	if (err == -ENOENT)
+		return db_refuse(r, -ENOENT, "List those there are: ioscan -k.",
+		    "The hardware path %s is not known.", hw_path);
+	/* Digits, dots and slashes are a pattern of themselves alone. */
+	return err < 0 ? err : remove_paths(r, hw_path);
+}
+
+int
+registry_io_remove(struct registry *r, const char *hw_path)
+{
+	int err = db_check_text(r, hw_path, REGISTRY_HW_PATH_BYTES, "hardware path");
+
+	if (err == 0)
+		err = db_begin(r);
+	if (err < 0)
+		return err;
+	err = db_end(r, remove_io(r, hw_path));
+	if (err >= 0) {
+		memset(r->io_hint, 0, sizeof r->io_hint);
+		err = 0;
+	}
+	return err;
+}
+
 const char *
 registry_class_name(enum registry_class c)
 {

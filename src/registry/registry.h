@@ -281,6 +281,9 @@ int registry_io_instance(
 /* The same, with the instance that is wished for where it is free. */
 int registry_io_instance_as(struct registry *r, enum registry_class c, const char *hw_path,
     int64_t wish, uint32_t *ret_instance);
+/* A hardware path is forgotten: its instance, which becomes free, which LUN it was, and its device.
+ * -ENOENT */
+int registry_io_remove(struct registry *r, const char *hw_path);
 /* All classes, in order of class and instance; *ret is for free(). */
 int registry_io_list(struct registry *r, struct registry_io **ret, size_t *ret_n);
 

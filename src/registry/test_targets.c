@@ -315,6 +315,35 @@ hardware_paths_have_an_instance_per_class_that_stays(void **state)
 }
 
 static void
+a_hardware_path_that_is_forgotten_leaves_nothing_and_the_others_alone(void **state)
+{
+	struct identity id = { .designators = "naa.6", .serial = "1", .size_bytes = ~0ull };
+	struct registry_device *devices;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(io(REGISTRY_CLASS_disk, "255/0/1.0.0.1"), 0);
+	assert_int_equal(io(REGISTRY_CLASS_disk, "255/0/1.0.0.11"), 1);
+	assert_int_equal(io(REGISTRY_CLASS_disk, "255/0/11.0.0.1"), 2);
+	assert_int_equal(registry_identity_set(r, "255/0/1.0.0.1", &id), 0);
+	assert_int_equal(registry_identity_set(r, "255/0/1.0.0.11", &id), 0);
+	assert_int_equal(registry_device_add(r, "255/0/1.0.0.1", "c0t0d1"), 0);
+	assert_int_equal(registry_device_add(r, "255/0/1.0.0.11", "c0t0d3"), 0);
+	assert_int_equal(registry_io_remove(r, "255/0/1.0.0.1"), 0);
+	assert_int_equal(registry_io_remove(r, "255/0/1.0.0.1"), -ENOENT);
+	assert_int_equal(registry_identity_get(r, "255/0/1.0.0.1", &id), -ENOENT);
+	assert_int_equal(registry_identity_get(r, "255/0/1.0.0.11", &id), 0);
+	assert_int_equal(registry_device_list(r, &devices, &n), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(devices[0].name, "c0t0d3");
+	free(devices);
+	/* Its number is free again, and theirs are theirs. */
+	assert_int_equal(io(REGISTRY_CLASS_disk, "255/0/1.0.0.2"), 0);
+	assert_int_equal(io(REGISTRY_CLASS_disk, "255/0/1.0.0.11"), 1);
+	assert_int_equal(io(REGISTRY_CLASS_disk, "255/0/11.0.0.1"), 2);
+}
+
+static void
 a_removed_session_frees_what_is_below_it_and_nothing_else(void **state)
 {
 	struct identity id = { .designators = "naa.6", .serial = "1", .size_bytes = ~0ull };
@@ -554,6 +583,7 @@ main(void)
 		OPENED(an_instance_that_is_wished_for_is_given_where_it_is_free),
 		OPENED(session_instances_are_stable_and_the_lowest_free),
 		OPENED(hardware_paths_have_an_instance_per_class_that_stays),
+		OPENED(a_hardware_path_that_is_forgotten_leaves_nothing_and_the_others_alone),
 		OPENED(a_removed_session_frees_what_is_below_it_and_nothing_else),
 		OPENED(all_names_of_a_unit_are_kept),
 		OPENED(an_identity_that_cannot_be_read_is_not_a_missing_one),

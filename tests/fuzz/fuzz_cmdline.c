@@ -68,6 +68,11 @@ check_value(const struct cmdline_option *o, const struct cmdline_value *v, int a
 		FUZZ_CHECK(v->has_arg || o->arg == CMDLINE_NUMBER_MAYBE);
 		FUZZ_CHECK(!v->has_arg || (v->number >= o->min && v->number <= o->max));
 		return;
+	case CMDLINE_TEXTS:
+		FUZZ_CHECK(v->list_count > 0 && v->list[0] == v->text);
+		for (int i = 0; i < v->list_count; i++)
+			FUZZ_CHECK(v->list[i][0] != '\0' && is_of(v->list[i], argc, argv));
+		return;
 	case CMDLINE_TEXT:
 	case CMDLINE_WORDS:
 		FUZZ_CHECK(v->text != NULL && is_of(v->text, argc, argv));

@@ -73,7 +73,10 @@ show(FILE *out, uint8_t what, const json_t *result)
 		break;
 	case 6:
 		show_all(out, result, result, result);
-		overview_show(out, result, result, more ? 40 : 0);
+		overview_show(out, result, result, json_object_get(result, "units"),
+		    &(struct units_view){ .width = more ? 79 : 0,
+			.before = more ? json_object_get(result, "before") : NULL,
+			.seconds = 2 });
 		break;
 	case 7:
 		stats_show(out, result, true, true);

@@ -1,14 +1,11 @@
 """Rows of the guide that were not kept once: what an administrator types and reads, each with its row."""
 import difflib
-import fcntl
 import json
 import os
 import pty
 import re
 import signal
-import struct
 import subprocess
-import termios
 import threading
 
 import field
@@ -145,27 +142,6 @@ def in_use(t, made, target):
         made.command("rmsf", name)
 
 
-def terminal(made, columns, *words):
-    """What a command writes to a terminal of so many columns."""
-    leader, follower = pty.openpty()
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    p = subprocess.Popen([made.program(words[0]), *words[1:]], stdin=subprocess.DEVNULL, stdout=follower, stderr=follower,
-                         env=made.env)
-    os.close(follower)
-    text = b""
-    while True:
-        try:
-            part = os.read(leader, 65536)
-        except OSError:  # nobody has the other end any more
-            break
-        if not part:
-            break
-        text += part
-    os.close(leader)
-    assert p.wait(10) == 0, text
-    return text.decode().replace("\r\n", "\n")
-
-
 def events(t, made, target):
     def told(*words):
         return [json.loads(line) for line in made.command("iscsiutil", "--events", "--json", *words).out.splitlines()]
@@ -190,7 +166,7 @@ def events(t, made, target):
     with t.case("rows 109, 112: events and help fit a terminal, of 80 columns and of 120"):
         for columns in (80, 120):
             for words in (("--events",), ("--help",), ("-u", "--help"), ("--events", "--help")):
-                text = terminal(made, columns, "iscsiutil", *words)
+                text = field.terminal(made, columns, "iscsiutil", *words)
                 assert text and all(len(line) < columns for line in text.splitlines()), (columns, text)
 
 
@@ -271,7 +247,7 @@ def statistics(t, made, target):
         assert lines[at + 1] == "    D/C: Discovery sessions that could not be opened: no name, no route, no answer, " \
             "a login refused, or no memory.", lines[at:at + 2]
     with t.case("rows 100, 144: statistics fit a terminal of 80 columns; nothing is lost"):
-        text = terminal(made, 80, "iscsiutil", "-s", "-S", "-V")
+        text = field.terminal(made, 80, "iscsiutil", "-s", "-S", "-V")
         assert all(len(line) < 80 for line in text.splitlines()), text
         assert "".join(text.split()) == "".join(util("-s", "-S", "-V").split())
 
@@ -281,7 +257,7 @@ def overview(t, made, target):
         made.command("insf", "-H", "255")
         size = "%.1f MiB" % (target.units[0].size / 1048576)
         assert made.command("insf", "-v", "-e", "-H", "255").out.count("      size %s\n" % size) == 2
-        shown = terminal(made, 80, "iscsiutil", "-o")
+        shown = field.terminal(made, 80, "iscsiutil", "-o")
         assert re.search(r"^ +0  online +%s,1 +%s$" % (re.escape(target.portal()), re.escape(NAME)), shown, re.MULTILINE), shown
         assert re.search(r"^255/0/0\.0\.0\.0 +c0t0d0 +CLAIMED +%s " % size, shown, re.MULTILINE), shown
         def state(word):
@@ -291,7 +267,7 @@ def overview(t, made, target):
         proc.wait_for("the loss", lambda: field.state(made, "iSCSI") != "online")
         assert state("transient") in made.command("iscsiutil", "-s", "--metrics").out
         proc.wait_for("the reason", lambda: "refused" in made.command("iscsiutil", "-o").out)
-        shown = terminal(made, 80, "iscsiutil", "-o")
+        shown = field.terminal(made, 80, "iscsiutil", "-o")
         assert all(len(line) < 80 for line in shown.splitlines()) and "transient" in shown, shown
         target.again()
         field.wait_online(made, "iSCSI")

@@ -4,6 +4,7 @@ The validator knows what the schema uses of JSON Schema: type, enum, properties,
 """
 import json
 import os
+import re
 
 import field
 import proc
@@ -11,7 +12,8 @@ import tap
 from fieldtgt import FieldTarget
 from fieldunit import Unit
 
-SCHEMA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "doc", "schema.json")
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+SCHEMA = os.path.join(TOP, "doc", "schema.json")
 NAME = "iqn.2001-04.com.example:schema"
 KNOWN = {"$ref", "type", "enum", "properties", "required", "additionalProperties", "items", "description"}
 TYPES = {"string": str, "boolean": bool, "object": dict, "array": list, "null": type(None)}
@@ -66,11 +68,95 @@ def displays(made):
         yield "operation", json.loads(line)
 
 
-def changes(made):
-    for name, *words in (("installed", "insf", "-H", "255"), ("removed", "rmsf", "-a"), ("renewed", "iscsiutil", "--relogin"),
-                         ("round_trip", "iscsiutil", "-n", "-S", 0), ("set", "iscsiutil", "-t", "NOPTimeout", 6)):
-        yield name, json.loads(made.command(*words, "--json").out)
-    for words in (("iscsiutil", "-p", "-S", 99), ("iscsiutil", "-t", "nothing", 1), ("rmsf", "c9t9d9"), ("iscsiutil", "--nope")):
+def ways(made, target):
+    """(tool, form, definition, words) of each way to write a command, in an order in which all of them work."""
+    at = ("-I", target.host, "-P", target.port)
+    by_hand, address = ("-T", NAME + ".by.hand"), ("-I", "192.0.2.1")
+    unit = "255/0/0.0.0.0"
+    gone = "255/0/0.0.0.1"
+    yield from ((tool, form, name, words) for tool, form, name, *words in (
+        ("iscsiutil", "driver", "driver", "/dev/isw"),
+        ("iscsiutil", "initiator", "initiator", "-l", "-V"),
+        ("iscsiutil", "add", "addresses", "-a", *address, "-I", "192.0.2.2"),
+        ("iscsiutil", "add_addr", "addresses", "-a", *by_hand, *address, "-I", "192.0.2.2"),
+        ("iscsiutil", "del", "addresses", "-d", *address),
+        ("iscsiutil", "del_found", "addresses", "-d", "-I", "192.0.2.2", "--targets"),
+        ("iscsiutil", "del_addr", "targets_removed", "-d", *by_hand, *address),
+        ("iscsiutil", "del_name", "targets_removed", "-d", *by_hand),
+        ("iscsiutil", "show", "targets", "-p", "-T", NAME),
+        ("iscsiutil", "overview", "overview", "-o"),
+        ("iscsiutil", "sessions", "sessions", "-p", "-S", 0, "-V"),
+        ("iscsiutil", "conns", "sessions", "-p", "-S", 0, "-C"),
+        ("iscsiutil", "nop", "round_trip", "-n", "-S", 0),
+        ("iscsiutil", "keys", "set", "-t", "bothdigest", "None", "CRC32C", "-T", NAME, "--now"),
+        ("iscsiutil", "keys", "set", "-t", "NOPTimeout", 6),
+        ("iscsiutil", "keys", "set", "-t", "bothdigest", "default", "-T", NAME),
+        ("iscsiutil", "auth", "authentication_set", "-u", "--algorithms", "SHA-256,MD5", "-T", NAME, *at),
+        ("iscsiutil", "auth", "authentication_set", "-u", "-N", "me", "-W", "short", "--now"),
+        ("iscsiutil", "name", "initiator_set", "-i", "-N", "iqn.2001-04.com.example:me", "--now"),
+        ("iscsiutil", "name", "initiator_set", "-i", "-N", "iqn.2001-04.com.example:me", "-A", "alias"),
+        ("iscsiutil", "radius", "radius_set", "-u", "-R", "nas", "short", "radius.example.com"),
+        ("iscsiutil", "slp", "slp_set", "-g", "-F", "a,b"),
+        ("iscsiutil", "level", "level_set", "-b", "err"),
+        ("iscsiutil", "relogin", "renewed", "--relogin"),
+        ("iscsiutil", "stats", "statistics", "-s"),
+        ("iscsiutil", "stats", "statistics", "/dev/isw", "-s", "-G"),
+        ("iscsiutil", "stats_ssn", "statistics", "-s", "-S", 0),
+        ("iscsiutil", "stats_con", "statistics", "-s", "-S", 0, "-C"),
+        ("iscsiutil", "clear_ssn", "nothing", "-c", "-S", 0),
+        ("iscsiutil", "clear", "nothing", "-c"),
+        ("iscsiutil", "explain", "explanations", "--explain", "C12"),
+        ("insf", "install", "installed", "-H", "255"),
+        ("insf", "instance", "installed", "-C", "disk", "-I", 0),
+        ("insf", "wait", "installed", "-H", unit, "--wait"),
+        ("iscsiutil", "wait", "waited", "--wait", "c0t0d0"),
+        ("ioscan", "scan", "scan", "-f"),
+        ("ioscan", "wait_path", "scan", "-H", unit, "--wait"),
+        ("ioscan", "wait_target", "scan", "--target", NAME, "--wait"),
+        ("ioscan", "wait_target", "tree", "-k", "--target", NAME, "--wait"),
+        ("rmsf", "files", "removed", "c0t0d0"),
+        ("rmsf", "path", "removed", "-H", gone),
+        ("insf", "install", "installed", "-H", unit),
+        ("rmsf", "all", "removed", "-a"),
+        ("rmsf", "forget_path", "forgotten", "-x", "-H", gone),
+        ("rmsf", "forget", "problem", "-x", "c0t0d0"),
+        ("iscsiutil", "logout", "logged_out", "-d", "-S", 0),
+        ("iscsiutil", "logout_name", "logged_out", "-d", "-S", "-T", NAME),
+        ("iscsiutil", "logout_all", "logged_out", "-d", "-S", "--all"),
+        ("iscsiutil", "clear_redirect", "problem", "-d", "-T", NAME, *at, "--redirect"),
+    ))
+
+
+# What prints lines of JSON, with --json or without, another format, or none.
+LINES = {"iscsiutil": {"events", "export", "apply", "usage", "metrics_file", "metrics_http", "notify"}}
+
+
+def forms(tool):
+    with open(os.path.join(TOP, "src", "tools", tool, "forms.def"), encoding="utf-8") as f:
+        return set(re.findall(r"^FORM\((\w+),", f.read(), re.MULTILINE))
+
+
+def changes(made, target, tried):
+    """Each way to write a command, as it works; and then as it fails, where no driver is."""
+    nowhere = os.path.join(made.dir, "nowhere")
+    target.units.append(Unit(1, "B"))
+    made.command("ioscan", "-H", "255")
+    made.command("insf", "-H", "255")
+    target.units.pop()
+    made.command("ioscan", "-H", "255", ok=None)
+    for tool, form, name, words in ways(made, target):
+        tried.setdefault(tool, set()).add(form)
+        out = made.command(tool, *words, "--json", ok=None)
+        assert (out.out == "") == (name == "problem"), (tool, words, out)
+        if out.out:
+            yield name, json.loads(out.out)
+        for line in out.err.splitlines():
+            yield "problem", json.loads(line)
+        for line in made.command(tool, *words, "--json", "--root", nowhere, ok=(3,)).err.splitlines():
+            yield "problem", json.loads(line)
+    wrong = (("iscsiutil", "-p", "-S", 99), ("iscsiutil", "-t", "nothing", 1), ("rmsf", "c9t9d9"), ("iscsiutil", "--nope"),
+             ("iscsiutil", "--wait", "c9t9d9", "--limit", 0), ("iscsiutil", "--apply", "/nowhere"), ("ioscan", "-H", "x"))
+    for words in wrong:
         for line in made.command(*words, "--json", ok=None).err.splitlines():
             yield "problem", json.loads(line)
 
@@ -95,13 +181,13 @@ def states(made, target):
     field.wait_online(made, "schema")
 
 
-def looks(t):
+def looks(t, tried):
     """(state, definition, value) of all there is."""
     with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.initiator(t) as made:
         for state in states(made, target):
             for name, value in displays(made):
                 yield state, name, value
-        for name, value in changes(made):
+        for name, value in changes(made, target, tried):
             yield "at the end", name, value
 
 
@@ -109,15 +195,18 @@ def main():
     with tap.script() as t:
         with open(SCHEMA, encoding="utf-8") as f:
             validator = Validator(json.load(f))
-        seen, wrong = set(), []
+        seen, tried, wrong = set(), {}, []
         with t.case("what the commands print as JSON is as the schema tells", limit=200):
-            for state, name, value in looks(t):
+            for state, name, value in looks(t, tried):
                 seen.add(name)
                 try:
                     validator.check(value, validator.definitions[name], name)
                 except AssertionError as why:
                     wrong.append("%s: %s" % (state, why))
             assert not wrong, "\n".join(sorted(set(wrong)))
+        with t.case("each way to write a command was tried, as it works and as it fails"):
+            for tool in ("iscsiutil", "ioscan", "insf", "rmsf"):
+                assert tried[tool] | LINES.get(tool, set()) == forms(tool), (tool, tried[tool] ^ forms(tool))
         with t.case("each display that the schema tells was looked at, and one fact has one shape"):
             used = set()
 

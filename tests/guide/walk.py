@@ -199,8 +199,8 @@ def keys(w):
                       ("authmethod", "None", "CHAP", "-T", NAME), ("authmethod", "None", *w.at), ("authmethod", "None", *at)):
             w.util("-t", *words)
         shown = w.made.request("target.list")["targets"][0]
-        assert shown["configured"]["DataDigest"] == "CRC32C" and shown["configured"]["AuthMethod"] == "None,CHAP", shown
-        assert shown["addresses"][0]["configured"]["HeaderDigest"] == "None,CRC32C", shown
+        assert shown["configured"]["DataDigest"] == ["CRC32C"] and shown["configured"]["AuthMethod"] == ["None", "CHAP"], shown
+        assert shown["addresses"][0]["configured"]["HeaderDigest"] == ["None", "CRC32C"], shown
         w.wrong("-t", "headerdigest", "None", "CRC32C", "None")
         w.wrong("-t", "headerdigest", "None", "None")
         for level in ([], w.at, ["-T", NAME], at):

@@ -1,8 +1,13 @@
 """What tests with a FieldTarget have in common: an initiator with short time limits, and I/O in the background."""
 import contextlib
 import errno
+import fcntl
 import mmap
 import os
+import pty
+import struct
+import subprocess
+import termios
 import threading
 import time
 
@@ -119,3 +124,24 @@ def pause(seconds):
 def events(made):
     """The event log as the command shows it."""
     return made.command("iscsiutil", "--events").out
+
+
+def terminal(made, columns, *words):
+    """What a command writes to a terminal of so many columns."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    p = subprocess.Popen([made.program(words[0]), *words[1:]], stdin=subprocess.DEVNULL, stdout=follower, stderr=follower,
+                         env=made.env)
+    os.close(follower)
+    text = b""
+    while True:
+        try:
+            part = os.read(leader, 65536)
+        except OSError:  # nobody has the other end any more
+            break
+        if not part:
+            break
+        text += part
+    os.close(leader)
+    assert p.wait(10) == 0, text
+    return text.decode().replace("\r\n", "\n")

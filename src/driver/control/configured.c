@@ -65,10 +65,11 @@ configured_show(struct driver *d, const struct registry_scope *scope, json_t *to
 		if (strcmp(rows[k].secrecy, "SECRET") == 0)
 			value = "set";
 		if (from == level)
-			control_set(own, word, json_string(value));
+			control_set(own, word, settings_show_value((enum registry_key)k, value));
 		else
 			control_set(above, word,
-			    json_pack("{s:s, s:s}", "value", value, "from",
+			    json_pack("{s:o, s:s}", "value",
+				settings_show_value((enum registry_key)k, value), "from",
 				from == REGISTRY_TARGET ? "target" : "global"));
 	}
 	registry_values_fini(&v);

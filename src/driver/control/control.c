@@ -70,7 +70,7 @@ control_undone(void *user)
 	char *level = settings_value(d->reg, NULL, REGISTRY_KEY_debug_level);
 	enum log_level before;
 
-	wanted_push(d, NULL);
+	wanted_push(d, NULL, true);
 	radius_push(d);
 	if (log_level_parse(level, &before))
 		log_set_level(before);
@@ -125,6 +125,7 @@ void
 control_close(struct driver *d)
 {
 	control_end_followers(d);
+	control_end_waiters(d);
 	ipc_server_free(d->dev_iscsi);
 	ipc_server_free(d->dev_isw);
 	d->dev_iscsi = d->dev_isw = NULL;

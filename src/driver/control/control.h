@@ -19,6 +19,8 @@ void control_close(struct driver *d);
 void control_undone(void *user);
 /* Whoever follows the event log is told that it ends. */
 void control_end_followers(struct driver *d);
+/* Whoever waits for a device hears that it is not there. */
+void control_end_waiters(struct driver *d);
 
 struct node;
 /* An installed disk's members "exporter" and "nbd", or "dsk", "rdsk" and "block". */

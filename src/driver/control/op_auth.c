@@ -162,7 +162,7 @@ op_auth_set(struct driver *d, struct ipc_call *call)
 		settings_fault(d->reg, &f);
 		control_fail(call, &f, NULL);
 	} else {
-		wanted_push(d, &s.scope);
+		wanted_push(d, &s.scope, is_new);
 		add_warnings(d, &s, warnings);
 		ipc_call_reply(
 		    call, json_pack("{s:s, s:O, s:i}", "scope", scope_name(&s), "warnings",
@@ -265,7 +265,10 @@ op_slp_set(struct driver *d, struct ipc_call *call)
 	if (f.is_set)
 		control_fail(call, &f, NULL);
 	else
-		ipc_call_reply(call, json_pack("{s:s}", "scopes", c.value));
+		ipc_call_reply(
+		    call, json_pack("{s:o}", "scopes",
+			      settings_show_value(c.key,
+				  c.value[0] != '\0' ? c.value : SETTINGS_SLP_SCOPES_DEFAULT)));
 }
 
 void

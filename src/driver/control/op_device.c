@@ -10,35 +10,57 @@
 #include "driver/control/ops.h"
 #include "driver/iscsial/devfile.h"
 #include "driver/iscsial/usage.h"
+#include "ipc/pieces.h"
 
 /* Less than the client's patience in messages.def. */
 #define DEVICE_PATIENCE_US 50000000
 
 struct batch {
 	struct later later; /* first: freed as one */
-	json_t *devices;    /* by hardware path */
+	struct ipc_pieces pieces;
+	bool is_install;
+	struct hwpath last; /* told last; n is 0 before the first */
+	json_t *done;       /* whether it was made or removed, by hardware path */
 	json_t *notes;
 	struct fault fault; /* of the first that failed */
-	unsigned left;      /* jobs that are due; the last one frees this */
+	unsigned left;      /* jobs that are due, and the answer; the last one frees this */
 	unsigned absent;    /* known, but not there now */
 	bool is_answered;
 	struct agenda_timer patience;
 };
 
+static void one_less(struct batch *b);
+static json_t *show_installed(struct driver *d, const struct node *n, bool is_made);
+
 /* They were done in any order; they are told in the tree's. */
 static json_t *
-in_order(const struct batch *b)
+next_device(struct ipc_pieces *p)
 {
+	struct batch *b = LIST_ENTRY(p, struct batch, pieces);
 	const struct tree *t = b->later.d->tree;
-	json_t *list = json_array(), *o;
+	size_t i = b->last.n == 0 ? 0 : tree_lower(t, &b->last);
 
-	for (size_t i = 0; i < t->n; i++) {
-		o = json_object_get(b->devices, t->nodes[i]->hw_path);
-		if (o != NULL)
-			(void)json_array_append(list, o); /* no memory: one less */
+	for (; i < t->n; i++) {
+		const struct node *n = t->nodes[i];
+		const json_t *done = json_object_get(b->done, n->hw_path);
+
+		if (done == NULL || (b->last.n != 0 && hwpath_cmp(&n->path, &b->last) == 0))
+			continue;
+		b->last = n->path;
+		return b->is_install ? show_installed(b->later.d, n, json_is_true(done))
+				     : json_pack("{s:s, s:s, s:b}", "name", n->name, "hw_path",
+					   n->hw_path, "removed", 1);
 	}
-	return list;
+	return NULL;
 }
+
+static void
+devices_told(struct ipc_pieces *p)
+{
+	one_less(LIST_ENTRY(p, struct batch, pieces));
+}
+
+static const struct ipc_pieces_ops device_pieces = { next_device, devices_told };
 
 static void
 answer(struct batch *b)
@@ -51,12 +73,13 @@ answer(struct batch *b)
 	agenda_clear(loop_agenda(b->later.d->loop), &b->patience);
 	if (b->fault.is_set) {
 		control_fail(call, &b->fault, NULL);
-	} else if (ipc_call_op(call) == IPC_OP_device_install) {
-		ipc_call_reply(
-		    call, json_pack("{s:o, s:O}", "devices", in_order(b), "notes", b->notes));
-	} else {
-		ipc_call_reply(call, json_pack("{s:o}", "devices", in_order(b)));
+		return;
 	}
+	b->left++;
+	b->pieces = (struct ipc_pieces){ .ops = &device_pieces, .member = "devices" };
+	if (b->is_install)
+		b->pieces.rest = json_pack("{s:O}", "notes", b->notes);
+	ipc_call_reply_pieces(call, &b->pieces);
 }
 
 static void
@@ -64,8 +87,13 @@ one_less(struct batch *b)
 {
 	if (--b->left > 0)
 		return;
-	answer(b);
-	json_decref(b->devices);
+	if (!b->is_answered) {
+		b->left = 1;
+		answer(b);
+		one_less(b);
+		return;
+	}
+	json_decref(b->done);
 	json_decref(b->notes);
 	later_free(&b->later);
 }
@@ -87,7 +115,8 @@ batch_new(struct driver *d, struct ipc_call *call)
 
 	b->later.d = d;
 	b->later.call = call;
-	b->devices = json_object();
+	b->is_install = ipc_call_op(call) == IPC_OP_device_install;
+	b->done = json_object();
 	b->notes = json_array();
 	b->left = 1;
 	b->patience.expired = impatient;
@@ -144,7 +173,7 @@ nothing_picked(struct batch *b, const struct hwpath *top)
 /* ---- device.install ---- */
 
 static json_t *
-show(struct driver *d, const struct node *n, bool is_made)
+show_installed(struct driver *d, const struct node *n, bool is_made)
 {
 	bool is_sized = n->info != NULL && n->info->is_sized;
 	json_t *o = json_pack("{s:s, s:i, s:s, s:s, s:s, s:o, s:b}", "class", n->class_name,
@@ -167,7 +196,7 @@ installed(void *user, const struct devfile_result *r)
 		if (!b->fault.is_set)
 			b->fault = r->fault;
 	} else if (r->node != NULL) {
-		control_set(b->devices, r->node->hw_path, show(b->later.d, r->node, r->is_made));
+		control_set(b->done, r->node->hw_path, json_boolean(r->is_made));
 		if (r->note[0] != '\0')
 			add_note(b, r->note);
 	}
@@ -240,15 +269,12 @@ static void
 removed(void *user, const struct devfile_result *r)
 {
 	struct batch *b = user;
-	json_t *o;
 
 	if (r->fault.is_set) {
 		if (!b->fault.is_set)
 			b->fault = r->fault;
 	} else if (r->node != NULL) {
-		o = json_pack("{s:s, s:s, s:b}", "name", r->node->name, "hw_path", r->node->hw_path,
-		    "removed", 1);
-		control_set(b->devices, r->node->hw_path, o);
+		control_set(b->done, r->node->hw_path, json_true());
 	}
 	one_less(b);
 }

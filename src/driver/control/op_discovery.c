@@ -3,11 +3,13 @@
 
 #include "driver/control/configured.h"
 #include "driver/control/control.h"
+#include "driver/control/later.h"
 #include "driver/control/op_purge.h"
 #include "driver/control/ops.h"
 #include "driver/iscsi/portal.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsi/wanted.h"
+#include "ipc/pieces.h"
 
 static json_t *
 show_address(const struct registry_address *a)
@@ -80,28 +82,54 @@ show_last_scan(const struct portal *p)
 	    p->fault.is_set ? p->fault.message : NULL);
 }
 
+struct discovery_listing {
+	struct later later; /* first: freed as one */
+	struct ipc_pieces pieces;
+	struct registry_address *list; /* n of them, owned; `at` is next */
+	size_t at, n;
+};
+
+static json_t *
+next_discovery(struct ipc_pieces *p)
+{
+	struct discovery_listing *l = LIST_ENTRY(p, struct discovery_listing, pieces);
+	struct driver *d = l->later.d;
+	const struct registry_address *a;
+	json_t *o;
+
+	if (l->at == l->n)
+		return NULL;
+	a = &l->list[l->at++];
+	o = show_address(a);
+	configured_show(d, &(struct registry_scope){ REGISTRY_DISCOVERY, NULL, a }, o);
+	control_set(o, "last_scan", show_last_scan(portal_get(d, a)));
+	return o;
+}
+
+static void
+discovery_shown(struct ipc_pieces *p)
+{
+	struct discovery_listing *l = LIST_ENTRY(p, struct discovery_listing, pieces);
+
+	free(l->list);
+	later_free(&l->later);
+}
+
+static const struct ipc_pieces_ops discovery_pieces = { next_discovery, discovery_shown };
+
 void
 op_discovery_list(struct driver *d, struct ipc_call *call)
 {
-	struct registry_address *list;
-	json_t *targets;
+	struct discovery_listing *l = call_alloc(sizeof *l);
 	struct fault f;
-	size_t n;
 
-	if (registry_discovery_list(d->reg, &list, &n) != 0) {
-		settings_fault(d->reg, &f);
-		control_fail(call, &f, NULL);
+	l->later = (struct later){ d, call };
+	l->pieces = (struct ipc_pieces){ .ops = &discovery_pieces, .member = "targets" };
+	if (registry_discovery_list(d->reg, &l->list, &l->n) == 0) {
+		ipc_call_reply_pieces(call, &l->pieces);
 		return;
 	}
-	targets = json_array();
-	for (size_t i = 0; i < n; i++) {
-		struct registry_scope scope = { REGISTRY_DISCOVERY, NULL, &list[i] };
-		json_t *o = show_address(&list[i]);
-
-		configured_show(d, &scope, o);
-		control_set(o, "last_scan", show_last_scan(portal_get(d, &list[i])));
-		(void)json_array_append_new(targets, o); /* no memory: one less */
-	}
-	free(list);
-	ipc_call_reply(call, json_pack("{s:o}", "targets", targets));
+	settings_fault(d->reg, &f);
+	control_fail(call, &f, NULL);
+	later_free(&l->later);
 }

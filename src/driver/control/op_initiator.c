@@ -11,8 +11,6 @@
 #include "driver/iscsi/wanted.h"
 #include "sys/log.h"
 
-#define SLP_SCOPES_DEFAULT "default"
-
 static void
 set_value(struct driver *d, json_t *to, const char *member, enum registry_key key)
 {
@@ -22,20 +20,13 @@ set_value(struct driver *d, json_t *to, const char *member, enum registry_key ke
 	free(value);
 }
 
-/* "a,b" as ["a","b"]. */
 static json_t *
 scopes(struct driver *d)
 {
-	char *value = settings_value(d->reg, NULL, REGISTRY_KEY_slp_scopes), *rest, *word;
-	json_t *list = json_array();
+	char *value = settings_value(d->reg, NULL, REGISTRY_KEY_slp_scopes);
+	json_t *list = settings_show_value(
+	    REGISTRY_KEY_slp_scopes, value[0] != '\0' ? value : SETTINGS_SLP_SCOPES_DEFAULT);
 
-	if (value[0] == '\0') {
-		free(value);
-		value = call_strdup(SLP_SCOPES_DEFAULT);
-	}
-	rest = value;
-	while ((word = strsep(&rest, ",")) != NULL)
-		(void)json_array_append_new(list, json_string(word)); /* no memory: one less */
 	free(value);
 	return list;
 }
@@ -109,7 +100,7 @@ op_initiator_set(struct driver *d, struct ipc_call *call)
 		control_fail(call, &f, NULL);
 		return;
 	}
-	wanted_push(d, NULL);
+	wanted_push(d, NULL, is_new);
 	kept = settings_value(d->reg, NULL, REGISTRY_KEY_initiator_alias);
 	ipc_call_reply(call, json_pack("{s:s, s:s, s:i}", "name", name, "alias", kept,
 				 "active_sessions", is_new ? active_sessions(d) : 0));

@@ -21,7 +21,8 @@ op_scan(struct driver *d, struct ipc_call *call)
 		ipc_call_error(call, IPC_ERR_NOTRUNNING, "the driver is being stopped",
 		    "start it again: iscsi start", NULL);
 	} else if (hwpath_parse(ipc_call_arg_string(call, "hw_path", "255"), &top)) {
-		scan_start(d, call, &top, ipc_call_arg_string(call, "target", ""));
+		scan_start(d, call, &top, ipc_call_arg_string(call, "target", ""),
+		    ipc_call_arg_bool(call, "keep", false));
 	} else {
 		fault_set(&f, FAULT_INVALID, "give a path such as 255/0/1.0.0.2, or its beginning",
 		    "\"%s\" is not a hardware path of iSCSI",

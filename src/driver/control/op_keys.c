@@ -84,12 +84,13 @@ op_keys_set(struct driver *d, struct ipc_call *call)
 		control_fail(call, &f, NULL);
 		return;
 	}
-	wanted_push(d, &s.scope);
+	wanted_push(d, &s.scope, is_new);
 	names = json_array();
 	for (unsigned i = 0; i < c.n; i++)
 		(void)json_array_append_new(names, json_string(keys_change_name(&c, i)));
-	ipc_call_reply(
-	    call, json_pack("{s:o, s:s?, s:s, s:o, s:i}", "keys", names, "value",
-		      c.is_unset ? NULL : c.value, "scope", scope_name(&s), "warnings",
-		      warnings(d, &s, &c), "active_sessions", scope_sessions(d, &s, is_new)));
+	ipc_call_reply(call,
+	    json_pack("{s:o, s:o, s:s, s:o, s:i}", "keys", names, "value",
+		c.is_unset ? json_null() : settings_show_value(settings_change_key(&c, 0), c.value),
+		"scope", scope_name(&s), "warnings", warnings(d, &s, &c), "active_sessions",
+		scope_sessions(d, &s, is_new)));
 }

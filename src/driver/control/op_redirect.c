@@ -32,7 +32,7 @@ op_redirect_clear(struct driver *d, struct ipc_call *call)
 		return;
 	}
 	/* The session, if it is there, logs in at its own address the next time. */
-	wanted_push(d, &scope);
+	wanted_push(d, &scope, true);
 	wanted_address_text(&to, text);
 	ipc_call_reply(call, json_pack("{s:s, s:s, s:i, s:i, s:s}", "name", name, "address",
 				 a.address, "port", a.port, "tpgt", a.tpgt, "was", text));

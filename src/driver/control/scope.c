@@ -187,15 +187,8 @@ scope_sessions(const struct driver *d, const struct scope *s, bool is_new)
 {
 	int n = 0;
 
-	if (!is_new || s->scope.level == REGISTRY_DISCOVERY)
-		return 0;
-	LIST_EACH(node, tmp, &d->sessions)
-	{
-		const struct wanted *x = LIST_ENTRY(node, struct wanted, link);
-
-		n += wanted_is_online(x) &&
-		     (s->scope.target == NULL || iname_same(x->target, s->target)) &&
-		     (s->scope.address == NULL || registry_address_same(&x->a, &s->address));
-	}
+	for (const struct wanted *w = wanted_next(d, &s->scope, NULL); is_new && w != NULL;
+	     w = wanted_next(d, &s->scope, w))
+		n += wanted_is_online(w);
 	return n;
 }

@@ -247,8 +247,8 @@ parse_path(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
 {
 	static const char *const takes[KEYS_PATHS] = { "an IPv4 or IPv6 address of this host",
 		"the name of a network interface",
-		"the name of an algorithm of this kernel, as in "
-		"/proc/sys/net/ipv4/tcp_allowed_congestion_control" };
+		("the name of an algorithm of this kernel, as in "
+		 "/proc/sys/net/ipv4/tcp_allowed_congestion_control") };
 	struct addr a;
 	bool ok;
 

@@ -285,6 +285,21 @@ split(const char *list)
 	return array;
 }
 
+static bool
+is_list(enum registry_key key)
+{
+	for (size_t i = 0; i < LIST_KEYS; i++)
+		if (settings_registry_key(list_keys[i]) == key)
+			return true;
+	return key == REGISTRY_KEY_chap_algorithms || key == REGISTRY_KEY_slp_scopes;
+}
+
+json_t *
+settings_show_value(enum registry_key key, const char *value)
+{
+	return is_list(key) ? split(value) : json_string(value);
+}
+
 /* Every key as it is offered, with the level it comes from. */
 static void
 show_keys(const struct keys_effective *e, json_t *to)
@@ -298,7 +313,8 @@ show_keys(const struct keys_effective *e, json_t *to)
 		if (!neg_format_offer(&e->offer, (enum key_id)k, text, sizeof text))
 			continue;
 		(void)json_object_set_new(keys, name,
-		    json_pack("{s:s, s:s}", "value", text, "from",
+		    json_pack("{s:o, s:s}", "value",
+			settings_show_value(settings_registry_key((enum key_id)k), text), "from",
 			keys_level_name(e->from[k]))); /* no memory: one less */
 	}
 	(void)json_object_set_new(to, "keys", keys);
@@ -349,11 +365,12 @@ static void
 show_list(
     const struct registry_scope *scope, const struct keys_effective *e, enum key_id key, json_t *to)
 {
-	const char *name = registry_key_name(settings_registry_key(key));
+	const enum registry_key row = settings_registry_key(key);
+	const char *name = registry_key_name(row);
 	char text[256] = "", flag[64];
 
 	(void)neg_format_offer(&e->offer, key, text, sizeof text); /* two words always fit */
-	(void)json_object_set_new(to, name, split(text));
+	(void)json_object_set_new(to, name, settings_show_value(row, text));
 	if (scope == NULL) {
 		(void)snprintf(flag, sizeof flag, "%s_is_default", name); /* fits */
 		(void)json_object_set_new(to, flag, json_boolean(e->from[key] == KEYS_DEFAULT));
@@ -366,7 +383,7 @@ show_text(const struct registry_values *v, enum registry_key key, const char *df
 	const char *value = text_of(v, key);
 
 	(void)json_object_set_new(
-	    to, registry_key_name(key), json_string(value[0] != '\0' ? value : dflt));
+	    to, registry_key_name(key), settings_show_value(key, value[0] != '\0' ? value : dflt));
 }
 
 /* Only whether there is one. */

@@ -36,10 +36,18 @@ bool settings_keys(
  * "keys" has every login key as it is offered, with the level it comes from.
  */
 void settings_show(struct registry *r, const struct registry_scope *scope, json_t *to);
+/*
+ * A value as every answer has it: a list, in order of preference, of what is one ("None,CRC32C" is
+ * ["None","CRC32C"]), else a string.
+ */
+json_t *settings_show_value(enum registry_key key, const char *value);
 /* How many addresses of targets this discovery address may name. */
 uint32_t settings_share(struct registry *r, const struct registry_address *by);
 /* For displays: the same, or "" also where it could not be read. */
 char *settings_value(struct registry *r, const struct registry_scope *scope, enum registry_key key);
+
+/* What is asked for by SLP where nothing is configured. */
+#define SETTINGS_SLP_SCOPES_DEFAULT "default"
 
 /* The registry failed: its sentence as a fault. */
 void settings_fault(const struct registry *r, struct fault *ret_fault);

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/cut.h"
-#include "core/iname.h"
 #include "driver/call.h"
 #include "driver/diag/diag.h"
 #include "driver/iscsi/iothread.h"
@@ -219,6 +218,7 @@ begin(struct wanted *w, struct fault *ret_fault)
 
 	if (settings == NULL)
 		return false;
+	settings->serial = ++w->pushed;
 	m = call_alloc(sizeof *m);
 	if (!places_load(w, &m->cfg, ret_fault)) {
 		free(m);
@@ -507,37 +507,55 @@ wanted_take_redirect(void *owner, struct mail *m)
 
 /* ---- what is configured ---- */
 
-static bool
-concerns(const struct registry_scope *scope, const struct wanted *w)
+bool
+wanted_is_outdated(const struct wanted *w)
 {
+	return wanted_is_online(w) && w->login.settings_serial < w->changed;
+}
+
+static void
+push(struct wanted *w, bool is_new)
+{
+	struct registry_scope own = { REGISTRY_TARGET_ADDRESS, w->target, &w->a };
+	struct settings *settings;
+	struct mail_settings *m;
+	struct fault why = { 0 };
+
+	if (!w->has_nexus)
+		return;
+	settings = settings_snapshot(w->d->reg, &own, &why);
+	if (settings == NULL) {
+		log_err("session %u keeps its old settings: %s", w->instance, why.message);
+		return;
+	}
+	settings->serial = ++w->pushed;
+	if (is_new)
+		w->changed = w->pushed;
+	m = call_alloc(sizeof *m);
+	m->settings = settings;
+	mail_tell(&m->mail, &mail_settings, &w->nexus);
+}
+
+struct wanted *
+wanted_next(const struct driver *d, const struct registry_scope *scope, const struct wanted *after)
+{
+	struct wanted *w;
+
 	if (scope == NULL || scope->level == REGISTRY_GLOBAL)
-		return true;
+		return wanted_from(d, after == NULL ? 0 : after->instance + 1);
 	if (scope->level == REGISTRY_DISCOVERY)
-		return false;
-	return iname_same(scope->target, w->target) &&
-	       (scope->level == REGISTRY_TARGET || registry_address_same(scope->address, &w->a));
+		return NULL;
+	w = wanted_of_target(d, scope->target, after);
+	while (w != NULL && scope->level == REGISTRY_TARGET_ADDRESS &&
+	       !registry_address_same(scope->address, &w->a))
+		w = wanted_of_target(d, scope->target, w);
+	return w;
 }
 
 void
-wanted_push(struct driver *d, const struct registry_scope *scope)
+wanted_push(struct driver *d, const struct registry_scope *scope, bool is_new)
 {
-	LIST_EACH(node, tmp, &d->sessions)
-	{
-		struct wanted *w = LIST_ENTRY(node, struct wanted, link);
-		struct registry_scope own = { REGISTRY_TARGET_ADDRESS, w->target, &w->a };
-		struct mail_settings *m;
-		struct settings *settings;
-		struct fault why = { 0 };
-
-		if (!w->has_nexus || !concerns(scope, w))
-			continue;
-		settings = settings_snapshot(d->reg, &own, &why);
-		if (settings == NULL) {
-			log_err("session %u keeps its old settings: %s", w->instance, why.message);
-			continue;
-		}
-		m = call_alloc(sizeof *m);
-		m->settings = settings;
-		mail_tell(&m->mail, &mail_settings, &w->nexus);
-	}
+	for (struct wanted *w = wanted_next(d, scope, NULL); w != NULL;
+	     w = wanted_next(d, scope, w))
+		push(w, is_new);
 }

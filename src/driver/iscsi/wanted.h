@@ -31,6 +31,10 @@ struct wanted {
 	unsigned closing; /* closes that are not answered */
 	bool has_left;    /* it waits for what sessions left that are no more: places.c's */
 
+	/* Snapshots of what is configured for it: the last one, and the last that was another one.
+	 */
+	uint64_t pushed, changed;
+
 	/* Its portal is named with several tags: that of the login counts. */
 	bool is_tag_open;
 	bool keep; /* it was online once, or its LUNs are known: tried again for ever */
@@ -89,6 +93,9 @@ void wanted_open_tag(struct driver *d, const char *target, const struct registry
 struct wanted *wanted_find(const struct driver *d, uint32_t instance);
 struct wanted *wanted_find_address(
     const struct driver *d, const char *target, const struct registry_address *a);
+/* Those of a target, one after the other (NULL: the first), however many others there are. */
+struct wanted *wanted_of_target(
+    const struct driver *d, const char *target, const struct wanted *after);
 /* One without a nexus; else set is_dropped and wanted_close() it. */
 void wanted_free(struct wanted *w);
 
@@ -119,11 +126,17 @@ bool wanted_is_closed(const struct wanted *w);
 /* "online", "transient", "offline" */
 const char *wanted_word(const struct wanted *w);
 
-/*
- * What is configured for this scope has changed (NULL: for all): every session
- * that it concerns is given a new snapshot.
+/* Those that a scope's settings count for, one after the other (NULL: the first); scope NULL: all.
  */
-void wanted_push(struct driver *d, const struct registry_scope *scope);
+struct wanted *wanted_next(
+    const struct driver *d, const struct registry_scope *scope, const struct wanted *after);
+/*
+ * What is configured for this scope was set (NULL: for all), is_new: to something else; every
+ * session that it concerns is given a new snapshot.
+ */
+void wanted_push(struct driver *d, const struct registry_scope *scope, bool is_new);
+/* Online, and logged in before what is configured for it became another. */
+bool wanted_is_outdated(const struct wanted *w);
 
 /* Ask the nexus; done() follows with an answer or a refusal.  False: there is none. */
 bool wanted_ask(struct wanted *w, struct question *a, const struct mail_kind *kind);

@@ -55,22 +55,29 @@ wanted_find(const struct driver *d, uint32_t instance)
 struct wanted *
 wanted_find_address(const struct driver *d, const char *target, const struct registry_address *a)
 {
-	uint64_t hash = iname_hash(target);
-	struct wanted *w = of_target(*chain_of(d->index, hash), target, hash);
+	struct wanted *w = wanted_of_target(d, target, NULL);
 
 	while (w != NULL && !registry_address_same(&w->a, a))
-		w = of_target(w->same_hash, target, hash);
+		w = wanted_of_target(d, target, w);
 	return w;
+}
+
+struct wanted *
+wanted_of_target(const struct driver *d, const char *target, const struct wanted *after)
+{
+	uint64_t hash = iname_hash(target);
+
+	return of_target(
+	    after != NULL ? after->same_hash : *chain_of(d->index, hash), target, hash);
 }
 
 void
 wanted_choose_tag(const struct driver *d, const char *target, struct registry_address *a)
 {
-	uint64_t hash = iname_hash(target);
-	const struct wanted *w = of_target(*chain_of(d->index, hash), target, hash);
+	const struct wanted *w = wanted_of_target(d, target, NULL);
 	struct registry_address same = *a;
 
-	for (; w != NULL; w = of_target(w->same_hash, target, hash)) {
+	for (; w != NULL; w = wanted_of_target(d, target, w)) {
 		same.tpgt = w->a.tpgt;
 		if (!registry_address_same(&w->a, &same))
 			continue;

@@ -115,6 +115,7 @@ finish(void *arg)
 	}
 	if (w->closing != NULL)
 		fanout_drop(&w->closing->jobs);
+	tree_changed(w->d->tree);
 	free(w);
 }
 

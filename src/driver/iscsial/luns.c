@@ -133,4 +133,5 @@ luns_settle(struct driver *d, uint32_t instance)
 				target->state = TREE_CLAIMED;
 		}
 	}
+	tree_changed(d->tree);
 }

@@ -33,6 +33,10 @@ void luns_gone(struct driver *d, uint32_t instance);
 /* What the session tells. */
 extern const struct wanted_ops luns_ops;
 
+/* A bus or target is there as long as something below it is. */
+void luns_settle(struct driver *d, uint32_t instance);
+/* The exporter shows this unit no more, and its block device goes. */
+void luns_hide(struct wanted *w, struct node *n);
 /* How many disks are shown, and how many of them are in use. */
 size_t luns_count(const struct driver *d, size_t *ret_in_use);
 /* NULL: there is no such node. */

@@ -7,8 +7,6 @@
 
 /* The registry or a probe knows LUNs of the session. */
 bool luns_is_known(const struct driver *d, uint32_t instance);
-/* A bus or target is there as long as something below it is. */
-void luns_settle(struct driver *d, uint32_t instance);
 /* What is told as an event where the same unit is described anew. */
 void luns_tell_changed(struct wanted *w, const struct node *n, const struct lu_info *info);
 /* The target asks for a look. */

@@ -226,8 +226,8 @@ claim(struct visit *v, const struct lu_info *info, enum standing *ret_standing)
 	return n;
 }
 
-static void
-forget_disk(struct wanted *w, struct node *n)
+void
+luns_hide(struct wanted *w, struct node *n)
 {
 	struct mail_hide *m;
 
@@ -262,7 +262,7 @@ drop_missing(struct visit *v, struct wanted *w, const struct probe_result *r)
 			continue;
 		n->state = TREE_NO_HW;
 		if (!n->is_installed && !n->is_in_use)
-			forget_disk(w, n);
+			luns_hide(w, n);
 	}
 	free(is_there);
 }
@@ -327,6 +327,7 @@ finish(struct visit *v)
 	if (v->done != NULL)
 		v->done(v->user, &v->result);
 	look_is_over(v);
+	tree_changed(v->d->tree);
 	free(v->failures);
 	if (v->probe != NULL)
 		nexus_drop_probe(&v->probe->base.mail);

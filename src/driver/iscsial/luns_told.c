@@ -12,6 +12,7 @@ online(struct wanted *w)
 	/* Units that are shown say themselves when they are the same. */
 	if (!w->is_probed && !w->is_probing && w->openings == 0)
 		luns_probe(w, NULL, NULL);
+	tree_changed(w->d->tree);
 }
 
 void

@@ -432,19 +432,22 @@ find_waiting(struct driver *d, const struct hwpath *top, const char *target)
 }
 
 void
-scan_start(struct driver *d, struct ipc_call *call, const struct hwpath *top, const char *target)
+scan_start(struct driver *d, struct ipc_call *call, const struct hwpath *top, const char *target,
+    bool is_kept)
 {
 	struct asker *k = call_alloc(sizeof *k);
 	struct scan *scan = find_waiting(d, top, target);
 
 	k->call = call;
 	if (scan != NULL) {
+		scan->is_kept |= is_kept;
 		list_push_back(&scan->calls, &k->link);
 		return;
 	}
 	scan = call_alloc(sizeof *scan);
 	scan->d = d;
 	scan->top = *top;
+	scan->is_kept = is_kept;
 	cut_copy(scan->target, sizeof scan->target, target);
 	list_init(&scan->calls);
 	list_init(&scan->items);

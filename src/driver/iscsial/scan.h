@@ -16,9 +16,10 @@
 #include "driver/iscsial/hwpath.h"
 #include "ipc/server.h"
 
-/* The call gets progress and, at the end, the result of doc/control-protocol.md. */
-void scan_start(
-    struct driver *d, struct ipc_call *call, const struct hwpath *top, const char *target);
+/* is_kept: sessions that cannot be opened now are tried again until they can.  The call gets
+ * progress and, at the end, the result of doc/control-protocol.md. */
+void scan_start(struct driver *d, struct ipc_call *call, const struct hwpath *top,
+    const char *target, bool is_kept);
 /* Break off the one under way, and those that wait: answered with what is known. */
 void scan_stop(struct driver *d);
 

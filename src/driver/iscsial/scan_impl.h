@@ -19,8 +19,9 @@ struct scan {
 	struct driver *d;
 	struct hwpath top;                       /* at a session: only that */
 	char target[LIMIT_ISCSI_NAME_BYTES + 1]; /* "": all */
-	struct list calls;                       /* struct asker */
-	struct list items;                       /* what is waited for */
+	bool is_kept;      /* what cannot be opened is tried again until it can */
+	struct list calls; /* struct asker */
+	struct list items; /* what is waited for */
 	struct {
 		unsigned total, done, failed;
 	} stages[SCAN_STAGES];

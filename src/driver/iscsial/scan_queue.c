@@ -259,6 +259,7 @@ step_session(struct scan *scan)
 		take_back(i);
 	} else {
 		w->scan = scan;
+		w->keep |= scan->is_kept;
 		scan->opening++;
 		scan_open(i, w);
 	}

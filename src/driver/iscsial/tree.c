@@ -110,6 +110,7 @@ tree_new(void)
 	struct tree *t = call_alloc(sizeof *t);
 	struct hwpath hba = hwpath_hba();
 
+	list_init(&t->watches);
 	tree_add(t, &hba)->state = TREE_CLAIMED;
 	return t;
 }
@@ -136,6 +137,17 @@ tree_remove(struct tree *t, size_t from, size_t to)
 	}
 	memmove(t->nodes + from, t->nodes + to, (t->n - to) * sizeof *t->nodes);
 	t->n -= to - from;
+}
+
+void
+tree_changed(struct tree *t)
+{
+	LIST_EACH(node, tmp, &t->watches)
+	{
+		struct tree_watch *w = LIST_ENTRY(node, struct tree_watch, link);
+
+		w->changed(w);
+	}
 }
 
 struct node *

@@ -5,6 +5,7 @@
 #ifndef ISCSIAL_TREE_H
 #define ISCSIAL_TREE_H
 
+#include "base/list.h"
 #include "driver/iscsi/mail.h"
 #include "driver/iscsial/hwpath.h"
 #include "export/loopdev.h"
@@ -63,6 +64,13 @@ struct node {
 struct tree {
 	struct node **nodes; /* n of them, owned */
 	size_t n, room;
+	struct list watches; /* struct tree_watch */
+};
+
+/* Somebody who wants to know when something changed; looks later, not from inside. */
+struct tree_watch {
+	struct list link; /* tree.watches */
+	void (*changed)(struct tree_watch *w);
 };
 
 /* The virtual node is always there. */
@@ -83,6 +91,8 @@ void tree_remove(struct tree *t, size_t from, size_t to);
  */
 #define TREE_WHY_BYTES 800
 void tree_why_no_device(const struct node *n, char ret_text[TREE_WHY_BYTES]);
+/* Units came, went, or got their files: whoever watches is told. */
+void tree_changed(struct tree *t);
 /* A LUN by its name; NULL: none. */
 struct node *tree_find_name(const struct tree *t, const char *name);
 

@@ -328,6 +328,7 @@ driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fa
 	list_init(&d->sessions);
 	list_init(&d->portals);
 	list_init(&d->followers);
+	list_init(&d->waiters);
 	list_init(&d->scans);
 	d->tree = tree_new();
 	d->index = wanted_index_new();

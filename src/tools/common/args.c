@@ -21,6 +21,7 @@ args_put(json_t *args, const char *key, const struct cmdline *line, size_t i)
 		value = json_integer(v->number);
 		break;
 	case CMDLINE_TEXT:
+	case CMDLINE_TEXTS:
 	case CMDLINE_WORDS:
 		return args_put_text(args, key, v->text);
 	case CMDLINE_LIST:

@@ -71,6 +71,11 @@ cmdline_fini(struct cmdline *c)
 {
 	free(c->operands);
 	c->operands = NULL;
+	for (size_t i = 0; c->tool != NULL && i < c->tool->n_options; i++)
+		if (c->tool->options[i].arg == CMDLINE_TEXTS) {
+			free(c->values[i].list);
+			c->values[i].list = NULL;
+		}
 }
 
 size_t
@@ -216,6 +221,7 @@ read_cluster(struct scan *s, const char *word)
 				return false;
 			break;
 		case CMDLINE_TEXT:
+		case CMDLINE_TEXTS:
 		case CMDLINE_WORDS:
 			return read_text(s, i, *p != '\0' ? p : NULL);
 		case CMDLINE_LIST:
@@ -284,6 +290,16 @@ take_number(struct scan *s, size_t i, const char *text, size_t len)
 	return false;
 }
 
+/* One of several: there are never more than words. */
+static void
+add_text(const struct scan *s, struct cmdline_value *v, const char *word)
+{
+	if (v->list == NULL)
+		v->list = say_need(calloc((size_t)s->argc, sizeof(char *)));
+	v->list[v->list_count++] = (char *)(uintptr_t)word; /* it is read only */
+	v->text = v->list[0];
+}
+
 static bool
 read_text(struct scan *s, size_t i, const char *attached)
 {
@@ -297,7 +313,10 @@ read_text(struct scan *s, size_t i, const char *attached)
 		return true;
 	if (word != NULL && (word[0] != '\0' || o->arg == CMDLINE_WORDS)) {
 		v->has_arg = true;
-		v->text = word;
+		if (o->arg == CMDLINE_TEXTS)
+			add_text(s, v, word);
+		else
+			v->text = word;
 		return true;
 	}
 	words = cmdline_argument(o);
@@ -351,19 +370,16 @@ is_option(const char *word)
 	return word[0] == '-' && word[1] != '\0' && (word[1] < '0' || word[1] > '9');
 }
 
-/* Saying a thing twice is harmless, but two values for one option are a mistake. */
+/* Saying a thing twice is harmless, but two values for one option are a mistake; of TEXTS the form
+ * says it (match.c). */
 static bool
 give(struct scan *s, size_t i)
 {
 	const struct cmdline_option *o = &s->c->tool->options[i];
 	struct cmdline_value *v = &s->c->values[i];
-	char buf[32], *next;
 
-	if (v->given && o->arg != CMDLINE_NONE) {
-		cmdline_option_name(o, buf);
-		next = say_format("give %s once", buf);
-		say_problem(next, "%s is given twice: only one value can count", buf);
-		free(next);
+	if (v->given && o->arg != CMDLINE_NONE && o->arg != CMDLINE_TEXTS) {
+		match_twice(o);
 		return false;
 	}
 	v->given = true;

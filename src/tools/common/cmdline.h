@@ -16,7 +16,8 @@ enum cmdline_arg {
 	CMDLINE_NUMBER_MAYBE, /* -S, -S 3, -S3 */
 	CMDLINE_NUMBER,       /* -P 3260, -P3260 */
 	CMDLINE_TEXT,         /* -I host, -Ihost, --root=DIR, --ro DIR */
-	CMDLINE_WORDS,        /* the same, and may be empty: -A "" */
+	CMDLINE_TEXTS,        /* the same; several times where the form allows it: -I a -I b */
+	CMDLINE_WORDS,        /* a text that may be empty: -A "" */
 	CMDLINE_LIST,         /* one or more words, up to the next option */
 };
 
@@ -44,6 +45,7 @@ struct cmdline_form {
 	uint64_t must, may; /* options; the common ones are always allowed */
 	uint64_t with_arg;  /* those whose optional argument is needed here */
 	const char *help;   /* one line, no full stop */
+	uint64_t many;      /* those TEXTS that may be given several times */
 };
 
 /* The rows of opts.def and forms.def, without their id, as initialisers. */
@@ -79,8 +81,8 @@ enum cmdline_common {
 struct cmdline_value {
 	bool given, has_arg;
 	long number;      /* a number's value */
-	const char *text; /* a text's value; borrowed from argv */
-	char **list;      /* a list's words, borrowed from argv */
+	const char *text; /* a text's value, the first of several; borrowed from argv */
+	char **list;      /* a list's words, borrowed from argv; all of TEXTS */
 	int list_count;
 };
 

@@ -135,10 +135,14 @@ put_pairs(FILE *out, const struct label *row, const json_t *object)
 
 	json_object_foreach(pairs, key, value)
 	{
-		if (!json_is_string(value))
-			continue;
-		fprintf(f, "%s%s=%s", gap, key, json_string_value(value));
-		gap = " ";
+		char *words = json_is_array(value) ? result_list(pairs, key)
+						   : say_format("%s", result_text(pairs, key));
+
+		if (json_is_array(value) || json_is_string(value)) {
+			fprintf(f, "%s%s=%s", gap, key, words);
+			gap = " ";
+		}
+		free(words);
 	}
 	say_need(fclose(f) == 0 ? text : NULL);
 	label_put(out, row->label, text);

@@ -15,7 +15,8 @@ enum label_kind {
 	LABEL_IF_SET, /* a text or number; no line at all where there is none */
 	LABEL_NUMBER, /* nothing where there is none */
 	LABEL_WORDS,  /* a list; "(default)" where "<key>_is_default" says so */
-	LABEL_PAIRS,  /* an object's strings: "MaxBurstLength=65536 DataDigest=CRC32C,None" */
+	LABEL_PAIRS, /* an object's strings and lists: "MaxBurstLength=65536 DataDigest=CRC32C,None"
+		      */
 	LABEL_LIMITS, /* an object of limits: "NOPTimeout=5 CommandTimeout=90 (target)" */
 	LABEL_SECRET, /* a truth: set or not set */
 	LABEL_TRUTH,  /* yes or no */

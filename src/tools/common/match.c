@@ -8,6 +8,7 @@
 
 static uint64_t common_bits(const struct cmdline_tool *t);
 static uint64_t without_arg(const struct cmdline *c, const struct cmdline_form *f);
+static uint64_t repeated(const struct cmdline *c, const struct cmdline_form *f);
 static uint64_t clashing(const struct cmdline *c);
 static uint64_t lowest(uint64_t bits);
 static char *names_of(const struct cmdline_tool *t, uint64_t bits);
@@ -25,7 +26,8 @@ match_nearest(const struct cmdline *c, int *ret_distance)
 		/* What is given is meant: leaving it out is further than adding to it. */
 		int distance = __builtin_popcountll(f->must & ~given) +
 			       3 * __builtin_popcountll(given & ~(f->must | f->may)) +
-			       __builtin_popcountll(without_arg(c, f)) + (clashing(c) != 0);
+			       __builtin_popcountll(without_arg(c, f)) +
+			       __builtin_popcountll(repeated(c, f)) + (clashing(c) != 0);
 
 		if (c->n_operands < f->operands_min)
 			distance += f->operands_min - c->n_operands;
@@ -49,7 +51,7 @@ match_explain(const struct cmdline *c, const struct cmdline_form *f)
 	const struct cmdline_tool *t = c->tool;
 	uint64_t given = c->given & ~common_bits(t), verbs = given & cmdline_verbs(t);
 	uint64_t missing = f->must & ~given, extra = given & ~(f->must | f->may);
-	uint64_t bare = without_arg(c, f), clash = clashing(c);
+	uint64_t bare = without_arg(c, f), many = repeated(c, f), clash = clashing(c);
 	char *next = NULL, *a = names_of(t, given & ~extra), *b = NULL;
 	size_t len;
 	FILE *n = say_need(open_memstream(&next, &len));
@@ -74,6 +76,8 @@ match_explain(const struct cmdline *c, const struct cmdline_form *f)
 	} else if (missing != 0) {
 		b = names_of(t, lowest(missing));
 		say_problem(next, "%s needs %s, which is missing", a[0] != '\0' ? a : t->name, b);
+	} else if (many != 0) {
+		match_twice(&t->options[__builtin_ctzll(many)]);
 	} else if (bare != 0) {
 		b = names_of(t, lowest(bare));
 		say_problem(
@@ -86,6 +90,17 @@ match_explain(const struct cmdline *c, const struct cmdline_form *f)
 	}
 	free(b);
 	free(a);
+	free(next);
+}
+
+void
+match_twice(const struct cmdline_option *o)
+{
+	char buf[32], *next;
+
+	cmdline_option_name(o, buf);
+	next = say_format("give %s once", buf);
+	say_problem(next, "%s is given twice: only one value can count", buf);
 	free(next);
 }
 
@@ -102,6 +117,19 @@ without_arg(const struct cmdline *c, const struct cmdline_form *f)
 
 	for (size_t i = 0; i < c->tool->n_options; i++)
 		if ((f->with_arg & c->given & CMDLINE_BIT(i)) != 0 && !c->values[i].has_arg)
+			bits |= CMDLINE_BIT(i);
+	return bits;
+}
+
+/* Given several times, which this form does not allow. */
+static uint64_t
+repeated(const struct cmdline *c, const struct cmdline_form *f)
+{
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < c->tool->n_options; i++)
+		if (c->tool->options[i].arg == CMDLINE_TEXTS && c->values[i].list_count > 1 &&
+		    (f->many & CMDLINE_BIT(i)) == 0)
 			bits |= CMDLINE_BIT(i);
 	return bits;
 }

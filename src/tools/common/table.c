@@ -22,6 +22,7 @@ struct table {
 	unsigned *widths;
 };
 
+static void cut_front(char **name, size_t room);
 static struct line *add(struct table *t);
 static unsigned width_of(const char *text);
 static void put_cells(const struct table *t, FILE *out, char *const *cells);
@@ -92,6 +93,24 @@ table_note(struct table *t, size_t indent, const char *text)
 }
 
 void
+table_fit(struct table *t, size_t width, size_t least)
+{
+	size_t used = 0, room = least;
+
+	for (size_t i = 0; i + 1 < t->n_columns; i++)
+		used += t->widths[i] + t->columns[i].gap;
+	if (width > used + least)
+		room = width - used;
+	for (size_t i = 0; i < t->n_lines && width > 0; i++) {
+		char **last =
+		    t->lines[i].cells != NULL ? &t->lines[i].cells[t->n_columns - 1] : NULL;
+
+		if (last != NULL)
+			cut_front(last, room);
+	}
+}
+
+void
 table_print(const struct table *t, FILE *out)
 {
 	unsigned rule = 1;
@@ -121,6 +140,26 @@ table_print(const struct table *t, FILE *out)
 		}
 		put_line(t, out, l);
 	}
+}
+
+/* A name that is too long is what it ends with. */
+static void
+cut_front(char **name, size_t room)
+{
+	size_t wide = width_of(*name);
+	const char *from = *name;
+	char *cut;
+
+	if (wide <= room || room < 4)
+		return;
+	/* Whole characters of UTF-8. */
+	for (size_t n = wide - (room - 3); n > 0; n--)
+		do
+			from++;
+		while (((unsigned char)*from & 0xc0) == 0x80);
+	cut = say_format("...%s", from);
+	free(*name);
+	*name = cut;
 }
 
 static struct line *

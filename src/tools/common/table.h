@@ -26,6 +26,11 @@ void table_row(struct table *t, const char *const *cells);
 void table_line(struct table *t, size_t indent, const char *text);
 /* The same of a sentence, which goes on where it began when a terminal is too narrow for it. */
 void table_note(struct table *t, size_t indent, const char *text);
+/*
+ * Lines of cells are no wider than `width` (0: as wide as they are): the last column's cells lose
+ * their beginning, for names differ at their ends, but keep `least` characters.
+ */
+void table_fit(struct table *t, size_t width, size_t least);
 /* Nothing at all where there is no row. */
 void table_print(const struct table *t, FILE *out);
 

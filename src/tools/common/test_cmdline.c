@@ -10,7 +10,7 @@
 #include "tools/common/usage.h"
 
 /* A tool of the test's own, with every kind of argument. */
-enum { OPT_v, OPT_w, OPT_m, OPT_n, OPT_t, OPT_e, OPT_l, OPT_long };
+enum { OPT_v, OPT_w, OPT_m, OPT_n, OPT_t, OPT_e, OPT_l, OPT_s, OPT_long };
 
 static const struct cmdline_option options[] = {
 	CMDLINE_OPTION('v', NULL, VERB, NONE, NULL, 0, 0, "first verb"),
@@ -20,17 +20,18 @@ static const struct cmdline_option options[] = {
 	CMDLINE_OPTION('t', NULL, MODIFIER, TEXT, "text", 0, 0, "a text"),
 	CMDLINE_OPTION('e', NULL, MODIFIER, WORDS, "words", 0, 0, "a text, empty perhaps"),
 	CMDLINE_OPTION('l', NULL, MODIFIER, LIST, "word", 0, 0, "words"),
+	CMDLINE_OPTION('s', NULL, MODIFIER, TEXTS, "site", 0, 0, "a site"),
 	CMDLINE_OPTION(0, "long", MODIFIER, NONE, NULL, 0, 0, "a long name"),
 #define OPT(id, ...) CMDLINE_OPTION(__VA_ARGS__),
 #include "tools/common/common.def"
 };
 
 #define O(id) CMDLINE_BIT(OPT_##id)
-#define ALL   O(m) | O(n) | O(t) | O(e) | O(l) | O(long)
+#define ALL   O(m) | O(n) | O(t) | O(e) | O(l) | O(s) | O(long)
 
 static const struct cmdline_form forms[] = {
 	{ "[file]", 0, 1, O(v), ALL, 0, "Do the first" },
-	{ "", 0, 0, O(w) | O(m), O(n), O(m), "Do the second" },
+	{ "", 0, 0, O(w) | O(m), O(n) | O(s), O(m), "Do the second", O(s) },
 };
 static const uint64_t one_of[] = { O(t) | O(e) };
 static const struct cmdline_tool tool = {
@@ -177,6 +178,21 @@ a_list_ends_at_the_next_option(void **state)
 }
 
 static void
+what_may_be_given_several_times_is_all_kept_in_order(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("-s one -w -m 1 -stwo -s three"), CMDLINE_GO);
+	assert_int_equal(line.values[OPT_s].list_count, 3);
+	assert_string_equal(line.values[OPT_s].text, "one");
+	assert_string_equal(line.values[OPT_s].list[1], "two");
+	assert_string_equal(line.values[OPT_s].list[2], "three");
+	assert_int_equal(parse("-v -s one"), CMDLINE_GO);
+	assert_int_equal(line.values[OPT_s].list_count, 1);
+	wrong("-v -s one -s two",
+	    "tool: -s is given twice: only one value can count. Next: give -s once.\n");
+}
+
+static void
 long_names_and_the_common_options_are_known(void **state)
 {
 	(void)state;
@@ -277,19 +293,20 @@ help_is_for_one_verb_and_wrapped(void **state)
 {
 	(void)state;
 	assert_int_equal(parse("-wh"), CMDLINE_DONE);
-	assert_string_equal(shown, "usage: tool -w -m <maybe> [-n <num>]\n"
+	assert_string_equal(shown, "usage: tool -w -m <maybe> [-n <num>] [-s <site> [-s ...]]\n"
 				   "               Do the second\n"
 				   "\n"
 				   "options:\n"
 				   "  -w                     second verb\n"
 				   "  -m, --many [<maybe>]   perhaps a number\n"
-				   "  -n <num>               a number\n" COMMON);
+				   "  -n <num>               a number\n"
+				   "  -s <site>              a site\n" COMMON);
 	assert_int_equal(parse("-v --help"), CMDLINE_DONE);
 	assert_int_equal(parse("-v -l --help"), CMDLINE_DONE);
 	assert_int_equal(parse("-v -n -h"), CMDLINE_DONE);
 	assert_string_equal(shown,
 	    "usage: tool [file] -v [-m [<maybe>]] [-n <num>] [-t <text> | -e <words>]\n"
-	    "            [-l <word> ...] [--long]\n"
+	    "            [-l <word> ...] [-s <site>] [--long]\n"
 	    "               Do the first\n"
 	    "\n"
 	    "options:\n"
@@ -299,6 +316,7 @@ help_is_for_one_verb_and_wrapped(void **state)
 	    "  -t <text>              a text\n"
 	    "  -e <words>             a text, empty perhaps\n"
 	    "  -l <word> ...          words\n"
+	    "  -s <site>              a site\n"
 	    "  --long                 a long name\n" COMMON);
 }
 
@@ -308,16 +326,17 @@ a_line_that_fits_no_form_is_explained_by_the_nearest(void **state)
 #define FIRST                                                                                \
 	"Next: write tool [file] -v [-m [<maybe>]] [-n <num>] [-t <text> | -e <words>] [-l " \
 	"<word> "                                                                            \
-	"...] [--long].\n"
+	"...] [-s <site>] [--long].\n"
 	(void)state;
 	wrong("-v -w",
 	    "tool: -v -w: each of these says what to do, only one can be done. Next: run 'tool "
 	    "--help' for what there is.\n");
-	wrong("-w",
-	    "tool: -w needs -m, which is missing. Next: write tool -w -m <maybe> [-n <num>].\n");
-	wrong("-w -m", "tool: -m needs <maybe> here. Next: write tool -w -m <maybe> [-n <num>].\n");
-	wrong("-w -m 1 --long",
-	    "tool: --long has no meaning with -w -m. Next: write tool -w -m <maybe> [-n <num>].\n");
+	wrong("-w", "tool: -w needs -m, which is missing. Next: write tool -w -m <maybe> [-n "
+		    "<num>] [-s <site> [-s ...]].\n");
+	wrong("-w -m", "tool: -m needs <maybe> here. Next: write tool -w -m <maybe> [-n <num>] [-s "
+		       "<site> [-s ...]].\n");
+	wrong("-w -m 1 --long", "tool: --long has no meaning with -w -m. Next: write tool -w -m "
+				"<maybe> [-n <num>] [-s <site> [-s ...]].\n");
 	wrong("-v -t a -e b", "tool: -t -e: these exclude each other. " FIRST);
 	wrong("-n 5", "tool: -n needs -v, which is missing. " FIRST);
 	wrong("", "tool: tool needs -v, which is missing. " FIRST);
@@ -345,6 +364,7 @@ main(void)
 		cmocka_unit_test(numbers_are_checked),
 		cmocka_unit_test(a_text_may_follow_attached_or_apart),
 		cmocka_unit_test(a_list_ends_at_the_next_option),
+		cmocka_unit_test(what_may_be_given_several_times_is_all_kept_in_order),
 		cmocka_unit_test(long_names_and_the_common_options_are_known),
 		cmocka_unit_test(long_names_may_be_short_where_only_one_begins_so),
 		cmocka_unit_test(a_long_name_takes_a_number_too),

@@ -80,6 +80,49 @@ sizes_have_three_digits(void **state)
 }
 
 static void
+counts_and_times_have_three_digits(void **state)
+{
+	static const struct {
+		double n;
+		const char *count, *time;
+	} rows[] = { { 0, "0", "0 us" }, { 0.5, "0.5", "0 us" }, { 999, "999", "999 us" },
+		{ 9999, "9999", "10.0 ms" }, { 1000, "1000", "1.00 ms" },
+		{ 12345, "12.3k", "12.3 ms" }, { 999499, "999k", "999 ms" },
+		{ 1500000, "1.50M", "1.50 s" }, { 999600000, "1.00G", "1000 s" },
+		{ 123.4, "123", "123 us" } };
+	char got[SIZE_TEXT_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_count(rows[i].n, got);
+		assert_string_equal(got, rows[i].count);
+		size_time(rows[i].n, got);
+		assert_string_equal(got, rows[i].time);
+	}
+}
+
+static void
+a_table_that_is_too_wide_cuts_the_beginning_of_its_last_column(void **state)
+{
+	static const struct table_column columns[] = { { "A", 2, 1, false },
+		{ "Name", 4, 0, false } };
+	struct table *t = table_new(columns, 2);
+
+	(void)state;
+	table_row(t, (const char *[]){ "1", "abcdefgh" });
+	table_row(t, (const char *[]){ "2", "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9g" });
+	table_row(t, (const char *[]){ "3", "abc" });
+	table_fit(t, 0, 4);
+	table_fit(t, 8, 4);
+	table_print(t, out);
+	table_fit(t, 1, 4);
+	table_print(t, out);
+	table_free(t);
+	expect("A  Name\n========\n1  ...gh\n2  ...\xc3\xa9g\n3  abc\n"
+	       "A  Name\n========\n1  ...h\n2  ...g\n3  abc\n");
+}
+
+static void
 a_program_reads_each_sentence_as_a_line_of_json(void **state)
 {
 	json_t *extra = json_pack("{s:[s], s:s}", "in_use", "c1t0d0", "code", "X");
@@ -285,6 +328,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_problem_is_a_sentence_with_its_next_step),
 		T(sizes_have_three_digits),
+		T(counts_and_times_have_three_digits),
+		T(a_table_that_is_too_wide_cuts_the_beginning_of_its_last_column),
 		T(a_program_reads_each_sentence_as_a_line_of_json),
 		T(a_terminal_obeys_nothing_that_is_printed),
 		T(json_is_printed_without_harmful_bytes),

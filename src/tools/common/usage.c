@@ -120,6 +120,18 @@ place_of(const struct cmdline_form *f, size_t i)
 	return (f->with_arg & CMDLINE_BIT(i)) != 0 ? USAGE_NEEDED : USAGE_MAYBE;
 }
 
+/* What may be given several times in this form. */
+static void
+put_again(FILE *out, const struct cmdline_tool *t, const struct cmdline_form *f, size_t i,
+    enum usage_style style)
+{
+	char buf[32];
+
+	if ((f->many & CMDLINE_BIT(i)) != 0)
+		fprintf(out, style == USAGE_PLAIN ? " [-%s ...]" : " Oo Fl %s Ar ... Oc",
+		    cmdline_option_name(&t->options[i], buf) + 1);
+}
+
 /* An option, or the alternatives it is one of, in brackets. */
 static void
 put_may(FILE *out, const struct cmdline_tool *t, const struct cmdline_form *f, size_t i,
@@ -133,6 +145,7 @@ put_may(FILE *out, const struct cmdline_tool *t, const struct cmdline_form *f, s
 			continue;
 		fputs(gap, out);
 		usage_put_option(out, &t->options[i], place_of(f, i), style);
+		put_again(out, t, f, i, style);
 		gap = " | ";
 	}
 	fputs(style == USAGE_PLAIN ? "]" : "\n", out);
@@ -164,6 +177,7 @@ usage_put_form(
 		if ((f->must & CMDLINE_BIT(i)) != 0) {
 			fputs(style == USAGE_PLAIN ? " " : ".", out);
 			usage_put_option(out, &t->options[i], place_of(f, i), style);
+			put_again(out, t, f, i, style);
 			fputs(style == USAGE_PLAIN ? "" : "\n", out);
 		}
 	for (size_t i = 0; i < t->n_options; i++) {

@@ -1,5 +1,6 @@
 /* insf: makes device files for iSCSI disks (the guide, chapter 4). */
 #include "tools/common/args.h"
+#include "tools/common/await.h"
 #include "tools/common/call.h"
 #include "tools/common/hwpath.h"
 #include "tools/common/result.h"
@@ -42,6 +43,22 @@ main(int argc, char **argv)
 }
 
 static enum status
+wait_for(struct call *c, const struct cmdline *line)
+{
+	const struct cmdline_value *seconds = &line->values[OPT_wait];
+	enum status status;
+	json_t *result;
+
+	if (!seconds->given)
+		return STATUS_OK;
+	status = await_device(c, say_need(json_pack("{s:s}", "hw_path", line->values[OPT_H].text)),
+	    seconds->has_arg ? seconds->number : AWAIT_SECONDS_DEFAULT, &result);
+	if (status == STATUS_OK)
+		json_decref(result);
+	return status;
+}
+
+static enum status
 install(const struct cmdline *line, json_t **ret_result)
 {
 	json_t *args = say_need(json_object());
@@ -55,6 +72,8 @@ install(const struct cmdline *line, json_t **ret_result)
 		return status;
 	}
 	status = call_open(&c, line, CALL_ISCSI);
+	if (status == STATUS_OK)
+		status = wait_for(&c, line);
 	if (status == STATUS_OK)
 		status = call_request(&c, IPC_OP_device_install, args, ret_result);
 	else

@@ -2,16 +2,18 @@
 #include <string.h>
 
 #include "tools/common/args.h"
+#include "tools/common/await.h"
 #include "tools/common/call.h"
 #include "tools/common/hwpath.h"
+#include "tools/common/progress.h"
 #include "tools/common/result.h"
 #include "tools/common/say.h"
 #include "tools/common/tool.h"
 #include "tools/ioscan/list.h"
-#include "tools/ioscan/progress.h"
 #include "tools/ioscan/spec.h"
 
 static enum status scan(struct call *c, const struct cmdline *line, json_t **ret_result);
+static enum status wait_for(struct call *c, const struct cmdline *line);
 static enum status tell_failures(const json_t *result);
 static void tell_left_out(const json_t *result);
 static enum status list(const struct cmdline *line, const json_t *tree, json_t *scan_result);
@@ -35,6 +37,11 @@ run(const struct cmdline *line)
 			if (!say_is_json())
 				tell_left_out(found);
 		}
+	}
+	if (status == STATUS_OK && v[OPT_wait].given) {
+		/* What else a scan found missing is told, but is not what is waited for. */
+		status = wait_for(&c, line);
+		scan_status = STATUS_OK;
 	}
 	if (status == STATUS_OK)
 		status = call_request(&c, IPC_OP_io_tree, NULL, &tree);
@@ -68,9 +75,27 @@ scan(struct call *c, const struct cmdline *line, json_t **ret_result)
 		json_decref(args);
 		return STATUS_USAGE;
 	}
+	if (line->values[OPT_wait].given)
+		say_need(json_object_set_new(args, "keep", json_true()) == 0 ? args : NULL);
 	progress_init_stderr(&p);
 	status = call_watch(c, IPC_OP_scan, args, progress_report, &p, ret_result);
 	progress_end(&p);
+	return status;
+}
+
+static enum status
+wait_for(struct call *c, const struct cmdline *line)
+{
+	const struct cmdline_value *seconds = &line->values[OPT_wait];
+	json_t *result, *args = say_need(json_object());
+	enum status status = STATUS_USAGE;
+
+	if (args_put(args, "hw_path", line, OPT_H) && args_put(args, "target", line, OPT_target))
+		status = await_device(c, json_incref(args),
+		    seconds->has_arg ? seconds->number : AWAIT_SECONDS_DEFAULT, &result);
+	if (status == STATUS_OK)
+		json_decref(result);
+	json_decref(args);
 	return status;
 }
 

@@ -6,9 +6,9 @@
 #include <cmocka.h>
 
 #include "tools/common/golden.h"
+#include "tools/common/progress.h"
 #include "tools/common/say.h"
 #include "tools/ioscan/list.h"
-#include "tools/ioscan/progress.h"
 
 static const struct list_filter all = { .instance = -1 };
 
@@ -157,6 +157,27 @@ progress_is_one_line_that_goes_away(void **state)
 }
 
 static void
+what_is_waited_for_is_named_with_how_long_and_why(void **state)
+{
+	struct progress p;
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	json_t *report = json_pack("{s:s, s:b, s:i, s:s}", "what", "c0t0d1", "is_there", 0,
+	    "waited_ms", 7512, "why", "session 0 is transient");
+
+	(void)state;
+	progress_init(&p, out, true, 60);
+	progress_wait(&p, report);
+	progress_end(&p);
+	fclose(out);
+	json_decref(report);
+	assert_non_null(strstr(text, ": waits for c0t0d1 (7 s): session 0 is transient"));
+	assert_string_equal(text + len - 4, "\r\033[K");
+	free(text);
+}
+
+static void
 progress_is_silent_where_there_is_no_terminal(void **state)
 {
 	struct progress p;
@@ -184,6 +205,7 @@ main(void)
 		cmocka_unit_test(filters_restrict_the_listing),
 		cmocka_unit_test(nothing_to_list_prints_nothing),
 		cmocka_unit_test(progress_is_one_line_that_goes_away),
+		cmocka_unit_test(what_is_waited_for_is_named_with_how_long_and_why),
 		cmocka_unit_test(progress_is_silent_where_there_is_no_terminal),
 	};
 

@@ -88,35 +88,82 @@ run_export(const struct cmdline *line)
 
 /* ---- apply ---- */
 
-/* Each argument of it is so already: an operation of the driver's says the same, and maybe more. */
-static bool
-is_so(const json_t *operations, const json_t *wanted)
+/*
+ * Which operations can say the same: of one scope, and where there are many of them, of one target
+ * or key.  However much is configured, a line is held against these only.  The caller frees it.
+ */
+static char *
+bucket_of(const json_t *operation)
 {
-	const json_t *o, *value;
-	const char *name;
+	const char *op = result_text(operation, "op");
+	const json_t *args = json_object_get(operation, "args");
+	enum ipc_op id = IPC_OPS;
+
+	(void)ipc_op_find(op, &id); /* unknown: a bucket of its own */
+	return say_format("%s\n%s\n%s\n%s\n%s", op, result_text(args, "target"),
+	    result_text(args, "address"), id == IPC_OP_target_add ? result_text(args, "name") : "",
+	    id == IPC_OP_keys_set ? result_text(args, "key") : "");
+}
+
+/* The driver's operations by their buckets. */
+static json_t *
+index_of(const json_t *operations)
+{
+	json_t *index = say_need(json_object());
+	json_t *o, *bucket;
 	size_t i;
 
 	json_array_foreach(operations, i, o)
 	{
-		bool same = strcmp(result_text(o, "op"), result_text(wanted, "op")) == 0;
+		char *name = bucket_of(o);
 
-		/* jansson's iterators are not const, but change nothing. */
-		json_object_foreach(json_object_get(wanted, "args"), name, value)
-		{
-			const json_t *has = json_object_get(json_object_get(o, "args"), name);
-
-			same = same &&
-			       (json_equal((json_t *)(uintptr_t)has, (json_t *)(uintptr_t)value) ||
-				   (has == NULL && json_is_false(value)));
+		bucket = json_object_get(index, name);
+		if (bucket == NULL) {
+			bucket = say_need(json_array());
+			say_need(json_object_set_new(index, name, bucket) == 0 ? bucket : NULL);
 		}
-		/* Of the same scope: more arguments may set more, but are not another place. */
-		for (size_t k = 0; same && k < 3; k++) {
-			static const char *const place[] = { "target", "address", "tpgt" };
+		say_need(json_array_append(bucket, o) == 0 ? bucket : NULL);
+		free(name);
+	}
+	return index;
+}
 
-			same = (json_object_get(json_object_get(o, "args"), place[k]) == NULL) ==
-			       (json_object_get(json_object_get(wanted, "args"), place[k]) == NULL);
-		}
-		if (same)
+/* Each argument is the same, and neither is of a scope that the other does not name. */
+static bool
+says_so(const json_t *operation, const json_t *wanted)
+{
+	static const char *const place[] = { "target", "address", "tpgt" };
+	const json_t *has, *args = json_object_get(operation, "args");
+	json_t *wanted_args = json_object_get(wanted, "args"), *value;
+	const char *name;
+
+	/* jansson's comparison is not const, but changes nothing. */
+	json_object_foreach(wanted_args, name, value)
+	{
+		has = json_object_get(args, name);
+		if (!json_equal((json_t *)(uintptr_t)has, value) &&
+		    !(has == NULL && json_is_false(value)))
+			return false;
+	}
+	for (size_t k = 0; k < sizeof(place) / sizeof(place[0]); k++)
+		if ((json_object_get(args, place[k]) == NULL) !=
+		    (json_object_get(wanted_args, place[k]) == NULL))
+			return false;
+	return true;
+}
+
+/* It is so already: an operation of the driver's says the same, and maybe more. */
+static bool
+is_so(const json_t *index, const json_t *wanted)
+{
+	char *name = bucket_of(wanted);
+	const json_t *bucket = json_object_get(index, name), *o;
+	size_t i;
+
+	free(name);
+	json_array_foreach(bucket, i, o)
+	{
+		if (says_so(o, wanted))
 			return true;
 	}
 	return false;
@@ -153,7 +200,7 @@ parse(const char *text, size_t n, unsigned number, enum ipc_op *ret_op)
 
 struct apply {
 	struct call call;
-	const json_t *now; /* what is configured */
+	json_t *now; /* what is configured: index_of() */
 	bool is_dry, needs_iradd;
 	unsigned changed;
 };
@@ -231,8 +278,9 @@ run_apply(const struct cmdline *line)
 	if (status == STATUS_OK)
 		status = get(&a.call, true, &result);
 	if (status == STATUS_OK) {
-		a.now = json_object_get(result, "operations");
+		a.now = index_of(json_object_get(result, "operations"));
 		status = apply_lines(&a, f);
+		json_decref(a.now);
 		if (!a.is_dry)
 			say_note("%u of the lines changed something", a.changed);
 		if (a.needs_iradd)

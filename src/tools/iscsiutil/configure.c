@@ -9,6 +9,7 @@
 #include "tools/common/say.h"
 #include "tools/iscsiutil/ask.h"
 #include "tools/iscsiutil/onboot.h"
+#include "tools/iscsiutil/renew.h"
 #include "tools/iscsiutil/run.h"
 #include "tools/iscsiutil/secret.h"
 
@@ -141,11 +142,11 @@ run_level(const struct cmdline *line)
 static enum status
 configure(const struct cmdline *line, enum ipc_op op, json_t *args, bool args_ok)
 {
-	json_t *result, *warning;
-	enum status status = ask_driver(line, op, args, args_ok, CALL_ISCSI, &result);
+	json_t *result = NULL, *warning;
+	enum status status = renew_after(line, op, args, args_ok, &result);
 	size_t i;
 
-	if (status != STATUS_OK)
+	if (result == NULL)
 		return status;
 	if (!ask_wants_json(line)) {
 		json_array_foreach(json_object_get(result, "warnings"), i, warning)
@@ -153,10 +154,11 @@ configure(const struct cmdline *line, enum ipc_op op, json_t *args, bool args_ok
 			if (json_is_string(warning))
 				say_note("warning: %s", json_string_value(warning));
 		}
-		ask_tell_sessions(result);
+		if (!line->values[OPT_now].given)
+			ask_tell_sessions(result);
 	}
 	json_decref(result);
-	return STATUS_OK;
+	return status;
 }
 
 static bool

@@ -9,6 +9,7 @@
 #include "tools/common/tool.h"
 #include "tools/common/usage.h"
 #include "tools/iscsiutil/ask.h"
+#include "tools/iscsiutil/renew.h"
 #include "tools/iscsiutil/run.h"
 #include "tools/iscsiutil/show.h"
 
@@ -63,21 +64,21 @@ run_driver(const struct cmdline *line)
 enum status
 run_name(const struct cmdline *line)
 {
-	json_t *result, *args = say_need(json_object());
+	json_t *result = NULL, *args = say_need(json_object());
 	bool ok =
 	    args_put(args, "name", line, OPT_N) && ask_put_setting(args, "alias", line, OPT_A);
-	enum status status = ask_driver(line, IPC_OP_initiator_set, args, ok, CALL_ISCSI, &result);
+	enum status status = renew_after(line, IPC_OP_initiator_set, args, ok, &result);
 	const char *kept;
 
-	if (status != STATUS_OK)
+	if (result == NULL)
 		return status;
 	kept = result_text(result, "name");
 	if (!ask_wants_json(line) && kept[0] != '\0' && strcmp(kept, line->values[OPT_N].text) != 0)
 		say_note("the name is kept in small letters: %s", kept);
-	if (!ask_wants_json(line))
+	if (!ask_wants_json(line) && !line->values[OPT_now].given)
 		ask_tell_sessions(result);
 	json_decref(result);
-	return STATUS_OK;
+	return status;
 }
 
 enum status
@@ -91,86 +92,6 @@ run_initiator(const struct cmdline *line)
 		return status;
 	if (!ask_wants_json(line))
 		show_initiator(stdout, result, line->values[OPT_V].given);
-	json_decref(result);
-	return STATUS_OK;
-}
-
-static enum status
-change_discovery(const struct cmdline *line, enum ipc_op op)
-{
-	json_t *result, *args = say_need(json_object());
-	bool ok = ask_put_portal(args, line) && args_put(args, "if_absent", line, OPT_if_absent);
-	enum status status = ask_driver(line, op, args, ok, CALL_ISCSI, &result);
-
-	if (status == STATUS_OK)
-		json_decref(result);
-	return status;
-}
-
-enum status
-run_add(const struct cmdline *line)
-{
-	return change_discovery(line, IPC_OP_discovery_add);
-}
-
-enum status
-run_add_addr(const struct cmdline *line)
-{
-	json_t *result, *args = say_need(json_object());
-	bool ok = args_put(args, "name", line, OPT_T) && ask_put_portal(args, line) &&
-		  args_put(args, "if_absent", line, OPT_if_absent);
-	enum status status = ask_driver(line, IPC_OP_target_add, args, ok, CALL_ISCSI, &result);
-	char *portal;
-
-	if (status != STATUS_OK)
-		return status;
-	portal = result_portal(result);
-	if (!ask_wants_json(line))
-		say_note(
-		    "%s has the address %s; ioscan opens it", result_text(result, "name"), portal);
-	free(portal);
-	json_decref(result);
-	return STATUS_OK;
-}
-
-enum status
-run_del(const struct cmdline *line)
-{
-	return change_discovery(line, IPC_OP_discovery_remove);
-}
-
-enum status
-run_del_found(const struct cmdline *line)
-{
-	json_t *result, *args = say_need(json_object());
-	bool ok = ask_put_portal(args, line) && args_put(args, "targets", line, OPT_targets) &&
-		  args_put(args, "force", line, OPT_force);
-	enum status status =
-	    ask_driver(line, IPC_OP_discovery_remove, args, ok, CALL_ISCSI, &result);
-	json_int_t n;
-
-	if (status != STATUS_OK)
-		return status;
-	n = result_number(result, "addresses_removed");
-	if (!ask_wants_json(line))
-		say_note("%lld operational target address%s deleted with it", (long long)n,
-		    n == 1 ? " was" : "es were");
-	json_decref(result);
-	return STATUS_OK;
-}
-
-enum status
-run_clear_redirect(const struct cmdline *line)
-{
-	json_t *result, *args = say_need(json_object());
-	bool ok = args_put(args, "name", line, OPT_T) && ask_put_portal(args, line);
-	enum status status = ask_driver(line, IPC_OP_redirect_clear, args, ok, CALL_ISCSI, &result);
-
-	if (status != STATUS_OK)
-		return status;
-	if (!ask_wants_json(line))
-		say_note("logins are not sent to %s any more; this counts from the next login",
-		    result_text(result, "was"));
 	json_decref(result);
 	return STATUS_OK;
 }
@@ -325,54 +246,4 @@ run_nop(const struct cmdline *line)
 	}
 	json_decref(result);
 	return status;
-}
-
-enum status
-run_del_name(const struct cmdline *line)
-{
-	json_t *result, *one, *args = say_need(json_object());
-	bool ok = args_put(args, "name", line, OPT_T) && ask_put_portal(args, line) &&
-		  args_put(args, "force", line, OPT_force);
-	enum status status = ask_driver(line, IPC_OP_target_remove, args, ok, CALL_ISCSI, &result);
-	size_t i;
-
-	if (status != STATUS_OK)
-		return status;
-	json_array_foreach(json_object_get(result, "removed"), i, one)
-	{
-		char *portal = result_portal(one);
-
-		if (!ask_wants_json(line))
-			say_note("%s at %s is deleted", result_text(one, "name"), portal);
-		free(portal);
-	}
-	json_decref(result);
-	return STATUS_OK;
-}
-
-enum status
-run_del_addr(const struct cmdline *line)
-{
-	return run_del_name(line);
-}
-
-enum status
-run_logout(const struct cmdline *line)
-{
-	json_t *result, *args = say_need(json_object());
-	bool ok =
-	    args_put(args, "instance", line, OPT_S) && args_put(args, "force", line, OPT_force);
-	enum status status = ask_driver(line, IPC_OP_session_logout, args, ok, CALL_ISCSI, &result);
-
-	if (status != STATUS_OK)
-		return status;
-	if (ask_wants_json(line))
-		;
-	else if (result_text(result, "last_error")[0] != '\0')
-		say_note("session %ld is closed, but the target did not confirm the logout: %s",
-		    line->values[OPT_S].number, result_text(result, "last_error"));
-	else
-		say_note("session %ld is logged out", line->values[OPT_S].number);
-	json_decref(result);
-	return STATUS_OK;
 }

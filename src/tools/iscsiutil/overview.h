@@ -5,10 +5,13 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "tools/iscsiutil/units.h"
+
 /*
- * The answers to target.list and io.tree: a line for each address of a target, and one for each
- * unit. Target names are cut for a terminal of `width` columns; 0: they are not.
+ * The answers to target.list and io.tree, and units_gather(): a line for each address of a target,
+ * and one for each unit.  Target names are cut for a terminal.
  */
-void overview_show(FILE *out, const json_t *targets, const json_t *tree, size_t width);
+void overview_show(FILE *out, const json_t *targets, const json_t *tree, const json_t *units,
+    const struct units_view *view);
 
 #endif

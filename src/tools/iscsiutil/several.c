@@ -1,4 +1,4 @@
-/* What iscsiutil does to several sessions: log them out, and have them log in anew. */
+/* What iscsiutil does to several sessions: log them out. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -9,22 +9,42 @@
 #include "tools/iscsiutil/ask.h"
 #include "tools/iscsiutil/run.h"
 
-/* ---- log out ---- */
-
-/* Is it one that is meant: of this target, at this address? */
+/* Is it one that is meant: of this target, at one of these addresses? */
 static bool
 is_meant(const struct cmdline *line, const json_t *session)
 {
 	const struct cmdline_value *v = line->values;
+	bool is_there = !v[OPT_I].given;
 
 	/* The driver knows names as RFC 3722 does; here only letters differ. */
 	if (v[OPT_T].given && strcasecmp(v[OPT_T].text, result_text(session, "target_name")) != 0)
 		return false;
-	if (v[OPT_I].given && strcasecmp(v[OPT_I].text, result_text(session, "address")) != 0)
+	for (int i = 0; i < v[OPT_I].list_count; i++)
+		is_there |= strcasecmp(v[OPT_I].list[i], result_text(session, "address")) == 0;
+	if (!is_there)
 		return false;
 	if (v[OPT_P].given && v[OPT_P].number != result_number(session, "port"))
 		return false;
 	return !v[OPT_M].given || v[OPT_M].number == result_number(session, "tpgt");
+}
+
+/* One that is named by its number alone has no name here. */
+static void
+tell_logged_out(const json_t *session, const json_t *result)
+{
+	long long instance = (long long)result_number(session, "instance");
+	const char *name = result_text(session, "target_name");
+	const char *error = result_text(result, "last_error");
+
+	if (say_is_json())
+		return;
+	if (error[0] != '\0')
+		say_note("session %lld is closed, but the target did not confirm the logout: %s",
+		    instance, error);
+	else if (name[0] != '\0')
+		say_note("session %lld (%s) is logged out", instance, name);
+	else
+		say_note("session %lld is logged out", instance);
 }
 
 static enum status
@@ -39,18 +59,27 @@ log_out(struct call *c, const struct cmdline *line, const json_t *session, json_
 	status = call_request(c, IPC_OP_session_logout, args, &result);
 	if (status != STATUS_OK)
 		return status;
-	if (!say_is_json())
-		say_note("session %lld (%s) is logged out",
-		    (long long)result_number(session, "instance"),
-		    result_text(session, "target_name"));
+	tell_logged_out(session, result);
 	say_need(json_array_append_new(all, result) == 0 ? all : NULL);
 	return STATUS_OK;
+}
+
+static void
+print_logged_out(json_t *all)
+{
+	json_t *answer;
+
+	if (!say_is_json())
+		return;
+	answer = say_need(json_pack("{s:O}", "logged_out", all));
+	result_print(stdout, answer);
+	json_decref(answer);
 }
 
 static enum status
 log_out_several(const struct cmdline *line, const json_t *sessions, struct call *c, size_t *ret_n)
 {
-	json_t *all = say_need(json_array()), *answer;
+	json_t *all = say_need(json_array());
 	struct status_tally tally = { 0 };
 	const json_t *session;
 	size_t i;
@@ -64,11 +93,7 @@ log_out_several(const struct cmdline *line, const json_t *sessions, struct call 
 		(*ret_n)++;
 		status_count(&tally, log_out(c, line, session, all));
 	}
-	if (say_is_json()) {
-		answer = say_need(json_pack("{s:O}", "logged_out", all));
-		result_print(stdout, answer);
-		json_decref(answer);
-	}
+	print_logged_out(all);
 	json_decref(all);
 	return *ret_n > 0 ? status_sum(&tally) : STATUS_OK;
 }
@@ -98,38 +123,21 @@ run_logout_all(const struct cmdline *line)
 	return run_logout_name(line);
 }
 
-/* ---- log in anew ---- */
-
 enum status
-run_relogin(const struct cmdline *line)
+run_logout(const struct cmdline *line)
 {
-	json_t *result, *args = say_need(json_object());
-	bool ok = args_put(args, "instance", line, OPT_S) && args_put(args, "target", line, OPT_T);
-	enum status status = ask_driver(line, IPC_OP_session_renew, args, ok, CALL_ISCSI, &result);
-	struct status_tally tally = { 0 };
-	const json_t *session;
-	size_t i;
+	json_t *all = say_need(json_array());
+	json_t *session =
+	    say_need(json_pack("{s:I}", "instance", (json_int_t)line->values[OPT_S].number));
+	struct call c;
+	enum status status = call_open(&c, line, CALL_ISCSI);
 
-	if (status != STATUS_OK)
-		return status;
-	json_array_foreach(json_object_get(result, "sessions"), i, session)
-	{
-		const char *error = result_text(session, "error");
-		long long instance = result_number(session, "instance");
-
-		status_count(&tally, error[0] != '\0' ? STATUS_FAILED : STATUS_OK);
-		if (say_is_json())
-			continue;
-		if (error[0] != '\0')
-			say_failure(IPC_ERR_OFFLINE, NULL, result_text(session, "next"),
-			    "session %lld: %s", instance, error);
-		else
-			say_note("session %lld is logged in with what is configured now", instance);
-	}
-	if (i == 0 && line->values[OPT_S].given)
-		status = ask_no_session(line->values[OPT_S].number);
-	else if (i == 0 && !say_is_json())
-		say_note("no session of this is online; ioscan opens them");
-	json_decref(result);
-	return i > 0 ? status_sum(&tally) : status;
+	if (status == STATUS_OK)
+		status = log_out(&c, line, session, all);
+	call_close(&c);
+	if (status == STATUS_OK)
+		print_logged_out(all);
+	json_decref(session);
+	json_decref(all);
+	return status;
 }

@@ -1,5 +1,9 @@
 #include "tools/iscsiutil/spec.h"
 
+#include <assert.h>
+
+static_assert(OPT_COUNT <= 64, "a set of options has one bit each");
+
 #define O(id) CMDLINE_BIT(OPT_##id)
 
 static const struct cmdline_option options[] = {

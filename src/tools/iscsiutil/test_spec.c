@@ -52,6 +52,9 @@ static const struct {
 	{ "-a -I 192.1.1.110 -P 5001", FORM_add, O(a) | O(I) | O(P) },
 	{ "-a -I target.hp.com -M 3", FORM_add, O(a) | O(I) | O(M) },
 	{ "-M 0 -P65535 -aI::1", FORM_add, O(a) | O(I) | O(P) | O(M) },
+	{ "-a -I ::1 -I 192.1.1.1 -IHost -P 5", FORM_add, O(a) | O(I) | O(P) },
+	{ "-d -I ::1 -I ::2", FORM_del, O(d) | O(I) },
+	{ "-d -T iqn.x -I ::1 -I ::2 --force", FORM_del_addr, O(d) | O(T) | O(I) | O(force) },
 	{ "-a -T iqn.x -I 192.1.1.1", FORM_add_addr, O(a) | O(T) | O(I) },
 	{ "-a -T iqn.x -I ::1 -P 5 -M 2", FORM_add_addr, O(a) | O(T) | O(I) | O(P) | O(M) },
 	{ "/dev/iscsi -d -I 192.1.1.110 -P 5001 -M 3", FORM_del, O(d) | O(I) | O(P) | O(M) },
@@ -88,6 +91,9 @@ static const struct {
 	{ "/dev/iscsi -t bothdigest CRC32C -I 1.1.1.1 -M 2 -T iqn.x", FORM_keys,
 	    O(t) | O(I) | O(M) | O(T) },
 	{ "-t bothdigest default /dev/iscsi", FORM_keys, O(t) },
+	{ "-t bothdigest default --now", FORM_keys, O(t) | O(now) },
+	{ "-i -N iqn.x --now", FORM_name, O(i) | O(N) | O(now) },
+	{ "-u -W - -T iqn.x --now", FORM_auth, O(u) | O(W) | O(T) | O(now) },
 	{ "-u -H CHAP_UNI", FORM_auth, O(u) | O(H) },
 	{ "-u -H CHAP_UNI -I 192.1.1.10 -M 3", FORM_auth, O(u) | O(H) | O(I) | O(M) },
 	{ "-u -N name -T iqn.x -I 1.1.1.1 -P 5000 -M 1", FORM_auth,
@@ -119,6 +125,8 @@ static const struct {
 	{ "--events --since 1h --level err --target iqn.x --session 3 --unit c0t0d1", FORM_events,
 	    O(events) | O(since) | O(level) | O(T) | O(S) | O(unit) },
 	{ "-p --target iqn.x", FORM_show, O(p) | O(T) },
+	{ "--wait c0t0d1 --limit 5", FORM_wait, O(wait) | O(limit) },
+	{ "--wait=255/0/0", FORM_wait, O(wait) },
 	{ "--explain C12", FORM_explain, O(explain) },
 	{ "-dS4 --force", FORM_logout, O(d) | O(S) | O(force) },
 };
@@ -165,13 +173,15 @@ lines_that_make_no_sense_are_refused(void **state)
 		"-nS", "-n -S 0 -C", "-lD", "-a -I x -P 0", "-a -I x -P 65536", "-a -I x -P http",
 		"-a -I x -M 65536", "-a -I x -M -1", "-n -S 0 -L 4097", "-n -S 0 -L -1", "-p -S -1",
 		"-p -S x", "-p -S 2147483648", "-p -S 0 -C 65536", "-a -I", "-a -I -P 5", "-i -N",
-		"-p -T", "-a -I x -I y", "-a -I x --force", "-d -S", "-d -T x -P 5", "-z", "-o -S",
-		"-op", "-q", "-p -s", "-t", "-t -T x", "-u -R", "-u -V", "-H CHAP_UNI",
-		"-u -R a b c -W x", "-g", "-F x", "-b", "-s --metrics --json", "-l --if-absent",
-		"-s -z --json", "-o --watch --json", "-p --watch", "-s --watch 0", "-c -z", "-p -z",
-		"-s -C 0", "-s -D", "-s -p", "-c -C 0", "--follow", "--events x y", "--events -S",
-		"--events -I x", "-p --since 1h", "--explain", "--nope", "--events --f", "-u --t x",
-		"-l extra -p", "/dev/iscsi /dev/isw", "-l --json=x" };
+		"-p -T", "-t NOPTimeout 5 -I x -I y", "-u -H CHAP_BI -I x -I y", "-a -I x --force",
+		"-d -S", "-d -T x -P 5", "-z", "-o -S", "-op", "-q", "-p -s", "-t", "-t -T x",
+		"-u -R", "-u -V", "-H CHAP_UNI", "-u -R a b c -W x", "-g", "-F x", "-b",
+		"-s --metrics --json", "-l --if-absent", "-s -z --json", "-o --watch --json",
+		"-p --watch", "-s --watch 0", "-c -z", "-p -z", "-s -C 0", "-s -D", "-s -p",
+		"-c -C 0", "--follow", "--events x y", "--wait", "--wait c0t0d0 --limit x",
+		"--limit 5", "--now", "-b 3 --now", "-d -S 0 --now", "--events -S", "--events -I x",
+		"-p --since 1h", "--explain", "--nope", "--events --f", "-u --t x", "-l extra -p",
+		"/dev/iscsi /dev/isw", "-l --json=x" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -1,17 +1,19 @@
 /* rmsf: removes the device files of iSCSI disks. */
 #include "tools/common/args.h"
 #include "tools/common/call.h"
+#include "tools/common/devname.h"
 #include "tools/common/hwpath.h"
 #include "tools/common/result.h"
 #include "tools/common/say.h"
+#include "tools/common/size.h"
 #include "tools/common/tool.h"
-#include "tools/rmsf/devname.h"
 #include "tools/rmsf/spec.h"
 
 static enum status check(const struct cmdline *line, const struct paths *paths);
 static enum status remove_one(
     struct call *c, const struct cmdline *line, const char *name, json_t *all);
 static void tell(const json_t *removed);
+static void tell_lost(const json_t *forgotten);
 
 static enum status
 run(const struct cmdline *line)
@@ -40,11 +42,12 @@ run(const struct cmdline *line)
 	}
 	call_close(&c);
 	if (tally.done > 0 && cmdline_common(line, CMDLINE_COMMON_json)->given) {
-		answer = say_need(json_pack("{s:O}", "devices", all));
+		answer = say_need(
+		    json_pack("{s:O}", line->values[OPT_x].given ? "forgotten" : "devices", all));
 		result_print(stdout, answer);
 		json_decref(answer);
 	} else if (tally.done > 0 && !line->values[OPT_q].given) {
-		tell(all);
+		line->values[OPT_x].given ? tell_lost(all) : tell(all);
 	}
 	json_decref(all);
 	return status;
@@ -84,10 +87,14 @@ remove_one(struct call *c, const struct cmdline *line, const char *name, json_t 
 		json_decref(args);
 		return status;
 	}
-	status = call_request(c, IPC_OP_device_remove, args, &result);
+	status = call_request(c,
+	    line->values[OPT_x].given ? IPC_OP_device_forget : IPC_OP_device_remove, args, &result);
 	if (status != STATUS_OK)
 		return status;
-	if (json_is_array(json_object_get(result, "devices")))
+	/* One is forgotten at a time; of files a path may have many. */
+	if (line->values[OPT_x].given)
+		say_need(json_array_append(all, result) == 0 ? all : NULL);
+	else if (json_is_array(json_object_get(result, "devices")))
 		say_need(
 		    json_array_extend(all, json_object_get(result, "devices")) == 0 ? all : NULL);
 	json_decref(result);
@@ -112,4 +119,36 @@ tell(const json_t *removed)
 	}
 	if (json_array_size(removed) == 0)
 		say_note("there is no such device file");
+}
+
+/* What goes with a device that is forgotten. */
+static void
+tell_lost(const json_t *forgotten)
+{
+	const json_t *d;
+	size_t i;
+
+	json_array_foreach(forgotten, i, d)
+	{
+		const json_t *bytes = json_object_get(d, "size_bytes");
+		const char *unit = result_text(d, "unit");
+		char size[SIZE_TEXT_BYTES] = "";
+
+		if (json_is_integer(bytes) && json_integer_value(bytes) >= 0)
+			size_text((uint64_t)json_integer_value(bytes), size);
+		fputs("rmsf: Forgetting ", stdout);
+		say_text(stdout, result_text(d, "name"));
+		fputs(" address ", stdout);
+		say_text(stdout, result_text(d, "hw_path"));
+		fputs(result_is_true(d, "was_installed") ? ": its special files, " : ": ", stdout);
+		say_text(stdout, result_text(d, "class"));
+		fprintf(stdout, " instance %lld", (long long)result_number(d, "instance"));
+		if (unit[0] != '\0') {
+			fputs(", and that it was ", stdout);
+			say_text(stdout, unit);
+			if (size[0] != '\0')
+				printf(" of %s", size);
+		}
+		fputc('\n', stdout);
+	}
 }

@@ -1,4 +1,4 @@
-#include "tools/ioscan/progress.h"
+#include "tools/common/progress.h"
 
 #include <sys/ioctl.h>
 
@@ -27,6 +27,21 @@ progress_init_stderr(struct progress *p)
 	progress_init(p, stderr, is_on, width);
 }
 
+/* Frees the line. */
+static void
+draw(struct progress *p, char *line)
+{
+	char *clean = say_clean(line);
+
+	/* A line as wide as the terminal would move it on, and the next one could not write over
+	 * it. */
+	fprintf(p->out, "\r\033[K%.*s", p->width > 1 ? p->width - 1 : 1, clean);
+	fflush(p->out);
+	p->is_drawn = true;
+	free(clean);
+	free(line);
+}
+
 void
 progress_report(void *progress, const json_t *report)
 {
@@ -34,7 +49,6 @@ progress_report(void *progress, const json_t *report)
 	struct progress *p = progress;
 	const char *what = result_text(report, "what");
 	bool is_waiting = json_is_null(json_object_get(report, "ok")) && what[0] != '\0';
-	char *line, *clean;
 
 	if (!p->is_on)
 		return;
@@ -43,16 +57,32 @@ progress_report(void *progress, const json_t *report)
 			snprintf(p->counts[i], sizeof(p->counts[i]), "%s %lld/%lld  ", stages[i],
 			    (long long)result_number(report, "done"),
 			    (long long)result_number(report, "total"));
-	line = say_format("%s: %s%s%s%s%s", say_program(), p->counts[0], p->counts[1], p->counts[2],
-	    is_waiting ? "waits for " : "", what);
-	clean = say_clean(line);
-	/* A line as wide as the terminal would move it on, and the next one could not write over
-	 * it. */
-	fprintf(p->out, "\r\033[K%.*s", p->width > 1 ? p->width - 1 : 1, clean);
-	fflush(p->out);
-	p->is_drawn = true;
-	free(clean);
-	free(line);
+	draw(p, say_format("%s: %s%s%s%s%s", say_program(), p->counts[0], p->counts[1],
+		    p->counts[2], is_waiting ? "waits for " : "", what));
+}
+
+void
+progress_renew(void *progress, const json_t *report)
+{
+	struct progress *p = progress;
+
+	if (p->is_on)
+		draw(
+		    p, say_format("%s: %lld of %lld; waits for %s", say_program(),
+			   (long long)result_number(report, "done"),
+			   (long long)result_number(report, "total"), result_text(report, "what")));
+}
+
+void
+progress_wait(void *progress, const json_t *report)
+{
+	struct progress *p = progress;
+
+	if (p->is_on)
+		draw(p, say_format("%s: waits for %s (%lld s): %s", say_program(),
+			    result_text(report, "what"),
+			    (long long)result_number(report, "waited_ms") / 1000,
+			    result_text(report, "why")));
 }
 
 void

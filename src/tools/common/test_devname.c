@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "tools/rmsf/devname.h"
+#include "tools/common/devname.h"
 
 static void
 a_device_is_named_by_itself_or_by_its_files(void **state)

@@ -1,6 +1,7 @@
-/* A scan's progress on a terminal: one line that is written over, and gone at the end. */
-#ifndef IOSCAN_PROGRESS_H
-#define IOSCAN_PROGRESS_H
+/* The progress of a scan, or of waiting, on a terminal: one line that is written over, and gone at
+ * the end. */
+#ifndef TOOLS_PROGRESS_H
+#define TOOLS_PROGRESS_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -19,6 +20,10 @@ void progress_init(struct progress *p, FILE *out, bool is_on, int width);
 void progress_init_stderr(struct progress *p);
 /* One of the driver's reports (doc/control-protocol.md, scan); an ipc_progress. */
 void progress_report(void *progress, const json_t *report);
+/* The same of session.renew. */
+void progress_renew(void *progress, const json_t *report);
+/* The same of device.wait. */
+void progress_wait(void *progress, const json_t *report);
 /* Take the line away, before anything else is written. */
 void progress_end(struct progress *p);
 

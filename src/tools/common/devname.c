@@ -1,4 +1,4 @@
-#include "tools/rmsf/devname.h"
+#include "tools/common/devname.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Names of devices, cXtYdZ, and of their files. */
-#ifndef RMSF_DEVNAME_H
-#define RMSF_DEVNAME_H
+#ifndef TOOLS_DEVNAME_H
+#define TOOLS_DEVNAME_H
 
 /*
  * The device that a word of the command line names: "c1t0d2" itself, or a file

@@ -15,7 +15,7 @@ def make(build):
     programs = []
     for source, place in sorted(installed.items()):
         words = place.split("/")
-        if words[-2] in ("bin", "sbin"):
+        if words[-2] in ("bin", "sbin") and "share" not in words:
             link = os.path.join(tree, "bin", words[-1])
             programs.append(words[-1])
         elif len(words) > 3 and words[-3] == "man":

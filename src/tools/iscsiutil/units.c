@@ -25,14 +25,22 @@ base_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
-/* c1t0d0; "" where it has none. */
+/* The name of its device files, c1t0d0; "" where it has none. */
+static const char *
+device_of(const json_t *node)
+{
+	const char *nbd = result_text(node, "nbd");
+
+	return base_name(nbd[0] != '\0' ? nbd : result_text(node, "rdsk"));
+}
+
+/* c1t0d0, also where it has no device files; "" where it is not shown. */
 static const char *
 name_of(const json_t *node)
 {
-	const char *nbd = result_text(node, "nbd");
-	const char *name = base_name(nbd[0] != '\0' ? nbd : result_text(node, "rdsk"));
+	const char *device = device_of(node);
 
-	return name[0] != '\0' ? name : base_name(result_text(node, "file"));
+	return device[0] != '\0' ? device : base_name(result_text(node, "file"));
 }
 
 static bool
@@ -352,7 +360,7 @@ put_unit(const struct shown *s, const json_t *node, const json_t *unit)
 {
 	const json_t *bytes = json_object_get(node, "size_bytes");
 	const json_t *trouble = json_object_get(unit, "last_trouble");
-	const char *device = name_of(node), *block = result_text(node, "block");
+	const char *device = device_of(node), *block = result_text(node, "block");
 	struct flow now = flow_of(unit), before = { 0 };
 	double seconds = s->view->before != NULL ? s->view->seconds : 1;
 	char text[COLUMNS][SIZE_TEXT_BYTES], *user = user_text(node, unit);

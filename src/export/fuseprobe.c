@@ -36,6 +36,7 @@ try_mount(const char *path)
 		return fd;
 	close(fd); /* the connection has ended: what is left of the mount waits for nobody */
 	fusemnt_take_away(path);
+	fusemnt_take_away(path); /* nobody mounts here again, to sweep what a lack of memory left */
 	return 0;
 }
 

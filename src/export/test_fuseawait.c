@@ -340,7 +340,8 @@ what_finds_no_room_to_wait_waits_in_the_kernel(void **state)
 	cut_mount(&t);
 	fusetaketest_await(&t, &t.holds, 1); /* a new connection */
 	assert_int_equal(fusetaketest_user_end(many), 0);
-	assert_int_not_equal(fusetaketest_user_end(other), 0);
+	/* It may have been too late for the old one. */
+	assert_int_not_equal(fusetaketest_user_end(other), WRONG);
 	fusetaketest_end(&t);
 }
 

@@ -14,6 +14,12 @@ def interval(made):
     return made.request("initiator.get")["timers"]["NOPInterval"]["seconds"]
 
 
+def installed(made):
+    """Also where a removal is under way still, whose command has failed: another one ends behind it."""
+    made.command("rmsf", "-H", "255/0/0.0.0.0", ok=None)
+    proc.wait_for("the device files to be there", lambda: made.command("insf", ok=None).code == 0)
+
+
 class Command:
     """words; undo: what makes things as they were; is_done: whether it has happened."""
 
@@ -35,7 +41,7 @@ COMMANDS = [
     Command("ioscan", "-f"),
     Command("ioscan", "-k", "-n", "-C", "disk"),
     Command("insf"),
-    Command("rmsf", "-H", "255/0/0.0.0.0", undo=lambda made: made.command("insf")),
+    Command("rmsf", "-H", "255/0/0.0.0.0", undo=installed),
 ]
 
 

@@ -84,7 +84,8 @@ def lay(top):
                 target = os.path.join(top, "tree") + place
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 shutil.copy2(source, target)
-                places[os.path.basename(place)] = place
+                if "/share/" not in place:  # what goes with a program has its name
+                    places[os.path.basename(place)] = place
     if "iscsi_driverd.service" not in places:
         raise tap.Skip("the units are not installed by this build")
     units = os.path.join(top, "tree", "etc", "systemd", "system")

@@ -288,6 +288,9 @@ provide(
 	if (!n->is_shown || closing_of(d, n->path.part[2]) != NULL) {
 		fault_set(&w->result.fault, FAULT_OFFLINE, "scan, then try again",
 		    "%s is not there now, so it can have no device files", n->hw_path);
+	} else if (is_install && n->removals > 0) {
+		fault_set(&w->result.fault, FAULT_BUSY, "try again when that is over",
+		    "the device files of %s are being taken away", n->name);
 	} else if (n->is_installed && devlink_are_there(d, n) && !anew) {
 		;
 	} else if (n->loop != TREE_NO_LOOP) {

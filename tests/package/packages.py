@@ -152,7 +152,7 @@ def for_rpm(t, place, built):
     with t.case("both kinds have the same files"):
         rpm = {re.sub("^/usr/lib/(systemd/system|udev)/", r"/lib/\1/", f) for f in proc.run("rpm", "-qpl", packages[0]).out.split()}
         deb = {re.sub(r"(/man\d/.*)\.gz$", r"\1", f) for f in listed(built.file("openisw_*.deb"))}
-        own = re.compile(r"/usr/share/(doc|licenses)/|/etc/needrestart/|/etc/openisw$|/usr/lib/\.build-id|/usr/share/zsh/")
+        own = re.compile(r"/usr/share/(doc|licenses)/|/etc/needrestart/|/(etc|usr/share)/openisw(/notify)?$|/usr/lib/\.build-id|/usr/share/zsh/")
         assert {f for f in rpm ^ deb if not own.match(f)} == set(), rpm ^ deb
     with t.case("rpm installs it with its users, and takes it away again"):
         proc.run("rpm", "--root", place.dir, "--nodeps", "-i", packages[0])

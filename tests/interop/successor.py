@@ -198,6 +198,45 @@ def heard_before(t):
                 os.close(fd)
 
 
+def hand_over(made):
+    made.command("iscsi_driverd", "--hand-over")
+    proc.wait_for("the driver to end", lambda: not made.driver.alive())
+    made.restart_driver()
+
+
+def kill_both(made):
+    made.holder.kill(signal.SIGKILL)
+    made.start_holder()
+    proc.wait_for("the holder to have everything again", made.has_holder)
+    made.driver.kill(signal.SIGKILL)
+    made.restart_driver()
+
+
+def loss_is_due(t):
+    with FieldTarget([Unit(0)]) as target, field.world(t, target, held=True) as made:
+        target.unit(0).has_write_cache = True
+        made.command("insf", "-H", "255")
+        made.request("scan", 60)
+        fd = os.open(field.path(made, 0), os.O_RDWR | os.O_DIRECT)
+        for name, event in (("the driver is handed over", hand_over), ("the session logs in anew", lambda m: m.command("iscsiutil", "--relogin")),
+                            ("the holder is killed, then the driver", kill_both)):
+            with t.case("a loss is due, and %s: the next flush tells of it, once" % name, limit=60):
+                assert again(fd, field.block("W")) is None
+                said = []
+                target.on_command = lambda c, said=said: None if said or c.opcode not in WRITES else said.append(1) or check(6, 0x29, 1)
+                assert again(fd, field.block("X")) is None and said
+                event(made)
+                assert again(fd, field.block("Y")) is None
+                try:
+                    os.fsync(fd)
+                except OSError as e:
+                    assert e.errno == errno.EIO, e
+                else:
+                    raise AssertionError("a flush went well, after a loss")
+                os.fsync(fd)
+        os.close(fd)
+
+
 def ordinary_user(t):
     with t.case("an ordinary user's disks outlive his driver, too", limit=120):
         if os.geteuid() != 0 or not box.isolated() or proc.run("true", user=USER, ok=None).code != 0:
@@ -234,6 +273,7 @@ def main():
         stopped(t)
         lost_power(t)
         heard_before(t)
+        loss_is_due(t)
         ordinary_user(t)
 
 

@@ -81,6 +81,22 @@ ask_level(const char *word, enum log_level *ret_level)
 }
 
 bool
+ask_put_level(json_t *args, const struct cmdline *line)
+{
+	const char *word = line->values[OPT_level].text;
+	enum log_level level;
+
+	if (word == NULL)
+		return true;
+	if (!ask_level(word, &level)) {
+		say_problem(ASK_LEVELS, "--level %s: not a valid <dbg_level>", word);
+		return false;
+	}
+	say_need(json_object_set_new(args, "level", json_integer((int)level)) == 0 ? args : NULL);
+	return true;
+}
+
+bool
 ask_put_portal(json_t *args, const struct cmdline *line)
 {
 	return args_put(args, "address", line, OPT_I) && args_put(args, "port", line, OPT_P) &&

@@ -27,6 +27,8 @@ bool ask_put_setting(json_t *args, const char *key, const struct cmdline *line, 
 /* A level by its number, its word or the guide's name of it (LVL_ERR). */
 bool ask_level(const char *word, enum log_level *ret_level);
 #define ASK_LEVELS "give 0 to 7, or panic, alert, crit, err, warn, note, info or debug"
+/* --level, where it is given; what is wrong with it is said. */
+bool ask_put_level(json_t *args, const struct cmdline *line);
 /* -I, -P and -M. */
 bool ask_put_portal(json_t *args, const struct cmdline *line);
 bool ask_wants_json(const struct cmdline *line);

@@ -76,23 +76,15 @@ progress(void *user, const json_t *p)
 static bool
 put_filters(json_t *args, const struct cmdline *line)
 {
-	const char *since = line->values[OPT_since].text, *word = line->values[OPT_level].text;
+	const char *since = line->values[OPT_since].text;
 	char utc[WHEN_UTC_BYTES];
-	enum log_level level;
 
 	if (since != NULL && !when_parse(since, time(NULL), utc)) {
 		say_problem("give 30m, 2h, 1d, 17:30, 2026-01-31 or 2026-01-31T17:30",
 		    "--since %s: not a valid <time>", since);
 		return false;
 	}
-	if (word != NULL && !ask_level(word, &level)) {
-		say_problem(ASK_LEVELS, "--level %s: not a valid <dbg_level>", word);
-		return false;
-	}
-	if (word != NULL)
-		say_need(json_object_set_new(args, "level", json_integer((int)level)) == 0 ? args
-											   : NULL);
-	return (since == NULL || args_put_text(args, "since", utc)) &&
+	return ask_put_level(args, line) && (since == NULL || args_put_text(args, "since", utc)) &&
 	       args_put(args, "session", line, OPT_S) && args_put(args, "target", line, OPT_T) &&
 	       args_put(args, "unit", line, OPT_unit) && args_put(args, "follow", line, OPT_follow);
 }

@@ -161,19 +161,10 @@ happened(void *user, const json_t *p)
 static bool
 put_args(json_t *args, const struct cmdline *line, const struct notifier *n)
 {
-	const char *word = line->values[OPT_level].text;
-	enum log_level level;
-
-	if (word != NULL && !ask_level(word, &level)) {
-		say_problem(ASK_LEVELS, "--level %s: not a valid <dbg_level>", word);
-		return false;
-	}
-	if (word != NULL)
-		say_need(json_object_set_new(args, "level", json_integer((int)level)) == 0 ? args
-											   : NULL);
 	say_need(json_object_set_new(args, "follow", json_true()) == 0 ? args : NULL);
-	return args_put_text(args, "since", n->last) && args_put(args, "session", line, OPT_S) &&
-	       args_put(args, "target", line, OPT_T) && args_put(args, "unit", line, OPT_unit);
+	return ask_put_level(args, line) && args_put_text(args, "since", n->last) &&
+	       args_put(args, "session", line, OPT_S) && args_put(args, "target", line, OPT_T) &&
+	       args_put(args, "unit", line, OPT_unit);
 }
 
 /* Until the driver is gone; each time it is that is said once. */

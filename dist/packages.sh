@@ -1,12 +1,18 @@
 # shellcheck shell=sh
 # Shell functions: install what is missing of some groups of packages.txt.  Source this file from the top of the tree.
 
+# Is it installed, or does another package stand in for it (npm, with some of nodejs)?
+packages_is_there() {
+	dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed ||
+		dpkg-query -W -f '${db:Status-Status}, ${Provides}\n' | sed -n 's/^installed, //p' | tr ',' '\n' | sed 's/^ *//; s/ .*//' | grep -qx -- "$1"
+}
+
 # The packages of the named groups that are not installed.
 packages_missing() {
 	for group in "$@"; do
 		awk -F'\t' -v group="$group" '$1 == group { print $2 }' dist/packages.txt
 	done | sort -u | while read -r package; do
-		dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || echo "$package"
+		packages_is_there "$package" || echo "$package"
 	done
 }
 

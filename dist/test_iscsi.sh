@@ -52,6 +52,7 @@ version)
 status)
 	[ -e "$root/$name.up" ] || { echo "$name is not running"; exit 3; }
 	read -r pid <"$root/$name.up" || pid=1
+	[ "$name" != iradd ] || echo "status iradd" >>"$root/looked"
 	kill -0 "$pid" || { echo "$name is not running"; exit 3; }
 	echo "$name is running (pid $pid)" ;;
 start)
@@ -225,6 +226,28 @@ want 0 "stop iscsi_driverd,stop islpd,stop iswd," stop
 install_fakes iscsi_driverd islpd ioscan
 touch "$tmp/root/islpd.enabled"
 want 0 "start iscsi_driverd,start islpd," start --phase 1
+
+echo "# iisnsd where an iSNS server was configured: after islpd, before iradd, and it ends before islpd does"
+install_fakes iscsi_driverd iswd islpd iisnsd iradd
+want 0 "start iscsi_driverd,start iswd," start
+for p in iscsi_driverd iswd; do up $p; done
+want 0 "" status
+says "iisnsd is not running (start on boot is disabled)"
+for p in islpd iisnsd iradd; do touch "$tmp/root/$p.enabled"; done
+want 1 "" status
+says "iisnsd is not running, but should be: iscsi start"
+want 0 "start islpd,start iisnsd,start iradd," start
+for p in islpd iisnsd iradd; do up $p; done
+want 0 "" status
+want 0 "stop iscsi_driverd,stop iradd,stop iisnsd,stop islpd,stop iswd," stop
+touch "$tmp/root/iisnsd.broken"
+want 1 "start iscsi_driverd,start iswd,start islpd,start iisnsd,start iradd," start
+says "iisnsd did not start"
+rm "$tmp/root/iisnsd.enabled"
+for p in iscsi_driverd iswd islpd iradd; do up $p; done
+want 0 "" status
+
+echo "# phases again"
 install_fakes iscsi_driverd ioscan
 want 1 "" start --phase 2
 says "iscsi_driverd does not run"
@@ -236,11 +259,12 @@ says "not everything was found"
 want 2 "" start --phase 3
 
 echo "# the release, as swlist says it; what is of another one is found, and a driver that was there before"
-install_fakes iscsi_driverd iswd iscsiutil
+install_fakes iscsi_driverd iswd iscsiutil iscsi-replay
 want 0 "" --version
 says "^OpenISW  *1\.2\.3  *iSCSI Software Initiator$"
 says "^OpenISW\.iswd  *1\.2\.3  *$bin/iswd$"
 says "^OpenISW\.iscsiutil "
+says "^OpenISW\.iscsi-replay  *1\.2\.3  *$bin/iscsi-replay$"
 echo 1.2.2 >"$tmp/root/iswd.release"
 want 1 "" --version
 says "^OpenISW\.iswd  *1\.2\.2 "
@@ -344,6 +368,29 @@ says "iswd ended (exit status 137)"
 says "everything has ended"
 grep -q "ended (exit status 0)" "$tmp/out" && { echo "FAIL: what was stopped was missed"; failed=1; }
 runs_of iswd 3 && { echo "FAIL: what was stopped was started again"; failed=1; }
+
+echo "# supervised: what is asked for later is kept from then on, also where it was started by hand"
+install_more iradd
+touch "$tmp/root/iradd.signal"
+export OPENISW_LOOK_AGAIN=0.1
+"$iscsi" supervise --root "$tmp/root" >"$tmp/out" 2>&1 &
+supervisor=$!
+until_true runs_of iswd 3
+grep -q '^run iradd$' "$tmp/root/log" && { echo "FAIL: what nobody asked for runs"; failed=1; }
+# By hand: it runs, and is asked for from now on.
+sleep 1000 &
+by_hand=$!
+echo $by_hand >"$tmp/root/iradd.up"
+touch "$tmp/root/iradd.enabled"
+until_true grep -qs "status iradd" "$tmp/root/looked"
+grep -q '^run iradd$' "$tmp/root/log" && { echo "FAIL: what runs by hand was started again"; failed=1; }
+kill -KILL $by_hand
+until_true runs_of iradd 1
+"$iscsi" stop --root "$tmp/root" >/dev/null || { echo "FAIL: stopping the supervised"; failed=1; }
+wait $supervisor || { echo "FAIL: the supervisor's exit status is $?"; failed=1; }
+[ ! -e "$tmp/root/iradd.up" ] || { echo "FAIL: what was asked for later is not stopped"; failed=1; }
+unset OPENISW_LOOK_AGAIN
+rm "$bin/iradd" "$tmp/root/iradd.enabled"
 
 echo "# supervised: a restart is the supervisor's"
 mkdir -p "$tmp/root/run/openisw"

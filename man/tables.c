@@ -41,6 +41,8 @@ static const struct stat_row stats[] = {
 #define STAT_NOW(section, id, name, class, text)         { #section, name, class, text },
 #define STAT_TIME(section, id, name, class, text)        { #section, name, class, text },
 #include "driver/diag/stats.def"
+#define LUN_STAT(id, count, name, class, text) { "LUN", name, class, text },
+#include "driver/diag/lun_stats.def"
 };
 
 static void
@@ -65,6 +67,7 @@ statistics(void)
 		{ "TRANSPORT_SESSION", "Transport driver, of a session" },
 		{ "SWD_GLOBAL", "Interface driver, global" },
 		{ "SWD_CONNECTION", "Interface driver, of a connection" },
+		{ "LUN", "Of a logical unit" },
 	};
 
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {

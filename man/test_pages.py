@@ -43,6 +43,7 @@ with tap.script() as t:
     with t.case("every statistic is on its page with its name and its description"):
         rows = re.findall(r"^STAT\w*\(\w+, \w+, (?:\w+, )?%s, \"[A-Z/]+\",\s*%s\)" % (STRING, STRING),
                           source("src", "driver", "diag", "stats.def"), re.M)
+        rows += re.findall(r"^LUN_STAT\(\w+, [^,]+, %s, \"[A-Z/]+\",\s*%s\)" % (STRING, STRING), source("src", "driver", "diag", "lun_stats.def"), re.M)
         expect("iscsi-statistics.7", [unquote(name) for name, _ in rows] + [unquote(text) for _, text in rows], 150)
 
     with t.case("every message is on its page with its identifier, text, cause and action"):
@@ -75,7 +76,7 @@ with tap.script() as t:
                 known.update(re.sub(r"\.in$", "", n) for n in names if re.search(r"\.\d(\.in)?$", n))
         foreign = {"syslog.3", "fstab.5", "systemd.1", "udev.7"}
         # Their engineers write these pages; here they are only named.
-        foreign |= {"iscsi_driverd.8", "iradd.8", "islpd.8"}
+        foreign |= {"iscsi_driverd.8", "iisnsd.8", "iradd.8", "islpd.8"}
         for path in sys.argv[1:]:
             for name, section in re.findall(r"^\.(?:It )?Xr (\S+) (\d)", open(path).read(), re.M):
                 assert "%s.%s" % (name, section) in known | foreign, "%s names %s(%s)" % (path, name, section)

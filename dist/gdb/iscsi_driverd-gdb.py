@@ -87,20 +87,42 @@ def ago(us, now):
 
 
 def units(s):
-    return list(entries(s["units"], "struct lu", "link"))
+    """Those that have a path over the session."""
+    return [lp["lu"].dereference() for lp in entries(s["units"], "struct lunpath", "link")]
+
+
+def trouble(why):
+    """The sentence of a fault that is kept, or ""."""
+    return "" if is_null(why) else text(why["message"])
+
+
+def address(s):
+    a = s["a"]
+    host, tag = text(a["host"]), "" if int(a["tpgt"]) < 0 else ",%d" % int(a["tpgt"])
+    return "at %s:%d%s" % ("[%s]" % host if ":" in host else host, int(a["port"]), tag)
+
+
+def is_first(s, u):
+    """The unit's first path is this session's: what waits is told of there."""
+    first = next(iter(entries(u["paths"], "struct lunpath", "mate")))
+    return int(first["path"]) == int(s["path"].address)
 
 
 def slots(s, unit=None):
     """The commands under way, of all units or of one."""
     pool = s["path"]["pool"].dereference()
-    for i in range(int(pool["slots"])):
-        io = pool["io"][i]
-        if not is_null(io["blk"]) and (unit is None or int(io["lu"]) == int(unit.address)):
+    chunk, made = pool["chunk"], int(pool["made"])
+    size = made if is_null(chunk[1]) else int(chunk[1][0]["number"])
+    for i in range(made):
+        io = chunk[i // size][i % size]
+        if not is_null(io["blk"]) and (unit is None or int(io["lp"]["lu"]) == int(unit.address)):
             yield io
 
 
-def waiting(u):
+def waiting(s, u):
     """(where it stands, request)"""
+    if not is_first(s, u):
+        return
     for place in ("queue", "aside", "finished"):
         for r in entries(u[place], "struct blk_req", "link"):
             yield place, r
@@ -136,12 +158,12 @@ class Sessions(gdb.Command):
 
     def invoke(self, argument, from_tty):
         for number, _, s in in_order(number_of(argument)):
-            sess, n = s["sess"], sum(1 for u in units(s) for _ in list(waiting(u)) + list(under_way(s, u)))
+            sess, n = s["sess"], sum(1 for u in units(s) for _ in list(waiting(s, u)) + list(under_way(s, u)))
             conn = "none" if is_null(sess) or is_null(sess["conn"]) else word(sess["conn"]["state"], "CONN_S_")
             print("session %d  %s  %s  connection %s  units %d  requests %d  window %d  %s" % (
-                number, word(s["state"], "SESSION_"), text(s["label"]), conn, len(units(s)), n, int(s["window"]), text(s["target"])))
-            if text(s["last"]["message"]):
-                print("  last trouble: " + text(s["last"]["message"]))
+                number, word(s["state"], "SESSION_"), address(s), conn, len(units(s)), n, int(s["window"]), text(s["target"])))
+            if trouble(s["last"]):
+                print("  last trouble: " + trouble(s["last"]))
 
 
 class Connections(gdb.Command):
@@ -178,13 +200,14 @@ class Units(gdb.Command):
         for number, _, s in in_order(number_of(argument)):
             for u in units(s):
                 n = {place: 0 for place in ("queue", "aside", "finished", "sent")}
-                for place, _ in list(waiting(u)) + list(under_way(s, u)):
+                for place, _ in list(waiting(s, u)) + list(under_way(s, u)):
                     n[place] += 1
                 print("session %d  %s  %s  %d bytes in blocks of %d  waiting %d  set aside %d  sent %d  answered %d" % (
                     number, text(u["blk"]["name"]), word(u["state"], "LU_"), int(u["blk"]["size_bytes"]), int(u["blk"]["block_bytes"]),
                     n["queue"], n["aside"], n["sent"], n["finished"]))
-                if text(u["why"]["message"]):
-                    print("  " + text(u["why"]["message"]))
+                for lp in entries(u["paths"], "struct lunpath", "mate"):
+                    if trouble(lp["why"]):
+                        print("  path %d: %s" % (int(lp["index"]), trouble(lp["why"])))
 
 
 class Requests(gdb.Command):
@@ -203,7 +226,7 @@ class Requests(gdb.Command):
                 if words and text(u["blk"]["name"]) != words[0]:
                     continue
                 found = True
-                rows = list(waiting(u)) + list(under_way(s, u))
+                rows = list(waiting(s, u)) + list(under_way(s, u))
                 for place, r in sorted(rows, key=lambda row: int(row[1]["hold"]["order"])):
                     h = r["hold"]
                     print("session %d  %s  %s%s  offset %d  %d bytes  %s  order %d  since %s  done %d  tries %d  bounces %d" % (

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 import tap  # noqa: E402 (found by the line above)
 
 UNITS = sys.argv[1]
-DAEMONS = ("iswd", "iscsi_resolvd", "islpd", "iradd")
+DAEMONS = ("iswd", "iscsi_resolvd", "islpd", "iisnsd", "iradd")
 PROGRAMS = ("iscsi_driverd", "iscsi_holderd") + DAEMONS
 # "systemd-analyze security" may say at most 3.0, but for those that must have no mount namespace.
 EXPOSURE = {"iscsi_driverd.service": 4.7, "openisw-unmount.service": 5.1}
@@ -53,6 +53,7 @@ def one(unit, section, key):
 with tap.script() as t:
     units = {os.path.basename(p): parse(os.path.basename(p)) for p in glob.glob(os.path.join(UNITS, "*.service"))}
     metrics, notify = units.pop("openisw-metrics@.service"), units.pop("openisw-notify.service")
+    reservations = units.pop("openisw-pr-helper.service")
     target = parse("openisw.target")
 
     with t.case("there is a unit for each program and for the scan, and the target wants them all"):
@@ -128,6 +129,12 @@ with tap.script() as t:
             assert given and int(given.group(1) or 300) == within, stop
             # It ends by itself: the last it does, writing out, takes 5 seconds at most.
             assert int(one(units[name], "Service", "TimeoutStopSec")) > within + 5, name
+
+    with t.case("reservations for guests are served by root without rights, and nobody starts that unasked"):
+        assert words(reservations, "Service", "CapabilityBoundingSet") == []
+        assert words(reservations, "Service", "RestrictAddressFamilies") == ["AF_UNIX"]
+        assert re.search(r"/iscsiutil --pr-helper --root /$", one(reservations, "Service", "ExecStart"))
+        assert "openisw-pr-helper.service" not in words(target, "Unit", "Wants")
 
     with t.case("metrics are for this host, each request is a program that may do nothing else, and nobody starts them unasked"):
         asked = parse("openisw-metrics.socket")

@@ -35,6 +35,21 @@ EOF
 want "OPENISW_DISK=c0t0d3 ID_BUS=scsi ID_PATH=ip-fd00::1:3260-iscsi-x-lun-0" /run/openisw/disk/0/c0t0d3 <<'EOF'
 path=ip-fd00::1:3260-iscsi-x-lun-0
 EOF
+echo "# a ublk device, by the file that says which disk it is; somebody else's, and two that say so"
+export OPENISW_UBLK="$tmp/ublk"
+mkdir -p "$tmp/ublk/0" "$tmp/ublk/7"
+echo c0t0d2 >"$tmp/ublk/7/.ublkb3"
+want "OPENISW_DISK=c0t0d2 ID_BUS=scsi ID_SERIAL=1IET_____00010001" /dev/ublkb3 </dev/null
+nothing() { got=$(timeout 10 "$openisw_disk" "$1") && { echo "FAIL: $1: \"$got\""; failed=1; }; [ -z "$got" ]; }
+nothing /dev/ublkb33
+echo c0t0d1 >"$tmp/ublk/0/.ublkb3"
+nothing /dev/ublkb3
+echo "../c0t0d1" >"$tmp/ublk/0/.ublkb4"
+nothing /dev/ublkb4
+ln -s .ublkb4 "$tmp/ublk/0/.ublkb5"
+mkfifo "$tmp/ublk/0/.ublkb6"
+nothing /dev/ublkb5
+nothing /dev/ublkb6
 echo "# what must not become a property, nor a path"
 want "OPENISW_DISK=c0t0d4 ID_BUS=scsi" /run/openisw/disk/0/c0t0d4 <<'EOF'
 SYSTEMD_WANTS=poweroff.target
@@ -57,6 +72,7 @@ done
 "$openisw_disk" "/run/openisw/disk/0/a b" && { echo "FAIL: a name with a blank"; failed=1; }
 
 echo "# the rule calls it, and runs nothing else"
-grep -q "^IMPORT{program}=\"/[^ ]*/openisw-disk \$attr{loop/backing_file}\"$" "$2" || { echo "FAIL: the rule"; failed=1; }
-[ "$(grep -c -E '(PROGRAM|RUN|IMPORT)' "$2")" -eq 1 ] || { echo "FAIL: the rule runs more"; failed=1; }
+grep -q "^KERNEL==\"loop\*\", .*, IMPORT{program}=\"/[^ ]*/openisw-disk \$attr{loop/backing_file}\"$" "$2" || { echo "FAIL: the rule"; failed=1; }
+grep -q "^KERNEL==\"ublkb\*\", IMPORT{program}=\"/[^ ]*/openisw-disk /dev/\$kernel\"$" "$2" || { echo "FAIL: the rule of ublk"; failed=1; }
+[ "$(grep -c -E '(PROGRAM|RUN|IMPORT)' "$2")" -eq 2 ] || { echo "FAIL: the rule runs more"; failed=1; }
 exit $failed

@@ -28,4 +28,12 @@ void fault_set(struct fault *f, enum fault_code code, const char *next, const ch
     __attribute__((format(printf, 4, 5)));
 void fault_clear(struct fault *f);
 
+/*
+ * What is kept for long, and is seldom there: *slot is NULL as long as there is none.  `why`: NULL,
+ * or not set, ends it.  Without memory for it, one is kept that says no more than that.
+ */
+void fault_keep(const struct fault **slot, const struct fault *why);
+/* NULL: one that is not set. */
+const struct fault *fault_kept(const struct fault *kept);
+
 #endif

@@ -52,6 +52,10 @@
 #define LIMIT_LUNS_PER_TARGET 8
 /* LUNs without a unit whose lost caches a session keeps one by one. */
 #define LIMIT_HEARD 16
+/* Targets for which that is kept when their session is gone; of more it is kept in one. */
+#define LIMIT_LOSSES 64
+/* Paths to one logical unit. */
+#define LIMIT_UNIT_PATHS 16
 /* The guide, chapter 6: a target's LUNs are mapped to up to 256 buses. */
 #define LIMIT_TARGET_BUSES 256
 /*
@@ -61,6 +65,8 @@
 #define LIMIT_IO_INSTANCES (1u << 20)
 /* Sessions of one driver. */
 #define LIMIT_SESSIONS 4096
+/* Sockets of disks that iscsi_holderd keeps: as many as a target may have LUNs. */
+#define LIMIT_HELD_SOCKETS LIMIT_LUNS
 /* Addresses of targets that one discovery address may name: a quarter of the sessions. */
 #define LIMIT_DISCOVERY_SHARE 1024
 /* The longest wait before a new try that a target may ask for, unless configured otherwise. */
@@ -92,6 +98,25 @@
 #define LIMIT_SLP_MS        600000
 /* Interfaces of a host on which requests are multicast. */
 #define LIMIT_SLP_INTERFACES 64
+
+/* iSNS: servers; a message of one, in all its PDUs, and how many those may be; targets with their
+ * addresses that one may name. */
+#define LIMIT_ISNS_SERVERS       8
+#define LIMIT_ISNS_MESSAGE_BYTES (4u << 20)
+#define LIMIT_ISNS_PDUS          4096
+#define LIMIT_ISNS_TARGETS       4096
+/* A notification; connections that bring some, for each server; how soon after a question the next
+ * one is asked for their sake; what a connection may send that nobody asked for. */
+#define LIMIT_ISNS_SCN_BYTES 65536
+#define LIMIT_ISNS_NOTIFIERS 4
+#define LIMIT_ISNS_PACE_MS   200
+#define LIMIT_ISNS_STRAYS    16
+/* Up to so many addresses that a server names, what cannot be opened is tried again and again: each
+ * try costs 100 KiB. */
+#define LIMIT_ISNS_KEPT 64
+/* The longest question to iisnsd, and how many may wait. */
+#define LIMIT_ISNS_MS    600000
+#define LIMIT_ISNS_CALLS 32
 
 /* What any value of the registry may have; each has a smaller limit of its own. */
 #define LIMIT_REGISTRY_BYTES (1u << 20)
@@ -131,6 +156,28 @@
  * room. */
 #define LIMIT_IPC_STALL_MS 30000
 
+/* Captures at once; what one has of a worker in memory; and users' data of one PDU that it may
+ * have. */
+#define LIMIT_CAPTURES      4
+#define LIMIT_CAPTURE_BYTES (4u << 20)
+#define LIMIT_CAPTURE_SNAP  (1u << 20)
+
+/* Commands of unit.scsi and unit.reserve under way; data of one, in and out; how much of what goes
+ * out may stand in the request itself; and the longest that one may take. */
+#define LIMIT_PASS_CALLS        16
+#define LIMIT_PASS_GUESTS       8 /* until there are so many, unit.reserve begins another one */
+#define LIMIT_PASS_BYTES        (1u << 20)
+#define LIMIT_PASS_INLINE_BYTES 16384
+#define LIMIT_PASS_MS           3600000
+/* Until then a client has sent the data that it said it has. */
+#define LIMIT_PASS_DATA_MS 30000
+
+/* Clients of the persistent reservation helper, a process each; of all but its own user, and of
+ * one of those. */
+#define LIMIT_PR_CLIENTS      128
+#define LIMIT_PR_STRANGERS    96
+#define LIMIT_PR_USER_CLIENTS 32
+
 /* One read or write of a FUSE file: what the kernel sends at most (256 pages). */
 #define LIMIT_FUSE_IO_BYTES (1u << 20)
 /* FUSE requests under way, of all mounts of one thread; and the data they carry. */
@@ -163,7 +210,24 @@
 /* Until then a client that connects has said what it wants; people type no NBD. */
 #define LIMIT_NBD_NEGOTIATE_MS 10000
 
-/* Mounts and loop devices that the driver's porter makes: one a session, and many a session. */
+/* One read or write by ublk, and one discard; the kernel cuts what is longer. */
+#define LIMIT_UBLK_IO_BYTES      (1u << 20)
+#define LIMIT_UBLK_DISCARD_BYTES (1u << 30)
+/* Requests of a session's ublk devices that the units have at once, and their data; others wait in
+ * the kernel. */
+#define LIMIT_UBLK_OPS   256
+#define LIMIT_UBLK_BYTES (16u << 20)
+
+/* Filters in front of a disk; and of their text, its end included. */
+#define LIMIT_FILTERS       8
+#define LIMIT_FILTERS_BYTES 256
+/* How much longer one lets a request take. */
+#define LIMIT_FILTER_DELAY_US 600000000
+/* Requests that one times at once; others wait for it.  More than a unit has under way. */
+#define LIMIT_FILTER_TIMED 512
+
+/* Mounts, and loop or ublk devices, that the driver's porter makes: one a session, and many a
+ * session. */
 #define LIMIT_PORTER_MOUNTS LIMIT_SESSIONS
 #define LIMIT_PORTER_LOOPS  65536
 

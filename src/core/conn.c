@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/sess_impl.h"
+#include "core/tap_impl.h"
 
 static const struct conn_row {
 	bool legal;
@@ -31,18 +32,17 @@ conn_new(struct sess *s, uint64_t now, struct conn **ret_conn)
 
 	if (c == NULL)
 		return -ENOMEM;
-	c->arena = malloc(CONN_ARENA_BYTES);
+	c->sess = s;
+	c->starved_until_us = UINT64_MAX;
 	c->control = malloc(LIMIT_CONTROL_BYTES);
-	c->ping.data = malloc(LIMIT_PING_BYTES);
+	c->control_room = LIMIT_CONTROL_BYTES;
 	c->login.machine = login_new(&s->cfg.login);
-	if (c->arena == NULL || c->control == NULL || c->ping.data == NULL ||
-	    c->login.machine == NULL) {
+	if (c->control == NULL || c->login.machine == NULL) {
 		int err = c->login.machine == NULL ? -ENOMEM : -ENOBUFS;
 
 		conn_free(c);
 		return err;
 	}
-	c->sess = s;
 	c->state = CONN_S_FREE;
 	list_init(&c->senders);
 	c->last_rx_us = now;
@@ -58,8 +58,9 @@ conn_free(struct conn *c)
 	if (c == NULL)
 		return;
 	login_free(c->login.machine);
-	free(c->arena);
-	free(c->control);
+	room_put(c->sess->cfg.spare, c->tx);
+	if (c->control != c->control_small)
+		free(c->control);
 	free(c->ping.data);
 	free(c);
 }
@@ -109,6 +110,8 @@ conn_break(struct conn *c, enum conn_result why)
 {
 	if (c->state == CONN_S_CLEANUP)
 		return why;
+	if (c->sess->taps != NULL)
+		tap_broken(c);
 	c->result = why;
 	c->broken_in = c->state;
 	if (c->state == CONN_S_IN_LOGIN)
@@ -146,6 +149,8 @@ conn_deadline(const struct conn *c)
 	if (c->state == CONN_S_CLEANUP)
 		return UINT64_MAX;
 	at = exchange_deadline(c);
+	if (c->starved_until_us < at)
+		at = c->starved_until_us;
 	if (c->flow == FLOW_NO_WINDOW && c->window_deadline_us < at)
 		at = c->window_deadline_us;
 	if (idle_ping_wanted(c) && idle_ping_at(c) < at)

@@ -5,8 +5,11 @@
  * where it lies; only one that is cut is put together in c->header.  Payload
  * bytes go to their place at once, wherever the cut is.
  */
+#include <stdlib.h>
+
 #include "core/digest.h"
 #include "core/sess_impl.h"
+#include "core/tap_impl.h"
 
 static size_t
 min_size(size_t a, size_t b)
@@ -25,6 +28,8 @@ data_limit(const struct conn *c)
 static enum conn_result
 rx_end(struct conn *c)
 {
+	if (c->sess->taps != NULL)
+		tap_received(c);
 	c->phase = RX_HEADER;
 	c->have = 0;
 	switch (pdu_opcode(c->header)) {
@@ -36,6 +41,25 @@ rx_end(struct conn *c)
 		return task_in_r2t(c, c->header);
 	}
 	return ctl_in(c);
+}
+
+/*
+ * Room for n bytes, or where there is no memory for as many as fit.  What the PDU before had is not
+ * needed any more: its events were taken.
+ */
+static void
+rx_room(struct conn *c, uint32_t n)
+{
+	bool is_large = n > CONTROL_SMALL || !conn_is_full_feature(c);
+	uint8_t *large;
+
+	if (is_large == (c->control != c->control_small))
+		return;
+	large = is_large ? malloc(LIMIT_CONTROL_BYTES) : NULL;
+	if (c->control != c->control_small)
+		free(c->control);
+	c->control = large != NULL ? large : c->control_small;
+	c->control_room = large != NULL ? LIMIT_CONTROL_BYTES : CONTROL_SMALL;
 }
 
 static enum conn_result
@@ -59,6 +83,7 @@ rx_sink(struct conn *c, uint8_t opcode, uint32_t n)
 		break;
 	default:
 		c->sink = SINK_CONTROL;
+		rx_room(c, n);
 	}
 	return CONN_OK;
 }
@@ -192,13 +217,15 @@ rx_data(struct conn *c, const uint8_t *p, size_t n, enum conn_result *ret_res)
 		break;
 	case SINK_CONTROL: {
 		/* More than the buffer holds is sense or an echo nobody needs. */
-		size_t room = min_size(took, LIMIT_CONTROL_BYTES - c->control_len);
+		size_t room = min_size(took, c->control_room - c->control_len);
 
 		memcpy(c->control + c->control_len, p, room);
 		c->control_len += (uint32_t)room;
 		break;
 	}
 	case SINK_TEXT:
+		if (c->sess->taps != NULL)
+			tap_text(c, p, took);
 		ctl_in_text(c, p, took);
 		break;
 	case SINK_DISCARD:

@@ -15,13 +15,19 @@
  */
 #include "core/digest.h"
 #include "core/sess_impl.h"
+#include "core/tap_impl.h"
+
+/* Without memory for what is to be sent: so long. */
+#define STARVED_US 10000
 
 static void
 tx_piece(struct conn *c, const uint8_t *p, size_t n)
 {
+	struct room *x = c->tx;
+
 	c->tx_queued += n;
-	if (c->iov_end > c->iov_first) {
-		struct iovec *last = &c->iov[c->iov_end - 1];
+	if (x->iov_end > x->iov_first) {
+		struct iovec *last = &x->iov[x->iov_end - 1];
 
 		if ((const uint8_t *)last->iov_base + last->iov_len == p) {
 			last->iov_len += n;
@@ -29,7 +35,7 @@ tx_piece(struct conn *c, const uint8_t *p, size_t n)
 		}
 	}
 	/* sendmsg() wants a non-const pointer and only reads through it. */
-	c->iov[c->iov_end++] = (struct iovec){ .iov_base = (void *)(uintptr_t)p, .iov_len = n };
+	x->iov[x->iov_end++] = (struct iovec){ .iov_base = (void *)(uintptr_t)p, .iov_len = n };
 }
 
 static void
@@ -43,7 +49,7 @@ tx_header(struct conn *c, uint8_t *bhs, uint32_t n)
 		len += PDU_DIGEST_BYTES;
 	}
 	trace_put(&c->sess->trace, TRACE_OUT, bhs, c->sess->now_us);
-	c->arena_used += len;
+	c->tx->arena_used += len;
 	c->counts.pdus_sent++;
 	tx_piece(c, bhs, len);
 }
@@ -51,7 +57,7 @@ tx_header(struct conn *c, uint8_t *bhs, uint32_t n)
 static void
 tx_trailer(struct conn *c, const uint8_t *data, uint32_t n)
 {
-	uint8_t *p = c->arena + c->arena_used;
+	uint8_t *p = c->tx->arena + c->tx->arena_used;
 	uint32_t len = pdu_pad(n);
 
 	memset(p, 0, len);
@@ -63,19 +69,21 @@ tx_trailer(struct conn *c, const uint8_t *data, uint32_t n)
 	}
 	if (len == 0)
 		return;
-	c->arena_used += len;
+	c->tx->arena_used += len;
 	tx_piece(c, p, len);
 }
 
 void
 conn_tx_put(struct conn *c, uint8_t *bhs, const uint8_t *data, uint32_t n)
 {
-	assert(bhs == c->arena + c->arena_used);
+	assert(bhs == c->tx->arena + c->tx->arena_used);
 	tx_header(c, bhs, n);
-	if (n == 0)
-		return;
-	tx_piece(c, data, n);
-	tx_trailer(c, data, n);
+	if (n > 0) {
+		tx_piece(c, data, n);
+		tx_trailer(c, data, n);
+	}
+	if (c->sess->taps != NULL)
+		tap_sent(c, bhs, data, n);
 }
 
 void
@@ -83,15 +91,17 @@ conn_tx_put_copy(struct conn *c, uint8_t *bhs, const uint8_t *data, uint32_t n)
 {
 	uint8_t *copy;
 
-	assert(bhs == c->arena + c->arena_used && n <= TX_COPY_MAX);
+	assert(bhs == c->tx->arena + c->tx->arena_used && n <= TX_COPY_MAX);
 	tx_header(c, bhs, n);
-	if (n == 0)
-		return;
-	copy = c->arena + c->arena_used;
-	memcpy(copy, data, n);
-	c->arena_used += n;
-	tx_piece(c, copy, n);
-	tx_trailer(c, copy, n);
+	if (n > 0) {
+		copy = c->tx->arena + c->tx->arena_used;
+		memcpy(copy, data, n);
+		c->tx->arena_used += n;
+		tx_piece(c, copy, n);
+		tx_trailer(c, copy, n);
+	}
+	if (c->sess->taps != NULL)
+		tap_sent(c, bhs, data, n);
 }
 
 static uint32_t
@@ -131,8 +141,13 @@ next_request(struct conn *c)
 	if (list_empty(&s->waiting))
 		return NULL;
 	/* RFC 7143, section 4.2.2.1: no command beyond MaxCmdSN. */
-	if (list_empty(&s->free) || seq_lt(s->max_cmd_sn, s->cmd_sn)) {
-		flow_stop(c, list_empty(&s->free) ? FLOW_NO_SLOT : FLOW_NO_WINDOW);
+	if (seq_lt(s->max_cmd_sn, s->cmd_sn)) {
+		flow_stop(c, s->n_free == 0 ? FLOW_NO_SLOT : FLOW_NO_WINDOW);
+		return NULL;
+	}
+	/* Where there is no memory for more slots, others are in use, and come back. */
+	if (list_empty(&s->free) && !task_more(s)) {
+		flow_stop(c, FLOW_NO_SLOT);
 		return NULL;
 	}
 	if (c->flow != FLOW_OPEN)
@@ -242,12 +257,37 @@ put_some(struct conn *c, uint64_t now)
 	return has_put;
 }
 
+/* Where there is no memory it is tried again. */
+static bool
+has_room(struct conn *c, uint64_t now)
+{
+	if (c->tx == NULL)
+		c->tx = room_get(c->sess->cfg.spare);
+	c->starved_until_us = c->tx != NULL ? UINT64_MAX : now + STARVED_US;
+	return c->tx != NULL;
+}
+
+/* All that was put has left: its room is another one's. */
+static void
+conn_tx_rest(struct conn *c)
+{
+	struct spare *s = c->sess->cfg.spare;
+
+	if (s == NULL) {
+		c->tx->iov_first = c->tx->iov_end = c->tx->arena_used = 0;
+		return;
+	}
+	room_put(s, c->tx);
+	c->tx = NULL;
+}
+
 size_t
 conn_tx_peek(struct conn *c, const struct iovec **ret_iov, uint64_t now)
 {
 	bool is_ctl_done = false;
+	size_t n;
 
-	if (c->state == CONN_S_CLEANUP)
+	if (c->state == CONN_S_CLEANUP || !has_room(c, now))
 		return 0;
 	c->sess->now_us = now;
 	while (conn_tx_room(c) && c->tx_queued - c->tx_sent < CONN_BATCH_BYTES) {
@@ -258,8 +298,11 @@ conn_tx_peek(struct conn *c, const struct iovec **ret_iov, uint64_t now)
 		if (c->state != CONN_S_LOGGED_IN || !put_some(c, now))
 			break;
 	}
-	*ret_iov = c->iov + c->iov_first;
-	return c->iov_end - c->iov_first;
+	*ret_iov = c->tx->iov + c->tx->iov_first;
+	n = c->tx->iov_end - c->tx->iov_first;
+	if (n == 0)
+		conn_tx_rest(c);
+	return n;
 }
 
 void
@@ -268,10 +311,10 @@ conn_tx_done(struct conn *c, size_t n)
 	c->tx_sent += n;
 	assert(c->tx_sent <= c->tx_queued);
 	if (c->tx_sent == c->tx_queued)
-		c->iov_first = c->iov_end = c->arena_used = 0;
+		conn_tx_rest(c);
 	else
 		while (n > 0) {
-			struct iovec *v = &c->iov[c->iov_first];
+			struct iovec *v = &c->tx->iov[c->tx->iov_first];
 
 			if (n < v->iov_len) {
 				v->iov_base = (uint8_t *)v->iov_base + n;
@@ -279,7 +322,7 @@ conn_tx_done(struct conn *c, size_t n)
 				break;
 			}
 			n -= v->iov_len;
-			c->iov_first++;
+			c->tx->iov_first++;
 		}
 	if (!list_empty(&c->sess->lingering))
 		task_release_sent(c->sess, c);

@@ -4,6 +4,7 @@
  * Their PDUs are made in ctl_out.c and read in ctl_in.c and tmf.c.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "core/sess_impl.h"
 
@@ -197,6 +198,11 @@ exchange_lost(struct conn *c)
 void
 exchange_ping(struct conn *c, uint32_t len, bool is_ours, void *user, uint64_t now)
 {
+	/* Without memory for them a ping has no bytes. */
+	free(c->ping.data);
+	c->ping.data = len > 0 ? malloc(len) : NULL;
+	if (c->ping.data == NULL)
+		len = 0;
 	/* The pattern differs from byte to byte so that a shifted echo is seen. */
 	for (uint32_t i = 0; i < len; i++)
 		c->ping.data[i] = (uint8_t)(i * 7 + (i >> 8) + now);

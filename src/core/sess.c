@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "core/sess_impl.h"
+#include "core/tap_impl.h"
 
 static void
 sess_defaults(struct sess_cfg *cfg)
@@ -30,16 +31,12 @@ sess_defaults(struct sess_cfg *cfg)
 struct sess *
 sess_new(const struct sess_cfg *cfg)
 {
-	struct sess *s = calloc(1, sizeof *s);
+	size_t chunks = (cfg->slots + TASK_CHUNK - 1u) / TASK_CHUNK;
+	struct sess *s = calloc(1, sizeof *s + chunks * sizeof s->chunk[0]);
 
 	assert(cfg->slots >= 1 && cfg->slots <= LIMIT_TASKS);
 	if (s == NULL)
 		return NULL;
-	s->task = calloc(cfg->slots, sizeof *s->task);
-	if (s->task == NULL) {
-		free(s);
-		return NULL;
-	}
 	s->cfg = *cfg;
 	sess_defaults(&s->cfg);
 	list_init(&s->free);
@@ -47,14 +44,13 @@ sess_new(const struct sess_cfg *cfg)
 	list_init(&s->lingering);
 	list_init(&s->waiting);
 	list_init(&s->done);
-	for (uint32_t i = 0; i < cfg->slots; i++) {
-		s->task[i].itt = i;
-		list_init(&s->task[i].send_link);
-		list_push_back(&s->free, &s->task[i].link);
-	}
 	s->n_free = cfg->slots;
 	s->tpgt = -1;
 	s->check_us = UINT64_MAX;
+	if (!task_more(s)) {
+		free(s);
+		return NULL;
+	}
 	return s;
 }
 
@@ -65,7 +61,8 @@ sess_free(struct sess *s)
 		return;
 	assert(s->requests == 0);
 	conn_free(s->conn);
-	free(s->task);
+	for (uint32_t i = 0; i < s->made; i += TASK_CHUNK)
+		free(s->chunk[i / TASK_CHUNK]);
 	free(s);
 }
 
@@ -172,6 +169,24 @@ sess_trace(const struct sess *s)
 	return &s->trace;
 }
 
+void
+sess_tap(struct sess *s, struct tap *t)
+{
+	t->next = s->taps;
+	t->is_within = s->conn != NULL && s->conn->phase != RX_HEADER;
+	s->taps = t;
+}
+
+void
+sess_untap(struct sess *s, const struct tap *t)
+{
+	for (struct tap **at = &s->taps; *at != NULL; at = &(*at)->next)
+		if (*at == t) {
+			*at = t->next;
+			return;
+		}
+}
+
 int
 sess_connected(struct sess *s, uint64_t now)
 {
@@ -192,6 +207,8 @@ sess_disconnected(struct sess *s, uint64_t now)
 		return;
 	s->now_us = now;
 	s->ended_in = state_of(c->state == CONN_S_CLEANUP ? c->broken_in : c->state);
+	if (s->taps != NULL && c->state != CONN_S_CLEANUP)
+		tap_broken(c);
 	exchange_lost(c);
 	conn_fire(c, CONN_E_CLOSED);
 	task_lose_all(s);
@@ -229,7 +246,7 @@ sess_submit(struct sess *s, struct req *r, uint64_t now)
 	}
 	r->slot = SLOT_WAITING;
 	list_push_back(&s->waiting, &r->link);
-	if (list_empty(&s->free))
+	if (s->n_free == 0)
 		s->conn->counts.ios_delayed++;
 }
 

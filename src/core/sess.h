@@ -27,6 +27,7 @@
 #include "core/conn.h"
 #include "core/login.h"
 #include "core/req.h"
+#include "core/tap.h"
 #include "core/trace.h"
 
 struct sess;
@@ -56,6 +57,8 @@ struct sess_cfg {
 	uint32_t reset_timeout_ms;   /* to any other function; 0: 30,000 */
 	uint32_t nop_timeout_ms;     /* a ping's answer; 0: 15,000 */
 	uint32_t nop_interval_ms;    /* ping when nothing has been received for so long; 0: never */
+	struct spare
+	    *spare; /* that of the thread (spare.h), borrowed; NULL: it holds all it needs */
 };
 
 /* How a text request, a ping or a task management function ended. */
@@ -186,6 +189,13 @@ uint32_t sess_requests(const struct sess *s);
 void sess_counts(const struct sess *s, struct conn_counts *ret_counts);
 /* The last PDU headers, over all connections (trace.h); as long as the session. */
 const struct trace *sess_trace(const struct sess *s);
+/*
+ * Have `t` listen from now on, until sess_untap(); borrowed.  For the present connection, or before
+ * its first byte: whoever listens to the next one, too, begins anew.
+ */
+void sess_tap(struct sess *s, struct tap *t);
+/* Harmless where it does not listen. */
+void sess_untap(struct sess *s, const struct tap *t);
 
 /*
  * A transport connection is up; the state must be SESS_OFFLINE.  0, -ENOMEM (no

@@ -11,6 +11,7 @@
 #include "core/conn.h"
 #include "core/pdu.h"
 #include "core/sess.h"
+#include "core/spare.h"
 #include "core/trace.h"
 
 enum conn_state {
@@ -86,10 +87,10 @@ enum rx_sink { SINK_TASK, SINK_CONTROL, SINK_TEXT, SINK_DISCARD };
 /* What commands wait for, if they do. */
 enum flow { FLOW_OPEN, FLOW_NO_SLOT, FLOW_NO_WINDOW };
 
-#define CONN_ARENA_BYTES 16384
-#define CONN_IOV         256
 /* Received payloads from this size on are read by the socket straight into task memory. */
 #define CONN_DIRECT_MIN 8192u
+/* Sense and headers fit in; what logs in, and long echoes, have LIMIT_CONTROL_BYTES meanwhile. */
+#define CONTROL_SMALL 320
 /* NOP-Ins that wait for their answer; while they are so many nothing more is read. */
 #define CONN_NOP_REPLIES 16
 /* Payload queued for one send; more would leave the cache before the kernel copies it. */
@@ -115,13 +116,15 @@ struct conn {
 	struct task *task; /* SINK_TASK: whose */
 	uint8_t header[PDU_BHS_BYTES + LIMIT_AHS_BYTES + PDU_DIGEST_BYTES];
 	uint8_t trailer_bytes[3 + PDU_DIGEST_BYTES];
-	uint8_t *control; /* LIMIT_CONTROL_BYTES */
+	/* The payload of a PDU that belongs to no command: control_room bytes, here or on the heap.
+	 */
+	uint8_t *control;
+	uint32_t control_room;
+	uint8_t control_small[CONTROL_SMALL];
 
-	/* Sending: headers lie in the arena, pieces in order in iov[iov_first..iov_end). */
-	uint8_t *arena;
-	uint32_t arena_used;
-	uint32_t iov_first, iov_end;
-	struct iovec iov[CONN_IOV];
+	/* Sending. */
+	struct room *tx;             /* NULL: all has left, and it is another one's */
+	uint64_t starved_until_us;   /* UINT64_MAX: there was memory for it */
 	uint64_t tx_queued, tx_sent; /* stream positions */
 	enum flow flow;
 	uint64_t window_deadline_us; /* with FLOW_NO_WINDOW */
@@ -138,7 +141,7 @@ struct conn {
 		struct exchange x;
 		bool is_ours; /* the user did not ask for it */
 		uint32_t len;
-		uint8_t *data; /* LIMIT_PING_BYTES */
+		uint8_t *data; /* len of them; NULL: none */
 		uint64_t sent_us;
 	} ping;
 	struct {
@@ -157,6 +160,9 @@ struct conn {
 	enum conn_state broken_in; /* with CONN_S_CLEANUP: the state before */
 	struct conn_counts counts;
 };
+
+/* An idle session has this many slots. */
+#define TASK_CHUNK 4
 
 /* Events other than handed-back requests; conn_rx() stops while one waits. */
 #define SESS_EVENTS 8
@@ -191,13 +197,14 @@ struct sess {
 		uint8_t lun[8];
 	} tmf;
 
-	struct task *task; /* cfg.slots of them */
+	uint32_t made; /* slots that there is memory for: chunks of TASK_CHUNK, one more when all
+			  are in use */
 	struct list free;
 	struct list active;           /* sent, unanswered, in CmdSN order */
 	struct list lingering;        /* answered, their data not yet out */
 	struct list waiting;          /* struct req, in order of submission */
 	struct list done;             /* struct req, to be handed back */
-	uint32_t n_free, n_lingering; /* of the lists */
+	uint32_t n_free, n_lingering; /* slots not in use, also those not made yet; of lingering */
 	uint32_t requests;            /* held: waiting, active, lingering, done */
 	uint64_t check_us;            /* when the active tasks' deadlines are looked at again */
 	uint64_t now_us;
@@ -205,7 +212,9 @@ struct sess {
 	struct sess_event event[SESS_EVENTS];
 	uint32_t event_first, events;
 	struct conn_counts past; /* of connections that are gone */
+	struct tap *taps;        /* who listens; NULL: nobody */
 	struct trace trace;
+	struct task *chunk[]; /* enough for cfg.slots */
 };
 
 /* sess.c */
@@ -246,6 +255,8 @@ void exchange_logout(struct conn *c, enum conn_result why);
 
 /* task.c: slots. */
 struct task *task_get(struct sess *s, struct req *r, uint64_t now);
+/* A few more slots.  False: there are all, or there is no memory. */
+bool task_more(struct sess *s);
 void task_put(struct sess *s, struct task *t);
 /* The target's answer is complete; hands the request back when its data is out. */
 void task_answered(struct sess *s, struct task *t);
@@ -342,14 +353,15 @@ task_find(struct sess *s, uint32_t itt)
 {
 	uint32_t slot = itt & 0xffff;
 
-	if (slot >= s->cfg.slots)
+	struct task *t;
+
+	if (slot >= s->made)
 		return NULL;
-	if (s->task[slot].itt != itt || s->task[slot].req == NULL || s->task[slot].answered)
+	t = &s->chunk[slot / TASK_CHUNK][slot % TASK_CHUNK];
+	if (t->itt != itt || t->req == NULL || t->answered)
 		return NULL;
 	/* Of a command whose header is not on its way yet nobody can know. */
-	if (s->conn->tx_sent < s->task[slot].tx_begin)
-		return NULL;
-	return &s->task[slot];
+	return s->conn->tx_sent < t->tx_begin ? NULL : t;
 }
 
 /* New commands wait while a function that concerns more than one task is under way. */
@@ -368,7 +380,7 @@ tmf_holds_commands(const struct conn *c)
 static inline bool
 conn_tx_room(const struct conn *c)
 {
-	return c->arena_used + TX_PDU_MAX <= CONN_ARENA_BYTES && c->iov_end + 3 <= CONN_IOV;
+	return c->tx->arena_used + TX_PDU_MAX <= ROOM_ARENA_BYTES && c->tx->iov_end + 3 <= ROOM_IOV;
 }
 
 /* A header in the arena, to be filled by the caller; then conn_tx_put(). */
@@ -376,7 +388,7 @@ static inline uint8_t *
 conn_tx_header(struct conn *c)
 {
 	assert(conn_tx_room(c));
-	return c->arena + c->arena_used;
+	return c->tx->arena + c->tx->arena_used;
 }
 
 #endif

@@ -2,7 +2,25 @@
  * Task slots.  An ITT is (generation, slot): finding a task is one array
  * access, and an old or invented tag does not match the slot's own.
  */
+#include <stdlib.h>
+
 #include "core/sess_impl.h"
+
+bool
+task_more(struct sess *s)
+{
+	struct task *more = s->made < s->cfg.slots ? calloc(TASK_CHUNK, sizeof *more) : NULL;
+
+	if (more == NULL)
+		return false;
+	s->chunk[s->made / TASK_CHUNK] = more;
+	for (uint32_t i = 0; i < TASK_CHUNK && s->made < s->cfg.slots; i++) {
+		more[i].itt = s->made++;
+		list_init(&more[i].send_link);
+		list_push_back(&s->free, &more[i].link);
+	}
+	return true;
+}
 
 struct task *
 task_get(struct sess *s, struct req *r, uint64_t now)

@@ -110,6 +110,16 @@ peer_drain(struct peer *p)
 	}
 }
 
+static void
+keep(struct peer *p, unsigned way, const uint8_t *bytes, size_t n)
+{
+	if (p->stream[way] == NULL)
+		return;
+	assert_true(p->stream_len[way] + n <= PEER_BYTES);
+	memcpy(p->stream[way] + p->stream_len[way], bytes, n);
+	p->stream_len[way] += n;
+}
+
 void
 peer_pull(struct peer *p)
 {
@@ -131,6 +141,7 @@ peer_pull(struct peer *p)
 				want = p->chunk * 3 - took;
 			assert_true(p->in_len + want <= PEER_BYTES);
 			memcpy(p->in + p->in_len, iov[i].iov_base, want);
+			keep(p, 1, iov[i].iov_base, want);
 			p->in_len += want;
 			took += want;
 			if (want < iov[i].iov_len)
@@ -214,6 +225,7 @@ peer_bytes(struct peer *p, const uint8_t *bytes, size_t n)
 			p->result = conn_rx_direct(c, used, p->now);
 		} else
 			p->result = conn_rx(c, bytes, some, p->now, &used);
+		keep(p, 0, bytes, used);
 		bytes += used;
 		n -= used;
 		peer_drain(p);

@@ -29,6 +29,9 @@ struct peer {
 	enum conn_result result;
 	uint8_t *in; /* what the initiator sent */
 	size_t in_len, in_at;
+	/* Both streams since they were made (PEER_BYTES each); NULL: nobody wants them. */
+	uint8_t *stream[2];
+	size_t stream_len[2]; /* of the target, and of the initiator */
 	/* Events seen, newest last; request completions separately. */
 	struct sess_event event[64];
 	unsigned events;

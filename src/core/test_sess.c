@@ -239,6 +239,43 @@ commands_wait_for_the_window_and_for_slots(void **state)
 }
 
 static void
+as_many_commands_are_out_as_there_are_slots(void **state)
+{
+	static const uint16_t slots[] = { 1, 7, 8, 9, 20, 60 };
+	struct req *r[63];
+	uint32_t itt[60];
+
+	(void)state;
+	for (size_t k = 0; k < sizeof slots / sizeof *slots; k++) {
+		struct sess_cfg cfg = peer_config();
+		struct peer *p;
+		uint16_t n = cfg.slots = slots[k];
+		uint64_t seen = 0;
+
+		p = peer_new(&cfg);
+		peer_login(p, PEER_KEYS);
+		for (unsigned i = 0; i < n + 3u; i++)
+			r[i] = peer_request(p, REQ_READ, 512);
+		for (unsigned i = 0; i < n; i++) {
+			itt[i] = peer_get32(peer_expect(p, 0x01).bhs, 16);
+			assert_in_range(itt[i] & 0xffff, 0, n - 1);
+			assert_false(seen >> (itt[i] & 0xffff) & 1);
+			seen |= UINT64_C(1) << (itt[i] & 0xffff);
+		}
+		peer_expect_nothing(p);
+		for (unsigned i = n; i-- > 0;) {
+			peer_data_in(p, itt[i], 0, 0, peer_pattern, 512, true);
+			peer_assert_done(p, r[i], REQ_DONE);
+		}
+		sess_disconnected(p->sess, p->now);
+		peer_drain(p);
+		for (unsigned i = 0; i < n + 3u; i++)
+			peer_request_free(r[i]);
+		peer_free(p);
+	}
+}
+
+static void
 no_command_goes_beyond_max_cmd_sn(void **state)
 {
 	struct sess_cfg cfg = peer_config();
@@ -337,6 +374,7 @@ main(void)
 		cmocka_unit_test(writes_send_every_byte_once_in_every_mode),
 		cmocka_unit_test(several_r2ts_are_answered_in_order),
 		cmocka_unit_test(commands_wait_for_the_window_and_for_slots),
+		cmocka_unit_test(as_many_commands_are_out_as_there_are_slots),
 		cmocka_unit_test(no_command_goes_beyond_max_cmd_sn),
 		cmocka_unit_test(sense_and_residual_reach_the_caller),
 		cmocka_unit_test(good_status_for_a_write_not_asked_for_is_no_success),

@@ -57,6 +57,34 @@ our_ping_measures_and_compares(void **state)
 	peer_free(p);
 }
 
+/* Also where more comes than was sent, or than is kept of it. */
+static void
+pings_of_any_length_come_back_whole(void **state)
+{
+	static const uint32_t sent[] = { 4096, 1, 320, 321, 0, 4096, 319, 4095 };
+	struct peer *p = peer_online(PEER_KEYS);
+	uint8_t echo[8192] = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof sent / sizeof *sent; i++)
+		for (unsigned is_longer = 0; is_longer < 2; is_longer++) {
+			uint8_t bhs[48] = { 0x20, 0x80 };
+			uint32_t n = sent[i];
+			struct peer_pdu out;
+
+			assert_int_equal(sess_ping(p->sess, n, p, p->now), 0);
+			out = peer_expect(p, 0x00);
+			assert_int_equal(out.len, n);
+			if (n > 0)
+				memcpy(echo, out.data, n);
+			peer_put32(bhs, 16, peer_get32(out.bhs, 16));
+			peer_put32(bhs, 20, 0xffffffff);
+			peer_answer(p, bhs, echo, is_longer ? n + 4096 : n);
+			assert_int_equal(peer_last(p, SESS_EV_PING)->ping.bytes_same, n);
+		}
+	peer_free(p);
+}
+
 /* RFC 7143, section 13.12; found by tests/sim, seed 5. */
 static void
 ping_is_no_longer_than_the_target_takes(void **state)
@@ -261,6 +289,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(target_pings_are_answered_with_their_tag),
 		cmocka_unit_test(our_ping_measures_and_compares),
+		cmocka_unit_test(pings_of_any_length_come_back_whole),
 		cmocka_unit_test(ping_is_no_longer_than_the_target_takes),
 		cmocka_unit_test(silence_is_pinged_and_then_ended),
 		cmocka_unit_test(send_targets_collects_all_parts),

@@ -20,15 +20,20 @@ run(struct loop_msg *m)
 	c.fn(c.arg);
 }
 
+void
+call_no_memory(void)
+{
+	log_crit("out of memory: the driver cannot go on");
+	abort();
+}
+
 void *
 call_alloc(size_t bytes)
 {
 	void *p = calloc(1, bytes);
 
-	if (p == NULL) {
-		log_crit("out of memory: the driver cannot go on");
-		abort();
-	}
+	if (p == NULL)
+		call_no_memory();
 	return p;
 }
 

@@ -14,6 +14,8 @@
  */
 void call_post(struct loop *to, void (*fn)(void *arg), void *arg);
 
+/* There is none for what must not fail: the process ends. */
+void call_no_memory(void) __attribute__((noreturn));
 /* Zeroed memory for a control object, with the same promise. */
 void *call_alloc(size_t bytes);
 char *call_strdup(const char *s);

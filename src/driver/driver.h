@@ -22,10 +22,15 @@ struct export_ops;
 struct helper_server;
 struct holding;
 struct ipc_server;
+struct isns;
+struct isns_apply;
 struct isw;
 struct keeper;
+struct known;
 struct loopdev;
+struct losses;
 struct iothread;
+struct registrants;
 struct stopping;
 struct tree;
 struct usage;
@@ -51,6 +56,7 @@ struct driver {
 	/* isw/ */
 	struct isw *isw;
 	struct helper_server *islpd;
+	struct isns *isns; /* NULL: the driver is beginning, or ends */
 
 	/* iscsi/ */
 	struct iothread *iothreads[DRIVER_WORKERS_MAX];
@@ -65,8 +71,12 @@ struct driver {
 	 * never comes twice, also where one of the same instance is made anew.
 	 */
 	uint32_t generations;
-	struct list portals; /* portal.link: what is known of discovery addresses */
-	struct list scans;   /* scan.link: the first is under way, the others wait for it */
+	struct losses *losses;    /* iscsi/losses.h */
+	struct list portals;      /* portal.link: what is known of discovery addresses */
+	struct known *known;      /* process/known.h */
+	struct list scans;        /* scan.link: the first is under way, the others wait for it */
+	struct list scans_beside; /* those that wait for nobody */
+	struct list visits;       /* of luns_probe.c, that wait for others of their target */
 	/*
 	 * Statistics: of the driver, and of all discovery sessions together, which
 	 * are too short-lived to have their own.
@@ -81,13 +91,16 @@ struct driver {
 		const struct export_ops *export; /* where a session's settings leave it open */
 		char why[160];                   /* why it is that one, or "" */
 		const char *dir;         /* where each session has its own directory; borrowed */
-		const char *sockets;     /* the same, for NBD */
+		const char *sockets;     /* the same, for NBD, */
+		const char *ublks;       /* and for ublk */
 		struct holding *holding; /* what outlives this process; NULL: nothing */
 	} disks_cfg;
+	struct isns_apply *isns_apply;
 	struct loopdev *loopdev;
 	unsigned loop_jobs; /* of loopdev, that are not done */
 	struct devfiles *devfiles;
 	struct usage *usage;
+	struct registrants *registrants;
 	struct tree *tree;
 
 	/* control/ */
@@ -96,6 +109,10 @@ struct driver {
 	struct event_log *events; /* NULL: it could not be opened */
 	struct list followers;    /* of events.get */
 	struct list waiters;      /* of device.wait */
+	struct list captures;     /* of session.capture */
+	unsigned n_captures;
+	unsigned n_passing;   /* of unit.scsi and unit.reserve, under way */
+	uint32_t capture_ids; /* so far */
 };
 
 #endif

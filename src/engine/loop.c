@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -26,6 +27,10 @@ struct loop {
 	struct epoll_event batch[BATCH];
 	void *scratch;
 	unsigned scratch_users;
+	uint64_t spin_us;  /* loop_spin() */
+	uint64_t woken_us; /* when the last wait ended */
+	unsigned
+	    short_waits; /* of the last LOOP_SPIN_AFTER waits: those since the last longer one */
 };
 
 static uint64_t
@@ -266,10 +271,10 @@ patience_us(const struct loop *l)
 	return at > now ? at - now : 0;
 }
 
+/* As epoll_wait(), for so many microseconds (UINT64_MAX: for ever). */
 static int
-wait_events(struct loop *l)
+sleep_for(struct loop *l, uint64_t us)
 {
-	uint64_t us = patience_us(l);
 	int n;
 
 	if (l->has_pwait2) {
@@ -290,6 +295,47 @@ wait_events(struct loop *l)
 	return epoll_wait(l->epfd, l->batch, BATCH, (int)((us + 999) / 1000));
 }
 
+void
+loop_spin(struct loop *l, unsigned limit_us)
+{
+	l->spin_us = limit_us;
+	l->short_waits = 0;
+}
+
+/*
+ * What takes less time than to sleep and be woken is waited for awake, and whoever else wants the
+ * processor has it meanwhile.  Whether it is worth that is as it was the last few times: an idle
+ * loop spins once, and one whose short and long waits alternate never.  Who has much to do each
+ * time gains nothing: more comes meanwhile.
+ */
+static int
+wait_events(struct loop *l)
+{
+	uint64_t us = patience_us(l), began, waited = 0;
+	bool is_worth;
+	int n;
+
+	if (l->spin_us == 0 || us == 0)
+		return sleep_for(l, us);
+	began = clock_us();
+	is_worth = l->short_waits == LOOP_SPIN_AFTER && began - l->woken_us < l->spin_us / 2;
+	while (is_worth && waited < l->spin_us && waited < us) {
+		n = epoll_wait(l->epfd, l->batch, BATCH, 0);
+		if (n != 0)
+			return n;
+		sched_yield();
+		waited = clock_us() - began;
+	}
+	if (us != UINT64_MAX)
+		us = us > waited ? us - waited : 0;
+	n = sleep_for(l, us);
+	if (n <= 0 || clock_us() - began >= l->spin_us)
+		l->short_waits = 0;
+	else if (l->short_waits < LOOP_SPIN_AFTER)
+		l->short_waits++;
+	return n;
+}
+
 static int
 turn(struct loop *l)
 {
@@ -297,7 +343,7 @@ turn(struct loop *l)
 
 	if (n < 0 && errno != EINTR)
 		return -errno;
-	l->agenda.now_us = clock_us();
+	l->agenda.now_us = l->woken_us = clock_us();
 	l->batch_count = n > 0 ? n : 0;
 	for (l->batch_at = 0; l->batch_at < l->batch_count;) {
 		const struct epoll_event *ev = &l->batch[l->batch_at++];

@@ -45,6 +45,14 @@ int loop_run(struct loop *l);
  */
 void loop_stop(struct loop *l);
 
+#define LOOP_SPIN_AFTER 3
+/*
+ * Wait awake for up to so many microseconds before the thread sleeps, where the LOOP_SPIN_AFTER
+ * waits before were that short and what was done between them was less; whoever else wants the
+ * processor has it meanwhile.  0, as it is made: never.  Its own thread, or before that runs.
+ */
+void loop_spin(struct loop *l, unsigned limit_us);
+
 /* Its deadlines and deferred work: agenda_set(), agenda_defer() …, as everything below. */
 struct agenda *loop_agenda(struct loop *l);
 /* Microseconds, monotonic; sampled once a turn, fresh after loop_now_update(). */

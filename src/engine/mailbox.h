@@ -87,16 +87,9 @@ struct mailbox_counts mailbox_counts(const struct mailbox *b);
 
 /* `m` is the addressee's from now on. */
 void mail_tell(struct mail *m, const struct mail_kind *kind, const struct mail_address *to);
-/* `m` must be at home; it is away until answered(). */
+/* `m` is away until answered(): then it may be asked again, or freed. */
 void mail_ask(struct mail *m, const struct mail_kind *kind, const struct mail_address *to,
     const struct mail_address *from);
 /* By whoever took it, once. */
 void mail_answer(struct mail *m);
-/* On the asker's thread: a question is at home, so it may be asked (again), or freed. */
-static inline bool
-mail_is_home(const struct mail *m)
-{
-	return !m->is_away;
-}
-
 #endif

@@ -8,8 +8,10 @@
 #include "export/fuse.h"
 #include "export/nbd.h"
 #include "export/null.h"
+#include "export/ublk.h"
 
-static const struct export_ops *const kinds[] = { &fuse_export, &nbd_export, &null_export };
+static const struct export_ops *const kinds[] = { &fuse_export, &ublk_export, &nbd_export,
+	&null_export };
 
 const struct export_ops *
 export_find(const char *name)

@@ -29,10 +29,36 @@ struct export_held {
 	int state_fd;  /* a memfd: what the exporter knows of it */
 };
 
+/* The socket at which a device's clients connect, and the file that leads to it. */
+struct export_socket {
+	int fd; /* it listens: while somebody has it, whoever connects waits */
+	dev_t file_dev;
+	ino_t file_ino;
+};
+
 /*
- * What happens to an exporter, told to its owner on its thread; never from
+ * A block device of the kernel's for a device, where the exporter makes them by itself: made, or
+ * taken away again.  The asker's; left alone from block() until done().
+ */
+enum export_block_what {
+	EXPORT_BLOCK_MAKE, /* returns number; one that is there, or was taken over, is this one */
+	EXPORT_BLOCK_END   /* is_forced, is_lost: as of loopdev.h's DETACH, as are its errors */
+};
+struct export_block {
+	enum export_block_what what;
+	bool is_forced, is_lost;
+	void (*done)(struct export_block *b); /* never from inside block() */
+	void *user;
+	int result;       /* 0 or a negative errno */
+	char why[400];    /* result != 0: a sentence with the cause and the next step */
+	int number;       /* as in loopuse.h */
+	struct list link; /* the exporter's */
+};
+
+/*
+ * What happens to an exporter, told to its owner on its thread; but for sockets never from
  * inside add(), changed(), remove(), seal() or openers(), and nothing but
- * drop() and stopped() after stop() was called.
+ * drop(), drop_socket() and stopped() after stop() was called.
  */
 struct export_events {
 	/*
@@ -40,7 +66,8 @@ struct export_events {
 	 * with which start() failed; then `ex` is gone.
 	 */
 	void (*started)(void *user, int err);
-	/* The device's file is not there any more; the exporter mends that, and back() follows. */
+	/* The device's file (or block device) is not there any more; the exporter mends that, and
+	 * back() follows. */
 	void (*gone)(void *user, struct blk_dev *dev, const char *why);
 	/*
 	 * It is there again.  is_new: whoever had it open before has nothing any more,
@@ -61,13 +88,22 @@ struct export_events {
 	 * everywhere, who has just asked for something waits.
 	 */
 	void (*drop)(void *user);
+	/*
+	 * The socket of the device of this name, which was just made, or ends: as hold() and
+	 * drop(). From inside add(), remove() and stop().  NULL: nobody holds any.
+	 */
+	void (*hold_socket)(void *user, const char *name, const struct export_socket *socket);
+	void (*drop_socket)(void *user, const char *name);
+	/* From inside add(): the one that a process before this one had, if it is held: it is the
+	 * exporter's then, and held on.  NULL: none ever is. */
+	bool (*take_socket)(void *user, const char *name, struct export_socket *ret);
 	/* The answer to stop(), once, perhaps from inside it; `ex` is not the owner's any more. */
 	void (*stopped)(void *user);
 };
 
 /* One row per kind of exporter; export_find() looks them up by name. */
 struct export_ops {
-	const char *name; /* "fuse", "nbd", "null" */
+	const char *name; /* "fuse", "ublk", "nbd", "null" */
 	/*
 	 * Serve a directory at `dir` (made when missing; it may be a stale mount
 	 * of a dead process, which is cleaned up).  On the loop's thread, which does
@@ -78,7 +114,8 @@ struct export_ops {
 	    void *user, struct export **ret_ex);
 	/*
 	 * As start(), but go on with what another process, which is dead by now, had at
-	 * this directory.  Both descriptors are the exporter's from then on, and closed if
+	 * this directory.  Both descriptors (`held` is NULL where the directory alone tells, as of
+	 * ublk) are the exporter's from then on, and closed if
 	 * it fails, now or with started(): then have them dropped wherever they are held, and
 	 * start().  hold() follows for a connection that is made later only.
 	 * -EOPNOTSUPP: it never can.  -EINVAL, -ENOTSUP: what is kept is damaged, or
@@ -135,6 +172,9 @@ struct export_ops {
 	 */
 	unsigned (*users)(
 	    const struct export *ex, const struct blk_dev *dev, pid_t *pids, unsigned n);
+	/* Make or end the block device of this device.  NULL: what it shows are files or sockets.
+	 */
+	void (*block)(struct export *ex, struct blk_dev *dev, struct export_block *b);
 	/*
 	 * Removes everything, forced, and unmounts; stopped() follows.  Whoever waits
 	 * for an answer gets an error at once; requests the devices still have stay

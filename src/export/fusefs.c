@@ -50,7 +50,9 @@ fill_node(const struct export *ex, const struct fuse_node *node, struct stat *st
 	st->st_mode = S_IFREG;
 	if (d == NULL)
 		return;
-	st->st_mode |= d->read_only ? 0400 : 0600;
+	/* Also where it is read-only: do_open() says so, but to the porter, which may not pass over
+	 * modes and opens it for its loop device. */
+	st->st_mode |= 0600;
 	st->st_nlink = 1;
 	st->st_size = (off_t)(d->size_bytes - d->size_bytes % d->block_bytes);
 	st->st_blocks = st->st_size / 512;

@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "export/mounts.h"
+
 const char *
 fusetest_obstacle(void)
 {
@@ -23,6 +25,30 @@ fusetest_obstacle(void)
 		return "no access to /dev/fuse";
 	close(fd);
 	return geteuid() == 0 ? NULL : "not root";
+}
+
+int
+fusetest_main(const char *name, const struct CMUnitTest *tests, size_t n)
+{
+	const char *obstacle = fusetest_obstacle();
+
+	if (obstacle != NULL) {
+		printf("skipped: %s\n", obstacle);
+		return 77;
+	}
+	return _cmocka_run_group_tests(name, tests, n, NULL, NULL);
+}
+
+static bool
+see_mount(const struct mounts_row *row, void *user)
+{
+	return strcmp(row->path, user) == 0;
+}
+
+bool
+fusetest_is_mounted(const char *path)
+{
+	return mounts_each(see_mount, (void *)path);
 }
 
 void

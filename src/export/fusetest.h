@@ -11,6 +11,8 @@
 
 #define FUSETEST_DEVS 4
 
+struct CMUnitTest;
+
 struct fusetest_dev {
 	struct memdev *m;
 	struct fusetest *t;
@@ -55,6 +57,10 @@ void fusetest_stop_on(struct fusetest_ex *x);
 
 /* Why there can be no test here, or NULL. */
 const char *fusetest_obstacle(void);
+/* What main() returns: 77 where there can be no test. */
+int fusetest_main(const char *name, const struct CMUnitTest *tests, size_t n);
+/* Is there a mount at this path? */
+bool fusetest_is_mounted(const char *path);
 /* Mount at t->dir with t->worker; says why when it cannot. */
 bool fusetest_try(struct fusetest *t);
 /* Mount; asserts that it worked.  A test that takes longer than a minute is killed. */

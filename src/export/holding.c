@@ -10,12 +10,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "sys/held.h"
+#include "export/holding_impl.h"
 #include "sys/log.h"
 #include "sys/sock.h"
 
@@ -23,33 +22,10 @@
 #define TRY_FIRST_US 20000
 #define TRY_LAST_US  1000000
 
-struct item {
-	uint32_t key;
-	int fds[HELD_FDS];
-	bool is_left; /* by a driver before us, and not taken */
-};
-
-struct holding {
-	char *path;
-	uint32_t *left; /* n_left of them */
-	size_t n_left;
-	struct loop *loop; /* NULL: nobody watches */
-	struct loop_fd end;
-	struct agenda_timer again;
-	uint64_t pause_us;
-	bool was_missed; /* its absence was told */
-
-	pthread_mutex_t lock; /* for all that follows, and for sending */
-	int fd;               /* -1: there is no holder */
-	uint64_t life;
-	struct item *items; /* n of them, owned; so are their descriptors */
-	size_t n, room;
-};
-
 /* ---- items; under lock, or before there are threads ---- */
 
-static struct item *
-find(const struct holding *h, uint32_t key)
+struct holding_item *
+holding_find(const struct holding *h, uint32_t key)
 {
 	for (size_t i = 0; i < h->n; i++)
 		if (h->items[i].key == key)
@@ -57,8 +33,8 @@ find(const struct holding *h, uint32_t key)
 	return NULL;
 }
 
-static void
-close_fds(const int fds[HELD_FDS])
+void
+holding_close(const int fds[HELD_FDS])
 {
 	for (int i = 0; i < HELD_FDS; i++)
 		if (fds[i] >= 0)
@@ -66,50 +42,61 @@ close_fds(const int fds[HELD_FDS])
 }
 
 /* Takes the descriptors.  False: no memory. */
-static bool
-add(struct holding *h, uint32_t key, const int fds[HELD_FDS], bool is_left)
+bool
+holding_add(struct holding *h, uint32_t key, const int fds[HELD_FDS])
 {
 	size_t room = h->room > 0 ? 2 * h->room : 16;
-	struct item *more;
+	struct holding_item *more;
 
 	if (h->n == h->room) {
 		more = reallocarray(h->items, room, sizeof *more);
 		if (more == NULL) {
-			close_fds(fds);
+			holding_close(fds);
 			return false;
 		}
 		h->items = more;
 		h->room = room;
 	}
-	h->items[h->n] = (struct item){ .key = key, .is_left = is_left };
+	h->items[h->n] = (struct holding_item){ .key = key, .spare = { -1, -1 } };
 	memcpy(h->items[h->n++].fds, fds, sizeof h->items->fds);
+	h->n_sockets += holding_is_socket(key);
 	return true;
 }
 
 static void
-forget(struct holding *h, struct item *i)
+forget(struct holding *h, struct holding_item *i)
 {
-	close_fds(i->fds);
+	holding_close(i->fds);
+	holding_close(i->spare);
+	h->n_sockets -= holding_is_socket(i->key);
 	*i = h->items[--h->n];
 }
 
 /* Copies of both, or false. */
-static bool
-copy(const int from[HELD_FDS], int to[HELD_FDS])
+bool
+holding_copy(const int from[HELD_FDS], int to[HELD_FDS])
 {
 	for (int i = 0; i < HELD_FDS; i++)
 		to[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 0);
 	if (to[0] >= 0 && to[1] >= 0)
 		return true;
-	close_fds(to);
+	holding_close(to);
+	to[0] = to[1] = -1;
 	return false;
+}
+
+void
+holding_hand_out(struct holding_item *i, int ret_fds[HELD_FDS])
+{
+	memcpy(ret_fds, i->spare, sizeof i->spare);
+	i->spare[0] = i->spare[1] = -1;
 }
 
 /* ---- saying; under lock ---- */
 
 /* What cannot be said ends the connection, and is made up for on the next one. */
-static void
-say(struct holding *h, enum held_op op, uint32_t key, const int *fds)
+void
+holding_say(struct holding *h, enum held_op op, uint32_t key, const int *fds)
 {
 	struct held_msg m = { .op = op, .key = key, .life = h->life };
 
@@ -129,6 +116,22 @@ set_patience(int fd, int option, time_t seconds)
 
 /* ---- what was left ---- */
 
+/* 1, or a negative errno. */
+static int
+add_left(struct holding *h, uint32_t key, const int fds[HELD_FDS])
+{
+	struct holding_item *i;
+
+	if (!holding_add(h, key, fds))
+		return -ENOMEM;
+	i = &h->items[h->n - 1];
+	if (holding_is_socket(key)) {
+		(void)sockstate_read(fds[1], &i->of); /* else: no name */
+		h->last_socket = key > h->last_socket ? key : h->last_socket;
+	}
+	return holding_copy(fds, i->spare) ? 1 : -EMFILE;
+}
+
 /* One answer: 1, 0 for the last one, or a negative errno. */
 static int
 take_left(struct holding *h)
@@ -138,8 +141,8 @@ take_left(struct holding *h)
 	ssize_t n = sock_recv_fds(h->fd, &m, sizeof m, fds, HELD_FDS);
 
 	if (n == sizeof m && m.op == HELD_ITEM && fds[0] >= 0 && fds[1] >= 0)
-		return add(h, m.key, fds, true) ? 1 : -ENOMEM;
-	close_fds(fds);
+		return add_left(h, m.key, fds);
+	holding_close(fds);
 	if (n == -EAGAIN)
 		return -ETIMEDOUT;
 	if (n != sizeof m)
@@ -163,7 +166,7 @@ take_all_left(struct holding *h)
 	int ret;
 
 	set_patience(h->fd, SO_RCVTIMEO, HOLDING_PATIENCE_S);
-	say(h, HELD_LIST, 0, NULL);
+	holding_say(h, HELD_LIST, 0, NULL);
 	do
 		ret = take_left(h);
 	while (ret > 0);
@@ -173,8 +176,8 @@ take_all_left(struct holding *h)
 	if (h->left == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < h->n; i++)
-		h->left[i] = h->items[i].key;
-	h->n_left = h->n;
+		if (!holding_is_socket(h->items[i].key))
+			h->left[h->n_left++] = h->items[i].key;
 	qsort(h->left, h->n_left, sizeof *h->left, by_number);
 	return 0;
 }
@@ -260,8 +263,8 @@ give_all(struct holding *h)
 	pthread_mutex_lock(&h->lock);
 	h->life++;
 	for (size_t i = 0; i < h->n; i++)
-		say(h, HELD_PUT, h->items[i].key, h->items[i].fds);
-	say(h, HELD_FORGET, 0, NULL);
+		holding_say(h, HELD_PUT, h->items[i].key, h->items[i].fds);
+	holding_say(h, HELD_FORGET, 0, NULL);
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -350,14 +353,14 @@ bool
 holding_take(struct holding *h, uint32_t key, struct export_held *ret)
 {
 	int fds[HELD_FDS];
-	struct item *i;
+	struct holding_item *i;
 	bool ok;
 
 	pthread_mutex_lock(&h->lock);
-	i = find(h, key);
-	ok = i != NULL && i->is_left && copy(i->fds, fds);
+	i = holding_find(h, key);
+	ok = i != NULL && holding_is_left(i);
 	if (ok)
-		i->is_left = false;
+		holding_hand_out(i, fds);
 	pthread_mutex_unlock(&h->lock);
 	if (ok)
 		*ret = (struct export_held){ .device_fd = fds[0], .state_fd = fds[1] };
@@ -368,16 +371,16 @@ void
 holding_put(struct holding *h, uint32_t key, const struct export_held *held)
 {
 	const int from[HELD_FDS] = { held->device_fd, held->state_fd };
-	struct item *i;
+	struct holding_item *i;
 	int fds[HELD_FDS];
-	bool ok = copy(from, fds);
+	bool ok = holding_copy(from, fds);
 
 	pthread_mutex_lock(&h->lock);
-	i = find(h, key);
+	i = holding_find(h, key);
 	if (i != NULL)
 		forget(h, i);
-	ok = ok && add(h, key, fds, false);
-	say(h, ok ? HELD_PUT : HELD_DROP, key, ok ? fds : NULL);
+	ok = ok && holding_add(h, key, fds);
+	holding_say(h, ok ? HELD_PUT : HELD_DROP, key, ok ? fds : NULL);
 	pthread_mutex_unlock(&h->lock);
 	if (!ok)
 		log_err("the disks of session %u would not outlive this process: no descriptors, "
@@ -385,26 +388,28 @@ holding_put(struct holding *h, uint32_t key, const struct export_held *held)
 		    key);
 }
 
-static void
-drop(struct holding *h, struct item *i)
+void
+holding_drop_item(struct holding *h, struct holding_item *i)
 {
 	uint32_t key = i->key;
 
 	forget(h, i);
-	say(h, HELD_DROP, key, NULL);
+	holding_say(h, HELD_DROP, key, NULL);
 }
 
 void
 holding_drop(struct holding *h, uint32_t key)
 {
-	struct item *i;
+	struct holding_item *i;
 
 	pthread_mutex_lock(&h->lock);
-	i = find(h, key);
+	i = holding_find(h, key);
 	if (i != NULL)
-		drop(h, i);
+		holding_drop_item(h, i);
 	pthread_mutex_unlock(&h->lock);
 }
+
+/* ---- the holder ---- */
 
 pid_t
 holding_pid(struct holding *h)

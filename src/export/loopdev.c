@@ -100,6 +100,7 @@ thread_run(void *arg)
 	struct loopdev *ld = arg;
 	struct list *node;
 
+	(void)pthread_setname_np(pthread_self(), "loopdev"); /* only a help for people */
 	/* The porter's jobs are processes of their own: a thread that waits for one can be killed.
 	 */
 	if (!porter_is_there())

@@ -74,6 +74,8 @@ enum loopdev_what {
 
 /* The kernel makes so many at its start, and programs expect to find them. */
 #define LOOPDEV_KEPT 8
+/* Numbers from here on: there are many devices. */
+#define LOOPDEV_CROWD 64
 
 /*
  * One task.  Embedded in, or owned by, its caller, who leaves it alone from
@@ -87,6 +89,11 @@ struct loopdev_job {
 	struct loopdev_id id; /* of the file it is on */
 	uint32_t block_bytes; /* logical block size: 512 to the page size */
 	bool is_read_only, is_forced, may_adopt;
+	/*
+	 * ATTACH: the last one had a high number (LOOPDEV_CROWD), so a new device is made: one
+	 * that is free would be looked for among all that are not.
+	 */
+	bool is_crowded;
 	struct loopdev_kept kept;
 	/*
 	 * DETACH: the disk is not to be had any more.  What the kernel still has to write

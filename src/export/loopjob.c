@@ -141,17 +141,24 @@ configure(struct loopdev_job *job, int number, int file)
 static void
 attach_file(struct loopdev_job *job, int control, int file)
 {
+	bool is_new = job->is_crowded;
 	int err = -EAGAIN;
 
 	for (int i = 0; (err == -EAGAIN || err == -ENOENT) && i < FREE_TRIES; i++) {
-		int number = ioctl(control, LOOP_CTL_GET_FREE);
+		int number = is_new ? ioctl(control, LOOP_CTL_ADD, -1) : -1;
 
+		is_new = number >= 0;
+		if (!is_new)
+			number = ioctl(control, LOOP_CTL_GET_FREE);
 		if (number < 0) {
 			err = -errno;
 			fail(job, err, "the kernel has no free loop device: %s", strerror(-err));
 		} else {
 			err = configure(job, number, file);
 		}
+		if (err < 0 && is_new)
+			(void)ioctl(control, LOOP_CTL_REMOVE, number); /* one that is used stays */
+		is_new = false;
 	}
 	if (err == -EAGAIN)
 		fail(job, -EBUSY,
@@ -160,17 +167,25 @@ attach_file(struct loopdev_job *job, int control, int file)
 		job->result = 0; /* a try before this one may have failed */
 }
 
-/* 0 or a negative errno. */
+/*
+ * 0 or a negative errno.  Only where it is another size: a newer kernel (Linux 6.18) asks the file
+ * for it, and where the one who asks is killed meanwhile, with a driver, it makes the device empty
+ * under its users.
+ */
 static int
 take_size(const struct loopdev_job *job, int fd)
 {
 	struct stat st;
+	uint64_t now;
 
 	if (job->has_fd && job->fd < 0)
 		return job->fd;
 	/* Older kernels take the size they know, so let them ask for it. */
 	if ((job->has_fd ? fstat(job->fd, &st) : stat(job->file, &st)) < 0)
 		return -errno;
+	if (ioctl(fd, BLKGETSIZE64, &now) == 0 &&
+	    now == (uint64_t)st.st_size - (uint64_t)st.st_size % 512)
+		return 0;
 	return ioctl(fd, LOOP_SET_CAPACITY, 0) < 0 ? -errno : 0;
 }
 

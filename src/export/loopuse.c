@@ -40,23 +40,40 @@ find(const struct search *s, int number)
 	return found != NULL && !found->is_used ? found : NULL;
 }
 
-/* N of "/dev/loopN", or of its partition "/dev/loopNp1"; -1: it is neither. */
-static int
-number_of(const char *path)
+void
+loopuse_path(int number, char ret_path[32])
 {
-	static const char prefix[] = "/dev/loop";
+	bool is_ublk = (number & LOOPUSE_UBLK) != 0;
+
+	(void)snprintf(ret_path, 32, "/dev/%s%d", is_ublk ? "ublkb" : "loop",
+	    number & ~LOOPUSE_UBLK); /* fits */
+}
+
+/* N behind the prefix, or of a partition of that device ("p1" behind it); -1: it is neither. */
+static int
+number_behind(const char *path, const char *prefix)
+{
 	char *end;
 	long n;
 
-	if (strncmp(path, prefix, sizeof prefix - 1) != 0)
+	if (strncmp(path, prefix, strlen(prefix)) != 0)
 		return -1;
-	path += sizeof prefix - 1;
+	path += strlen(prefix);
 	if (!isdigit((unsigned char)*path))
 		return -1;
 	n = strtol(path, &end, 10);
-	if (n > INT_MAX || (*end != '\0' && (*end != 'p' || !isdigit((unsigned char)end[1]))))
+	if (n >= LOOPUSE_UBLK || (*end != '\0' && (*end != 'p' || !isdigit((unsigned char)end[1]))))
 		return -1;
 	return (int)n;
+}
+
+/* Of what devices, or partitions of devices, are called. */
+static int
+number_of(const char *path)
+{
+	int n = number_behind(path, "/dev/ublkb");
+
+	return n >= 0 ? LOOPUSE_UBLK | n : number_behind(path, "/dev/loop");
 }
 
 __attribute__((format(printf, 2, 3))) static void
@@ -118,11 +135,12 @@ see_holders(struct loopuse *u, DIR *d)
 static void
 find_holders(struct loopuse *u)
 {
-	char name[24];
+	char path[32];
+	const char *name = path + strlen("/dev/");
 	struct dirent *e;
 	DIR *d;
 
-	(void)snprintf(name, sizeof name, "loop%d", u->number); /* fits */
+	loopuse_path(u->number, path);
 	see_holders(u, sysfs_dir("block/%s/holders", name));
 	d = sysfs_dir("block/%s", name);
 	if (d == NULL)
@@ -204,7 +222,7 @@ find_claim(struct loopuse *u)
 	char node[32];
 	int fd;
 
-	(void)snprintf(node, sizeof node, "/dev/loop%d", u->number); /* fits */
+	loopuse_path(u->number, node);
 	fd = open(node, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
 	if (fd >= 0)
 		close(fd);

@@ -1,5 +1,5 @@
 /*
- * Who uses loop devices?  The kernel does not tell how often one is open, so
+ * Who uses loop devices, and those of ublk?  The kernel does not tell how often one is open, so
  * this looks where users leave traces: mounts, swap, devices on top of it,
  * and open files of processes.  However many devices are asked about, each of
  * these places is looked at once.
@@ -13,10 +13,14 @@
 #include <stddef.h>
 
 struct loopuse {
-	int number; /* N of /dev/loopN: the question */
+	int number; /* the question: N of /dev/loopN, or LOOPUSE_UBLK | N of /dev/ublkbN */
 	bool is_used;
 	char who[120]; /* "mounted at /mnt", "open in dd (process 12)"; cut where it is long */
 };
+
+#define LOOPUSE_UBLK (1 << 30)
+/* Its path. */
+void loopuse_path(int number, char ret_path[32]);
 
 /*
  * Find the users of n different devices, and leave them in order of their

@@ -267,6 +267,7 @@ thread_run(void *arg)
 	bool is_ending = false, must_look = false, has_new;
 	int64_t look_ms = 0;
 
+	(void)pthread_setname_np(pthread_self(), "mounter"); /* only a help for people */
 	for (;;) {
 		while ((job = next(m, &is_ending, &has_new)) != NULL)
 			answer(job, run(job));

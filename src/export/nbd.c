@@ -6,14 +6,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "export/nbdint.h"
-#include "sys/beneath.h"
 
 /* Connections taken in one turn, and how long none is where there is no descriptor for one. */
 #define TURN_ACCEPTS 8
@@ -82,43 +80,97 @@ knocked(struct loop_fd *f, uint32_t events)
 	}
 }
 
-static int
-begin_listening(struct nbd_disk *disk)
+static bool
+leads_to(const struct nbd_disk *disk, const struct export_socket *s)
 {
-	const struct export *ex = disk->ex;
 	struct stat st;
-	int err, fd = sock_listen_at(ex->dir_fd, disk->name, SOCK_STREAM | SOCK_NONBLOCK, 0600);
 
-	if (fd < 0)
-		return fd;
-	disk->listener = (struct loop_fd){ .fd = fd, .ready = knocked };
-	err = fstatat(ex->dir_fd, disk->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
-	if (err == 0)
-		err = loop_watch(ex->loop, &disk->listener, EPOLLIN);
-	if (err == 0) {
-		disk->file_dev = st.st_dev;
-		disk->file_ino = st.st_ino;
-		return 0;
-	}
-	(void)unlinkat(ex->dir_fd, disk->name, 0); /* ours; the first error counts */
-	close(fd);
-	return err;
+	return fstatat(disk->ex->dir.fd, disk->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_dev == s->file_dev && st.st_ino == s->file_ino;
 }
 
 /* What somebody else has put there by now stays. */
 static void
-end_listening(struct nbd_disk *disk)
+remove_file(const struct nbd_disk *disk)
+{
+	if (leads_to(disk, &disk->socket) && unlinkat(disk->ex->dir.fd, disk->name, 0) < 0)
+		log_warn("the socket of disk %s stays behind: %s", disk->name, strerror(errno));
+}
+
+/*
+ * With the socket of a process before this one, at which clients may wait already.  False: there
+ * is none, or nobody finds it any more.
+ */
+static bool
+listen_on(struct nbd_disk *disk)
+{
+	const struct export_events *events = disk->ex->events;
+	void *user = disk->ex->user;
+
+	if (events->take_socket == NULL || !events->take_socket(user, disk->name, &disk->socket))
+		return false;
+	if (leads_to(disk, &disk->socket))
+		return true;
+	close(disk->socket.fd);
+	events->drop_socket(user, disk->name);
+	return false;
+}
+
+static int
+listen_anew(struct nbd_disk *disk)
 {
 	const struct export *ex = disk->ex;
 	struct stat st;
+	int err, fd = sock_listen_at(ex->dir.fd, disk->name, SOCK_STREAM | SOCK_NONBLOCK, 0600);
 
-	agenda_clear(loop_agenda(ex->loop), &disk->again);
-	loop_unwatch(ex->loop, &disk->listener);
-	close(disk->listener.fd);
-	if (fstatat(ex->dir_fd, disk->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    st.st_dev == disk->file_dev && st.st_ino == disk->file_ino &&
-	    unlinkat(ex->dir_fd, disk->name, 0) < 0)
-		log_warn("the socket of disk %s stays behind: %s", disk->name, strerror(errno));
+	if (fd < 0)
+		return fd;
+	if (fstatat(ex->dir.fd, disk->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	disk->socket =
+	    (struct export_socket){ .fd = fd, .file_dev = st.st_dev, .file_ino = st.st_ino };
+	if (ex->events->hold_socket != NULL)
+		ex->events->hold_socket(ex->user, disk->name, &disk->socket);
+	return 0;
+}
+
+/* Held no more, so that nobody waits at it, and there is no file that leads to it. */
+static void
+end_socket(struct nbd_disk *disk)
+{
+	const struct export *ex = disk->ex;
+
+	if (ex->events->drop_socket != NULL)
+		ex->events->drop_socket(ex->user, disk->name);
+	close(disk->socket.fd);
+	remove_file(disk);
+}
+
+static int
+begin_listening(struct nbd_disk *disk)
+{
+	int err = listen_on(disk) ? 0 : listen_anew(disk);
+
+	if (err < 0)
+		return err;
+	disk->listener = (struct loop_fd){ .fd = disk->socket.fd, .ready = knocked };
+	err = loop_watch(disk->ex->loop, &disk->listener, EPOLLIN);
+	if (err < 0)
+		end_socket(disk);
+	return err;
+}
+
+static void
+end_listening(struct nbd_disk *disk)
+{
+	struct loop *loop = disk->ex->loop;
+
+	agenda_clear(loop_agenda(loop), &disk->again);
+	loop_unwatch(loop, &disk->listener);
+	end_socket(disk);
 }
 
 /* ---- the end of disks, and of the exporter ---- */
@@ -140,10 +192,7 @@ export_release(struct export *ex)
 
 	if (!ex->is_stopping || !list_empty(&ex->disks))
 		return;
-	close(ex->dir_fd);
-	/* What is left in it is not ours. */
-	(void)unlinkat(ex->parent_fd, ex->name, AT_REMOVEDIR);
-	close(ex->parent_fd);
+	exportdir_close(&ex->dir);
 	free(ex);
 	events->stopped(user);
 }
@@ -170,30 +219,6 @@ drop(struct nbd_disk *disk)
 /* ---- the exporter ---- */
 
 static int
-open_dir(struct export *ex, const char *dir)
-{
-	const char *slash = strrchr(dir, '/');
-	char parent[PATH_MAX], why[BENEATH_WHY_BYTES];
-
-	if (slash == NULL || slash == dir || (size_t)(slash - dir) >= sizeof parent ||
-	    strlen(slash + 1) >= sizeof ex->name)
-		return -EINVAL;
-	memcpy(parent, dir, (size_t)(slash - dir));
-	parent[slash - dir] = '\0';
-	memcpy(ex->name, slash + 1, strlen(slash + 1) + 1);
-	ex->parent_fd = open(parent, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (ex->parent_fd < 0)
-		return -errno;
-	/* With its mode at once: a driver that has started changes none. */
-	if (mkdirat(ex->parent_fd, ex->name, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	ex->dir_fd = beneath_dir(ex->parent_fd, parent, ex->name, 0700, why);
-	if (ex->dir_fd < 0)
-		log_warn("%s", why);
-	return ex->dir_fd < 0 ? ex->dir_fd : 0;
-}
-
-static int
 start(struct loop *loop, const char *dir, const struct export_events *events, void *user,
     struct export **ret_ex)
 {
@@ -202,14 +227,10 @@ start(struct loop *loop, const char *dir, const struct export_events *events, vo
 
 	if (ex == NULL)
 		return -ENOMEM;
-	*ex = (struct export){
-		.loop = loop, .dir_fd = -1, .parent_fd = -1, .events = events, .user = user
-	};
+	*ex = (struct export){ .loop = loop, .events = events, .user = user };
 	list_init(&ex->disks);
-	err = open_dir(ex, dir);
+	err = exportdir_open(&ex->dir, dir);
 	if (err < 0) {
-		if (ex->parent_fd >= 0)
-			close(ex->parent_fd);
 		free(ex);
 		return err;
 	}

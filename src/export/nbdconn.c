@@ -92,9 +92,25 @@ nbdconn_close(struct nbd_conn *c)
 	c->op = NULL;
 	while ((node = list_pop(&c->answers)) != NULL)
 		nbdpool_put(LIST_ENTRY(node, struct nbd_op, link));
-	if (c->is_open)
+	/* What was answered as written goes to stable storage first, as when a block device is
+	 * closed. */
+	if (c->is_open && !nbdio_is_due(c->disk))
 		let_go(c);
 	agenda_defer(loop_agenda(loop_of(c)), &c->play);
+}
+
+/* All that it asked is answered.  True: the flush behind it is under way. */
+static bool
+write_out(struct nbd_conn *c)
+{
+	bool is_due = c->is_open && !c->has_written_out && nbdio_is_due(c->disk);
+
+	c->has_written_out = true;
+	if (is_due && nbdio_write_out(c))
+		return true;
+	if (c->is_open)
+		let_go(c);
+	return false;
 }
 
 /* It was closed, and the device has answered all that it asked. */
@@ -415,7 +431,7 @@ play(struct agenda_work *w)
 		take(c);
 		settle(c);
 	}
-	if (c->step == NBD_CLOSED && c->ops == 0)
+	if (c->step == NBD_CLOSED && c->ops == 0 && !write_out(c))
 		conn_free(c);
 }
 

@@ -18,6 +18,7 @@
 
 #include "base/limits.h"
 #include "export/align.h"
+#include "export/exportdir.h"
 #include "export/nbd.h"
 #include "export/nbdneg.h"
 #include "sys/log.h"
@@ -33,6 +34,8 @@ struct nbd_op {
 	enum nbd_error error;
 	uint64_t zeroed;         /* WRITE_ZEROES with NO_HOLE: so many bytes are written */
 	bool flushes;            /* FUA of what has none by itself: a flush is due behind it */
+	enum blk_op kind;        /* of the step that is under way */
+	uint64_t covers;         /* BLK_FLUSH: nbd_disk.written when it began */
 	struct blk_req blk;      /* it passed; else */
 	struct align_io io;      /* this */
 	uint8_t *mem;            /* NBD_MEM_BYTES, of which only what is touched costs anything */
@@ -60,7 +63,8 @@ struct nbd_conn {
 	struct loop_fd fd;
 	struct sock_peer peer;
 	enum nbd_step step;
-	bool is_open; /* it has the disk, and is counted */
+	bool is_open;         /* it has the disk, and is counted */
+	bool has_written_out; /* it was the last thing to be done */
 	struct nbdneg neg;
 	struct agenda_timer late; /* armed until then */
 	struct agenda_work play;
@@ -88,21 +92,22 @@ struct nbd_disk {
 	struct export *ex;
 	struct align_disk disk; /* disk.dev NULL: removed */
 	char name[32];
-	struct loop_fd listener; /* fd -1: none */
-	dev_t file_dev;          /* of its file, which may be another one by now */
-	ino_t file_ino;
-	struct agenda_timer again; /* armed: nothing is accepted for a while */
+	struct export_socket socket; /* its file may be another one by now */
+	struct loop_fd listener;     /* of it */
+	struct agenda_timer again;   /* armed: nothing is accepted for a while */
 	struct log_limit said;
 	struct list conns;
 	unsigned n_conns, openers;
 	bool is_sealed;
+	uint64_t
+	    written; /* answers to what changes it and lies in a cache of the unit's, counted */
+	uint64_t flushed; /* so many of them are behind a flush */
 };
 
 struct export
 {
 	struct loop *loop;
-	int dir_fd, parent_fd;
-	char name[16]; /* of the directory in its parent */
+	struct exportdir dir;
 	struct list disks;
 	const struct export_events *events;
 	void *user;
@@ -125,6 +130,11 @@ void nbdconn_answer(struct nbd_conn *c, struct nbd_op *op);
 /* nbdio.c */
 /* How many bytes of memory a request that is as it should be needs for data. */
 uint32_t nbdio_bytes(const struct nbd_request *r);
+/* What was answered as written is not on stable storage yet, as far as is known. */
+bool nbdio_is_due(const struct nbd_disk *disk);
+/* Its client is gone: flush, with an op of its pool, of which none is under way.  False: it cannot
+ * be. */
+bool nbdio_write_out(struct nbd_conn *c);
 /* op->request is checked, op->error says how, and its data is there. */
 void nbdio_begin(struct nbd_op *op);
 

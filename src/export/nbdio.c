@@ -43,6 +43,8 @@ submit(struct nbd_op *op, enum blk_op kind, uint64_t offset, uint64_t len, uint8
 	struct align_disk *disk = &op->conn->disk->disk;
 	bool fua = kind == BLK_WRITE && is_fua(op);
 
+	op->kind = kind;
+	op->covers = op->conn->disk->written;
 	if (align_pass(disk, kind, offset, len)) {
 		op->blk = (struct blk_req){ .op = kind,
 			.fua = fua,
@@ -147,10 +149,43 @@ nbdio_begin(struct nbd_op *op)
 	}
 }
 
+/* What a step that succeeded means for the unit's cache. */
+static void
+note(const struct nbd_op *op)
+{
+	struct nbd_disk *disk = op->conn->disk;
+
+	if (op->kind == BLK_FLUSH && op->covers > disk->flushed)
+		disk->flushed = op->covers;
+	else if (op->kind != BLK_FLUSH && op->kind != BLK_READ &&
+		 !(op->kind == BLK_WRITE && is_fua(op)))
+		disk->written++;
+}
+
+bool
+nbdio_is_due(const struct nbd_disk *disk)
+{
+	return disk->written > disk->flushed && disk->disk.dev != NULL && !disk->ex->is_stopping;
+}
+
+bool
+nbdio_write_out(struct nbd_conn *c)
+{
+	struct nbd_op *op = nbdpool_get(c, 0);
+
+	if (op == NULL)
+		return false;
+	op->request = (struct nbd_request){ .command = NBD_COMMAND_FLUSH };
+	nbdio_begin(op);
+	return true;
+}
+
 /* One step is done: the next one, or the answer. */
 static void
 step(struct nbd_op *op, int result)
 {
+	if (result == 0)
+		note(op);
 	if (result == 0 && op->conn->disk->disk.dev == NULL)
 		result = -ENXIO;
 	if (result == 0) {

@@ -91,7 +91,11 @@ say_name(const struct nbd_view *v, uint32_t option, struct put *w)
 	put_str(w, v->name);
 }
 
-/* Whether it was asked for or not: a client that knows keeps to it. */
+/*
+ * Whether it was asked for or not: a client that knows keeps to it.  The least is a byte, for what
+ * is not of whole blocks is done, too, as it is in a disk's file: who is told of blocks refuses to
+ * his own users what he could have (nbdfuse, a file whose writes end anywhere).
+ */
 static void
 say_block_size(const struct nbd_view *v, uint32_t option, struct put *w)
 {
@@ -99,7 +103,7 @@ say_block_size(const struct nbd_view *v, uint32_t option, struct put *w)
 
 	reply(w, option, NBD_REPLY_INFO, 14);
 	put_be16(w, NBD_INFO_BLOCK_SIZE);
-	put_be32(w, v->block_bytes);
+	put_be32(w, 1);
 	put_be32(w, preferred);
 	put_be32(w, v->max_bytes);
 }

@@ -79,7 +79,8 @@ nbd_check(const struct nbd_request *r, const struct nbd_view *v)
 	    (r->command == NBD_COMMAND_WRITE_ZEROES && !v->can_zero) || r->length == 0)
 		return NBD_EINVAL;
 	if (!is_within(r, v))
-		return commands[i].is_write ? NBD_ENOSPC : NBD_EINVAL;
+		return commands[i].is_write && r->command != NBD_COMMAND_TRIM ? NBD_ENOSPC
+									      : NBD_EINVAL;
 	if ((r->command == NBD_COMMAND_READ || r->command == NBD_COMMAND_WRITE) &&
 	    r->length > v->max_bytes)
 		return NBD_EINVAL;

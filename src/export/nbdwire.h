@@ -48,7 +48,7 @@ enum nbd_error {
 struct nbd_view {
 	const char *name;
 	uint64_t size_bytes;  /* whole blocks */
-	uint32_t block_bytes; /* the least a client should ask for */
+	uint32_t block_bytes; /* less is read, changed and written */
 	uint32_t max_bytes;   /* the most that a READ or WRITE may have */
 	bool is_read_only, can_trim, can_zero;
 	bool is_sealed; /* nobody gets it any more */

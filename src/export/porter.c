@@ -431,3 +431,40 @@ porter_run(struct loopdev_job *job)
 		close(c.fd); /* not asked for */
 	take_result(job, &c.answer);
 }
+
+void
+porter_ublk(struct ublkjob *job)
+{
+	struct porter_question q = { .op = PORTER_UBLK,
+		.what = job->what,
+		.device = job->tag,
+		.number = job->number,
+		.session = job->session,
+		.size_bytes = job->size_bytes,
+		.block_bytes = job->block_bytes != 0 ? job->block_bytes : 512,
+		.physical_bytes = job->physical_bytes,
+		.discard_bytes = job->discard_bytes,
+		.optimal_bytes = job->optimal_bytes,
+		.is_read_only = job->is_read_only,
+		.is_forced = job->is_forced,
+		.is_lost = job->is_lost,
+		.is_recovery = job->is_recovery,
+		.can_discard = job->can_discard,
+		.can_write_zeroes = job->can_write_zeroes };
+	struct call c = { .fd = -1 };
+
+	cut_copy(q.name, sizeof q.name, job->name);
+	ask(&c, &q, -1);
+	job->result = c.answer.result;
+	job->why[0] = '\0';
+	job->fd = -1;
+	if (job->result == 0) {
+		job->number = c.answer.number;
+		job->fd = c.fd;
+		return;
+	}
+	cut_copy(job->why, sizeof job->why,
+	    c.answer.text[0] != '\0' ? c.answer.text : strerror(-job->result));
+	if (c.fd >= 0)
+		close(c.fd); /* not asked for */
+}

@@ -17,6 +17,7 @@
 
 #include "engine/loop.h"
 #include "export/loopdev.h"
+#include "export/ublkjob.h"
 
 /*
  * Fork the porter, for the directory of mounts `base`, which is there.  Before threads are
@@ -51,5 +52,7 @@ int porter_unmount(const char *path);
 int porter_loops(char *ret_why, size_t size);
 /* A job, as by loopjob_run(); SWEEP returns no numbers, and TIDY takes the porter's own. */
 void porter_run(struct loopdev_job *job);
+/* A job, as by ublkjob_run(), for this process as server. */
+void porter_ublk(struct ublkjob *job);
 
 #endif

@@ -26,6 +26,7 @@
 #include "export/loopadopt.h"
 #include "export/loopjob.h"
 #include "export/mounts.h"
+#include "export/ublkjob.h"
 #include "sys/sock.h"
 
 /* <linux/major.h> has no minor numbers: Documentation/admin-guide/devices.txt. */
@@ -240,6 +241,7 @@ fill(struct loopdev_job *job, const struct porter_place *place, const struct por
 	job->is_lost = q->is_lost;
 	job->group = place->group;
 	job->kept = place->kept;
+	job->is_crowded = place->is_crowded;
 	job->may_adopt = loopadopt_has(&place->kept, q->session);
 	if (q->op == PORTER_SWEEP)
 		(void)snprintf(job->file, sizeof job->file, "%s/", place->base); /* fits */
@@ -323,6 +325,36 @@ run_loop(const struct porter_place *place, const struct porter_question *q, stru
 	send_back(a, -1);
 }
 
+/* ---- ublk devices ---- */
+
+static void
+run_ublk(const struct porter_place *place, const struct porter_question *q, struct porter_answer *a)
+{
+	struct ublkjob job = { .what = (enum ublkjob_what)q->what,
+		.number = q->number,
+		.tag = q->device,
+		.size_bytes = q->size_bytes,
+		.block_bytes = q->block_bytes,
+		.physical_bytes = q->physical_bytes,
+		.discard_bytes = q->discard_bytes,
+		.optimal_bytes = q->optimal_bytes,
+		.is_read_only = q->is_read_only,
+		.can_discard = q->can_discard,
+		.can_write_zeroes = q->can_write_zeroes,
+		.is_recovery = q->is_recovery,
+		.is_forced = q->is_forced,
+		.is_lost = q->is_lost,
+		.server = place->group,
+		.is_opened_later = true,
+		.group = place->group };
+
+	ublkjob_run(&job);
+	a->number = job.number;
+	a->result = job.result;
+	cut_copy(a->text, sizeof a->text, job.why);
+	send_back(a, -1);
+}
+
 void
 porter_job_run(const struct porter_place *place, const struct porter_question *q)
 {
@@ -350,6 +382,9 @@ porter_job_run(const struct porter_place *place, const struct porter_question *q
 	case PORTER_TIDY:
 	case PORTER_USERS:
 		run_loop(place, q, &a);
+		break;
+	case PORTER_UBLK:
+		run_ublk(place, q, &a);
 		break;
 	case PORTER_OPS:
 		break;

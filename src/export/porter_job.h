@@ -19,11 +19,12 @@
 struct porter_place {
 	const char *base; /* as the driver names it, for names of files */
 	const char *real; /* as the kernel does */
-	pid_t group;      /* the porter's and its jobs' */
+	pid_t group;      /* the porter's, its number, and its jobs' */
 	/* Loop devices to ask about (USERS), or to be taken out of what there is (TIDY). */
 	const int *numbers;
 	size_t n_numbers;
 	struct loopdev_kept kept; /* mounts that the driver takes over */
+	bool is_crowded;          /* as a job's */
 };
 
 /* A number's digits and "c1t0d0" only: nothing that leads elsewhere. */

@@ -17,15 +17,18 @@
 
 #include "base/cut.h"
 #include "base/limits.h"
+#include "export/align.h"
 #include "export/loopdev.h"
 #include "export/porter_job.h"
+#include "export/porter_tidy.h"
+#include "export/ublkctl.h"
 #include "sys/confine.h"
 #include "sys/sock.h"
 #include "sys/sysfs.h"
 
 /* As in a job, where the way back stands in its place. */
 #define CHANNEL_FD PORTER_BACK_FD
-#define JOBS       (PORTER_MOUNT_JOBS + PORTER_LOOP_JOBS)
+#define JOBS       (PORTER_MOUNT_JOBS + PORTER_LOOP_JOBS + PORTER_UBLK_JOBS)
 
 /*
  * SYS_ADMIN: mount(2), umount2(2), BLKROSET.  SYS_PTRACE and DAC_READ_SEARCH: whose open files a
@@ -33,17 +36,21 @@
  */
 #define KEEP_CAPS (1ull << CAP_SYS_ADMIN | 1ull << CAP_SYS_PTRACE | 1ull << CAP_DAC_READ_SEARCH)
 
+/* What jobs are counted by. */
+enum class { CLASS_MOUNT, CLASS_LOOP, CLASS_UBLK, CLASSES };
+static const unsigned at_once[CLASSES] = { PORTER_MOUNT_JOBS, PORTER_LOOP_JOBS, PORTER_UBLK_JOBS };
+
 /* A job that runs. */
 struct job {
 	int fd; /* its end; -1: there is none */
 	struct porter_question q;
 };
 
-/* A loop device that an ATTACH has made. */
+/* A block device that an ATTACH or UBLK has made. */
 struct made {
-	int number;
+	int number; /* as in loopuse.h */
 	uint32_t session;
-	struct loopdev_id id;
+	struct loopdev_id id; /* of ublk: its tag */
 	char name[PORTER_NAME_BYTES];
 };
 
@@ -52,12 +59,15 @@ struct porter {
 	char real[PATH_MAX];
 	pid_t pid;
 	struct job jobs[JOBS];
-	unsigned mount_jobs, loop_jobs;
+	unsigned running[CLASSES];
 	struct made *made;
 	size_t n_made, made_room;
 	int *free; /* what SWEEP found */
 	size_t n_free, free_room;
+	int *left; /* what was given back since */
+	size_t n_left, left_room;
 	struct loopdev_kept kept; /* mounts that were there when it began, and go on */
+	bool is_crowded;          /* the last loop device had a high number */
 	double tokens;            /* questions that may be read now */
 	struct timespec since;
 };
@@ -112,20 +122,49 @@ make_room(void *list, size_t size, size_t n, size_t *room)
 static bool
 can_make(struct porter *p)
 {
-	return make_room(&p->made, sizeof *p->made, p->n_made + p->loop_jobs, &p->made_room);
+	return make_room(&p->made, sizeof *p->made,
+	    p->n_made + p->running[CLASS_LOOP] + p->running[CLASS_UBLK], &p->made_room);
 }
 
 static void
-note_made(struct porter *p, const struct porter_question *q, const struct porter_answer *a)
+note_made(struct porter *p, const struct porter_question *q, int number, struct loopdev_id id)
 {
-	struct made *m = find_made(p, a->number);
+	struct made *m = find_made(p, number);
 
+	for (size_t i = 0; i < p->n_left; i++)
+		if (p->left[i] == number) {
+			p->left[i] = p->left[--p->n_left];
+			break;
+		}
 	if (m == NULL)
 		m = &p->made[p->n_made++];
-	*m = (struct made){
-		.number = a->number, .session = q->session, .id = { a->device, a->inode }
-	};
+	*m = (struct made){ .number = number, .session = q->session, .id = id };
 	memcpy(m->name, q->name, sizeof m->name);
+}
+
+/* The device of this number is gone; it may be another one's by now, which was made meanwhile. */
+static void
+note_gone(struct porter *p, const struct porter_question *q, int number)
+{
+	struct made *m = find_made(p, number);
+
+	if (m == NULL || m->id.device != q->device || m->id.inode != q->inode)
+		return;
+	*m = p->made[--p->n_made];
+	if (number >= LOOPDEV_KEPT && (number & LOOPUSE_UBLK) == 0 &&
+	    make_room(&p->left, sizeof *p->left, p->n_left, &p->left_room))
+		p->left[p->n_left++] = number;
+}
+
+static void
+note_ublk(struct porter *p, const struct porter_question *q, const struct porter_answer *a)
+{
+	int number = LOOPUSE_UBLK | a->number;
+
+	if ((q->what == UBLKJOB_ADD || q->what == UBLKJOB_RECOVER) && a->result == 0)
+		note_made(p, q, number, (struct loopdev_id){ q->device, q->inode });
+	else if (q->what == UBLKJOB_DELETE && (a->result == 0 || a->result == -ENXIO))
+		note_gone(p, q, number);
 }
 
 /* What a job has done to a device. */
@@ -133,20 +172,22 @@ static void
 note_result(struct porter *p, const struct porter_question *q, const struct porter_answer *a)
 {
 	bool is_gone = a->result == -ENXIO || (q->op == PORTER_DETACH && a->result == 0);
-	struct made *m;
 
 	switch ((enum porter_op)q->op) {
 	case PORTER_ATTACH:
-		if (a->result == 0)
-			note_made(p, q, a);
+		if (a->result != 0)
+			break;
+		note_made(p, q, a->number, (struct loopdev_id){ a->device, a->inode });
+		p->is_crowded = a->number >= LOOPDEV_CROWD;
 		break;
 	case PORTER_CHANGE:
 	case PORTER_CHECK:
 	case PORTER_DETACH:
-		m = is_gone ? find_made(p, q->number) : NULL;
-		/* It may be another one's by now, which was made meanwhile. */
-		if (m != NULL && m->id.device == q->device && m->id.inode == q->inode)
-			*m = p->made[--p->n_made];
+		if (is_gone)
+			note_gone(p, q, q->number);
+		break;
+	case PORTER_UBLK:
+		note_ublk(p, q, a);
 		break;
 	case PORTER_SWEEP:
 	case PORTER_TIDY:
@@ -173,20 +214,48 @@ note_free(struct porter *p, const struct porter_answer *a)
 
 /* ---- questions ---- */
 
-static bool
-is_mount_job(uint32_t op)
-{
-	return op == PORTER_MOUNT || op == PORTER_AGAIN || op == PORTER_UNMOUNT;
+static enum class class_of(uint32_t op) {
+	if (op == PORTER_UBLK) return CLASS_UBLK;
+	return op == PORTER_MOUNT || op == PORTER_AGAIN || op == PORTER_UNMOUNT ? CLASS_MOUNT
+										: CLASS_LOOP;
 }
 
 /* A device that is asked for: one that we have made, for this disk. */
 static bool
-is_made(const struct porter *p, const struct porter_question *q)
+is_made(const struct porter *p, const struct porter_question *q, int number)
 {
-	const struct made *m = find_made(p, q->number);
+	const struct made *m = find_made(p, number);
 
 	return m != NULL && m->session == q->session && strcmp(m->name, q->name) == 0 &&
 	       m->id.device == q->device && m->id.inode == q->inode;
+}
+
+/* A job of ublk's that may be asked for?  Whose device it is its tag says, and the job looks. */
+static bool
+is_ublk(const struct porter_question *q)
+{
+	if (q->what == UBLKJOB_CHECK || q->what == UBLKJOB_PROBE)
+		return true;
+	return q->what < UBLKJOB_WHATS && porter_is_disk(q->name) && ublkjob_is_tag(q->device) &&
+	       q->inode == 0 && q->number >= UBLK_ANY && q->number < LOOPUSE_UBLK &&
+	       q->is_recovery <= 1 && q->can_discard <= 1 && q->can_write_zeroes <= 1 &&
+	       q->block_bytes >= 512 && q->block_bytes <= ALIGN_BLOCK_MAX &&
+	       (q->block_bytes & (q->block_bytes - 1)) == 0 && q->size_bytes <= INT64_MAX;
+}
+
+/* It needs a device that this porter has made, or has room for one more. */
+static int
+check_ublk(struct porter *p, const struct porter_question *q, const char **ret_why)
+{
+	bool is_new = q->what == UBLKJOB_ADD || q->what == UBLKJOB_RECOVER;
+	bool is_there =
+	    q->what == UBLKJOB_START || q->what == UBLKJOB_CHANGE || q->what == UBLKJOB_STOP;
+
+	*ret_why = "there are too many block devices";
+	if (is_new && !can_make(p))
+		return -ENOSPC;
+	*ret_why = "it is not, or no more, a ublk device of this disk";
+	return is_there && !is_made(p, q, LOOPUSE_UBLK | q->number) ? -ENXIO : 0;
 }
 
 /* Is it a question that may be asked?  0, or a negative errno and a sentence. */
@@ -194,21 +263,23 @@ static int
 check(struct porter *p, const struct porter_question *q, int fd, const char **ret_why)
 {
 	bool has_disk = q->op >= PORTER_ATTACH && q->op <= PORTER_DETACH;
+	enum class class = class_of(q->op);
 
 	*ret_why = "no such question may be asked";
 	if (q->op >= PORTER_OPS || (q->op == PORTER_AGAIN) != (fd >= 0) ||
 	    (has_disk && !porter_is_disk(q->name)) || q->is_read_only > 1 || q->is_forced > 1 ||
-	    q->is_lost > 1)
+	    q->is_lost > 1 || (q->op == PORTER_UBLK && !is_ublk(q)))
 		return -EINVAL;
 	*ret_why = "too much is asked for at once";
-	if (is_mount_job(q->op) ? p->mount_jobs >= PORTER_MOUNT_JOBS
-				: p->loop_jobs >= PORTER_LOOP_JOBS)
+	if (p->running[class] >= at_once[class])
 		return -EAGAIN;
+	if (q->op == PORTER_UBLK)
+		return check_ublk(p, q, ret_why);
 	*ret_why = "there are too many block devices";
 	if (q->op == PORTER_ATTACH && !can_make(p))
 		return -ENOSPC;
 	*ret_why = "it is not, or no more, a block device of this disk";
-	if (has_disk && q->op != PORTER_ATTACH && !is_made(p, q))
+	if (has_disk && q->op != PORTER_ATTACH && !is_made(p, q, q->number))
 		return -ENXIO;
 	return 0;
 }
@@ -217,7 +288,8 @@ check(struct porter *p, const struct porter_question *q, int fd, const char **re
 static _Noreturn void
 run_job(const struct porter *p, const struct porter_question *q, int back, int fuse)
 {
-	struct porter_place place = { p->base, p->real, p->pid, p->free, p->n_free, p->kept };
+	struct porter_place place = { p->base, p->real, p->pid, p->free, p->n_free, p->kept,
+		p->is_crowded };
 	int *numbers = NULL;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != p->pid)
@@ -260,13 +332,19 @@ start_job(struct porter *p, const struct porter_question *q, int fuse)
 	}
 	j->fd = pair[0];
 	j->q = *q;
-	if (is_mount_job(q->op))
-		p->mount_jobs++;
-	else
-		p->loop_jobs++;
+	p->running[class_of(q->op)]++;
 	if (q->op == PORTER_SWEEP)
 		p->n_free = 0;
 	return 0;
+}
+
+/* The driver is gone: jobs go with their parent. */
+static _Noreturn void
+leave(const struct porter *p)
+{
+	porter_tidy(p->left, p->n_left);
+	porter_tidy(p->free, p->n_free);
+	_exit(0);
 }
 
 static void
@@ -278,7 +356,7 @@ take_question(struct porter *p)
 	ssize_t n = sock_recv(CHANNEL_FD, &q, sizeof q, &fd);
 
 	if (n == 0 || (n < 0 && n != -EMSGSIZE))
-		_exit(0); /* the driver is gone: jobs go with their parent */
+		leave(p);
 	p->tokens--;
 	if (n == sizeof q) {
 		err = check(p, &q, fd, &why);
@@ -300,10 +378,27 @@ end_job(struct porter *p, struct job *j)
 {
 	close(j->fd);
 	j->fd = -1;
-	if (is_mount_job(j->q.op))
-		p->mount_jobs--;
-	else
-		p->loop_jobs--;
+	p->running[class_of(j->q.op)]--;
+}
+
+/*
+ * What a job has made, or found: it is opened here.  Newer kernels take whoever opened it for its
+ * server, and that must be a process that lives on.
+ */
+static int
+open_ublk(const struct porter_question *q, struct porter_answer *a)
+{
+	int fd;
+
+	if (q->op != PORTER_UBLK || a->result < 0 ||
+	    (q->what != UBLKJOB_ADD && q->what != UBLKJOB_RECOVER))
+		return -1;
+	fd = ublkctl_device(a->number);
+	if (fd >= 0)
+		return fd;
+	a->result = fd;
+	cut_copy(a->text, sizeof a->text, "the ublk device cannot be opened");
+	return -1;
 }
 
 static void
@@ -322,6 +417,8 @@ take_answer(struct porter *p, struct job *j)
 		a.id = j->q.id;
 		if (a.kind == PORTER_LAST)
 			note_result(p, &j->q, &a);
+		if (fd < 0)
+			fd = open_ublk(&j->q, &a);
 		answer(&a, fd);
 		if (a.kind == PORTER_LAST)
 			end_job(p, j);

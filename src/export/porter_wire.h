@@ -22,7 +22,13 @@ enum porter_op {
 	PORTER_DETACH, /* number, session, name, id, is_read_only, is_forced, is_lost */
 	PORTER_SWEEP,  /* all that is left of earlier runs */
 	PORTER_TIDY,   /* a few of the numbers that SWEEP found free */
-	PORTER_USERS,  /* of all devices that ATTACH made: a USED answer each that has one */
+	PORTER_USERS, /* of all devices that ATTACH or UBLK made: a USED answer each that has one */
+	/*
+	 * A job of ublkjob.h: `what`; session, name, and as `device` the tag, which no other device
+	 * has.  START, CHANGE and STOP of one that an ADD or RECOVER of this porter made; ADD and
+	 * RECOVER answer with a descriptor.
+	 */
+	PORTER_UBLK,
 	PORTER_OPS
 };
 
@@ -31,15 +37,19 @@ enum porter_op {
 
 struct porter_question {
 	uint64_t device, inode; /* loopdev_id */
-	uint32_t id;            /* the asker's, for the answer */
+	uint64_t size_bytes;    /* this and what follows as in ublkjob.h */
+	uint32_t physical_bytes, discard_bytes, optimal_bytes;
+	uint32_t what;
+	uint32_t id; /* the asker's, for the answer */
 	uint32_t op;
 	uint32_t session;
 	int32_t number;
 	uint32_t block_bytes;
-	uint8_t is_read_only, is_forced, is_lost, unused;
+	uint8_t is_read_only, is_forced, is_lost, is_recovery;
+	uint8_t can_discard, can_write_zeroes, unused[6];
 	char name[PORTER_NAME_BYTES]; /* "c1t0d0", with its NUL */
 };
-static_assert(sizeof(struct porter_question) == 72, "no holes");
+static_assert(sizeof(struct porter_question) == 104, "no holes");
 
 enum porter_kind {
 	PORTER_LAST, /* no more of this id */

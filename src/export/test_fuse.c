@@ -382,7 +382,7 @@ a_read_only_device_is_not_written(void **state)
 	before = fusetest_open(&t, "d", O_RDWR);
 	m->dev.read_only = true;
 	assert_int_equal(stat(fusetest_path(&t, "d"), &st), 0);
-	assert_int_equal(st.st_mode, S_IFREG | 0400);
+	assert_int_equal(st.st_mode, S_IFREG | 0600);
 	assert_int_equal(open_elsewhere(fusetest_path(&t, "d")), EROFS);
 	fd = fusetest_open(&t, "d", O_RDONLY);
 	assert_int_equal(pread(fd, buf, 512, 0), 512);

@@ -27,7 +27,6 @@
 #include "export/fusestate.h"
 #include "export/fusetaketest.h"
 #include "export/fusetest.h"
-#include "export/mounts.h"
 
 #define MIB (1u << 20)
 /* Requests with a megabyte each: more than may wait. */
@@ -506,12 +505,6 @@ what_is_damaged_or_dead_is_refused_and_made_anew(void **state)
 
 /* ---- the mount ---- */
 
-static bool
-see_mount(const struct mounts_row *row, void *user)
-{
-	return strcmp(row->path, user) == 0;
-}
-
 static void
 a_mount_that_was_taken_away_meanwhile_is_made_again(void **state)
 {
@@ -523,7 +516,7 @@ a_mount_that_was_taken_away_meanwhile_is_made_again(void **state)
 	assert_int_equal(fusetaketest_serve(&t, 3), 0);
 	fusetaketest_await(&t, &t.back, 2);
 	assert_int_equal(t.back_new, 0);
-	assert_true(mounts_each(see_mount, t.dir));
+	assert_true(fusetest_is_mounted(t.dir));
 	atomic_store(&t.s->stop, true);
 	assert_int_equal(fusetaketest_user_end(user), 0);
 	assert_int_equal(fusetaketest_user_end(fusetaketest_user(&t, open_and_read, 1)), 0);
@@ -562,7 +555,7 @@ an_orderly_end_leaves_nothing(void **state)
 	assert_int_equal(fusetaketest_user_end(user), 0);
 	fusetaketest_stop(&t);
 	assert_int_equal(t.drops, 1);
-	assert_false(mounts_each(see_mount, t.dir));
+	assert_false(fusetest_is_mounted(t.dir));
 	assert_int_equal(access(t.dir, F_OK), -1); /* the first one had made it */
 	fusetaketest_end(&t);
 }

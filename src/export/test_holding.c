@@ -1,6 +1,7 @@
 /* What a driver says to its holder, against one that is this test. */
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <cmocka.h>
 
 #include "export/holding.h"
+#include "export/sockstate.h"
 #include "sys/held.h"
 #include "sys/sock.h"
 
@@ -24,6 +26,7 @@ struct world {
 	char dir[64], path[80];
 	int listener, fd;
 	struct held_msg left[LEFT_MAX]; /* what it answers LIST with */
+	struct sockstate of[LEFT_MAX];  /* of those that are sockets; without a name: rubbish */
 	size_t n_left;
 	struct loop *loop;
 	struct holding *h;
@@ -130,6 +133,10 @@ answer(void *arg)
 		return NULL;
 	for (size_t i = 0; i < w->n_left; i++) {
 		held = make_held();
+		if (w->of[i].name[0] != '\0') {
+			close(held.state_fd);
+			held.state_fd = sockstate_make(&w->of[i]);
+		}
 		fds[0] = held.device_fd;
 		fds[1] = held.state_fd;
 		(void)!sock_send_fds(w->fd, &w->left[i], sizeof m, fds, HELD_FDS);
@@ -156,6 +163,16 @@ start(struct world *w)
 }
 
 static void
+leave_socket(struct world *w, uint32_t key, uint32_t session, const char *name)
+{
+	w->left[w->n_left] = (struct held_msg){ .op = HELD_ITEM, .key = HELD_SOCKET | key };
+	w->of[w->n_left] =
+	    (struct sockstate){ .session = session, .file_dev = 11 + key, .file_ino = 22 + key };
+	(void)snprintf(w->of[w->n_left].name, sizeof w->of[0].name, "%s", name); /* fits */
+	w->n_left++;
+}
+
+static void
 what_was_left_is_taken_once(void **state)
 {
 	struct world *w = *state;
@@ -178,6 +195,32 @@ what_was_left_is_taken_once(void **state)
 	holding_drop(w->h, 9);
 	assert_int_equal(hear(w, NULL).key, 9);
 	assert_false(holding_take(w->h, 9, &held));
+}
+
+/* Whoever finds nothing would make something new in its place. */
+static void
+what_was_left_is_taken_also_where_there_are_no_descriptors(void **state)
+{
+	struct world *w = *state;
+	struct export_held held;
+	struct export_socket s;
+	struct rlimit was, none;
+
+	leave_socket(w, 1, 7, "c1t0d0");
+	w->left[w->n_left++] = (struct held_msg){ .op = HELD_ITEM, .key = 9 };
+	assert_int_equal(start(w), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = was;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_true(holding_take(w->h, 9, &held));
+	assert_true(holding_take_socket(w->h, 7, "c1t0d0", &s));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_true(fcntl(held.device_fd, F_GETFD) == FD_CLOEXEC);
+	assert_true(fcntl(held.state_fd, F_GETFD) == FD_CLOEXEC);
+	assert_true(fcntl(s.fd, F_GETFD) == FD_CLOEXEC);
+	close_held(&held);
+	close(s.fd);
 }
 
 static void
@@ -293,11 +336,141 @@ without_a_holder_everything_works_until_one_comes(void **state)
 	close_held(&a);
 }
 
+/* ---- sockets ---- */
+
+static void
+sockets_that_were_left_are_taken_by_session_and_name(void **state)
+{
+	struct world *w = *state;
+	struct export_socket s;
+	struct export_held held;
+	size_t n;
+
+	leave_socket(w, 1, 7, "c1t0d0");
+	leave_socket(w, 2, 7, "c1t0d1");
+	w->left[w->n_left++] = (struct held_msg){ .op = HELD_ITEM, .key = 9 };
+	assert_int_equal(start(w), 0);
+	assert_int_equal(holding_left(w->h, &n)[0], 9);
+	assert_int_equal(n, 1); /* sockets are no mounts */
+	assert_false(holding_take(w->h, 7, &held));
+	assert_true(holding_has_socket(w->h, 7, NULL) && holding_has_socket(w->h, 7, "c1t0d1"));
+	assert_false(holding_has_socket(w->h, 8, NULL) || holding_has_socket(w->h, 7, "c1t0d2"));
+	assert_false(holding_take_socket(w->h, 8, "c1t0d1", &s));
+	assert_true(holding_take_socket(w->h, 7, "c1t0d1", &s));
+	assert_true(s.file_dev == 13 && s.file_ino == 24);
+	assert_true(fcntl(s.fd, F_GETFD) == FD_CLOEXEC);
+	close(s.fd);
+	assert_false(holding_take_socket(w->h, 7, "c1t0d1", &s));
+	assert_true(holding_has_socket(w->h, 7, NULL));
+	holding_drop_socket(w->h, 7, "c1t0d0"); /* not ours: nobody took it */
+	holding_drop_socket(w->h, 7, "c1t0d1");
+	assert_int_equal(hear(w, NULL).key, HELD_SOCKET | 2);
+}
+
+static bool
+is_first(uint32_t session, const char *name, void *user)
+{
+	(void)user;
+	assert_true(session == 7 || session == 8);
+	return strcmp(name, "c1t0d0") == 0;
+}
+
+static void
+sockets_that_nobody_keeps_or_knows_end(void **state)
+{
+	struct world *w = *state;
+	struct export_socket s;
+
+	leave_socket(w, 1, 7, "c1t0d0");
+	leave_socket(w, 2, 8, "c2t0d0");
+	leave_socket(w, 3, 7, ""); /* what is kept of it cannot be read */
+	leave_socket(w, 4, 7, "c1t0d4");
+	assert_int_equal(start(w), 0);
+	assert_true(holding_take_socket(w->h, 7, "c1t0d4", &s));
+	holding_keep_sockets(w->h, is_first, NULL);
+	assert_int_equal(hear(w, NULL).key, HELD_SOCKET | 3);
+	assert_int_equal(hear(w, NULL).key, HELD_SOCKET | 2);
+	/* Whoever has been taken is not asked for. */
+	holding_drop_socket(w->h, 7, "c1t0d4");
+	assert_int_equal(hear(w, NULL).key, HELD_SOCKET | 4);
+	assert_true(holding_has_socket(w->h, 7, "c1t0d0"));
+	close(s.fd);
+}
+
+/* What a new one is given is no key that was left, and tells whose it is. */
+static void
+sockets_are_put_with_what_a_successor_has_to_know(void **state)
+{
+	struct world *w = *state;
+	struct export_held held = make_held();
+	const struct export_socket s = { .fd = held.device_fd, .file_dev = 3, .file_ino = 4 };
+	struct sockstate of;
+	struct held_msg m;
+	int fds[HELD_FDS];
+
+	leave_socket(w, 6, 7, "c1t0d0");
+	assert_int_equal(start(w), 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		holding_put_socket(w->h, 5, i == 0 ? "c3t0d0" : "c3t0d1", &s);
+		assert_int_equal(sock_recv_fds(w->fd, &m, sizeof m, fds, HELD_FDS), sizeof m);
+		assert_true(m.op == HELD_PUT && m.key == (HELD_SOCKET | (7 + i)));
+		assert_true(is_same(fds[0], s.fd) && sockstate_read(fds[1], &of));
+		assert_true(of.session == 5 && of.file_dev == 3 && of.file_ino == 4);
+		assert_string_equal(of.name, i == 0 ? "c3t0d0" : "c3t0d1");
+		assert_true(ftruncate(fds[1], 0) < 0); /* nobody changes it */
+		close(fds[0]);
+		close(fds[1]);
+	}
+	holding_drop_socket(w->h, 5, "c3t0d1");
+	assert_int_equal(hear(w, NULL).key, HELD_SOCKET | 8);
+	close_held(&held);
+}
+
+/* Each byte of what is kept that matters: any other one is another version's, or damage. */
+static void
+a_damaged_state_is_none(void **state)
+{
+	struct sockstate of = { .session = 1, .name = "c1t0d0" }, got;
+	uint8_t b[128];
+	ssize_t n;
+	int fd = sockstate_make(&of), copy;
+
+	(void)state;
+	assert_true(sockstate_read(fd, &got));
+	n = pread(fd, b, sizeof b, 0);
+	assert_true(n > 0 && n < (ssize_t)sizeof b);
+	for (ssize_t i = 0; i <= n; i++) { /* cut short at each byte */
+		copy = memfd_create("copy", MFD_CLOEXEC);
+		assert_int_equal(pwrite(copy, b, (size_t)i, 0), i);
+		assert_int_equal(sockstate_read(copy, &got), i == n);
+		close(copy);
+	}
+	for (ssize_t i = 0; i < 12; i++) { /* the magic number and the version */
+		copy = memfd_create("copy", MFD_CLOEXEC);
+		b[i] ^= 1;
+		assert_int_equal(pwrite(copy, b, (size_t)n, 0), n);
+		b[i] ^= 1;
+		assert_false(sockstate_read(copy, &got));
+		close(copy);
+	}
+	close(fd);
+	memset(of.name, 'x', sizeof of.name); /* it has no end */
+	fd = sockstate_make(&of);
+	assert_false(sockstate_read(fd, &got));
+	close(fd);
+	(void)snprintf(of.name, sizeof of.name, "../c1t0d0"); /* fits */
+	fd = sockstate_make(&of);
+	assert_false(sockstate_read(fd, &got));
+	close(fd);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_was_left_is_taken_once, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    what_was_left_is_taken_also_where_there_are_no_descriptors, begin, end),
 		cmocka_unit_test_setup_teardown(
 		    a_holder_that_miscounts_or_ends_is_not_believed, begin, end),
 		cmocka_unit_test_setup_teardown(what_is_put_and_dropped_is_said, begin, end),
@@ -305,6 +478,12 @@ main(void)
 		    the_next_holder_is_given_all_and_has_the_rest_forgotten, begin, end),
 		cmocka_unit_test_setup_teardown(
 		    without_a_holder_everything_works_until_one_comes, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    sockets_that_were_left_are_taken_by_session_and_name, begin, end),
+		cmocka_unit_test_setup_teardown(sockets_that_nobody_keeps_or_knows_end, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    sockets_are_put_with_what_a_successor_has_to_know, begin, end),
+		cmocka_unit_test(a_damaged_state_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

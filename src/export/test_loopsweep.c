@@ -1,4 +1,4 @@
-/* Loop devices that earlier runs left. */
+/* Loop devices that earlier runs left, and a machine that has many. */
 #include <sys/ioctl.h>
 
 #include <fcntl.h>
@@ -81,6 +81,41 @@ free_numbers_of_earlier_runs_are_taken_out(void **state)
 	loop_free(f.loop);
 }
 
+/* Free ones are left alone: finding one would take longer the more there are. */
+static void
+among_many_a_new_one_is_made(void **state)
+{
+	struct fixture f = { .loop = loop_new() };
+	int fd;
+
+	(void)state;
+	f.ld = loopdev_new(f.loop);
+	f.job.done = job_done;
+	f.job.user = f.loop;
+	f.job.block_bytes = 512;
+	snprintf(f.job.file, sizeof f.job.file, "%s/crowd.XXXXXX",
+	    getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
+	fd = mkstemp(f.job.file);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		f.job.is_crowded = true;
+		assert_int_equal(run(&f, LOOPDEV_ATTACH), 0);
+		/* The kernel's first ones are always there, so none of them can be new. */
+		assert_true(f.job.number >= LOOPDEV_KEPT);
+		assert_int_equal(run(&f, LOOPDEV_CHECK), 0);
+		assert_int_equal(run(&f, LOOPDEV_DETACH), 0);
+		f.job.numbers = &f.job.number;
+		f.job.n_numbers = 1;
+		while (f.job.n_numbers > 0)
+			assert_int_equal(run(&f, LOOPDEV_TIDY), 0);
+	}
+	close(fd);
+	unlink(f.job.file);
+	loopdev_free(f.ld);
+	loop_free(f.loop);
+}
+
 /* Numbers that do not exist: nobody uses them, and the walk does not grow with them. */
 static void
 ten_thousand_devices_are_one_question(void **state)
@@ -115,6 +150,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(free_numbers_of_earlier_runs_are_taken_out),
+		cmocka_unit_test(among_many_a_new_one_is_made),
 		cmocka_unit_test(ten_thousand_devices_are_one_question),
 	};
 	char why[256];

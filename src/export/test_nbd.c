@@ -374,6 +374,7 @@ who_ends_gets_what_is_due_before(void **state)
 	memdev_release(t.m);
 	assert_int_equal(nbdtest_answer(&t, fd, 1), NBD_OK);
 	assert_true(nbdtest_is_ended(&t, fd));
+	nbdtest_turns(&t, 5);
 	assert_int_equal(t.let_go, 1);
 	assert_int_equal(t.m->submitted[BLK_READ], 0);
 	close(fd);

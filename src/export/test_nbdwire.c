@@ -66,9 +66,10 @@ what_a_disk_cannot_do_is_refused(void **state)
 		{ NBD_COMMAND_FLUSH, 0, 0, 0, NBD_OK, NBD_OK },
 		{ NBD_COMMAND_FLUSH, 0, 512, 0, NBD_EINVAL, NBD_EINVAL },
 		{ NBD_COMMAND_TRIM, 0, 0, 1 << 20, NBD_OK, NBD_EPERM },
-		{ NBD_COMMAND_TRIM, 0, 1, 1 << 20, NBD_ENOSPC, NBD_EPERM },
+		{ NBD_COMMAND_TRIM, 0, 1, 1 << 20, NBD_EINVAL, NBD_EPERM },
 		{ NBD_COMMAND_WRITE_ZEROES, NBD_COMMAND_FLAG_NO_HOLE, 0, 1 << 20, NBD_OK,
 		    NBD_EPERM },
+		{ NBD_COMMAND_WRITE_ZEROES, 0, 1, 1 << 20, NBD_ENOSPC, NBD_EPERM },
 		{ NBD_COMMAND_WRITE_ZEROES, 1 << 4, 0, 512, NBD_EINVAL, NBD_EINVAL }, /* fast */
 		{ 5, 0, 0, 512, NBD_EINVAL, NBD_EINVAL },                             /* cache */
 		{ 7, 0, 0, 512, NBD_EINVAL, NBD_EINVAL }, /* block status */
@@ -267,7 +268,7 @@ options_are_answered_in_their_order(void **state)
 	block = at + 20;
 	assert_int_equal(reply(&t, &at, NBD_OPTION_INFO), NBD_REPLY_INFO);
 	assert_int_equal(be_get16(t.out + block), NBD_INFO_BLOCK_SIZE);
-	assert_int_equal(be_get32(t.out + block + 2), 512);
+	assert_int_equal(be_get32(t.out + block + 2), 1);
 	assert_int_equal(be_get32(t.out + block + 6), 4096);
 	assert_int_equal(be_get32(t.out + block + 10), 65536);
 	assert_int_equal(reply(&t, &at, NBD_OPTION_INFO), NBD_REPLY_INFO);

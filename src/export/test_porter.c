@@ -21,6 +21,7 @@
 
 #include "export/fusemnt.h"
 #include "export/fusetest.h"
+#include "export/looptest.h"
 #include "export/mounts.h"
 #include "export/porter.h"
 #include "export/porter_serve.h"
@@ -409,14 +410,6 @@ main(void)
 		cmocka_unit_test(it_has_the_rights_it_needs_and_no_others),
 		cmocka_unit_test(without_its_porter_a_driver_gets_an_error_and_a_next_step),
 	};
-	const char *obstacle = fusetest_obstacle();
-	char why[256];
 
-	if (obstacle == NULL && loopdev_check(why, sizeof why) < 0)
-		obstacle = why;
-	if (obstacle != NULL) {
-		printf("skipped: %s\n", obstacle);
-		return 77;
-	}
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return looptest_main("porter", tests, sizeof tests / sizeof *tests);
 }

@@ -15,6 +15,7 @@
 
 #include "export/fusetest.h"
 #include "export/loopid.h"
+#include "export/looptest.h"
 #include "export/portertest.h"
 
 #define MIB (1u << 20)
@@ -245,14 +246,6 @@ main(void)
 		cmocka_unit_test(only_the_devices_that_it_has_made_are_touched),
 		cmocka_unit_test(it_tells_who_uses_its_own_devices_only),
 	};
-	const char *obstacle = fusetest_obstacle();
-	char why[256];
 
-	if (obstacle == NULL && loopdev_check(why, sizeof why) < 0)
-		obstacle = why;
-	if (obstacle != NULL) {
-		printf("skipped: %s\n", obstacle);
-		return 77;
-	}
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return looptest_main("porter_loops", tests, sizeof tests / sizeof *tests);
 }

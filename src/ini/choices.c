@@ -3,13 +3,13 @@
 #include <stddef.h>
 #include <strings.h>
 
-#define WAYS 3
+#define WAYS 5
 
 static const struct {
 	const char *name, *words[WAYS];
 } info[CHOICE_COUNT] = {
-#define CHOICE(id, text, ...) [CHOICE_##id].name = (text),
-#define WAY(id, number, word) [CHOICE_##id].words[number] = #word,
+#define CHOICE(id, text, ...)      [CHOICE_##id].name = (text),
+#define WAY(id, number, way, text) [CHOICE_##id].words[number] = (text),
 #include "ini/choices.def"
 };
 

@@ -11,7 +11,7 @@ enum choice_id {
 };
 
 /* The ways of each, as struct choices has them. */
-#define WAY(id, number, word) enum { CHOICE_##id##_##word = (number) };
+#define WAY(id, number, way, word) enum { CHOICE_##id##_##way = (number) };
 #include "ini/choices.def"
 
 /* By choice_id; zeroed: the defaults. */

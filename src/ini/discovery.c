@@ -190,14 +190,14 @@ explain_end(const struct discovery *x, const struct login_run_down *down, struct
 	else
 		fault_set(ret, FAULT_OFFLINE, "look at the target's log",
 		    "the connection ended before the answer to SendTargets was complete: %s",
-		    down->fault.is_set ? down->fault.message : "the target asked for it");
+		    down->fault != NULL ? down->fault->message : "the target asked for it");
 }
 
 static void
 run_down(void *user, const struct login_run_down *down)
 {
 	struct discovery *x = user;
-	struct fault why = down->fault;
+	struct fault why = *fault_kept(down->fault);
 
 	switch (x->phase) {
 	case TRYING:

@@ -6,6 +6,12 @@
 
 /* ---- units ---- */
 
+struct lu *
+lunpath_lu(struct lunpath *lp)
+{
+	return LIST_ENTRY(lp, struct lu, first);
+}
+
 static void
 go_on(struct lu *u)
 {
@@ -47,7 +53,7 @@ fake_lu_init(struct lu *u, struct path *path, uint32_t number)
 	u->path = path;
 	u->info.number = number;
 	u->req.done = io_done;
-	list_init(&u->link);
+	list_init(&u->first.link);
 }
 
 void
@@ -67,8 +73,10 @@ fake_lu_asked(struct lu *u)
 }
 
 void
-lu_path_up(struct lu *u)
+lunpath_up(struct lunpath *lp)
 {
+	struct lu *u = lunpath_lu(lp);
+
 	assert(u->path->is_up && !u->path->is_given_up);
 	u->ups++;
 	u->dead_seen = u->path->dead_nexus;
@@ -76,8 +84,10 @@ lu_path_up(struct lu *u)
 }
 
 void
-lu_path_down(struct lu *u, bool is_silent)
+lunpath_down(struct lunpath *lp, bool is_silent)
 {
+	struct lu *u = lunpath_lu(lp);
+
 	assert(!u->path->is_up && !u->is_busy);
 	u->downs++;
 	u->silences += is_silent;
@@ -85,46 +95,73 @@ lu_path_down(struct lu *u, bool is_silent)
 }
 
 void
-lu_path_given_up(struct lu *u)
+lunpath_given_up(struct lunpath *lp)
 {
+	struct lu *u = lunpath_lu(lp);
+
 	assert(u->path->is_given_up && !u->path->is_up);
 	u->given_ups++;
 	go_on(u);
 }
 
 void
-lu_path_fenced(struct lu *u)
+lunpath_fenced(struct lunpath *lp)
 {
+	struct lu *u = lunpath_lu(lp);
+
 	assert(u->path->dead_nexus > u->dead_seen);
 	u->dead_seen = u->path->dead_nexus;
 	u->fenceds++;
 }
 
 void
-lu_doubt(struct lu *u)
+lunpath_doubt(struct lunpath *lp)
 {
+	struct lu *u = lunpath_lu(lp);
+
 	u->doubts++;
 }
 
 bool
-lu_overheard(struct lu *u, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s)
+lunpath_overheard(struct lunpath *lp, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s)
 {
+	struct lu *u = lunpath_lu(lp);
+
 	(void)s;
 	u->overheard += lun[1] == u->info.number;
 	return lun[1] == u->info.number;
 }
 
 void
+lunpath_told(
+    struct lunpath *lp, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s, uint64_t at_us)
+{
+	struct lu *u = lunpath_lu(lp);
+
+	(void)s;
+	u->told += lun[1] == u->info.number;
+	u->told_us = at_us;
+}
+
+const uint8_t *
+lunpath_wire(const struct lunpath *lp)
+{
+	return lunpath_lu((struct lunpath *)lp)->info.wire;
+}
+
+void
 lu_take_over(struct lu *u, bool is_loss_due)
 {
-	assert(u->overheard == 0);
+	assert(u->told == 0);
 	u->take_overs++;
 	u->losses += is_loss_due;
 }
 
 void
-lu_learned(struct lu *u, const struct lu_info *info)
+lunpath_learned(struct lunpath *lp, const struct lu_info *info)
 {
+	struct lu *u = lunpath_lu(lp);
+
 	assert(info == NULL || info->number == u->info.number);
 	if (info == NULL)
 		u->doubts++;
@@ -134,9 +171,9 @@ lu_learned(struct lu *u, const struct lu_info *info)
 }
 
 bool
-lu_is_learning(const struct lu *u)
+lunpath_is_learning(const struct lunpath *lp)
 {
-	return u->is_learning;
+	return LIST_ENTRY((uintptr_t)lp, struct lu, first)->is_learning;
 }
 
 bool
@@ -145,22 +182,40 @@ lu_is_idle(const struct lu *u)
 	return u->waiting == 0 && !u->is_busy;
 }
 
-const struct lu_info *
+const struct lu_kept *
 lu_info(const struct lu *u)
 {
 	return &u->info;
 }
 
-struct list *
-lu_link(struct lu *u)
+void
+lunpath_limits(struct lunpath *lp)
 {
-	return &u->link;
+	lunpath_lu(lp)->limits++;
 }
 
-struct lu *
-lu_of_link(struct list *link)
+uint32_t
+lunpath_number(const struct lunpath *lp)
 {
-	return LIST_ENTRY(link, struct lu, link);
+	return LIST_ENTRY((uintptr_t)lp, struct lu, first)->info.number;
+}
+
+struct lunpath *
+lu_first_path(struct lu *u)
+{
+	return &u->first;
+}
+
+struct list *
+lunpath_link(struct lunpath *lp)
+{
+	return &lp->link;
+}
+
+struct lunpath *
+lunpath_of_link(struct list *link)
+{
+	return LIST_ENTRY(link, struct lunpath, link);
 }
 
 /* ---- the pool ---- */

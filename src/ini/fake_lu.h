@@ -6,12 +6,16 @@
 #include "lu/pool.h"
 #include "lu/probe.h"
 
-struct lu {
-	struct path *path;
+struct lunpath {
 	struct list link;
-	struct lu_info info;
+};
+struct lu {
+	struct lunpath first; /* its only one */
+	struct path *path;
+	struct lu_kept info;
 	unsigned ups, downs, silences, given_ups, fenceds, doubts, learned, overheard, take_overs,
-	    losses;
+	    losses, limits, told;
+	uint64_t told_us;
 	bool asks, is_learning; /* a scan's answer does not do; it asks now */
 	uint64_t dead_seen;     /* path.dead_nexus when told last */
 	/* Requests: one at a time is at the target, the rest waits. */

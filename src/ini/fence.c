@@ -150,3 +150,18 @@ fence_next_us(const struct fence *f)
 			at = f->row[i].dead_us;
 	return at;
 }
+
+uint64_t
+fence_last_us(const struct fence *f, uint64_t now_us)
+{
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < f->n; i++) {
+		uint64_t at = f->row[i].dead_us != UINT64_MAX
+				  ? f->row[i].dead_us
+				  : dead_us(now_us, f->row[i].at.retain_s);
+
+		last = at > last ? at : last;
+	}
+	return last;
+}

@@ -58,6 +58,8 @@ void fence_logged_out(struct fence *f);
 uint64_t fence_dead(struct fence *f, uint64_t now_us);
 /* Those that may live, the oldest first, each place once: how many. */
 size_t fence_living(const struct fence *f, struct fence_place ret[FENCE_ROWS]);
+/* When the last of those that may live is dead, if none of them is heard of any more; 0: none. */
+uint64_t fence_last_us(const struct fence *f, uint64_t now_us);
 /* When fence_dead() grows by itself; UINT64_MAX: never. */
 uint64_t fence_next_us(const struct fence *f);
 

@@ -21,18 +21,24 @@
 void
 login_run_finish(struct login_run_impl *i)
 {
-	struct login_run_down d = i->down;
+	struct login_run_down d;
+	struct fault why = { 0 };
 
 	assert(i->state != RUN_DOWN && !i->is_asking && !i->connect_deadline.armed);
-	if (d.was_redirected && !d.was_online && !d.was_stopped)
+	if (i->down.was_redirected && !i->down.was_online && !i->down.was_stopped)
 		i->counts->redirects_lost++;
-	if (!d.fault.is_set && d.end != LOGIN_RUN_LOGGED_OUT)
-		fault_set(&d.fault, FAULT_OFFLINE, "", "the target ended the session");
+	if (i->down.fault == NULL && i->down.end != LOGIN_RUN_LOGGED_OUT) {
+		fault_set(&why, FAULT_OFFLINE, "", "the target ended the session");
+		fault_keep(&i->down.fault, &why);
+	}
 	chapcfg_refresh(&i->settings->chap, (uint8_t[CHAPCFG_RANDOM_BYTES]){ 0 });
 	explicit_bzero(&i->md5, sizeof i->md5);
 	i->state = RUN_DOWN;
 	i->settings = NULL;
+	d = i->down;
+	i->down.fault = NULL; /* it may be started again meanwhile */
 	i->ops->down(i->user, &d);
+	fault_keep(&d.fault, NULL);
 }
 
 static void
@@ -51,15 +57,24 @@ login_run_stop_asking(struct login_run_impl *i)
 
 /* ---- a try ---- */
 
+/* How the one before ended. */
+static void
+forget(struct login_run_impl *i)
+{
+	fault_keep(&i->down.fault, NULL);
+	fault_keep(&i->unasked, NULL);
+	i->down = (struct login_run_down){ 0 };
+}
+
 void
 login_run_dial(struct login_run_impl *i)
 {
 	bool was_redirected = i->hops > 0;
 
 	i->state = RUN_DIALING;
-	i->down = (struct login_run_down){ .was_redirected = was_redirected };
+	forget(i);
+	i->down.was_redirected = was_redirected;
 	i->md5_may_help = i->has_redirect = false;
-	fault_clear(&i->unasked);
 	agenda_set(i->world->agenda, &i->connect_deadline,
 	    agenda_now(i->world->agenda) + LOGIN_RUN_CONNECT_MS * 1000ull + CONNECT_GRACE_US);
 	i->world->ops->connect(i->world, &i->run, &i->at, &i->settings->from, LOGIN_RUN_CONNECT_MS);
@@ -103,6 +118,7 @@ static bool
 configure(struct login_run_impl *i)
 {
 	struct settings *s = i->settings;
+	struct fault why = { 0 };
 	uint8_t random[CHAPCFG_RANDOM_BYTES];
 
 	i->cfg.login = (struct login_cfg){
@@ -114,16 +130,18 @@ configure(struct login_run_impl *i)
 	};
 	if (s->has_chap && s->chap.cfg.n_algorithms == 0) {
 		i->down.is_permanent = true;
-		fault_set(&i->down.fault, FAULT_INVALID,
+		fault_set(&why, FAULT_INVALID,
 		    "choose others with iscsiutil, or configure the target's secret here",
 		    "none of the CHAP algorithms that are allowed can be used");
+		fault_keep(&i->down.fault, &why);
 		return false;
 	}
 	if (s->has_chap) {
 		/* A challenge that somebody could foresee proves nothing. */
 		if (!i->world->ops->random(i->world, random, sizeof random)) {
-			fault_set(&i->down.fault, FAULT_INTERNAL, "try again",
+			fault_set(&why, FAULT_INTERNAL, "try again",
 			    "there are no random bytes for a CHAP challenge");
+			fault_keep(&i->down.fault, &why);
 			return false;
 		}
 		chapcfg_refresh(&s->chap, random);
@@ -171,7 +189,7 @@ login_run_unreachable(struct login_run *r, int err, bool is_name, const struct f
 	i->down.end = LOGIN_RUN_UNREACHABLE;
 	i->down.err = err;
 	i->down.is_name = is_name;
-	i->down.fault = *why;
+	fault_keep(&i->down.fault, why);
 	login_run_finish(i);
 }
 
@@ -199,7 +217,7 @@ login_run_stop(struct login_run *r, const struct fault *why, bool is_reset)
 		return;
 	login_run_stop_asking(i);
 	agenda_clear(i->world->agenda, &i->connect_deadline);
-	i->down.fault = *why;
+	fault_keep(&i->down.fault, why);
 	i->down.end = was_dialing ? LOGIN_RUN_UNREACHABLE : LOGIN_RUN_LOST;
 	i->down.was_stopped = true;
 	i->state = RUN_STOPPING;
@@ -252,6 +270,7 @@ login_run_new(const struct login_run_cfg *cfg, struct ini_counts *counts)
 	cut_copy(i->label, sizeof i->label, cfg->label);
 	cut_copy(i->target, sizeof i->target, cfg->target != NULL ? cfg->target : "");
 	i->cfg.slots = cfg->slots;
+	i->cfg.spare = cfg->world->spare;
 	memcpy(i->cfg.isid, cfg->isid, sizeof i->cfg.isid);
 	i->connect_deadline.expired = connect_took_too_long;
 	agenda_work_init(&i->drain, drain_later);
@@ -282,6 +301,7 @@ login_run_free(struct login_run *r)
 	sess_disconnected(i->sess, agenda_now(i->world->agenda));
 	drain(i);
 	agenda_cancel(&i->drain);
+	forget(i);
 	sess_free(i->sess);
 	explicit_bzero(&i->md5, sizeof i->md5);
 	free(i);

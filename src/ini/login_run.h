@@ -39,9 +39,9 @@ struct login_run_down {
 	/* Connecting failed: errno (negative), and whether it was the name that was not found. */
 	int err;
 	bool is_name;
-	bool was_redirected; /* the target had sent this try on */
-	bool was_stopped;    /* login_run_stop() ended it */
-	struct fault fault;  /* not set after a logout that we asked for */
+	bool was_redirected;       /* the target had sent this try on */
+	bool was_stopped;          /* login_run_stop() ended it */
+	const struct fault *fault; /* fault_kept(); none after a logout that we asked for */
 };
 
 /* None of these may free the run. */

@@ -7,9 +7,12 @@
 static bool
 follow(struct login_run_impl *i)
 {
+	struct fault why = { 0 };
+
 	if (!i->has_redirect)
 		return false;
-	if (!redirect_follow(i->redirect, &i->hops, &i->at, &i->down.fault)) {
+	if (!redirect_follow(i->redirect, &i->hops, &i->at, &why)) {
+		fault_keep(&i->down.fault, &why);
 		i->down.was_redirected = true;
 		i->down.end = LOGIN_RUN_REFUSED;
 		return false;
@@ -68,13 +71,13 @@ login_run_closed(struct login_run *r, int err, enum conn_result why)
 	i->down.err = err;
 	if (!was_stopped && i->down.was_online && i->down.end != LOGIN_RUN_LOGGED_OUT && is_theirs)
 		i->counts->dead_events++;
-	if (!was_stopped && !i->down.was_online && !i->down.fault.is_set && is_theirs)
+	if (!was_stopped && !i->down.was_online && i->down.fault == NULL && is_theirs)
 		i->md5_may_help = is_in_security_stage(i);
 	if (!was_stopped && !i->down.was_online && (follow(i) || try_md5(i))) {
 		login_run_dial(i);
 		return;
 	}
-	if (!i->down.fault.is_set && i->down.end != LOGIN_RUN_LOGGED_OUT)
+	if (i->down.fault == NULL && i->down.end != LOGIN_RUN_LOGGED_OUT)
 		login_run_explain(&i->down, err, why, i->cfg.login_timeout_ms);
 	login_run_finish(i);
 }

@@ -61,7 +61,7 @@ login_failed(struct login_run_impl *i, const struct sess_event *ev)
 		    ev->login.redirect != NULL ? ev->login.redirect : "");
 		return;
 	}
-	login_run_refused(&i->down, ev, &i->unasked);
+	login_run_refused(&i->down, ev, fault_kept(i->unasked));
 	i->md5_may_help = is_chap_failure(ev);
 }
 
@@ -105,7 +105,7 @@ login_run_verified(
 	}
 	i->is_asking = false;
 	i->counts->auth_timeouts += timed_out;
-	i->unasked = *why;
+	fault_keep(&i->unasked, why);
 	sess_verified(i->sess,
 	    why->is_set ? CHAP_VERDICT_NONE
 	    : ok        ? CHAP_VERDICT_RIGHT
@@ -117,14 +117,17 @@ login_run_verified(
 static void
 logged_out(struct login_run_impl *i, uint8_t response)
 {
+	struct fault why = { 0 };
+
 	if (response == 0) {
 		i->down.end = LOGIN_RUN_LOGGED_OUT;
 		return;
 	}
 	i->down.end = LOGIN_RUN_LOST;
-	fault_set(&i->down.fault, FAULT_OFFLINE, "look at the target's log",
+	fault_set(&why, FAULT_OFFLINE, "look at the target's log",
 	    "the target answered the logout with response %u: %s", response,
 	    login_run_logout_text(response));
+	fault_keep(&i->down.fault, &why);
 }
 
 /*

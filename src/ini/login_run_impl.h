@@ -28,11 +28,11 @@ struct login_run_impl {
 	struct settings *settings; /* borrowed while not down */
 	struct chap_cfg md5;       /* with is_md5_only */
 	bool is_md5_only;
-	unsigned stamp;        /* counts connections */
-	bool is_asking;        /* a verdict is due for this login */
-	uint64_t login_end_us; /* when LoginTimeout ends it */
-	struct fault unasked;
-	struct login_run_down down; /* what is known so far of the end */
+	unsigned stamp;              /* counts connections */
+	bool is_asking;              /* a verdict is due for this login */
+	uint64_t login_end_us;       /* when LoginTimeout ends it */
+	const struct fault *unasked; /* fault_kept() */
+	struct login_run_down down;  /* what is known so far of the end */
 	bool md5_may_help;
 	bool has_redirect, is_for_good;
 	char redirect[LIMIT_ADDRESS_BYTES + 1];

@@ -10,13 +10,14 @@ login_run_refused(
 {
 	const char *reason = ev->login.reason != NULL ? ev->login.reason : "";
 	struct login_advice advice;
+	struct fault why = { 0 };
 
 	switch (ev->login.step) {
 	case LOGIN_REFUSED:
 		advice = login_advice_for(ev->login.status_class, ev->login.status_detail);
 		d->end = LOGIN_RUN_REFUSED;
 		d->is_permanent = advice.is_permanent;
-		fault_set(&d->fault, FAULT_OFFLINE, advice.next, "%s (status %02x%02x)", reason,
+		fault_set(&why, FAULT_OFFLINE, advice.next, "%s (status %02x%02x)", reason,
 		    ev->login.status_class, ev->login.status_detail);
 		break;
 	case LOGIN_VIOLATION:
@@ -25,14 +26,14 @@ login_run_refused(
 			break;
 		d->end = LOGIN_RUN_REFUSED;
 		d->is_permanent = true;
-		fault_set(&d->fault, FAULT_OFFLINE,
+		fault_set(&why, FAULT_OFFLINE,
 		    login_advice_violation(
 			ev->login.violation, ev->login.culprit != NULL ? ev->login.culprit : ""),
 		    "the login failed: %s", reason);
 		/* Nobody was asked, so the target is not to blame; somebody may be soon. */
 		if (ev->login.violation == VIOLATION_CHAP_UNVERIFIED && unasked->is_set) {
 			d->is_permanent = false;
-			d->fault = *unasked;
+			why = *unasked;
 		}
 		break;
 	case LOGIN_REDIRECTED: /* followed */
@@ -41,6 +42,8 @@ login_run_refused(
 	case LOGIN_VERIFY: /* no failures */
 		break;
 	}
+	if (why.is_set)
+		fault_keep(&d->fault, &why);
 }
 
 const char *
@@ -151,17 +154,19 @@ void
 login_run_explain(
     struct login_run_down *d, int err, enum conn_result why, uint32_t login_timeout_ms)
 {
+	struct fault f = { 0 };
+
 	d->end = is_silence(err, why) ? LOGIN_RUN_SILENT : LOGIN_RUN_LOST;
 	if (!d->was_online)
-		explain_login(&d->fault, err, why, login_timeout_ms);
+		explain_login(&f, err, why, login_timeout_ms);
 	else if (err != 0)
-		fault_set(&d->fault, FAULT_OFFLINE,
-		    "check the network and look at the target's log", "the connection broke: %s",
-		    login_run_errno_text(err));
+		fault_set(&f, FAULT_OFFLINE, "check the network and look at the target's log",
+		    "the connection broke: %s", login_run_errno_text(err));
 	else if (why == CONN_OK)
-		fault_set(&d->fault, FAULT_OFFLINE, "look at the target's log",
+		fault_set(&f, FAULT_OFFLINE, "look at the target's log",
 		    "the peer closed the connection");
 	else
-		fault_set(&d->fault, FAULT_OFFLINE, "look at the target's log", "%s",
-		    conn_result_text(why));
+		fault_set(
+		    &f, FAULT_OFFLINE, "look at the target's log", "%s", conn_result_text(why));
+	fault_keep(&d->fault, &f);
 }

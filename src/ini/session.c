@@ -69,24 +69,10 @@ session_settings(struct session *s, struct settings *settings)
 	agenda_defer(s->world->agenda, &s->progress);
 }
 
-static void
-make_label(struct session *s)
-{
-	bool is_v6 = strchr(s->a.host, ':') != NULL;
-	char tag[16] = "";
-
-	if (s->a.tpgt >= 0)
-		(void)snprintf(tag, sizeof tag, ",%d", s->a.tpgt); /* a number fits */
-	(void)snprintf(s->label, sizeof s->label, "session %u (%s at %s%s%s:%u%s)", s->instance,
-	    s->target, is_v6 ? "[" : "", s->a.host, is_v6 ? "]" : "", s->a.port,
-	    tag); /* the room is for this */
-}
-
 void
 session_tag(struct session *s, int32_t tpgt)
 {
 	s->a.tpgt = tpgt;
-	make_label(s);
 }
 
 static bool
@@ -125,7 +111,6 @@ session_new(const struct session_cfg *cfg, struct settings *settings)
 	s->user = cfg->user;
 	s->settings = settings;
 	s->redirect = settings->redirect;
-	make_label(s);
 	session_fsm_init(s);
 	session_path_init(s, cfg->world->agenda);
 	session_units_init(s);
@@ -136,6 +121,8 @@ session_new(const struct session_cfg *cfg, struct settings *settings)
 	}
 	session_path_limits(s);
 	session_place_init(s, cfg);
+	if (cfg->heard != NULL)
+		s->heard = *cfg->heard;
 	return s;
 }
 
@@ -150,6 +137,8 @@ session_free(struct session *s)
 	session_path_fini(s);
 	login_run_free(s->run);
 	pool_free(s->path.pool);
+	fault_keep(&s->down.fault, NULL);
+	fault_keep(&s->last, NULL);
 	settings_free(s->settings);
 	settings_free(s->next_settings);
 	free(s);
@@ -196,11 +185,12 @@ is_same_place(const struct portal_address *a, const struct portal_address *b)
 void
 session_view(const struct session *s, struct session_view *ret)
 {
+	struct session_login *login = &ret->login;
 	struct sess *sess = s->sess;
 
 	memset(ret, 0, sizeof *ret);
 	ret->state = s->state;
-	ret->last = s->last;
+	ret->last = *fault_kept(s->last);
 	ret->is_logout_lost = s->is_logout_lost;
 	ret->has_login = s->has_login;
 	ret->is_reopened = s->is_reopened;
@@ -213,11 +203,11 @@ session_view(const struct session *s, struct session_view *ret)
 	cut_copy(ret->peer, sizeof ret->peer, login_run_peer(s->run));
 	if (!s->has_login)
 		return;
-	ret->params = *sess_params(sess);
-	ret->tsih = sess_tsih(sess);
-	ret->tpgt = sess_tpgt(sess);
-	cut_copy(ret->target_alias, sizeof ret->target_alias, sess_target_alias(sess));
-	cut_copy(ret->initiator_name, sizeof ret->initiator_name, s->initiator_name);
-	ret->settings_serial = s->login_serial;
+	login->params = *sess_params(sess);
+	login->tsih = sess_tsih(sess);
+	login->tpgt = sess_tpgt(sess);
+	cut_copy(login->target_alias, sizeof login->target_alias, sess_target_alias(sess));
+	cut_copy(login->initiator_name, sizeof login->initiator_name, s->initiator_name);
+	login->settings_serial = s->login_serial;
 	ret->online_us = s->online_us;
 }

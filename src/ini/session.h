@@ -12,6 +12,7 @@
 
 #include "ini/counts.h"
 #include "ini/fence.h"
+#include "ini/heard.h"
 #include "ini/login_run.h"
 #include "lu/lu.h"
 #include "lu/probe.h"
@@ -27,21 +28,24 @@ enum session_state {
 /* The guide's word: "online", "transient", "offline". */
 const char *session_state_word(enum session_state s);
 
-/* What a person may want to know of it; a copy, it may go to another thread. */
-struct session_view {
-	enum session_state state;
-	struct fault last;   /* why it is not online; not set: it is, or nobody tried */
-	bool is_logout_lost; /* closed by a logout that the target did not answer: `last` */
-	/* The last login; valid while has_login. */
-	bool has_login, is_reopened; /* it had been online before */
+struct session_login {
 	struct neg_params params;
 	uint16_t tsih;
 	int32_t tpgt;
 	char target_alias[LIMIT_ALIAS_BYTES + 1];
 	char initiator_name[LIMIT_ISCSI_NAME_BYTES + 1];
 	uint64_t settings_serial; /* of the settings it was made with */
-	struct portal_address at; /* where it is, or was tried last */
-	bool is_elsewhere;        /* `at` came from a redirection */
+};
+
+/* What a person may want to know of it; a copy, it may go to another thread. */
+struct session_view {
+	enum session_state state;
+	struct fault last;           /* why it is not online; not set: it is, or nobody tried */
+	bool is_logout_lost;         /* closed by a logout that the target did not answer: `last` */
+	bool has_login, is_reopened; /* it had been online before */
+	struct session_login login;  /* the last one; valid while has_login */
+	struct portal_address at;    /* where it is, or was tried last */
+	bool is_elsewhere;           /* `at` came from a redirection */
 	char local[80], peer[80];
 	/* The agenda's clock, microseconds; 0: none. */
 	uint64_t online_us, next_try_us, give_up_us;
@@ -84,6 +88,7 @@ struct session_cfg {
 	 */
 	const struct fence_place *places;
 	size_t n_places;
+	const struct heard *heard; /* by those before it, in this life; borrowed, or NULL */
 	const struct session_ops *ops;
 	void *user;
 };
@@ -94,6 +99,9 @@ struct session *session_new(const struct session_cfg *cfg, struct settings *sett
 void session_free(struct session *s);
 /* A new snapshot (owned) for the next login; limits count from now on. */
 void session_settings(struct session *s, struct settings *settings);
+/* What a way of PathPolicy, and Failback, are to a path (lu/path.h). */
+enum path_policy session_policy(unsigned way);
+uint64_t session_failback_us(uint32_t ms);
 /* Which way is configured now. */
 unsigned session_choice(const struct session *s, enum choice_id id);
 /* What placed() told is written down, or cannot be. */
@@ -102,7 +110,8 @@ void session_kept(struct session *s);
 #define SESSION_KEEP_US 2000000
 /* At so many places a nexus of it may live now. */
 size_t session_places(const struct session *s);
-/* So many are told at the most: those of the fence, and the one of a login. */
+/* So many are read: those of the fence, and one more, which older versions wrote; FENCE_ROWS are
+ * told. */
 #define SESSION_PLACES (FENCE_ROWS + 1)
 /* Discovery reports another tag for its address; -1: several, so that any will do. */
 void session_tag(struct session *s, int32_t tpgt);
@@ -133,15 +142,19 @@ const struct ini_counts *session_counts(const struct session *s);
 void session_core_counts(const struct session *s, struct conn_counts *ret_counts);
 const struct trace *session_trace(const struct session *s);
 
-/* The path of its units, and the list of them (lu_link()). */
+/* The path of its units, and the list of their ways over it (lunpath_link()). */
 struct path *session_path(struct session *s);
 void session_add_unit(struct session *s, struct lu *u);
-/*
- * The same, before its first request, for one whose users had answers in a life before: it hears
- * what its LUN said to scans before it was there, of a cache that was lost.
- */
+/* The same, before its first request, for one whose users had answers in a life before. */
 void session_take_over_unit(struct session *s, struct lu *u, bool is_loss_due);
 void session_remove_unit(struct session *s, struct lu *u);
+/* Its nexus is one more path to a unit (lu_join()), which hears what that LUN said to scans of a
+ * cache that was lost. */
+void session_add_path(struct session *s, struct lunpath *lp);
+/* What LUNs without a unit said: for the session that comes after this one (session_cfg). */
+const struct heard *session_heard(const struct session *s);
+/* When what its nexuses may still hold is dead, on the agenda's clock; 0: it is. */
+uint64_t session_dead_us(const struct session *s);
 
 /*
  * Look for LUNs; done() follows in any case, within SESSION_PROBE_US; not online is a

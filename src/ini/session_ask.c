@@ -52,8 +52,8 @@ ask_new(struct session *s, void *user)
 static void
 not_online(const struct session *s, struct fault *ret)
 {
-	if (s->last.is_set)
-		*ret = s->last;
+	if (s->last != NULL)
+		*ret = *s->last;
 	else
 		fault_set(ret, FAULT_OFFLINE, "open it, and wait until it is online",
 		    "the session is not online");
@@ -206,22 +206,22 @@ teach(struct session *s, const struct probe_result *r)
 {
 	LIST_EACH(node, tmp, &s->units)
 	{
-		struct lu *u = lu_of_link(node);
+		struct lunpath *lp = lunpath_of_link(node);
 		size_t low = 0, high = r->n;
 
 		/* By number. */
 		while (low < high) {
 			size_t mid = (low + high) / 2;
 
-			if (r->luns[mid].number < lu_info(u)->number)
+			if (r->luns[mid].number < lunpath_number(lp))
 				low = mid + 1;
 			else
 				high = mid;
 		}
-		if (low < r->n && r->luns[low].number == lu_info(u)->number)
-			lu_learned(u, &r->luns[low]);
+		if (low < r->n && r->luns[low].number == lunpath_number(lp))
+			lunpath_learned(lp, &r->luns[low]);
 		else
-			lu_learned(u, NULL);
+			lunpath_learned(lp, NULL);
 	}
 }
 
@@ -233,7 +233,7 @@ void
 session_ask_learned(struct session *s)
 {
 	LIST_EACH(node, tmp, &s->units)
-	if (lu_is_learning(lu_of_link(node)))
+	if (lunpath_is_learning(lunpath_of_link(node)))
 		return;
 	LIST_EACH(other, tmp, &s->probes)
 	{

@@ -41,11 +41,16 @@ session_state_word(enum session_state s)
 void
 session_say(const struct session *s, enum say_level level, const char *fmt, ...)
 {
-	char text[SESSION_LABEL_BYTES + 1024];
+	bool is_v6 = strchr(s->a.host, ':') != NULL;
+	char text[SESSION_LABEL_BYTES + 1024], tag[16] = "";
 	size_t n;
 	va_list ap;
 
-	(void)snprintf(text, sizeof text, "%s: ", s->label); /* it is longer */
+	if (s->a.tpgt >= 0)
+		(void)snprintf(tag, sizeof tag, ",%d", s->a.tpgt); /* a number fits */
+	(void)snprintf(text, sizeof text, "session %u (%s at %s%s%s:%u%s): ", s->instance,
+	    s->target, is_v6 ? "[" : "", s->a.host, is_v6 ? "]" : "", s->a.port,
+	    tag); /* it is longer */
 	n = strlen(text);
 	va_start(ap, fmt);
 	(void)vsnprintf(text + n, sizeof text - n, fmt, ap); /* a longer one is cut */
@@ -342,7 +347,10 @@ run_down(void *user, const struct login_run_down *down)
 	struct session *s = user;
 
 	s->has_down = true;
+	fault_keep(&s->down.fault, NULL);
 	s->down = *down;
+	s->down.fault = NULL;
+	fault_keep(&s->down.fault, down->fault);
 	progress(s);
 }
 

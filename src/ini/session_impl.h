@@ -27,7 +27,6 @@ struct session {
 	struct world *world;
 	uint32_t instance;
 	char target[LIMIT_ISCSI_NAME_BYTES + 1];
-	char label[SESSION_LABEL_BYTES];
 	struct portal_address a; /* as it is configured */
 	const struct session_ops *ops;
 	void *user;
@@ -47,7 +46,7 @@ struct session {
 
 	/* Tries. */
 	bool has_down;              /* the run has ended: */
-	struct login_run_down down; /* … so */
+	struct login_run_down down; /* … so; its fault is owned */
 	uint64_t next_try_us;       /* in WAIT and DOWN */
 	uint64_t not_before_us;     /* the target asked for this long; 0: it did not */
 	uint16_t time2wait_s;
@@ -64,13 +63,7 @@ struct session {
 	/* The nexus, and who uses it. */
 	struct path path;
 	struct list units;
-	/* What LUNs without a unit said of their caches; too many: it counts for each. */
-	struct session_heard {
-		uint8_t lun[LUNS_WIRE_BYTES];
-		struct sense sense;
-	} heard[LIMIT_HEARD];
-	size_t n_heard;
-	bool is_heard_by_all;
+	struct heard heard; /* of LUNs without a unit */
 	struct fence fence;
 	struct agenda_timer fence_timer;
 	/* Where nexuses may live: as it is written down; as it was told last, not answered yet. */
@@ -94,8 +87,8 @@ struct session {
 	struct agenda_timer ping_again;
 
 	/* For the view. */
-	struct fault last;
-	bool is_logout_lost; /* it is closed, and the target did not answer the logout */
+	const struct fault *last; /* fault_kept() */
+	bool is_logout_lost;      /* it is closed, and the target did not answer the logout */
 	bool has_login, is_reopened;
 	char initiator_name[LIMIT_ISCSI_NAME_BYTES + 1];
 	uint64_t login_serial; /* of the settings of its last login */

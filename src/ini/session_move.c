@@ -89,7 +89,7 @@ went_online(struct session *s)
 	s->has_login = s->keep = true;
 	s->online_us = session_now(s);
 	s->time2wait_s = 0;
-	fault_clear(&s->last);
+	fault_keep(&s->last, NULL);
 	fence_login(&s->fence, s->path.nexus + 1, &here);
 	session_say(s, SAY_NOTE, "online");
 	session_path_up(s);
@@ -103,7 +103,7 @@ say_lost(struct session *s, const struct fault *why)
 {
 	if (!why->is_set)
 		return;
-	if (why->is_silent || (s->last.is_set && strcmp(s->last.message, why->message) == 0))
+	if (why->is_silent || (s->last != NULL && strcmp(s->last->message, why->message) == 0))
 		session_say(s, SAY_DEBUG, "%s", why->message);
 	else
 		session_say(s, SAY_WARN, "%s; %s", why->message,
@@ -157,7 +157,7 @@ was_lost(struct session *s)
 
 	s->counts.reopens++;
 	fence_lost(&s->fence, now, s->down.time2wait_s, s->down.time2retain_s);
-	session_ask_end(s, &s->down.fault);
+	session_ask_end(s, fault_kept(s->down.fault));
 	session_path_down(s, s->down.end == LOGIN_RUN_SILENT);
 	was_steady = now - s->online_us >= STEADY_US && !session_path_has_waiting(s);
 	if (was_steady)
@@ -170,6 +170,7 @@ static void
 lost(struct session *s, enum session_state from)
 {
 	uint64_t not_before = session_now(s) + time2wait_us(s);
+	struct fault why = { 0 };
 
 	s->has_down = false;
 	if (from == SESSION_ONLINE) {
@@ -184,16 +185,16 @@ lost(struct session *s, enum session_state from)
 		s->not_before_us = not_before;
 	}
 	plan(s);
-	say_lost(s, &s->down.fault);
-	s->last = s->down.fault;
-	if (!s->last.is_set)
-		fault_set(&s->last, FAULT_OFFLINE, "it is tried again",
-		    s->is_renewing ? "it logs in anew, with what is configured now"
-				   : "the session ended as the target had asked");
+	say_lost(s, fault_kept(s->down.fault));
+	fault_set(&why, FAULT_OFFLINE, "it is tried again",
+	    s->is_renewing ? "it logs in anew, with what is configured now"
+			   : "the session ended as the target had asked");
+	fault_keep(&s->last, s->down.fault != NULL ? s->down.fault : &why);
 	/* Nothing is wrong, so nothing is waited for but what the target wants. */
 	if (s->is_renewing)
 		s->next_try_us = s->not_before_us;
 	s->is_renewing = false;
+	fault_keep(&s->down.fault, NULL);
 }
 
 static void
@@ -223,8 +224,8 @@ closing(struct session *s, enum session_state from)
 		login_run_kick(s->run);
 		return;
 	}
-	if (is_asked && !s->last.is_set)
-		s->last = why;
+	if (is_asked && s->last == NULL)
+		fault_keep(&s->last, &why);
 	login_run_stop(s->run, &why, true); /* harmless when it is down */
 }
 
@@ -233,23 +234,25 @@ static void
 not_logged_out(struct session *s)
 {
 	if (!s->down.was_stopped)
-		say_lost(s, &s->down.fault);
-	s->last = s->down.fault;
+		say_lost(s, fault_kept(s->down.fault));
+	fault_keep(&s->last, s->down.fault);
 	s->is_logout_lost = true;
 }
 
 static void
 gone(struct session *s)
 {
+	struct fault why = { 0 };
+
 	if (s->has_down) {
 		fence_lost(&s->fence, session_now(s), s->down.time2wait_s, s->down.time2retain_s);
 		if (s->down.time2wait_s > 0)
 			s->not_before_us = session_now(s) + time2wait_us(s);
 		s->time2wait_s = s->down.time2wait_s;
+		fault_set(&why, FAULT_OFFLINE, "scan to open it again", "it was logged out");
 		if (s->down.end == LOGIN_RUN_LOGGED_OUT)
-			fault_set(
-			    &s->last, FAULT_OFFLINE, "scan to open it again", "it was logged out");
-		else if (!s->last.is_set)
+			fault_keep(&s->last, &why);
+		else if (s->last == NULL)
 			not_logged_out(s);
 	}
 	s->has_down = s->is_renewing = false;
@@ -257,6 +260,7 @@ gone(struct session *s)
 	s->skip_redirect = false;
 	backoff_reset(&s->backoff);
 	session_path_down(s, false);
+	fault_keep(&s->down.fault, NULL);
 }
 
 void

@@ -103,11 +103,11 @@ path_io_failed(struct path *p, const char *disk, const char *sentence)
 /* ---- notices ---- */
 
 static void
-doubt_all(struct session *s, const struct lu *but)
+doubt_all(struct session *s, const struct lunpath *but)
 {
 	LIST_EACH(node, tmp, &s->units)
-	if (lu_of_link(node) != but)
-		lu_doubt(lu_of_link(node));
+	if (lunpath_of_link(node) != but)
+		lunpath_doubt(lunpath_of_link(node));
 }
 
 /*
@@ -115,7 +115,7 @@ doubt_all(struct session *s, const struct lu *but)
  * once, and where a target says so again and again at a pace.
  */
 static void
-units_changed(struct session *s, const struct lu *from)
+units_changed(struct session *s, const struct lunpath *from)
 {
 	uint64_t now = session_now(s), oldest = SESSION_LOOK_BURST * SESSION_LOOK_US;
 
@@ -151,7 +151,7 @@ notice_due(struct agenda_timer *t)
 }
 
 static void
-path_notice(struct path *p, struct lu *from, enum path_notice what)
+path_notice(struct path *p, struct lunpath *from, enum path_notice what)
 {
 	struct session *s = of_path(p);
 
@@ -212,6 +212,26 @@ session_path_init(struct session *s, struct agenda *agenda)
 	s->notice_timer.expired = notice_due;
 }
 
+enum path_policy
+session_policy(unsigned way)
+{
+	static const enum path_policy policies[] = {
+		[CHOICE_path_policy_queue_depth] = PATH_POLICY_QUEUE_DEPTH,
+		[CHOICE_path_policy_round_robin] = PATH_POLICY_ROUND_ROBIN,
+		[CHOICE_path_policy_latency] = PATH_POLICY_LATENCY,
+		[CHOICE_path_policy_failover] = PATH_POLICY_FAILOVER,
+		[CHOICE_path_policy_fixed] = PATH_POLICY_FIXED,
+	};
+
+	return policies[way];
+}
+
+uint64_t
+session_failback_us(uint32_t ms)
+{
+	return ms < TIMERS_MANUAL_MS ? ms * 1000ull : UINT64_MAX;
+}
+
 void
 session_path_limits(struct session *s)
 {
@@ -222,6 +242,14 @@ session_path_limits(struct session *s)
 	s->path.volatile_loss_fails =
 	    set->choices.way[CHOICE_volatile_loss] == CHOICE_volatile_loss_fail;
 	s->path.command_ms = set->timers.ms[TIMER_command];
+	s->path.policy = session_policy(set->choices.way[CHOICE_path_policy]);
+	s->path.is_preferred = set->choices.way[CHOICE_path_preferred] == CHOICE_path_preferred_yes;
+	s->path.is_strict = set->choices.way[CHOICE_fences] == CHOICE_fences_strict;
+	s->path.may_set_groups =
+	    set->choices.way[CHOICE_explicit_alua] == CHOICE_explicit_alua_needed;
+	s->path.failback_us = session_failback_us(set->timers.ms[TIMER_failback]);
+	LIST_EACH(node, tmp, &s->units)
+	lunpath_limits(lunpath_of_link(node));
 }
 
 void
@@ -236,7 +264,7 @@ session_path_up(struct session *s)
 	s->path.no_trial_before_us = session_now(s) + SESSION_BEFORE_TRIAL_US;
 	set_window(s);
 	LIST_EACH(node, tmp, &s->units)
-	lu_path_up(lu_of_link(node));
+	lunpath_up(lunpath_of_link(node));
 }
 
 void
@@ -248,7 +276,7 @@ session_path_fenced(struct session *s)
 		return;
 	s->path.dead_nexus = dead;
 	LIST_EACH(node, tmp, &s->units)
-	lu_path_fenced(lu_of_link(node));
+	lunpath_fenced(lunpath_of_link(node));
 }
 
 void
@@ -256,7 +284,7 @@ session_path_down(struct session *s, bool is_silent)
 {
 	s->path.is_up = false;
 	LIST_EACH(node, tmp, &s->units)
-	lu_path_down(lu_of_link(node), is_silent);
+	lunpath_down(lunpath_of_link(node), is_silent);
 	session_path_fenced(s);
 }
 
@@ -268,14 +296,14 @@ session_path_given_up(struct session *s, bool is_given_up)
 	if (!is_given_up)
 		return;
 	LIST_EACH(node, tmp, &s->units)
-	lu_path_given_up(lu_of_link(node));
+	lunpath_given_up(lunpath_of_link(node));
 }
 
 bool
 session_path_has_waiting(const struct session *s)
 {
 	for (const struct list *node = s->units.next; node != &s->units; node = node->next)
-		if (!lu_is_idle(lu_of_link((struct list *)(uintptr_t)node)))
+		if (!lu_is_idle(lunpath_lu(lunpath_of_link((struct list *)(uintptr_t)node))))
 			return true;
 	return false;
 }

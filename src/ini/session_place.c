@@ -37,23 +37,6 @@ session_place(const struct session *s, struct fence_place *ret)
 	ret->retain_s = (uint32_t)sess_time2wait(s->sess) + sess_time2retain(s->sess);
 }
 
-bool
-session_place_is_kept(const struct session *s)
-{
-	struct fence_place here;
-
-	session_place(s, &here);
-	return fence_covers(&s->unkept, 1, &here) ||
-	       (fence_covers(s->kept, s->n_kept, &here) &&
-		   (!s->is_keeping || fence_covers(s->told, s->n_told, &here)));
-}
-
-bool
-session_place_is_waited_for(const struct session *s)
-{
-	return has_logged_in(s) && !session_place_is_kept(s);
-}
-
 /* No nexus lives, but the next login will most likely be where the last one was. */
 static bool
 is_as_configured(const struct session *s)
@@ -64,18 +47,19 @@ is_as_configured(const struct session *s)
 	       strcmp(s->kept[0].name, set->initiator_name) == 0;
 }
 
-/* What is to be written down now. */
+/* What is to be written down now: what will live once it is online, if it has logged in. */
 static size_t
-wanted(const struct session *s, struct fence_place ret[SESSION_PLACES])
+wanted(const struct session *s, struct fence_place ret[FENCE_ROWS])
 {
+	struct fence fence = s->fence;
 	struct fence_place here;
-	size_t n = fence_living(&s->fence, ret);
+	size_t n;
 
 	if (has_logged_in(s)) {
 		session_place(s, &here);
-		if (!fence_covers(ret, n, &here))
-			ret[n++] = here;
+		fence_login(&fence, s->path.nexus + 1, &here);
 	}
+	n = fence_living(&fence, ret);
 	if (n == 0 && is_as_configured(s)) {
 		ret[0] = s->kept[0];
 		n = 1;
@@ -83,27 +67,49 @@ wanted(const struct session *s, struct fence_place ret[SESSION_PLACES])
 	return n;
 }
 
+/* Each of these is among those. */
 static bool
-is_kept(const struct session *s, const struct fence_place *list, size_t n)
+are_all_in(
+    const struct fence_place *these, size_t n, const struct fence_place *those, size_t n_those)
 {
 	for (size_t i = 0; i < n; i++)
-		if (!fence_covers(s->kept, s->n_kept, &list[i]))
+		if (!fence_covers(those, n_those, &these[i]))
 			return false;
-	return n == s->n_kept;
+	return true;
+}
+
+bool
+session_place_is_kept(const struct session *s)
+{
+	struct fence_place here, list[FENCE_ROWS];
+	size_t n = wanted(s, list);
+
+	session_place(s, &here);
+	if (fence_covers(&s->unkept, 1, &here))
+		return true;
+	/* Also those elsewhere that live longer than was thought. */
+	return are_all_in(list, n, s->kept, s->n_kept) &&
+	       (!s->is_keeping || are_all_in(list, n, s->told, s->n_told));
+}
+
+bool
+session_place_is_waited_for(const struct session *s)
+{
+	return has_logged_in(s) && !session_place_is_kept(s);
 }
 
 void
 session_place_review(struct session *s)
 {
-	struct fence_place list[SESSION_PLACES];
+	struct fence_place list[FENCE_ROWS];
 	size_t n;
 
 	if (s->is_keeping)
 		return;
 	n = wanted(s, list);
-	if (is_kept(s, list, n))
+	if (n == s->n_kept && are_all_in(list, n, s->kept, s->n_kept))
 		return;
-	memcpy(s->told, list, sizeof s->told);
+	memcpy(s->told, list, n * sizeof list[0]);
 	s->n_told = n;
 	s->is_keeping = s->must_tell_places = true;
 }
@@ -135,4 +141,10 @@ session_places(const struct session *s)
 	struct fence_place list[FENCE_ROWS];
 
 	return fence_living(&s->fence, list);
+}
+
+uint64_t
+session_dead_us(const struct session *s)
+{
+	return fence_last_us(&s->fence, session_now(s));
 }

@@ -40,6 +40,7 @@ struct settings {
 	struct connect_from from;
 	struct settings_redirect redirect;
 	struct choices choices;
+	char filters[LIMIT_FILTERS_BYTES]; /* in front of its disks, export/filterspec.h */
 };
 
 /* Heap, zeroed but for defaults; NULL when memory is short. */

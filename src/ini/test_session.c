@@ -32,8 +32,8 @@ an_opened_session_comes_online_and_its_units_are_told(void **state)
 	assert_int_equal(o.unit[0].done, 3);
 	assert_int_equal(o.view.state, SESSION_ONLINE);
 	assert_string_equal(session_state_word(o.view.state), "online");
-	assert_string_equal(o.view.initiator_name, "iqn.2026-11.org.openisw:me");
-	assert_int_equal(o.view.tpgt, 1);
+	assert_string_equal(o.view.login.initiator_name, "iqn.2026-11.org.openisw:me");
+	assert_int_equal(o.view.login.tpgt, 1);
 	fake_owner_fini(&o);
 	assert_int_equal(o.w.logouts, 1);
 	assert_string_equal(o.view.last.message, "it was logged out");
@@ -84,7 +84,7 @@ a_session_that_is_renewed_has_new_settings_at_once_and_its_io_waits(void **state
 	assert_true(fake_owner_until(&o, SESSION_ONLINE, SECOND));
 	assert_in_range(o.w.agenda.now_us - since, 0, SECOND);
 	fake_world_run(&o.w, SECOND);
-	assert_string_equal(o.view.initiator_name, "iqn.2026-11.org.openisw:other");
+	assert_string_equal(o.view.login.initiator_name, "iqn.2026-11.org.openisw:other");
 	assert_int_equal(o.unit[0].done, 3);
 	assert_int_equal(o.unit[0].failed, 0);
 	assert_int_equal(o.w.logouts, 1);

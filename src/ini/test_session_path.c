@@ -179,11 +179,11 @@ the_unit_of_an_event_hears_what_it_says(void **state)
 	fake_owner_fini(&o);
 }
 
-/* The scan that finds a unit is told first. */
+/* The scan that finds a unit is told first; whether it is meant is the unit's to know. */
 static void
-a_unit_that_is_taken_over_hears_what_its_lun_said_before_it_was_there(void **state)
+a_unit_hears_what_its_lun_said_before_it_was_there(void **state)
 {
-	static const uint16_t told[] = { 0x2901, 0x2903, 0x2901, 0x3f0e };
+	static const uint16_t told[] = { 0x2901, 0x2900, 0x2903, 0x2901, 0x3f0e };
 
 	(void)state;
 	fake_owner_init(&o, 1, 0);
@@ -195,21 +195,47 @@ a_unit_that_is_taken_over_hears_what_its_lun_said_before_it_was_there(void **sta
 		fake_lu_init(&o.unit[i], session_path(o.s), i);
 		session_take_over_unit(o.s, &o.unit[i], false);
 		assert_int_equal(o.unit[i].take_overs, 1);
-		assert_int_equal(o.unit[i].overheard, i == 0 ? 2 : 0);
+		assert_int_equal(o.unit[i].told, i == 0 ? 2 : 0);
 	}
 	/* What a unit has heard is not kept for anybody. */
 	fake_world_async(&o.w, 0, 0, 0, 0, 0x2904);
 	fake_world_run(&o.w, SECOND);
-	assert_int_equal(o.unit[0].overheard, 3);
+	assert_int_equal(o.unit[0].overheard, 1);
 	session_remove_unit(o.s, &o.unit[0]);
 	fake_lu_init(&o.unit[0], session_path(o.s), 0);
 	session_add_unit(o.s, &o.unit[0]);
-	assert_int_equal(o.unit[0].overheard, 0);
+	assert_int_equal(o.unit[0].told, 2);
+	assert_in_range(o.unit[0].told_us, 1, o.w.agenda.now_us - SECOND);
 	session_remove_unit(o.s, &o.unit[0]);
 	fake_lu_init(&o.unit[0], session_path(o.s), 0);
 	session_take_over_unit(o.s, &o.unit[0], true);
-	assert_int_equal(o.unit[0].overheard, 2);
+	assert_int_equal(o.unit[0].told, 2);
 	assert_int_equal(o.unit[0].losses, 1);
+	fake_owner_fini(&o);
+}
+
+/* Its target was removed and added again, or it begins on another thread. */
+static void
+a_session_that_is_made_anew_knows_what_the_one_before_had_heard(void **state)
+{
+	struct heard heard;
+	struct session_cfg cfg = { .target = "iqn.2026-11.org.example:t", .heard = &heard };
+	struct session *s;
+
+	(void)state;
+	fake_owner_init(&o, 1, 0);
+	fake_owner_online(&o);
+	fake_world_async(&o.w, 0, 0, 0, 0, 0x2901);
+	fake_world_run(&o.w, SECOND);
+	heard = *session_heard(o.s);
+	cfg.world = &o.w.world;
+	s = session_new(&cfg, fake_settings());
+	assert_non_null(s);
+	fake_lu_init(&o.unit[0], session_path(s), 0);
+	session_add_unit(s, &o.unit[0]);
+	assert_int_equal(o.unit[0].told, 1);
+	session_remove_unit(s, &o.unit[0]);
+	session_free(s);
 	fake_owner_fini(&o);
 }
 
@@ -231,7 +257,7 @@ where_more_is_said_than_can_be_kept_it_counts_for_each_unit(void **state)
 		fake_lu_init(&o.unit[0], session_path(o.s), 17);
 		o.unit[0].info.wire[1] = 17;
 		session_take_over_unit(o.s, &o.unit[0], false);
-		assert_int_equal(o.unit[0].overheard, n == 16 ? 0 : 1);
+		assert_int_equal(o.unit[0].told, n == 16 ? 0 : 1);
 		fake_owner_fini(&o);
 	}
 }
@@ -242,10 +268,12 @@ the_first_notice_is_looked_at_at_once(void **state)
 	(void)state;
 	fake_owner_init(&o, 1, 2);
 	fake_owner_online(&o);
-	session_path(o.s)->ops->notice(session_path(o.s), &o.unit[1], PATH_UNITS_CHANGED);
+	session_path(o.s)->ops->notice(
+	    session_path(o.s), lu_first_path(&o.unit[1]), PATH_UNITS_CHANGED);
 	assert_int_equal(o.unit[0].doubts, 1);
 	assert_int_equal(o.unit[1].doubts, 0);
-	session_path(o.s)->ops->notice(session_path(o.s), &o.unit[1], PATH_LUNS_CHANGED);
+	session_path(o.s)->ops->notice(
+	    session_path(o.s), lu_first_path(&o.unit[1]), PATH_LUNS_CHANGED);
 	assert_int_equal(o.luns_changes, 0); /* never from inside */
 	fake_world_run(&o.w, 1000);
 	assert_int_equal(o.luns_changes, 1);
@@ -349,7 +377,7 @@ a_login_under_another_name_leaves_the_old_nexus_alive(void **state)
 	fake_world_drop(&o.w, 0);
 	assert_true(fake_owner_until(&o, SESSION_WAIT, SECOND));
 	assert_true(fake_owner_until(&o, SESSION_ONLINE, 3 * SECOND));
-	assert_string_equal(o.view.initiator_name, "iqn.2026-11.org.openisw:you");
+	assert_string_equal(o.view.login.initiator_name, "iqn.2026-11.org.openisw:you");
 	assert_int_equal(session_path(o.s)->dead_nexus, 0);
 	fake_world_run(&o.w, 22 * SECOND);
 	assert_int_equal(session_path(o.s)->dead_nexus, 1);
@@ -424,8 +452,8 @@ main(void)
 		cmocka_unit_test(a_probe_is_told_when_the_units_have_asked),
 		cmocka_unit_test(notices_in_any_number_hold_the_units_and_cost_a_look_a_pace),
 		cmocka_unit_test(the_unit_of_an_event_hears_what_it_says),
-		cmocka_unit_test(
-		    a_unit_that_is_taken_over_hears_what_its_lun_said_before_it_was_there),
+		cmocka_unit_test(a_unit_hears_what_its_lun_said_before_it_was_there),
+		cmocka_unit_test(a_session_that_is_made_anew_knows_what_the_one_before_had_heard),
 		cmocka_unit_test(where_more_is_said_than_can_be_kept_it_counts_for_each_unit),
 		cmocka_unit_test(the_first_notice_is_looked_at_at_once),
 		cmocka_unit_test(a_notice_within_the_pace_is_told_when_it_is_over),

@@ -168,6 +168,55 @@ a_target_that_keeps_it_for_longer_is_written_down(void **state)
 	fake_owner_fini(&o);
 }
 
+/* Lost, and a login in that group. */
+static void
+moves_to(uint32_t tpgt)
+{
+	o.w.tpgt = tpgt;
+	fake_world_drop(&o.w, 0);
+	fake_world_run(&o.w, 2 * SECOND);
+	assert_int_equal(session_state(o.s), SESSION_ONLINE);
+}
+
+/* Also where that is heard while something else is being written down.  Found by tests/sim, seed
+ * 8516377. */
+static void
+a_login_waits_until_all_is_written_down(void **state)
+{
+	unsigned places;
+
+	(void)state;
+	fake_owner_init(&o, 1, 1);
+	session_tag(o.s, -1);
+	o.w.tpgt = 3;
+	fake_owner_online(&o);
+	moves_to(1);
+	moves_to(2);
+	assert_int_equal(o.n_kept, 3);
+	/* The first one's time is over. */
+	o.is_slow = true;
+	places = o.places;
+	for (unsigned i = 0; i < RETAIN_S && o.places == places; i++)
+		fake_world_run(&o.w, SECOND);
+	assert_int_equal(o.n_kept, 2);
+	fake_world_async(&o.w, 2, 0, 1, 300, 0);
+	fake_world_run(&o.w, 1000);
+	o.w.tpgt = 1;
+	fake_world_drop(&o.w, 0);
+	fake_world_run(&o.w, SESSION_KEEP_US / 2 + SECOND);
+	assert_int_equal(o.w.logins, 4);
+	assert_int_equal(session_state(o.s), SESSION_TRY);
+	fake_owner_keep(&o);
+	fake_world_run(&o.w, 1000);
+	assert_int_equal(session_state(o.s), SESSION_TRY);
+	assert_int_equal(o.kept[0].retain_s, 301);
+	fake_owner_keep(&o);
+	fake_world_run(&o.w, 1000);
+	assert_int_equal(session_state(o.s), SESSION_ONLINE);
+	o.is_slow = false;
+	fake_owner_fini(&o);
+}
+
 /* A life before was in this group under the same name, or elsewhere. */
 static void
 what_lives_before_left_is_reinstated_or_waited_for(void **state)
@@ -190,6 +239,30 @@ what_lives_before_left_is_reinstated_or_waited_for(void **state)
 		assert_int_equal(o.n_kept, is_elsewhere); /* it had not been told otherwise */
 		fake_owner_fini(&o);
 	}
+}
+
+/* The fence counts more places as one that no login reinstates: that is what is written down. */
+static void
+more_places_than_it_counts_are_written_down_as_it_counts_them(void **state)
+{
+	struct fence_place places[FENCE_ROWS] = { 0 };
+	struct settings *settings = fake_settings();
+
+	(void)state;
+	for (int i = 0; i < FENCE_ROWS; i++) {
+		places[i] = (struct fence_place){ .tpgt = 10 + i, .retain_s = RETAIN_S };
+		cut_copy(places[i].name, sizeof places[i].name, settings->initiator_name);
+	}
+	settings_free(settings);
+	fake_owner_init_after(&o, 1, places, FENCE_ROWS);
+	fake_owner_online(&o);
+	assert_int_equal(o.places, 1);
+	assert_int_equal(o.n_kept, FENCE_ROWS);
+	assert_int_equal(o.kept[0].tpgt, -1);
+	assert_int_equal(o.kept[FENCE_ROWS - 1].tpgt, 1);
+	fake_world_run(&o.w, 1000);
+	assert_int_equal(o.places, 1);
+	fake_owner_fini(&o);
 }
 
 static void
@@ -220,7 +293,9 @@ main(void)
 		cmocka_unit_test(a_logout_before_it_is_online_ends_no_older_nexus),
 		cmocka_unit_test(another_name_forgets_what_was_logged_out),
 		cmocka_unit_test(a_target_that_keeps_it_for_longer_is_written_down),
+		cmocka_unit_test(a_login_waits_until_all_is_written_down),
 		cmocka_unit_test(what_lives_before_left_is_reinstated_or_waited_for),
+		cmocka_unit_test(more_places_than_it_counts_are_written_down_as_it_counts_them),
 		cmocka_unit_test(a_close_does_not_wait_for_it),
 	};
 

@@ -234,7 +234,7 @@ owner_step(void)
 		session_settings(t.o.s, random_settings());
 		break;
 	case 7:
-		session_path(t.o.s)->ops->notice(session_path(t.o.s), &t.o.unit[0],
+		session_path(t.o.s)->ops->notice(session_path(t.o.s), lu_first_path(&t.o.unit[0]),
 		    chance(2) == 0 ? PATH_UNITS_CHANGED : PATH_LUNS_CHANGED);
 		break;
 	default:

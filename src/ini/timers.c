@@ -16,6 +16,15 @@ static const struct timer_info info[TIMER_COUNT] = {
 #include "ini/timers.def"
 };
 
+static const struct {
+	enum timer_id id;
+	uint32_t ms;
+	const char *word;
+} words[] = {
+#define TIMER_WORD(id, ms, word) { TIMER_##id, (ms), (word) },
+#include "ini/timers.def"
+};
+
 const struct timer_info *
 timers_info(enum timer_id id)
 {
@@ -46,6 +55,11 @@ timers_parse(enum timer_id id, const char *text, uint32_t *ret_ms)
 	uint64_t ms = 0;
 	uint32_t place = 1000;
 
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (words[i].id == id && strcasecmp(words[i].word, text) == 0) {
+			*ret_ms = words[i].ms;
+			return true;
+		}
 	if (*text < '0' || *text > '9')
 		return false;
 	for (; *text >= '0' && *text <= '9'; text++) {
@@ -78,6 +92,16 @@ timers_print(uint32_t ms, char ret_text[TIMERS_TEXT_BYTES])
 	if (ret_text[n - 1] == '.')
 		n--;
 	ret_text[n] = '\0';
+}
+
+void
+timers_print_value(enum timer_id id, uint32_t ms, char ret_text[TIMERS_TEXT_BYTES])
+{
+	timers_print(ms, ret_text);
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (words[i].id == id && words[i].ms == ms)
+			(void)snprintf(
+			    ret_text, TIMERS_TEXT_BYTES, "%s", words[i].word); /* short */
 }
 
 static bool

@@ -60,6 +60,7 @@ struct world_ops {
 struct world {
 	const struct world_ops *ops;
 	struct agenda *agenda;
+	struct spare *spare; /* the thread's (core/spare.h), or NULL */
 };
 
 #endif

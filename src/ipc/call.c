@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 #include "ipc/codec.h"
@@ -56,6 +57,11 @@ check_request(struct ipc_conn *c, const json_t *request, json_int_t *ret_id, enu
 		    json_string_value(op));
 		conn_refuse(c, ret_id, IPC_ERR_UNKNOWN_OP, message,
 		    "Use a command and a driver of the same version.");
+		return false;
+	}
+	if (c->is_narrow && *ret_op != c->only) {
+		conn_refuse(c, ret_id, IPC_ERR_DENIED,
+		    "This connection was narrowed to another operation.", "Open another one.");
 		return false;
 	}
 	if (ipc_op_row(*ret_op)->access == IPC_WRITE && !ipc_server_is_privileged(&c->peer)) {
@@ -125,11 +131,27 @@ ipc_call_begin(struct ipc_conn *c, const char *line, size_t len)
 		.pid = c->peer.pid,
 		.op = op,
 		.id = id,
-		.args = json_incref(args) };
+		.args = json_incref(args),
+		.lacks = ipc_json_lacks() };
 	list_push_back(&c->calls, &call->link);
 	c->n_calls++;
 	json_decref(request);
 	c->server->handle(c->server->user, call);
+}
+
+void
+ipc_call_narrow(const struct ipc_call *call, enum ipc_op only)
+{
+	if (call->client == NULL)
+		return;
+	call->client->is_narrow = true;
+	call->client->only = only;
+}
+
+bool
+ipc_call_may_inspect(const struct ipc_call *call)
+{
+	return call->may_inspect;
 }
 
 enum ipc_op
@@ -188,14 +210,22 @@ ipc_call_arg_bool(const struct ipc_call *call, const char *name, bool dflt)
 void
 ipc_call_progress(struct ipc_call *call, json_t *progress)
 {
+	ipc_call_progress_fd(call, progress, -1);
+}
+
+void
+ipc_call_progress_fd(struct ipc_call *call, json_t *progress, int fd)
+{
 	if (call->client == NULL) {
 		json_decref(progress);
+		if (fd >= 0)
+			(void)close(fd); /* nobody is there to have it */
 		return;
 	}
 	if (!call->may_inspect)
 		ipc_op_hide(progress);
-	ipc_server_send(
-	    call->client, json_pack("{s:I, s:o}", "id", call->id, "progress", progress));
+	ipc_server_send_fd(
+	    call->client, json_pack("{s:I, s:o}", "id", call->id, "progress", progress), fd);
 }
 
 /* The answer, the end of the call.  Takes the object. */
@@ -229,6 +259,14 @@ ipc_call_go(struct ipc_call *call)
 	json_t *result = call->held;
 
 	call->held = NULL;
+	if (call->lacks != ipc_json_lacks()) {
+		json_decref(result);
+		ipc_call_error(call, IPC_ERR_INTERNAL,
+		    "There was no memory for the whole answer. If something was to be changed, "
+		    "that is done.",
+		    "Ask again in a moment.", NULL);
+		return;
+	}
 	if (!call->may_inspect)
 		ipc_op_hide(result);
 	finish(call, json_pack("{s:I, s:b, s:o}", "id", call->id, "ok", 1, "result", result));

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -34,12 +35,15 @@ struct wait {
 	ipc_progress *progress;
 	void *user;
 	struct ipc_error *err;
+	json_t **ret_result;
 	json_t *joined; /* the parts that came; or NULL */
+	int rc;         /* what came of it: 0, -1 with *err; 1: it is waited for */
 };
 
+static int ask(struct wait *w, json_t *args);
 static int send_all(struct wait *w, const char *line, size_t len);
-static int wait_answer(struct wait *w, json_t **ret_result);
-static int take_answer(struct wait *w, json_t *answer, json_t **ret_result);
+static void wait_answers(struct wait *w, size_t n);
+static int take_answer(struct wait *w, json_t *answer);
 static void take_error(const json_t *error, struct ipc_error *ret_err);
 
 static uint64_t
@@ -121,6 +125,7 @@ ipc_connect(const char *path, struct ipc_client **ret, struct ipc_error *ret_err
 		    ret_err, IPC_ERR_INTERNAL, "Free some memory.", "There is no memory left.");
 	}
 	c->fd = fd;
+	c->passed = -1;
 	ipc_lines_init(&c->lines, LIMIT_IPC_LINE_BYTES);
 	*ret = c;
 	return 0;
@@ -133,45 +138,85 @@ ipc_client_free(struct ipc_client *c)
 		return;
 	ipc_lines_fini(&c->lines);
 	(void)close(c->fd); /* what was sent is the kernel's */
+	if (c->passed >= 0)
+		(void)close(c->passed); /* nobody wanted it */
 	free(c->path);
 	free(c);
+}
+
+int
+ipc_client_take_fd(struct ipc_client *c)
+{
+	int fd = c->passed;
+
+	c->passed = -1;
+	return fd;
 }
 
 int
 ipc_request(struct ipc_client *c, enum ipc_op op, json_t *args, ipc_progress *progress, void *user,
     json_t **ret_result, struct ipc_error *ret_err)
 {
-	const struct ipc_op_row *row = ipc_op_row(op);
-	uint32_t patience = c->deadline_ms != 0 ? c->deadline_ms : row->deadline_ms;
 	struct wait w = { .c = c,
 		.op = op,
-		.id = ++c->last_id,
-		.patience_ms = patience != 0 ? patience : IPC_PROGRESS_MS,
-		.renews = patience == 0,
 		.progress = progress,
 		.user = user,
-		.err = ret_err };
-	json_t *request = json_pack("{s:I, s:s, s:o*}", "id", w.id, "op", row->name, "args", args);
+		.err = ret_err,
+		.ret_result = ret_result };
+
+	w.rc = ask(&w, args);
+	wait_answers(&w, 1);
+	json_decref(w.joined);
+	return w.rc;
+}
+
+void
+ipc_request_many(struct ipc_client *c, struct ipc_many *q, size_t n)
+{
+	struct wait w[IPC_MANY_MAX] = { 0 };
+
+	assert(n <= IPC_MANY_MAX);
+	for (size_t i = 0; i < n; i++) {
+		q[i].result = NULL;
+		w[i] = (struct wait){
+			.c = c, .op = q[i].op, .err = &q[i].error, .ret_result = &q[i].result
+		};
+		w[i].rc = ask(&w[i], q[i].args);
+		q[i].args = NULL;
+	}
+	wait_answers(w, n);
+	for (size_t i = 0; i < n; i++)
+		json_decref(w[i].joined);
+}
+
+/* Sends it; takes the reference of `args`.  1: it is waited for.  -1: an error. */
+static int
+ask(struct wait *w, json_t *args)
+{
+	const struct ipc_op_row *row = ipc_op_row(w->op);
+	uint32_t patience = w->c->deadline_ms != 0 ? w->c->deadline_ms : row->deadline_ms;
+	json_t *request;
 	char *line = NULL;
 	size_t len;
 	int err = -ENOMEM;
 
+	w->id = ++w->c->last_id;
+	w->patience_ms = patience != 0 ? patience : IPC_PROGRESS_MS;
+	w->renews = patience == 0;
+	request = json_pack("{s:I, s:s, s:o*}", "id", w->id, "op", row->name, "args", args);
 	if (request != NULL)
 		err = ipc_print(request, LIMIT_IPC_REQUEST_BYTES, &line, &len);
 	json_decref(request);
 	if (err == -EMSGSIZE)
-		return fail(ret_err, IPC_ERR_INVALID, "Shorten its arguments.",
+		return fail(w->err, IPC_ERR_INVALID, "Shorten its arguments.",
 		    "The request %s is too long.", row->name);
 	if (err < 0)
 		return fail(
-		    ret_err, IPC_ERR_INTERNAL, "Free some memory.", "There is no memory left.");
-	w.until_ms = clock_ms() + w.patience_ms;
-	err = send_all(&w, line, len);
+		    w->err, IPC_ERR_INTERNAL, "Free some memory.", "There is no memory left.");
+	w->until_ms = clock_ms() + w->patience_ms;
+	err = send_all(w, line, len);
 	ipc_wipe(line, len);
-	if (err == 0)
-		err = wait_answer(&w, ret_result);
-	json_decref(w.joined);
-	return err;
+	return err == 0 ? 1 : -1;
 }
 
 /* 0: ready.  -1: the deadline passed, *w->err is set. */
@@ -233,48 +278,94 @@ send_all(struct wait *w, const char *line, size_t len)
 	return 0;
 }
 
-static int
-wait_answer(struct wait *w, json_t **ret_result)
+/* The first that is waited for; NULL: none. */
+static struct wait *
+first_open(struct wait *w, size_t n)
 {
-	for (;;) {
-		char *line, *room, why[256] = "no memory";
-		json_t *answer;
-		size_t len;
-		ssize_t n;
-		int err;
+	for (size_t i = 0; i < n; i++)
+		if (w[i].rc == 1)
+			return &w[i];
+	return NULL;
+}
 
-		while ((err = ipc_lines_next(&w->c->lines, &line, &len)) > 0) {
-			err = ipc_parse(line, len, &answer, why, sizeof why);
-			if (err == -ENOMEM)
-				return fail(w->err, IPC_ERR_INTERNAL,
-				    "Free some memory; it may have been done: look with a listing "
-				    "command.",
-				    "There is no memory left for the driver's answer.");
-			if (err < 0)
-				return fail(w->err, IPC_ERR_INTERNAL,
-				    "Use a command and a driver of the same version.",
-				    "The driver's answer cannot be read: %s.", why);
-			err = take_answer(w, answer, ret_result);
-			json_decref(answer);
-			if (err <= 0)
-				return err;
-		}
-		if (err < 0)
-			return fail(w->err, IPC_ERR_INTERNAL,
+/* A line from the driver is for one of those that wait, or for all of them.  -1 with the first
+ * one's error: it makes no sense. */
+static int
+take_line(struct wait *w, size_t n, char *line, size_t len)
+{
+	const struct wait *first = first_open(w, n);
+	char why[256] = "no memory";
+	json_t *answer;
+	int err = ipc_parse(line, len, &answer, why, sizeof why);
+
+	if (err == -ENOMEM)
+		return fail(first->err, IPC_ERR_INTERNAL,
+		    "Free some memory; it may have been done: look with a listing command.",
+		    "There is no memory left for the driver's answer.");
+	if (err < 0)
+		return fail(first->err, IPC_ERR_INTERNAL,
+		    "Use a command and a driver of the same version.",
+		    "The driver's answer cannot be read: %s.", why);
+	for (size_t i = 0; i < n; i++)
+		if (w[i].rc == 1)
+			w[i].rc = take_answer(&w[i], answer);
+	json_decref(answer);
+	return 0;
+}
+
+/* More bytes.  -1 with w->err: there will be none. */
+static int
+read_more(struct wait *w)
+{
+	size_t len;
+	char *room = ipc_lines_room(&w->c->lines, &len);
+	ssize_t n;
+	int fd;
+
+	if (room == NULL)
+		return fail(
+		    w->err, IPC_ERR_INTERNAL, "Free some memory.", "There is no memory left.");
+	n = sock_recv(w->c->fd, room, len, &fd);
+	if (fd >= 0) {
+		if (w->c->passed >= 0)
+			(void)close(w->c->passed); /* nobody wanted it */
+		w->c->passed = fd;
+	}
+	if (n == -EAGAIN)
+		return wait_ready(w, POLLIN);
+	if (n <= 0)
+		return driver_gone(w);
+	ipc_lines_added(&w->c->lines, (size_t)n);
+	return 0;
+}
+
+/* Until each has its answer; what ends the connection is the answer of all that have none. */
+static void
+wait_answers(struct wait *w, size_t n)
+{
+	struct wait *first;
+	char *line;
+	size_t len;
+	int err;
+
+	while ((first = first_open(w, n)) != NULL) {
+		err = ipc_lines_next(&first->c->lines, &line, &len);
+		if (err > 0)
+			err = take_line(w, n, line, len);
+		else if (err < 0)
+			err = fail(first->err, IPC_ERR_INTERNAL,
 			    "Use a command and a driver of the same version.",
 			    "The driver's answer is longer than the protocol allows.");
-		room = ipc_lines_room(&w->c->lines, &len);
-		if (room == NULL)
-			return fail(w->err, IPC_ERR_INTERNAL, "Free some memory.",
-			    "There is no memory left.");
-		n = sock_recv(w->c->fd, room, len, NULL);
-		if (n == -EAGAIN) {
-			if (wait_ready(w, POLLIN) < 0)
-				return -1;
-		} else if (n <= 0) {
-			return driver_gone(w);
-		} else {
-			ipc_lines_added(&w->c->lines, (size_t)n);
+		else
+			err = read_more(first);
+		if (err == 0)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			if (w[i].rc != 1)
+				continue;
+			w[i].rc = -1;
+			if (&w[i] != first)
+				*w[i].err = *first->err;
 		}
 	}
 }
@@ -290,7 +381,7 @@ no_sense(struct wait *w)
 
 /* 0: the result.  -1: an error.  1: something else, go on waiting. */
 static int
-take_answer(struct wait *w, json_t *answer, json_t **ret_result)
+take_answer(struct wait *w, json_t *answer)
 {
 	const json_t *id = json_object_get(answer, "id"), *ok = json_object_get(answer, "ok");
 	json_t *progress = json_object_get(answer, "progress");
@@ -301,10 +392,10 @@ take_answer(struct wait *w, json_t *answer, json_t **ret_result)
 	if (!json_is_null(id) && !(json_is_integer(id) && json_integer_value(id) == w->id))
 		return 1;
 	if (progress != NULL) {
-		if (w->renews)
-			w->until_ms = clock_ms() + w->patience_ms;
 		if (w->progress != NULL)
 			w->progress(w->user, progress);
+		if (w->renews)
+			w->until_ms = clock_ms() + w->patience_ms;
 		return 1;
 	}
 	if (part != NULL) {
@@ -314,7 +405,7 @@ take_answer(struct wait *w, json_t *answer, json_t **ret_result)
 	if (json_is_true(ok) && json_is_object(result)) {
 		if (ipc_pieces_join_last(w->joined, result) != 0)
 			return no_sense(w);
-		*ret_result = json_incref(result);
+		*w->ret_result = json_incref(result);
 		return 0;
 	}
 	take_error(json_object_get(answer, "error"), w->err);

@@ -8,6 +8,7 @@
 
 struct ipc_client {
 	int fd;
+	int passed; /* that came, and was not taken; -1: none */
 	char *path;
 	struct ipc_lines lines;
 	json_int_t last_id;

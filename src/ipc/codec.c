@@ -37,15 +37,21 @@ ipc_wipe(void *p, size_t n)
  * jansson (2.14) puts a string together byte by byte and leaves out those that it finds no memory
  * for: what it returns is another address, another name, and no error.
  */
-static _Thread_local bool lacked_memory;
+static _Thread_local uint64_t lacks;
 
 void *
 ipc_json_malloc(size_t n)
 {
 	void *p = malloc(n);
 
-	lacked_memory |= p == NULL;
+	lacks += p == NULL;
 	return p;
+}
+
+uint64_t
+ipc_json_lacks(void)
+{
+	return lacks;
 }
 
 static void
@@ -138,13 +144,13 @@ int
 ipc_parse(const char *line, size_t len, json_t **ret_object, char *why, size_t why_bytes)
 {
 	json_error_t err;
+	uint64_t before = lacks;
 	json_t *object;
 
 	if (check_depth(line, len, why, why_bytes) < 0)
 		return -EBADMSG;
-	lacked_memory = false;
 	object = json_loadb(line, len, JSON_REJECT_DUPLICATES, &err);
-	if (lacked_memory) {
+	if (lacks != before) {
 		json_decref(object);
 		return -ENOMEM;
 	}

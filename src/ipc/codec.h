@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Requests may carry secrets.  What is read and printed here is wiped before
@@ -21,6 +22,11 @@ void ipc_wipe_json(void);
  * an allocator of its own (json_set_alloc_funcs()) takes its memory here.
  */
 void *ipc_json_malloc(size_t n);
+/*
+ * How often this thread has had none: what it made of JSON while the number grew may lack members,
+ * elements or letters, and says so nowhere else.
+ */
+uint64_t ipc_json_lacks(void);
 /* n bytes of memory: wipe and free().  NULL is fine. */
 void ipc_wipe(void *p, size_t n);
 

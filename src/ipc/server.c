@@ -32,6 +32,7 @@ struct answer {
 	struct list link;
 	char *line;
 	size_t len, sent;
+	int fd; /* goes with its first byte; -1: none, or not any more */
 };
 
 static void conn_fd_ready(struct loop_fd *fd, uint32_t events);
@@ -201,6 +202,15 @@ give_back(struct ipc_conn *c, size_t bytes)
 		agenda_defer(loop_agenda(c->server->loop), &c->server->let_ask);
 }
 
+static void
+answer_free(struct answer *a)
+{
+	if (a->fd >= 0)
+		(void)close(a->fd); /* the other end has it, or learns by this that it is gone */
+	ipc_wipe(a->line, a->len);  /* it may have secrets */
+	free(a);
+}
+
 /* It gets no more answers; its calls stay with whoever works on them. */
 static void
 conn_end(struct ipc_conn *c)
@@ -220,12 +230,8 @@ conn_end(struct ipc_conn *c)
 		agenda_clear(loop_agenda(c->server->loop), &c->stall);
 		give_back(c, c->out_bytes);
 		ipc_quota_leave(&c->server->quota, c->user);
-		while ((node = list_pop(&c->out)) != NULL) {
-			struct answer *a = LIST_ENTRY(node, struct answer, link);
-
-			ipc_wipe(a->line, a->len);
-			free(a);
-		}
+		while ((node = list_pop(&c->out)) != NULL)
+			answer_free(LIST_ENTRY(node, struct answer, link));
 		list_remove(&c->link);
 		c->server->n_clients--;
 	}
@@ -278,7 +284,7 @@ conn_flush(struct ipc_conn *c)
 {
 	while (!list_empty(&c->out)) {
 		struct answer *a = LIST_ENTRY(c->out.next, struct answer, link);
-		ssize_t n = sock_send(c->fd.fd, a->line + a->sent, a->len - a->sent, -1);
+		ssize_t n = sock_send(c->fd.fd, a->line + a->sent, a->len - a->sent, a->fd);
 
 		/* Without memory, too: its room is watched, and the kernel looks for memory each
 		 * time. */
@@ -286,6 +292,9 @@ conn_flush(struct ipc_conn *c)
 			return true;
 		if (n < 0)
 			return false;
+		if (a->fd >= 0)
+			(void)close(a->fd); /* it was sent */
+		a->fd = -1;
 		a->sent += (size_t)n;
 		c->out_bytes -= (size_t)n;
 		give_back(c, (size_t)n);
@@ -293,14 +302,19 @@ conn_flush(struct ipc_conn *c)
 		if (a->sent < a->len)
 			continue;
 		list_remove(&a->link);
-		ipc_wipe(a->line, a->len); /* it may have secrets */
-		free(a);
+		answer_free(a);
 	}
 	return true;
 }
 
 void
 ipc_server_send(struct ipc_conn *c, json_t *object)
+{
+	ipc_server_send_fd(c, object, -1);
+}
+
+void
+ipc_server_send_fd(struct ipc_conn *c, json_t *object, int fd)
 {
 	struct answer *a = calloc(1, sizeof *a);
 	int err = -ENOMEM;
@@ -320,10 +334,13 @@ ipc_server_send(struct ipc_conn *c, json_t *object)
 	if (err < 0) {
 		/* Without its answer the client would wait for ever. */
 		log_err("a client is dropped: its answer cannot be made: %s", strerror(-err));
+		if (fd >= 0)
+			(void)close(fd); /* it has no use */
 		free(a);
 		conn_end(c);
 		return;
 	}
+	a->fd = fd;
 	list_push_back(&c->out, &a->link);
 	c->out_bytes += a->len;
 	ipc_quota_add(&c->server->quota, c->user, a->len);

@@ -47,6 +47,12 @@ void ipc_call_describe(
 /* False once the client is gone: nobody will read the answer. */
 bool ipc_call_is_wanted(const struct ipc_call *call);
 
+/* Whoever asks sees, and may cause, what is not for everyone. */
+bool ipc_call_may_inspect(const struct ipc_call *call);
+
+/* Its client may ask for `only` and nothing else from now on, not even for this again. */
+void ipc_call_narrow(const struct ipc_call *call, enum ipc_op only);
+
 /* An argument, or the default where it was not given; valid as long as the call. */
 const char *ipc_call_arg_string(const struct ipc_call *call, const char *name, const char *dflt);
 int64_t ipc_call_arg_int(const struct ipc_call *call, const char *name, int64_t dflt);
@@ -55,6 +61,8 @@ bool ipc_call_arg_given(const struct ipc_call *call, const char *name);
 
 /* Each takes the reference of its json_t. */
 void ipc_call_progress(struct ipc_call *call, json_t *progress);
+/* The same with a descriptor, which is closed when it was sent or cannot be. */
+void ipc_call_progress_fd(struct ipc_call *call, json_t *progress, int fd);
 /* result NULL: an empty object. */
 void ipc_call_reply(struct ipc_call *call, json_t *result);
 /*

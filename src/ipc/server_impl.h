@@ -32,6 +32,8 @@ struct ipc_conn {
 	struct loop_fd fd;
 	struct sock_peer peer;
 	bool may_inspect; /* operations and members that are not for everyone */
+	bool is_narrow;   /* only this operation: */
+	enum ipc_op only;
 	struct ipc_user *user;
 	struct agenda_timer stall; /* of a stranger who does not read his answers */
 	struct ipc_lines lines;
@@ -58,12 +60,15 @@ struct ipc_call {
 	void *hold_user;
 	json_t *held;              /* the answer that is held, or NULL */
 	struct ipc_pieces *pieces; /* its answer, which is being made; or NULL */
+	uint64_t lacks;            /* ipc_json_lacks() when it came */
 	struct agenda_work pump;   /* valid while there are pieces: makes the next */
 };
 
 bool ipc_server_is_privileged(const struct sock_peer *peer);
 /* Queue an answer; takes the object (NULL: no memory for it).  May end the connection. */
 void ipc_server_send(struct ipc_conn *c, json_t *object);
+/* The same; takes the descriptor that goes with it, or -1. */
+void ipc_server_send_fd(struct ipc_conn *c, json_t *object, int fd);
 
 /* A line came: check it, and hand it to the handler or refuse it.  May end the connection. */
 void ipc_call_begin(struct ipc_conn *c, const char *line, size_t len);

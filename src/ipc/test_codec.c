@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
+#include "base/test_malloc.h"
 #include "ipc/codec.h"
 #include "ipc/ops.h"
 
@@ -265,23 +266,6 @@ mutated_lines_are_refused_or_understood_but_never_hurt(void **state)
 		json_decref(object);
 	}
 	assert_true(understood > 1000 && refused > 1000);
-}
-
-/* Of all allocations from now on, the n-th fails; 0: none.  The linker puts this in malloc()'s
- * place. */
-static int fails_at;
-static bool has_failed;
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-
-void *
-__wrap_malloc(size_t n)
-{
-	if (fails_at > 0 && --fails_at == 0) {
-		has_failed = true;
-		return NULL;
-	}
-	return __real_malloc(n);
 }
 
 static void

@@ -4,8 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/limits.h"
-
 static void
 close_item(struct store_item *i)
 {
@@ -29,7 +27,7 @@ grow(struct store *s)
 	size_t room = s->room > 0 ? 2 * s->room : 16;
 	struct store_item *more;
 
-	if (s->n == LIMIT_SESSIONS)
+	if (s->n == STORE_ITEMS)
 		return NULL;
 	if (s->n == s->room) {
 		more = reallocarray(s->items, room, sizeof *more);

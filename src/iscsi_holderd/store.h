@@ -8,7 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/limits.h"
 #include "sys/held.h"
+
+#define STORE_ITEMS (LIMIT_SESSIONS + LIMIT_HELD_SOCKETS)
 
 struct store_item {
 	uint32_t key;
@@ -23,7 +26,7 @@ struct store {
 
 /*
  * Take the descriptors, instead of those that had this key.  False: there is no room
- * (LIMIT_SESSIONS) or no memory; they are the caller's still.
+ * (STORE_ITEMS) or no memory; they are the caller's still.
  */
 bool store_put(struct store *s, uint32_t key, uint64_t life, const int fds[HELD_FDS]);
 /* Close what has this key; no harm if nothing has. */

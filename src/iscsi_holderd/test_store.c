@@ -5,7 +5,6 @@
 
 #include <cmocka.h>
 
-#include "base/limits.h"
 #include "iscsi_holderd/store.h"
 
 static void
@@ -80,7 +79,7 @@ other_lives_are_forgotten(void **state)
 }
 
 static void
-there_is_room_for_every_session_and_no_more(void **state)
+there_is_room_for_every_mount_and_socket_and_no_more(void **state)
 {
 	struct store s = { 0 };
 	int fds[HELD_FDS], last[HELD_FDS];
@@ -88,12 +87,12 @@ there_is_room_for_every_session_and_no_more(void **state)
 	(void)state;
 	/* The same two numbers: nothing is closed here but by the test. */
 	make(fds);
-	for (uint32_t i = 0; i < LIMIT_SESSIONS; i++)
+	for (uint32_t i = 0; i < STORE_ITEMS; i++)
 		assert_true(store_put(&s, i, 1, fds));
 	make(last);
-	assert_false(store_put(&s, LIMIT_SESSIONS, 1, last));
+	assert_false(store_put(&s, STORE_ITEMS, 1, last));
 	assert_true(is_open(last[0]) && is_open(last[1]));
-	assert_int_equal(s.n, LIMIT_SESSIONS);
+	assert_int_equal(s.n, STORE_ITEMS);
 	store_fini(&s);
 	close(last[0]);
 	close(last[1]);
@@ -106,7 +105,7 @@ main(void)
 		cmocka_unit_test(what_is_put_stays_open_until_it_is_dropped),
 		cmocka_unit_test(a_key_has_one_pair_the_newest),
 		cmocka_unit_test(other_lives_are_forgotten),
-		cmocka_unit_test(there_is_room_for_every_session_and_no_more),
+		cmocka_unit_test(there_is_room_for_every_mount_and_socket_and_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,8 +9,8 @@
 #define ISLPD_EXCHANGE_H
 
 #include "engine/loop.h"
-#include "islpd/endpoint.h"
 #include "islpd/slp.h"
+#include "names/endpoint.h"
 
 /* CONFIG_RETRY and CONFIG_RETRY_MAX, section 13. */
 #define EXCHANGE_RETRY_MS     2000

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "ipc/codec.h"
+#include "ipc/helper_boot.h"
 #include "ipc/helper_main.h"
-#include "islpd/boot.h"
 #include "islpd/discover.h"
 #include "sys/instance.h"
 
@@ -15,7 +15,7 @@
 #define NAMES_MAX   CONFIG_AGENTS_MAX
 
 static struct {
-	struct boot boot;
+	struct helper_boot boot;
 	struct opt_list agents;
 	bool no_multicast;
 	long port; /* 0: not given */
@@ -53,8 +53,8 @@ configure(const struct paths *paths)
 static bool
 prepare(const struct paths *paths, int *ret_exit)
 {
-	if (options.boot.enable || options.boot.disable || options.boot.show) {
-		*ret_exit = boot_act(&options.boot, paths);
+	if (helper_boot_is_asked(&options.boot)) {
+		*ret_exit = helper_boot_act(&options.boot, paths, "islpd", paths->islpd_boot);
 		return false;
 	}
 	*ret_exit = INSTANCE_EXIT_USAGE;

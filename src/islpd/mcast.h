@@ -10,8 +10,8 @@
 
 #include "base/limits.h"
 #include "engine/loop.h"
-#include "islpd/endpoint.h"
 #include "islpd/slp.h"
+#include "names/endpoint.h"
 
 /* CONFIG_MC_MAX, section 13. */
 #define MCAST_MAX_MS 15000

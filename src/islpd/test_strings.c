@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "islpd/attrs.h"
-#include "islpd/endpoint.h"
 #include "islpd/scopes.h"
 #include "islpd/slpstr.h"
 #include "islpd/surl.h"
@@ -247,30 +246,6 @@ urls_that_lie_are_refused_with_their_fault(void **state)
 	assert_string_equal(surl_text(SURL_NO_NAME), "the URL has no iSCSI name");
 }
 
-static void
-endpoints_are_printed_and_compared(void **state)
-{
-	struct endpoint a, b;
-	char text[ENDPOINT_BYTES];
-
-	(void)state;
-	assert_true(endpoint_set(&a, "192.0.2.1", 427));
-	endpoint_print(&a, text);
-	assert_string_equal(text, "192.0.2.1:427");
-	assert_true(endpoint_set(&b, "192.0.2.1", 428));
-	assert_true(endpoint_same_host(&a, &b));
-	assert_false(endpoint_equal(&a, &b));
-	assert_true(endpoint_set(&a, "fe80::1%lo", 427));
-	endpoint_print(&a, text);
-	assert_string_equal(text, "[fe80::1%lo]:427");
-	endpoint_host(&a, text);
-	assert_string_equal(text, "fe80::1");
-	assert_false(endpoint_same_host(&a, &b));
-	assert_false(endpoint_set(&a, "fe80::1%nosuchinterface", 427));
-	assert_false(endpoint_set(&a, "localhost", 427));
-	assert_false(endpoint_set(&a, "", 427));
-}
-
 int
 main(void)
 {
@@ -285,7 +260,6 @@ main(void)
 		cmocka_unit_test(malformed_attribute_lists_are_refused),
 		cmocka_unit_test(urls_of_targets_are_taken_apart),
 		cmocka_unit_test(urls_that_lie_are_refused_with_their_fault),
-		cmocka_unit_test(endpoints_are_printed_and_compared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * The questions stand in ask_steps.c, in two groups: who it is, what it is like.
- * known() is told between them, or instead of the second.  A unit attention on
+ * The questions stand in ask_steps.c, in two groups: who it is, and what the port is to it;
+ * what it is like.  known() is told between them, or instead of the second.  A unit attention on
  * the way says that something changed, so that earlier answers may be of before:
  * the round begins anew, but not for ever.
  */
@@ -18,10 +18,22 @@
 static void begin(struct ask *a);
 static void next(struct ask *a);
 
+/* I/O may go on as soon as these are answered. */
 static bool
-is_identity(enum ask_need need)
+is_first_group(enum ask_need need)
 {
-	return need == ASK_FIRST || need == ASK_MUST || need == ASK_NAME;
+	return need == ASK_FIRST || need == ASK_MUST || need == ASK_NAME || need == ASK_PORT ||
+	       need == ASK_EARLY;
+}
+
+/* Where the port's state is not reported, it is what commands met. */
+static void
+note_port(struct ask *a)
+{
+	if (!a->has_report && a->has_met)
+		a->info.alua.state = a->met;
+	else if (!a->info.alua.is_reported)
+		a->info.alua.state = ALUA_ACTIVE_OPTIMIZED;
 }
 
 /* ---- the end ---- */
@@ -31,6 +43,13 @@ end(struct ask *a)
 {
 	bool is_cut = a->req.result == REQ_LOST || a->req.result == REQ_UNSENT;
 
+	note_port(a);
+	a->info.is_partial = a->info.is_disk && !ask_is_served(a);
+	if (a->info.is_disk && !a->info.is_sized && !a->info.fault.is_set && a->is_known)
+		fault_set(&a->info.fault, FAULT_OFFLINE,
+		    "look at the target's port groups; another path may serve it",
+		    "LUN %u cannot be used over this path: its port group is %s", a->info.number,
+		    alua_word(a->info.alua.state));
 	/* A doubt that came with the answer wants another one. */
 	if (a->is_stale && !is_cut && ++a->rounds <= ROUNDS) {
 		begin(a);
@@ -99,10 +118,12 @@ begin(struct ask *a)
 	a->tries = 0;
 	a->is_stale = a->is_known = false;
 	a->info.is_incomplete = a->is_started = a->is_starting = a->has_size = a->has_mode = false;
+	a->has_report = a->has_met = a->has_limits = a->has_provision = false;
 	a->alloc = ASK_PAGE_BYTES;
 	memset(&a->pages, 0, sizeof a->pages);
 	memset(&a->info.id, 0, sizeof a->info.id);
 	memset(&a->info.inquiry, 0, sizeof a->info.inquiry);
+	a->info.is_mode_refused = false;
 	a->info.answer = LU_NO_ANSWER;
 	a->info.doubts = a->path->doubts;
 	a->info.is_disk = false;
@@ -114,13 +135,18 @@ begin(struct ask *a)
 static void
 next(struct ask *a)
 {
+	if (a->is_check && a->step > 0) {
+		end(a);
+		return;
+	}
 	while (a->step < ask_steps_n) {
 		const struct ask_step *s = &ask_steps[a->step];
 
-		if (!is_identity(s->need) && !a->is_known) {
+		if (!is_first_group(s->need) && !a->is_known) {
 			a->info.answer = LU_SOMEBODY;
 			a->info.nexus = a->path->nexus;
 			a->is_known = true;
+			note_port(a);
 			if (!a->ops->known(a) || a->is_stopped)
 				break;
 		}
@@ -173,6 +199,16 @@ start_unit(struct ask *a, const struct retry_verdict *v)
 	return true;
 }
 
+/* There is no mode only where neither of its questions is known. */
+static void
+note_mode(struct ask *a, bool is_refused)
+{
+	if (a->req.cdb[0] == CDB_MODE_SENSE_10)
+		a->info.is_mode_refused = is_refused;
+	if (a->req.cdb[0] == CDB_MODE_SENSE_6)
+		a->info.is_mode_refused = a->info.is_mode_refused && is_refused;
+}
+
 static void
 failed(struct ask *a, const struct retry_verdict *v)
 {
@@ -180,6 +216,7 @@ failed(struct ask *a, const struct retry_verdict *v)
 	bool is_refused = v->action == SENSE_UNSUPPORTED;
 	char why[400];
 
+	a->is_check = false;
 	switch (s->need) {
 	case ASK_FIRST:
 		if (a->req.result == REQ_TIMEOUT) {
@@ -196,15 +233,26 @@ failed(struct ask *a, const struct retry_verdict *v)
 			return;
 		}
 		break;
+	case ASK_PORT:
+		if (is_refused)
+			a->info.alua.is_reported = false;
+		else
+			a->info.is_incomplete = true;
+		break;
+	case ASK_EARLY:
+		break;
 	case ASK_READY:
 	case ASK_SIZE:
+		if (!ask_is_served(a))
+			break; /* another time, or over another path */
 		if (!is_refused || s->need == ASK_SIZE)
 			fault_set(&a->info.fault, FAULT_OFFLINE, "look at the target's log",
 			    "LUN %u: %s", a->info.number, retry_describe(why, sizeof why, &a->req));
 		a->info.is_incomplete = a->info.is_incomplete || !is_refused;
 		break;
 	case ASK_DETAIL:
-		a->info.is_incomplete = a->info.is_incomplete || !is_refused;
+		a->info.is_incomplete = a->info.is_incomplete || (!is_refused && ask_is_served(a));
+		note_mode(a, is_refused && ask_is_served(a));
 		break;
 	}
 	a->step++;
@@ -255,6 +303,7 @@ count_inquiry(struct ask *a, bool is_ok)
 static void
 changed(struct ask *a)
 {
+	a->is_check = false;
 	if (++a->rounds > ROUNDS)
 		no_answer(a);
 	else
@@ -301,6 +350,8 @@ handed_back(struct req *r)
 
 	a->is_out = false;
 	path_answered(p);
+	if (v.step != RETRY_DONE && v.has_sense && alua_of_sense(&v.sense, &a->met))
+		a->has_met = true;
 	if (is_attention && a->ops->attention != NULL)
 		a->ops->attention(a, &v.sense);
 	if (a->is_stopped)
@@ -322,6 +373,15 @@ ask_init(struct ask *a, struct path *path, const struct ask_ops *ops)
 }
 
 void
+ask_expect(struct ask *a, const struct identity *id)
+{
+	a->expect.is_known = true;
+	a->expect.has_designators = identity_first(id) != NULL;
+	a->expect.has_serial = id->serial[0] != '\0';
+	a->expect.is_strong = identity_is_strong(id);
+}
+
+void
 ask_start(struct ask *a)
 {
 	assert(!a->is_busy && !a->is_out);
@@ -339,6 +399,7 @@ void
 ask_restart(struct ask *a)
 {
 	assert(a->is_busy);
+	a->is_check = false;
 	/* Before the first question that matters no answer can be too old. */
 	if (ask_steps[a->step].need != ASK_FIRST)
 		a->is_stale = true;

@@ -43,7 +43,12 @@ struct ask {
 	const struct ask_ops *ops;
 	unsigned patience;   /* so often a question that was not executed is repeated */
 	bool is_ready_first; /* begin with TEST UNIT READY: it takes the unit attentions away */
-	const struct identity *expect; /* what the unit is known to have; NULL: nothing is known */
+	bool is_check;      /* that alone will do, where it is answered well: known() is not told */
+	bool is_size_first; /* its size comes before known(), where it can be had */
+	struct {
+		bool is_known, has_designators, has_serial, is_strong;
+	} expect; /* what the unit is known to have, by ask_expect(); zeros: nothing is known */
+	void *user;
 
 	/* What was learned; info.number and info.wire are set before ask_start(). */
 	struct lu_info info;
@@ -64,13 +69,17 @@ struct ask {
 	bool is_known;   /* known() was told somebody */
 	bool is_started; /* START STOP UNIT was tried */
 	bool is_starting;
-	bool has_size, has_mode; /* this round found it */
+	/* This round found it. */
+	bool has_size, has_mode, has_report, has_limits, has_provision;
+	bool has_met; /* a question was refused because of the port's state: */
+	uint8_t met;  /* enum alua_state */
 	struct vpd_pages pages;
 	uint16_t alloc; /* of a page: grows once when the page is longer */
 	uint8_t buf[ASK_BUFFER_BYTES];
 };
 
 void ask_init(struct ask *a, struct path *path, const struct ask_ops *ops);
+void ask_expect(struct ask *a, const struct identity *id);
 /* It is idle.  What is known of the details (info) stays where a question fails. */
 void ask_start(struct ask *a);
 /* Whatever was answered so far counts no more: begin anew as soon as the command is back. */
@@ -86,6 +95,8 @@ enum ask_need {
 	ASK_FIRST,  /* nobody needs its answer: it takes unit attentions away */
 	ASK_MUST,   /* without an answer nothing is known */
 	ASK_NAME,   /* the same, but a unit that is not known to have it may refuse it */
+	ASK_PORT,   /* what it would have told stays as it is, unless it is refused */
+	ASK_EARLY,  /* it is asked again later */
 	ASK_DETAIL, /* what it would have told stays as it is */
 	ASK_READY,  /* the same, and the unit has a fault, unless it does not know the command */
 	ASK_SIZE    /* the same, and the unit has a fault */
@@ -99,6 +110,8 @@ struct ask_step {
 };
 extern const struct ask_step ask_steps[];
 extern const unsigned ask_steps_n;
+/* Does the port execute more than questions, as far as this round has heard? */
+bool ask_is_served(const struct ask *a);
 /* Does the unit have this by what is known?  For steps of ASK_NAME. */
 bool ask_expects(const struct ask *a, uint8_t page);
 

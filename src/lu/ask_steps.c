@@ -7,15 +7,11 @@
 bool
 ask_expects(const struct ask *a, uint8_t page)
 {
-	const struct identity *id = a->expect;
-
-	if (id == NULL)
-		return false;
 	if (page == VPD_SUPPORTED)
-		return identity_has_name(id);
+		return a->expect.has_designators || a->expect.has_serial;
 	if (page == VPD_SERIAL)
-		return id->serial[0] != '\0';
-	return page == VPD_IDENTIFICATION && identity_first(id) != NULL;
+		return a->expect.has_serial;
+	return page == VPD_IDENTIFICATION && a->expect.has_designators;
 }
 
 static void
@@ -60,6 +56,7 @@ take_inquiry(struct ask *a, size_t n)
 		return false;
 	i->is_disk =
 	    inquiry_is_present(&i->inquiry) && strcmp(inquiry_class(i->inquiry.type), "disk") == 0;
+	i->alua.can_set = (i->inquiry.tpgs & 2) != 0;
 	cut_copy(i->id.vendor, sizeof i->id.vendor, i->inquiry.vendor);
 	cut_copy(i->id.product, sizeof i->id.product, i->inquiry.product);
 	return true;
@@ -89,8 +86,7 @@ take_pages(struct ask *a, size_t n)
 		return false;
 	if (!vpd_has(&a->pages, VPD_IDENTIFICATION) && ask_expects(a, VPD_IDENTIFICATION))
 		return false;
-	return vpd_has(&a->pages, VPD_SERIAL) || !ask_expects(a, VPD_SERIAL) ||
-	       identity_is_strong(a->expect);
+	return vpd_has(&a->pages, VPD_SERIAL) || !ask_expects(a, VPD_SERIAL) || a->expect.is_strong;
 }
 
 static bool
@@ -140,6 +136,7 @@ build_names(struct ask *a)
 static bool
 take_names(struct ask *a, size_t n)
 {
+	(void)alua_take_page(&a->info.alua, a->buf, n); /* where it says so */
 	switch (identity_take_page(&a->info.id, a->buf, n)) {
 	case VPD_OK:
 		return true;
@@ -153,10 +150,50 @@ take_names(struct ask *a, size_t n)
 	return false;
 }
 
+bool
+ask_is_served(const struct ask *a)
+{
+	if (a->info.alua.is_reported)
+		return alua_serves(a->info.alua.state);
+	return !a->has_met || alua_serves(a->met);
+}
+
+/* What is refused where the port is in another state is not asked there. */
 static bool
 want_disk(const struct ask *a)
 {
-	return a->info.is_disk;
+	return a->info.is_disk && ask_is_served(a);
+}
+
+/* The state of the port comes with the time of transitions, or without where that is not known. */
+static bool
+want_report(const struct ask *a)
+{
+	return a->info.is_disk && a->info.inquiry.tpgs != 0 && a->info.alua.has_group &&
+	       !a->has_report;
+}
+
+static void
+build_report(struct ask *a)
+{
+	a->req.data_len = sizeof a->buf;
+	cdb_report_target_ports(a->req.cdb, sizeof a->buf, true);
+}
+
+static bool
+take_report(struct ask *a, size_t n)
+{
+	bool is_extended = (a->req.cdb[1] & 0x20) != 0;
+
+	a->has_report = alua_take_report(&a->info.alua, a->buf, n, is_extended);
+	return a->has_report || is_extended;
+}
+
+static void
+build_report_short(struct ask *a)
+{
+	a->req.data_len = sizeof a->buf;
+	cdb_report_target_ports(a->req.cdb, sizeof a->buf, false);
 }
 
 static void
@@ -217,7 +254,7 @@ take_capacity_10(struct ask *a, size_t n)
 static bool
 want_size_for_name(const struct ask *a)
 {
-	return want_disk(a) && a->expect != NULL && !identity_has_name(&a->info.id);
+	return a->info.is_disk && a->expect.is_known && !identity_has_name(&a->info.id);
 }
 
 static bool
@@ -231,6 +268,13 @@ take_size_for_name(struct ask *a, size_t n)
 {
 	(void)take_capacity_10(a, n);
 	return a->has_size;
+}
+
+/* Where other paths say what it is like, too. */
+static bool
+want_size_first(const struct ask *a)
+{
+	return a->is_size_first && want_disk(a) && !a->has_size;
 }
 
 static bool
@@ -303,7 +347,8 @@ take_limits(struct ask *a, size_t n)
 {
 	struct vpd_limits limits;
 
-	if (vpd_limits(a->buf, n, &limits) == VPD_OK)
+	a->has_limits = vpd_limits(a->buf, n, &limits) == VPD_OK;
+	if (a->has_limits)
 		a->info.limits = limits;
 	return true;
 }
@@ -325,7 +370,8 @@ take_provision(struct ask *a, size_t n)
 {
 	struct vpd_provisioning provision;
 
-	if (vpd_provisioning(a->buf, n, &provision) == VPD_OK)
+	a->has_provision = vpd_provisioning(a->buf, n, &provision) == VPD_OK;
+	if (a->has_provision)
 		a->info.provision = provision;
 	return true;
 }
@@ -339,6 +385,11 @@ const struct ask_step ask_steps[] = {
 	{ want_names, build_names, take_names, true, ASK_NAME },
 	{ want_size_for_name, build_capacity_16, take_capacity_16, false, ASK_NAME },
 	{ want_size_10_for_name, build_capacity_10, take_size_for_name, false, ASK_MUST },
+	/* What the port is to it. */
+	{ want_report, build_report, take_report, false, ASK_PORT },
+	{ want_report, build_report_short, take_report, false, ASK_PORT },
+	{ want_size_first, build_capacity_16, take_capacity_16, false, ASK_EARLY },
+	{ want_size_first, build_capacity_10, take_capacity_10, false, ASK_EARLY },
 	/* What it is like. */
 	{ want_disk, build_ready, take_nothing, false, ASK_READY },
 	{ want_size, build_capacity_16, take_capacity_16, false, ASK_DETAIL },

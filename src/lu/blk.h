@@ -29,6 +29,7 @@ struct blk_hold {
 	uint64_t not_before_us; /* it pauses */
 	uint64_t at;            /* bytes of it that are done */
 	uint64_t nexus;         /* under which it was sent last */
+	uint8_t path;           /* over which: lunpath.index */
 	uint64_t mark;          /* flush: writes answered before it was sent; else losses of the
 				   cache, see lu_end.c */
 	uint8_t tries;          /* times that a connection ended, and it may have been the reason */
@@ -36,8 +37,9 @@ struct blk_hold {
 	uint32_t found;         /* path.found when it was excused last */
 	uint8_t oddities;       /* answers to it that broke the protocol, since it last got on */
 	uint8_t bounces;        /* times that it was not executed, since it last got on */
-	bool was_lost;          /* in the loss that is being told now */
+	bool was_lost;          /* in a loss of that path that is being told now */
 	bool is_blamed;         /* it may have ended that connection */
+	bool is_ghostly;        /* it was lost, and may be executed late */
 	uint8_t stood;   /* it has flown and nothing happened; 1: alone for a while, 2: for long */
 	bool is_through; /* FUA: its data was sent with the command's bit */
 	bool is_sync;    /* FUA: the SYNCHRONIZE CACHE behind it is due */
@@ -64,6 +66,10 @@ struct blk_dev {
 	uint64_t size_bytes;
 	uint32_t block_bytes;  /* 512 or 4096 (any power of two) */
 	uint32_t max_io_bytes; /* largest BLK_READ/BLK_WRITE */
+	/* What suits it, for whom that is of use; 0: not known. */
+	uint32_t physical_bytes; /* a physical block */
+	uint32_t discard_bytes;  /* granularity of BLK_DISCARD */
+	uint32_t optimal_bytes;  /* of a read or write */
 	bool read_only, can_discard, can_write_zeroes;
 	/* Start a request; answers through r->done, also for errors. */
 	void (*submit)(struct blk_dev *d, struct blk_req *r);

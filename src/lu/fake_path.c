@@ -23,8 +23,8 @@ submit(struct path *p, struct req *r)
 	r->sense_len = 0;
 	r->data_got = r->residual = 0;
 	r->overflow = r->underflow = false;
-	r->submit_us = f->agenda.now_us;
-	r->sent_us = f->is_unsendable ? 0 : f->agenda.now_us;
+	r->submit_us = f->path.agenda->now_us;
+	r->sent_us = f->is_unsendable ? 0 : f->path.agenda->now_us;
 	f->submitted++;
 	f->out[f->n++] = r;
 }
@@ -38,7 +38,7 @@ withdraw(struct path *p, struct req *r)
 }
 
 static void
-notice(struct path *p, struct lu *from, enum path_notice what)
+notice(struct path *p, struct lunpath *from, enum path_notice what)
 {
 	struct fake_path *f = of(p);
 
@@ -50,7 +50,7 @@ notice(struct path *p, struct lu *from, enum path_notice what)
 	p->doubts++;
 	for (size_t i = 0; i < f->n_units; i++)
 		if (f->units[i] != from)
-			lu_doubt(f->units[i]);
+			lunpath_doubt(f->units[i]);
 }
 
 static void
@@ -59,7 +59,7 @@ overheard(struct path *p, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense
 	struct fake_path *f = of(p);
 
 	for (size_t i = 0; i < f->n_units; i++)
-		(void)lu_overheard(f->units[i], lun, s);
+		(void)lunpath_overheard(f->units[i], lun, s);
 }
 
 static void
@@ -119,29 +119,35 @@ fake_path_fini(struct fake_path *f)
 }
 
 void
-fake_path_add(struct fake_path *f, struct lu *u)
+fake_path_add_way(struct fake_path *f, struct lunpath *lp)
 {
 	assert(f->n_units < FAKE_PATH_UNITS);
-	f->units[f->n_units++] = u;
+	f->units[f->n_units++] = lp;
+}
+
+void
+fake_path_add(struct fake_path *f, struct lu *u)
+{
+	fake_path_add_way(f, lu_first_path(u));
 }
 
 void
 fake_path_turn(struct fake_path *f)
 {
-	agenda_run(&f->agenda);
+	agenda_run(f->path.agenda);
 }
 
 void
 fake_path_pass(struct fake_path *f, uint64_t us)
 {
-	uint64_t end = f->agenda.now_us + us;
+	uint64_t end = f->path.agenda->now_us + us;
 
-	while (agenda_next_us(&f->agenda) <= end) {
-		if (agenda_next_us(&f->agenda) > f->agenda.now_us)
-			f->agenda.now_us = agenda_next_us(&f->agenda);
-		agenda_run(&f->agenda);
+	while (agenda_next_us(f->path.agenda) <= end) {
+		if (agenda_next_us(f->path.agenda) > f->path.agenda->now_us)
+			f->path.agenda->now_us = agenda_next_us(f->path.agenda);
+		agenda_run(f->path.agenda);
 	}
-	f->agenda.now_us = end;
+	f->path.agenda->now_us = end;
 }
 
 struct req *
@@ -158,7 +164,7 @@ fake_path_answer(struct fake_path *f, size_t i)
 
 	memmove(f->out + i, f->out + i + 1, (f->n - i - 1) * sizeof f->out[0]);
 	f->n--;
-	r->done_us = f->agenda.now_us;
+	r->done_us = f->path.agenda->now_us;
 	r->done(r);
 }
 
@@ -220,7 +226,7 @@ fake_path_down(struct fake_path *f, bool is_silent)
 	while (f->n > 0)
 		fake_path_result(f, 0, f->is_unsendable ? REQ_UNSENT : REQ_LOST);
 	for (size_t i = 0; i < f->n_units; i++)
-		lu_path_down(f->units[i], is_silent);
+		lunpath_down(f->units[i], is_silent);
 }
 
 void
@@ -232,7 +238,7 @@ fake_path_up(struct fake_path *f, bool is_dead)
 	if (is_dead)
 		f->path.dead_nexus = f->path.nexus - 1;
 	for (size_t i = 0; i < f->n_units; i++)
-		lu_path_up(f->units[i]);
+		lunpath_up(f->units[i]);
 }
 
 void
@@ -240,7 +246,7 @@ fake_path_give_up(struct fake_path *f)
 {
 	f->path.is_given_up = true;
 	for (size_t i = 0; i < f->n_units; i++)
-		lu_path_given_up(f->units[i]);
+		lunpath_given_up(f->units[i]);
 }
 
 /* ---- a user, a unit ---- */

@@ -16,7 +16,7 @@ struct fake_path {
 	struct agenda agenda;
 	struct req *out[FAKE_PATH_MAX]; /* n of them wait for an answer, in the order they came */
 	size_t n;
-	struct lu *units[FAKE_PATH_UNITS]; /* those that are told of events; n_units */
+	struct lunpath *units[FAKE_PATH_UNITS]; /* those that are told of events; n_units */
 	size_t n_units;
 	bool is_unsendable; /* nothing leaves: what is submitted can be withdrawn */
 	unsigned submitted, withdrawn, worked, learned, units_changed, luns_changed, said;
@@ -28,6 +28,8 @@ void fake_path_init(struct fake_path *f, unsigned slots);
 /* Nothing is under way, and nothing is armed. */
 void fake_path_fini(struct fake_path *f);
 void fake_path_add(struct fake_path *f, struct lu *u);
+/* The same for a unit that has joined by this. */
+void fake_path_add_way(struct fake_path *f, struct lunpath *lp);
 
 /* A turn of the agenda. */
 void fake_path_turn(struct fake_path *f);

@@ -50,7 +50,7 @@ report_luns(const struct fake_target *t, struct fake_path *f, struct req *r)
 static void
 inquiry(const struct fake_unit *u, struct fake_path *f, struct req *r)
 {
-	uint8_t data[36] = { u->is_absent ? 0x7f : u->type, 0, 5, 2, 31 };
+	uint8_t data[36] = { u->is_absent ? 0x7f : u->type, 0, 5, 2, 31, (uint8_t)(u->tpgs << 4) };
 
 	memcpy(data + 8, "FAKE    UNIT            1   ", 28);
 	give(f, r, data, sizeof data);
@@ -84,12 +84,43 @@ page(const struct fake_unit *u, struct fake_path *f, struct req *r)
 			be_put64(data + 8, u->naa);
 			n = 12;
 		}
+		if (u->tpgs != 0) {
+			static const uint8_t port[16] = { 0x51, 0x94, 0, 4, 0, 0, 0, 1, 0x51, 0x95,
+				0, 4, 0, 0, 0, 1 };
+
+			memcpy(data + 4 + n, port, sizeof port);
+			n += sizeof port;
+		}
 		break;
 	default:
 		return false;
 	}
 	data[3] = (uint8_t)n;
 	give(f, r, data, 4 + n);
+	return true;
+}
+
+/* REPORT TARGET PORT GROUPS: another group, and this one. */
+static bool
+groups(const struct fake_unit *u, struct fake_path *f, struct req *r)
+{
+	uint8_t data[40] = { 0 }, *at_group = data + 4;
+
+	if (u->is_access_untold || ((r->cdb[1] & 0x20) != 0 && u->has_short_report))
+		return false;
+	if ((r->cdb[1] & 0x20) != 0) {
+		data[4] = 0x10;
+		data[5] = 3;
+		at_group += 4;
+	}
+	at_group[0] = ALUA_OFFLINE;
+	at_group[3] = 9;
+	at_group[7] = 1;
+	at_group[12] = (uint8_t)u->access;
+	at_group[15] = 1;
+	at_group[19] = 1;
+	data[3] = (uint8_t)(at_group + 24 - data - 4);
+	give(f, r, data, (size_t)data[3] + 4);
 	return true;
 }
 
@@ -197,6 +228,22 @@ unit_answers(struct fake_unit *u, struct fake_path *f, struct req *r)
 		fake_path_check(f, at(f, r), SENSE_KEY_UNIT_ATTENTION, 0x29, u->ascq);
 		return true;
 	}
+	if (r->cdb[0] == CDB_REPORT_TARGET_PORTS)
+		return groups(u, f, r);
+	if (r->cdb[0] == CDB_SET_TARGET_PORTS) {
+		u->sets++;
+		u->access = (enum alua_state)(r->data[4] & 0xf);
+		fake_path_good(f, at(f, r));
+		return true;
+	}
+	if (!alua_serves((uint8_t)u->access) &&
+	    !(u->is_ready_anyway && r->cdb[0] == CDB_TEST_UNIT_READY)) {
+		fake_path_check(f, at(f, r), SENSE_KEY_NOT_READY, 0x04,
+		    u->access == ALUA_TRANSITIONING ? 0x0a
+		    : u->access == ALUA_STANDBY     ? 0x0b
+						    : 0x0c);
+		return true;
+	}
 	if (r->cdb[0] == CDB_TEST_UNIT_READY || r->cdb[0] == CDB_START_STOP_UNIT)
 		fake_path_good(f, at(f, r));
 	else if (r->cdb[0] == CDB_READ_CAPACITY_16 && !u->has_no_capacity_16)
@@ -233,6 +280,8 @@ fake_is_question(const struct req *r)
 	case CDB_MODE_SENSE_6:
 	case CDB_MODE_SENSE_10:
 	case CDB_REPORT_LUNS:
+	case CDB_REPORT_TARGET_PORTS:
+	case CDB_SET_TARGET_PORTS:
 	case CDB_START_STOP_UNIT:
 		return true;
 	default:

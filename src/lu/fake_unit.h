@@ -36,7 +36,13 @@ struct fake_unit {
 	int bad_page; /* INQUIRY: the page, or -1: none */
 	uint8_t bad_key, bad_asc;
 	unsigned bad_times;
-	struct mode mode; /* what MODE SENSE says, if has_mode */
+	uint8_t tpgs;           /* ways to change the state of a port; 0: it has none */
+	enum alua_state access; /* of the port that this is asked over; group 1 */
+	bool is_ready_anyway;   /* TEST UNIT READY is executed in each state of the port */
+	bool is_access_untold;  /* REPORT TARGET PORT GROUPS is not known */
+	unsigned sets;          /* SET TARGET PORT GROUPS that came */
+	bool has_short_report;  /* only without the time of transitions */
+	struct mode mode;       /* what MODE SENSE says, if has_mode */
 	bool has_mode;
 };
 

@@ -44,11 +44,11 @@ hold_finish(struct lu *u, struct blk_req *r, int err)
 {
 	if (err != 0 && err != -EOPNOTSUPP)
 		u->counts.errors++;
-	if (err == -EIO && !u->path->is_up)
+	if (err == -EIO && !lu_is_up(u))
 		u->counts.failed_offline++;
 	r->result = err;
 	list_push_back(&u->finished, &r->link);
-	agenda_defer(u->path->agenda, &u->deliver);
+	agenda_defer(u->agenda, &u->deliver);
 }
 
 static void
@@ -65,8 +65,10 @@ hold_fail(struct lu *u, int err)
 {
 	fail_list(u, &u->queue, err);
 	fail_list(u, &u->aside, err);
-	agenda_clear(u->path->agenda, &u->hold_timer);
-	pool_forget(u->path->pool, &u->share);
+	fail_list(u, &u->withheld, err);
+	agenda_clear(u->agenda, &u->hold_timer);
+	LU_EACH_PATH(u, lp)
+	pool_forget(lp->path->pool, &lp->share);
 }
 
 /* ---- the queue ---- */
@@ -85,24 +87,107 @@ insert(struct lu *u, struct blk_req *r)
 	list_insert(at, &r->link);
 }
 
+static bool
+is_strict(const struct lu *u)
+{
+	LU_EACH_PATH(u, lp)
+	if (lp->path->is_strict)
+		return true;
+	return false;
+}
+
+bool
+hold_withhold(struct lu *u, struct blk_req *r, int *result)
+{
+	if (!r->hold.is_ghostly || !shadow_lives(&u->shadow, r->hold.order) || !is_strict(u))
+		return false;
+	if (u->state == LU_CLOSED) {
+		*result = u->close_err; /* nobody waits any more */
+		return false;
+	}
+	r->result = *result;
+	list_push_back(&u->withheld, &r->link);
+	hold_clock(u, r);
+	return true;
+}
+
+static void
+answer(struct lu *u, struct blk_req *r, int result)
+{
+	lu_loss_answer(u, r, result);
+	hold_finish(u, r, result);
+}
+
+/* It is on stable storage. */
+static bool
+is_durable(const struct blk_req *r)
+{
+	return r->op == BLK_WRITE && r->fua;
+}
+
+/* Those of which nothing can be executed late any more; and those that have waited for too long. */
+static void
+release(struct lu *u)
+{
+	LIST_EACH(node, tmp, &u->withheld)
+	{
+		struct blk_req *r = req_of(node);
+
+		if (shadow_lives(&u->shadow, r->hold.order) && !hold_is_late(u, r)) {
+			hold_alarm(u, r->hold.deadline_us);
+			if (u->shadow.until_us != 0)
+				hold_alarm(u, u->shadow.until_us);
+			continue;
+		}
+		list_remove(node);
+		/* What it wrote is gone, and no flush would tell: nobody was answered then. */
+		if (r->result == 0 && !hold_is_late(u, r) && !is_durable(r) &&
+		    lu_loss_has_hit(u, r)) {
+			r->hold.at = 0;
+			hold_put(u, r);
+			continue;
+		}
+		answer(u, r, shadow_lives(&u->shadow, r->hold.order) ? -EIO : r->result);
+	}
+}
+
+void
+hold_settle(struct lu *u)
+{
+	if (u->state == LU_OTHER)
+		hold_fail(u, -EIO);
+	else if (u->state == LU_CLOSED)
+		hold_fail(u, u->close_err);
+}
+
+/* I/O came while no path leads to the unit: what could bring one back, at once. */
+static void
+want(struct lu *u)
+{
+	LU_EACH_PATH(u, lp)
+	{
+		if (lp->state == LU_OTHER || lp->state == LU_ABSENT || lp->state == LU_SAME)
+			lunpath_ask_soon(lp);
+		if (!lp->path->is_up && lp->path->ops->wanted != NULL)
+			lp->path->ops->wanted(lp->path);
+	}
+	lu_set_wanted(u);
+}
+
 void
 hold_put(struct lu *u, struct blk_req *r)
 {
-	if (u->state == LU_OTHER)
-		lu_ask_soon(u);
+	if (!lu_is_ready(u))
+		want(u);
 	if (u->state == LU_CLOSED || u->state == LU_OTHER) {
 		hold_finish(u, r, u->state == LU_CLOSED ? u->close_err : -EIO);
 		return;
 	}
-	if (u->state == LU_ABSENT)
-		lu_ask_soon(u);
-	if (!u->path->is_up && u->path->ops->wanted != NULL)
-		u->path->ops->wanted(u->path);
-	if (u->path->is_given_up) {
+	if (lu_is_given_up(u)) {
 		hold_finish(u, r, -EIO);
 		return;
 	}
-	if (u->state != LU_SAME)
+	if (!lu_is_ready(u))
 		hold_clock(u, r);
 	insert(u, r);
 }
@@ -110,7 +195,7 @@ hold_put(struct lu *u, struct blk_req *r)
 void
 hold_bounce(struct lu *u, struct blk_req *r, uint64_t delay_us)
 {
-	uint64_t now = agenda_now(u->path->agenda);
+	uint64_t now = agenda_now(u->agenda);
 
 	u->counts.retries++;
 	if (r->hold.bounces < UINT8_MAX)
@@ -121,7 +206,7 @@ hold_bounce(struct lu *u, struct blk_req *r, uint64_t delay_us)
 		return;
 	}
 	r->hold.not_before_us = now + delay_us;
-	if (delay_us == 0 || u->state != LU_SAME || u->path->is_given_up) {
+	if (delay_us == 0 || !lu_is_ready(u) || lu_is_given_up(u)) {
 		hold_put(u, r);
 		return;
 	}
@@ -133,9 +218,9 @@ hold_bounce(struct lu *u, struct blk_req *r, uint64_t delay_us)
 static bool
 is_barred(struct lu *u, const struct blk_req *r)
 {
-	uint64_t now = agenda_now(u->path->agenda);
+	uint64_t now = agenda_now(u->agenda);
 
-	if (r->hold.not_before_us > now || hold_trial_from_us(u, r) > now)
+	if (r->hold.was_lost || r->hold.not_before_us > now || hold_trial_from_us(u, r) > now)
 		return true;
 	return shadow_is_any(&u->shadow) && is_modifying(r) &&
 	       shadow_covers(&u->shadow, r->hold.order, r->offset, r->len);
@@ -145,16 +230,19 @@ is_barred(struct lu *u, const struct blk_req *r)
 static uint64_t
 barred_until_us(const struct lu *u, const struct blk_req *r)
 {
-	uint64_t now = agenda_now(u->path->agenda), trial = hold_trial_from_us(u, r);
+	uint64_t now = agenda_now(u->agenda), trial = hold_trial_from_us(u, r);
 
 	if (r->hold.not_before_us > now)
 		return r->hold.not_before_us;
-	return trial > now ? trial : UINT64_MAX;
+	if (trial > now)
+		return trial;
+	return u->shadow.until_us != 0 ? u->shadow.until_us : UINT64_MAX;
 }
 
 void
 hold_review(struct lu *u)
 {
+	release(u);
 	LIST_EACH(node, tmp, &u->aside)
 	{
 		struct blk_req *r = req_of(node);
@@ -169,14 +257,18 @@ hold_review(struct lu *u)
 }
 
 void
-hold_stop(struct lu *u)
+hold_stop(struct lunpath *lp)
 {
-	if (u->path->on_trial == u && !u->is_flying)
-		hold_trial_over(u);
-	LIST_EACH(node, tmp, &u->queue)
-	hold_clock(u, req_of(node));
-	hold_sweep(u); /* what was late and only waited for its turn */
-	hold_withdraw(u, false);
+	struct lu *u = lp->lu;
+
+	if (lp->path->on_trial == lp && !lp->is_flying)
+		hold_trial_over(lp);
+	if (!lu_is_ready(u)) {
+		LIST_EACH(node, tmp, &u->queue)
+		hold_clock(u, req_of(node));
+		hold_sweep(u); /* what was late and only waited for its turn */
+	}
+	hold_withdraw(lp, false);
 }
 
 /* ---- sending ---- */
@@ -199,60 +291,104 @@ is_answered(struct lu *u, struct blk_req *r)
 void
 hold_take(struct lu *u, struct blk_req *r)
 {
-	struct path *p = u->path;
+	struct lunpath *lp = lu_choose(u);
 	struct io *io;
 
-	if (u->state == LU_SAME && p->is_up && p->on_trial == NULL && list_empty(&u->queue) &&
-	    u->share.busy < u->depth && !shadow_is_any(&u->shadow) &&
-	    (io = pool_get(p->pool, &u->share)) != NULL) {
+	if (lp != NULL && lp->path->on_trial == NULL && list_empty(&u->queue) &&
+	    !shadow_is_any(&u->shadow) && (io = pool_get(lp->path->pool, &lp->share)) != NULL) {
 		io->is_trial = false;
-		lu_io_send(u, io, r);
+		lu_io_send(lp, io, r);
 		return;
 	}
 	hold_put(u, r);
 	hold_pump(u);
 }
 
+/* A slot for the next request, on the path that is best for it; NULL: hold_pump() follows. */
+static struct io *
+get_slot(struct lu *u, struct blk_req *r, struct lunpath **ret_path)
+{
+	struct lunpath *lp = lu_choose(u);
+	struct io *io;
+
+	if (lp == NULL || hold_trial_blocks(lp, r))
+		return NULL;
+	io = pool_get(lp->path->pool, &lp->share);
+	/* What is full on one path may have room on another; each of them wakes the unit. */
+	for (unsigned i = 0; io == NULL && u->n_group > 1 && i < u->n_group; i++) {
+		struct lunpath *next = u->group[i];
+
+		if (next == lp || !lunpath_has_room(next) || hold_is_suspect(r))
+			continue;
+		if (next->path->on_trial != NULL) {
+			pool_wait(next->path->pool, &next->share);
+			continue;
+		}
+		io = pool_get(next->path->pool, &next->share);
+		if (io != NULL)
+			lp = next;
+	}
+	*ret_path = lp;
+	return io;
+}
+
+/* The head of the queue goes, stands aside, or is answered.  False: it waits. */
+static bool
+send_head(struct lu *u)
+{
+	struct blk_req *r = req_of(u->queue.next);
+	struct lunpath *lp;
+	struct io *io;
+
+	if (r->hold.deadline_us != 0 && is_answered(u, r))
+		return true;
+	if (is_barred(u, r)) {
+		list_remove(&r->link);
+		list_push_back(&u->aside, &r->link);
+		hold_clock(u, r);
+		hold_alarm(u, barred_until_us(u, r));
+		return true;
+	}
+	io = get_slot(u, r, &lp);
+	if (io == NULL)
+		return false;
+	list_remove(&r->link);
+	hold_trial_begin(lp, io, r);
+	lu_io_send(lp, io, r);
+	return true;
+}
+
 void
 hold_pump(struct lu *u)
 {
-	struct path *p = u->path;
-
-	while (
-	    u->state == LU_SAME && p->is_up && u->share.busy < u->depth && !list_empty(&u->queue)) {
-		struct blk_req *r = req_of(u->queue.next);
-		struct io *io;
-
-		if (r->hold.deadline_us != 0 && is_answered(u, r))
-			continue;
-		if (is_barred(u, r)) {
-			list_remove(&r->link);
-			list_push_back(&u->aside, &r->link);
-			hold_clock(u, r);
-			hold_alarm(u, barred_until_us(u, r));
-			continue;
-		}
-		if (hold_trial_blocks(u, r))
-			return;
-		io = pool_get(p->pool, &u->share);
-		if (io == NULL)
-			return;
-		list_remove(&r->link);
-		hold_trial_begin(u, io, r);
-		lu_io_send(u, io, r);
-	}
-	if (p->on_trial == u && !u->is_flying && list_empty(&u->queue))
-		hold_trial_over(u);
+	/* From inside: a trial that ends on the way wakes whoever waits for a slot. */
+	if (u->is_pumping)
+		return;
+	u->is_pumping = true;
+	while (lu_is_ready(u) && !list_empty(&u->queue) && send_head(u))
+		continue;
+	u->is_pumping = false;
+	if (!list_empty(&u->queue))
+		return;
+	LU_EACH_PATH(u, lp)
+	if (lp->path->on_trial == lp && !lp->is_flying)
+		hold_trial_over(lp);
 }
 
 void
 hold_check(const struct lu *u)
 {
-	assert(u->share.busy <= pool_used(u->path->pool));
-	assert(!u->is_flying || u->path->on_trial == u);
-	assert(u->path->on_trial != u || u->is_flying || u->state == LU_SAME);
+	LU_EACH_PATH(u, lp)
+	{
+		assert(lp->share.busy <= pool_used(lp->path->pool));
+		assert(!lp->is_flying || lp->path->on_trial == lp);
+		assert(lp->path->on_trial != lp || lp->is_flying || lp->state == LU_SAME);
+	}
 	assert(u->queue.next == &u->queue || u->queue.prev == u->queue.next ||
 	       req_of(u->queue.next)->hold.order < req_of(u->queue.prev)->hold.order);
+	if (u->state == LU_OTHER || u->state == LU_CLOSED)
+		assert(list_empty(&u->queue) && list_empty(&u->aside) && list_empty(&u->withheld));
+	assert(u->state != LU_CLOSED || !u->hold_timer.armed);
 }
 
 void
@@ -260,6 +396,7 @@ hold_init(struct lu *u)
 {
 	list_init(&u->queue);
 	list_init(&u->aside);
+	list_init(&u->withheld);
 	list_init(&u->finished);
 	agenda_work_init(&u->deliver, deliver);
 	u->hold_timer.expired = hold_expired;

@@ -46,25 +46,33 @@ hold_is_suspect(const struct blk_req *r)
 uint64_t
 hold_trial_from_us(const struct lu *u, const struct blk_req *r)
 {
+	uint64_t from = UINT64_MAX;
+
 	if (!hold_is_suspect(r))
 		return 0;
-	return u->path->no_trial_before_us + (r->hold.tries - SUSPECT_TRIES) * TRIAL_STEP_US;
+	/* Whichever path is the first. */
+	LU_EACH_PATH(u, lp)
+	if (lp->state == LU_SAME && lp->path->no_trial_before_us < from)
+		from = lp->path->no_trial_before_us;
+	if (from == UINT64_MAX)
+		from = lu_path_after(u, NULL)->path->no_trial_before_us;
+	return from + (r->hold.tries - SUSPECT_TRIES) * TRIAL_STEP_US;
 }
 
 void
-hold_trial_over(struct lu *u)
+hold_trial_over(struct lunpath *lp)
 {
-	assert(u->path->on_trial == u);
-	u->path->on_trial = NULL;
-	u->is_flying = false;
-	pool_wake(u->path->pool);
+	assert(lp->path->on_trial == lp);
+	lp->path->on_trial = NULL;
+	lp->is_flying = false;
+	pool_wake(lp->path->pool);
 }
 
 static void
-limit_trial(struct lu *u, uint64_t at)
+limit_trial(struct lunpath *lp, uint64_t at)
 {
-	u->trial_until_us = at;
-	hold_alarm(u, at);
+	lp->trial_until_us = at;
+	hold_alarm(lp->lu, at);
 }
 
 /* From when on is it so long that io was put on its way?  UINT64_MAX: it still waits. */
@@ -107,30 +115,30 @@ settled_at_us(const struct path *p, uint64_t us)
 
 /* May a suspect fly now?  If not, nothing else is sent until it may. */
 static bool
-may_fly(struct lu *u, const struct blk_req *r)
+may_fly(struct lunpath *lp, const struct blk_req *r)
 {
-	struct path *p = u->path;
+	struct path *p = lp->path;
 	uint64_t now = agenda_now(p->agenda);
 	uint64_t wait_us = trial_of(r) == HOLD_STOOD_ALONE ? TRIAL_WAIT_US : TRIAL_LONG_US;
 	uint64_t at = settled_at_us(p, wait_us);
 
-	if (p->on_trial != u) {
-		p->on_trial = u;
+	if (p->on_trial != lp) {
+		p->on_trial = lp;
 		p->trial_from_us = now;
 	}
-	limit_trial(u, p->trial_from_us + wait_us + TRIAL_STEP_US);
+	limit_trial(lp, p->trial_from_us + wait_us + TRIAL_STEP_US);
 	if (at > now)
-		hold_alarm(u, at);
+		hold_alarm(lp->lu, at);
 	return at <= now;
 }
 
 static struct io *
-trial_io(const struct lu *u)
+trial_io(const struct lunpath *lp)
 {
-	struct io *io = pool_next(u->path->pool, u, NULL);
+	struct io *io = pool_next(lp->path->pool, lp, NULL);
 
 	while (io != NULL && !io->is_trial)
-		io = pool_next(u->path->pool, u, io);
+		io = pool_next(lp->path->pool, lp, io);
 	return io;
 }
 
@@ -142,13 +150,13 @@ flight_us(const struct blk_req *r)
 
 /* It has had its time; true: it is over, and others are sent. */
 static bool
-end_flight(struct lu *u, struct io *io)
+end_flight(struct lunpath *lp, struct io *io)
 {
-	struct path *p = u->path;
+	struct path *p = lp->path;
 	uint64_t now = agenda_now(p->agenda), at = flown_at_us(io, flight_us(io->blk));
 
 	if (at > now && at != UINT64_MAX) {
-		limit_trial(u, at);
+		limit_trial(lp, at);
 		return false;
 	}
 	if (at <= now) {
@@ -168,43 +176,43 @@ end_flight(struct lu *u, struct io *io)
 }
 
 void
-hold_trial_limit(struct lu *u)
+hold_trial_limit(struct lunpath *lp)
 {
-	struct path *p = u->path;
+	struct path *p = lp->path;
 	uint64_t now = agenda_now(p->agenda);
 
-	if (p->on_trial != u)
+	if (p->on_trial != lp)
 		return;
-	if (now < u->trial_until_us) {
-		hold_alarm(u, u->trial_until_us);
+	if (now < lp->trial_until_us) {
+		hold_alarm(lp->lu, lp->trial_until_us);
 		return;
 	}
-	if (!u->is_flying)
+	if (!lp->is_flying)
 		p->no_trial_before_us = now + TRIAL_PAUSE_US;
-	else if (!end_flight(u, trial_io(u)))
+	else if (!end_flight(lp, trial_io(lp)))
 		return;
-	hold_trial_over(u);
+	hold_trial_over(lp);
 }
 
 /* Is anybody else's, or our own, trial in the way of the head of the queue? */
 bool
-hold_trial_blocks(struct lu *u, const struct blk_req *head)
+hold_trial_blocks(struct lunpath *lp, const struct blk_req *head)
 {
-	struct path *p = u->path;
+	struct path *p = lp->path;
 
-	if (p->on_trial == u && !u->is_flying && !hold_is_suspect(head))
-		hold_trial_over(u);
-	if (p->on_trial != NULL && (p->on_trial != u || u->is_flying)) {
-		pool_wait(p->pool, &u->share);
+	if (p->on_trial == lp && !lp->is_flying && !hold_is_suspect(head))
+		hold_trial_over(lp);
+	if (p->on_trial != NULL && (p->on_trial != lp || lp->is_flying)) {
+		pool_wait(p->pool, &lp->share);
 		return true;
 	}
-	return hold_is_suspect(head) && !may_fly(u, head);
+	return hold_is_suspect(head) && !may_fly(lp, head);
 }
 
 void
-hold_trial_begin(struct lu *u, struct io *io, const struct blk_req *r)
+hold_trial_begin(struct lunpath *lp, struct io *io, const struct blk_req *r)
 {
-	io->is_trial = u->is_flying = hold_is_suspect(r);
-	if (u->is_flying)
-		limit_trial(u, agenda_now(u->path->agenda) + flight_us(r));
+	io->is_trial = lp->is_flying = hold_is_suspect(r);
+	if (lp->is_flying)
+		limit_trial(lp, agenda_now(lp->path->agenda) + flight_us(r));
 }

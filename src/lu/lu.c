@@ -2,59 +2,59 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lu/lu_impl.h"
+#include "lu/pass.h"
 
 #define SAY_LINES     5
 #define SAY_PERIOD_US 10000000
 
-static const char *const state_names[] = {
-#define LU_STATE(id, text) [LU_##id] = text,
-#include "lu/lu_fsm.def"
-};
-static const char *const event_names[] = {
-#define LU_EVENT(id, text) [LU_EV_##id] = text,
-#include "lu/lu_fsm.def"
-};
-
-static const struct row {
-	enum lu_state from;
-	enum lu_event event;
-	enum lu_state to;
-} rows[] = {
-#define LU_ROW(from, event, to) { LU_##from, LU_EV_##event, LU_##to },
-#include "lu/lu_fsm.def"
-};
-
 /* ---- sentences ---- */
+
+static void say_of(struct lu *u, struct path *p, enum say_level level, const char *fmt, va_list ap)
+    __attribute__((format(printf, 4, 0)));
+static void
+say_of(struct lu *u, struct path *p, enum say_level level, const char *fmt, va_list ap)
+{
+	char text[700];
+	int n;
+
+	if (p->ops->say == NULL)
+		return;
+	n = snprintf(text, sizeof text, "disk %s: ", u->blk.name);
+	(void)vsnprintf(text + n, sizeof text - (size_t)n, fmt, ap); /* a long one is cut */
+	p->ops->say(p, level, text);
+}
 
 void
 lu_say(struct lu *u, enum say_level level, const char *fmt, ...)
 {
-	char text[700];
 	va_list ap;
-	int n;
 
-	if (u->path->ops->say == NULL)
-		return;
-	n = snprintf(text, sizeof text, "disk %s: ", u->blk.name);
 	va_start(ap, fmt);
-	(void)vsnprintf(text + n, sizeof text - (size_t)n, fmt, ap); /* a long one is cut */
+	say_of(u, lu_path_after(u, NULL)->path, level, fmt, ap);
 	va_end(ap);
-	u->path->ops->say(u->path, level, text);
 }
 
 void
-lu_say_seldom(struct lu *u, const char *fmt, ...)
+lunpath_say(struct lunpath *lp, enum say_level level, const char *fmt, ...)
 {
-	uint64_t now = agenda_now(u->path->agenda);
-	char text[600];
 	va_list ap;
+
+	va_start(ap, fmt);
+	say_of(lp->lu, lp->path, level, fmt, ap);
+	va_end(ap);
+}
+
+/* May one more be said now? */
+static bool
+is_seldom(struct lu *u)
+{
+	uint64_t now = agenda_now(u->agenda);
 
 	if (u->said == 0 || now - u->said_since_us >= SAY_PERIOD_US) {
 		if (u->unsaid > 0)
@@ -64,107 +64,133 @@ lu_say_seldom(struct lu *u, const char *fmt, ...)
 	}
 	if (u->said >= SAY_LINES) {
 		u->unsaid++;
-		return;
+		return false;
 	}
 	u->said++;
-	va_start(ap, fmt);
+	return true;
+}
+
+static void say_failed(struct lu *u, struct path *p, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+static void
+say_failed(struct lu *u, struct path *p, const char *fmt, va_list ap)
+{
+	char text[600];
+
+	if (p->ops->io_failed == NULL) {
+		say_of(u, p, SAY_ERR, fmt, ap);
+		return;
+	}
 	(void)vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	if (u->path->ops->io_failed != NULL)
-		u->path->ops->io_failed(u->path, u->blk.name, text);
-	else
-		lu_say(u, SAY_ERR, "%s", text);
-}
-
-/* ---- the machine ---- */
-
-/* What must be true between two moves. */
-static void
-check(const struct lu *u)
-{
-	bool is_asked = u->ask.is_busy || u->is_ask_due || u->ask_timer.armed;
-
-	switch (u->state) {
-	case LU_UNKNOWN:
-		assert(!u->ask.is_busy && !u->ask_timer.armed);
-		break;
-	case LU_ASKING:
-	case LU_ABSENT:
-		assert(is_asked);
-		break;
-	case LU_SAME:
-		break;
-	case LU_OTHER:
-		assert(is_asked);
-		assert(list_empty(&u->queue) && list_empty(&u->aside));
-		break;
-	case LU_CLOSED:
-		assert(!u->ask.is_busy && !u->ask_timer.armed && !u->hold_timer.armed);
-		assert(list_empty(&u->queue) && list_empty(&u->aside));
-		break;
-	}
-	hold_check(u);
-}
-
-static void
-enter(struct lu *u, enum lu_event e)
-{
-	switch (u->state) {
-	case LU_UNKNOWN:
-		lu_ask_stop(u);
-		break;
-	case LU_ASKING:
-		lu_ask_now(u);
-		break;
-	case LU_SAME:
-		u->good_us = agenda_now(u->path->agenda);
-		hold_review(u);
-		break;
-	case LU_OTHER:
-		hold_fail(u, -EIO);
-		if (e == LU_EV_DOUBT)
-			lu_ask_now(u);
-		break;
-	case LU_ABSENT:
-		if (e == LU_EV_DOUBT)
-			lu_ask_now(u);
-		break;
-	case LU_CLOSED:
-		lu_ask_stop(u);
-		hold_fail(u, u->close_err);
-		break;
-	}
+	p->ops->io_failed(p, u->blk.name, text);
 }
 
 void
-lu_go(struct lu *u, enum lu_event e, const struct fault *why)
+lu_say_seldom(struct lu *u, const char *fmt, ...)
 {
-	enum lu_state from = u->state;
-	const struct row *row = NULL;
+	va_list ap;
 
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		if (rows[i].from == from && rows[i].event == e)
-			row = &rows[i];
-	if (row == NULL) {
-		u->strays++;
-		lu_say(u, SAY_ERR, "\"%s\" came while %s: a fault of this program", event_names[e],
-		    state_names[from]);
+	if (!is_seldom(u))
 		return;
+	va_start(ap, fmt);
+	say_failed(u, lu_path_after(u, NULL)->path, fmt, ap);
+	va_end(ap);
+}
+
+void
+lunpath_say_seldom(struct lunpath *lp, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!is_seldom(lp->lu))
+		return;
+	va_start(ap, fmt);
+	say_failed(lp->lu, lp->path, fmt, ap);
+	va_end(ap);
+}
+
+/* ---- what is so for all paths together ---- */
+
+uint64_t
+lu_promise_us(const struct lu *u)
+{
+	uint64_t us = 0;
+
+	LU_EACH_PATH(u, lp)
+	if (lp->path->replacement_us > us)
+		us = lp->path->replacement_us;
+	return us;
+}
+
+bool
+lu_is_up(const struct lu *u)
+{
+	LU_EACH_PATH(u, lp)
+	if (lp->path->is_up)
+		return true;
+	return false;
+}
+
+bool
+lu_is_given_up(const struct lu *u)
+{
+	LU_EACH_PATH(u, lp)
+	if (!lp->path->is_given_up)
+		return false;
+	return true;
+}
+
+/* How much a state of a path says of the unit: the first of these that is there. */
+static const enum lu_state order[] = { LU_SAME, LU_ASKING, LU_UNKNOWN, LU_ABSENT, LU_OTHER };
+
+/* Its best path; the first one, where they are alike. */
+static const struct lunpath *
+best(const struct lu *u)
+{
+	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+		LU_EACH_PATH(u, lp)
+	if (lp->state == order[i])
+		return lp;
+	return NULL;
+}
+
+static bool
+is_path_news(const struct lu *u)
+{
+	LU_EACH_PATH(u, lp)
+	if (lunpath_shown(lp) != lp->told && lunpath_shown(lp) != PATH_CHECKING &&
+	    lp->state != LU_CLOSED)
+		return true;
+	return false;
+}
+
+void
+lu_settle(struct lu *u)
+{
+	const struct lunpath *lp = best(u);
+	enum lu_state now = u->is_closed || lp == NULL ? LU_CLOSED : lp->state;
+
+	lu_paths_settle(u);
+	pass_pump(u);
+	if (now != u->state || is_path_news(u))
+		agenda_defer(u->agenda, &u->tell);
+	u->state = now;
+}
+
+static void
+tell_paths(struct lu *u)
+{
+	LU_EACH_PATH(u, lp)
+	{
+		enum path_state from = lp->told, now = lunpath_shown(lp);
+
+		if (now == from || now == PATH_CHECKING || lp->state == LU_CLOSED)
+			continue;
+		lp->told = now;
+		if (u->ops->path_moved != NULL && !u->is_closed &&
+		    lu_path_after(u, lu_path_after(u, NULL)) != NULL)
+			u->ops->path_moved(u->user, u, lp, from);
 	}
-	u->state = row->to;
-	if (row->to == LU_SAME)
-		fault_clear(&u->why);
-	else if (why != NULL)
-		u->why = *why;
-	if (row->to != from) {
-		u->ask_n = 0;
-		agenda_defer(u->path->agenda, &u->tell);
-	}
-	if (from == LU_SAME && row->to != LU_SAME)
-		hold_stop(u);
-	enter(u, e);
-	check(u);
-	hold_pump(u);
 }
 
 /* What is due to be told. */
@@ -173,17 +199,20 @@ tell(struct agenda_work *w)
 {
 	struct lu *u = LIST_ENTRY(w, struct lu, tell);
 	enum lu_state from = u->told;
+	const struct fault *why;
 
 	if (u->is_changed && u->state != LU_CLOSED) {
 		u->is_changed = false;
 		if (u->ops->changed != NULL)
 			u->ops->changed(u->user, u);
 	}
+	tell_paths(u);
 	if (u->state == from)
 		return;
 	u->told = u->state;
+	why = lu_why(u);
 	if (u->ops->moved != NULL)
-		u->ops->moved(u->user, u, from, u->why.is_set ? &u->why : NULL);
+		u->ops->moved(u->user, u, from, why->is_set ? why : NULL);
 }
 
 /* ---- requests ---- */
@@ -194,7 +223,7 @@ submit(struct blk_dev *b, struct blk_req *r)
 	struct lu *u = LIST_ENTRY(b, struct lu, blk);
 	int result;
 
-	r->hold = (struct blk_hold){ .order = u->order++, .since_us = agenda_now(u->path->agenda) };
+	r->hold = (struct blk_hold){ .order = u->order++, .since_us = agenda_now(u->agenda) };
 	if (u->state == LU_CLOSED) {
 		hold_finish(u, r, u->close_err);
 	} else if (lu_io_trivial(u, r, &result)) {
@@ -208,18 +237,40 @@ submit(struct blk_dev *b, struct blk_req *r)
 
 /* ---- beginning and end ---- */
 
-/*
- * Another object may have stood for this unit before and was closed, its requests failed: what they
- * had sent may still be executed, as long as its nexus lives.
- */
-static void
-mind_the_past(struct lu *u)
+bool
+lu_name(struct lu *u, const struct identity *id)
 {
-	const struct path *p = u->path;
-	uint64_t last = p->nexus - (p->is_up && p->nexus > 0);
+	struct identity_kept *kept = identity_pack(id);
 
-	if (last > p->dead_nexus)
-		shadow_cast_all(&u->shadow, last);
+	if (kept == NULL)
+		return false;
+	free(u->info.id);
+	u->info.id = kept;
+	LU_EACH_PATH(u, lp)
+	if (lp->ask != NULL)
+		ask_expect(lp->ask, id);
+	return true;
+}
+
+static bool
+is_as_large(const struct lu *u, const struct lu_info *info)
+{
+	return u->info.capacity.bytes == info->capacity.bytes;
+}
+
+/* Where it is told of, or learned just now, it is the unit; else it is asked. */
+static void
+begin(struct lunpath *lp, const struct lu_info *info)
+{
+	bool is_known =
+	    lunpath_is_of_now(lp, info) && (!info->is_sized || is_as_large(lp->lu, info));
+
+	lp->state = is_known ? LU_SAME : LU_UNKNOWN;
+	lp->lu->is_size_sure |= is_known && info->is_sized;
+	lp->told = lunpath_shown(lp);
+	lu_settle(lp->lu);
+	if (lp->state == LU_UNKNOWN && lp->path->is_up)
+		lunpath_go(lp, LU_EV_UP, NULL);
 }
 
 struct lu *
@@ -227,48 +278,104 @@ lu_new(struct path *path, const struct lu_info *info, const char *name, const st
     void *user)
 {
 	struct lu *u = calloc(1, sizeof *u);
+	struct lunpath *lp;
 
 	if (u == NULL)
 		return NULL;
 	assert(info->answer == LU_SOMEBODY && info->is_disk && info->is_sized);
-	u->path = path;
+	u->agenda = path->agenda;
 	u->ops = ops;
 	u->user = user;
-	u->depth = UINT_MAX;
-	list_init(&u->link);
+	list_init(&u->paths);
+	list_init(&u->passes);
 	agenda_work_init(&u->tell, tell);
+	u->paths_timer.expired = lu_paths_expired;
+	u->set_timer.expired = lu_set_expired;
 	(void)snprintf(u->blk.name, sizeof u->blk.name, "%s", name);
 	u->blk.submit = submit;
 	u->blk.user = u;
 	hold_init(u);
-	lu_ask_init(u);
-	pool_join(path->pool, &u->share);
-	mind_the_past(u);
+	lp = lu_name(u, &info->id) ? lunpath_new(u, path, info) : NULL;
+	if (lp == NULL) {
+		lu_kept_fini(&u->info);
+		free(u);
+		return NULL;
+	}
 	lu_describe(u, info);
 	u->is_changed = false; /* nobody has seen it yet */
-	agenda_cancel(&u->tell);
-	u->state = u->told = LU_UNKNOWN;
-	if (path->is_up && info->nexus == path->nexus && info->doubts == path->doubts &&
-	    !info->is_incomplete)
-		u->state = u->told = LU_SAME;
-	else if (path->is_up)
-		lu_go(u, LU_EV_UP, NULL);
+	begin(lp, info);
+	u->is_mode_sure = lp->state == LU_SAME && lu_info_has_said_mode(&info->facts);
+	u->told = lp->state == LU_SAME ? LU_SAME : LU_UNKNOWN;
+	if (u->state == u->told)
+		agenda_cancel(&u->tell);
 	return u;
+}
+
+bool
+lu_has_room(const struct lu *u)
+{
+	return u->indexes != (1u << LIMIT_UNIT_PATHS) - 1;
+}
+
+bool
+lu_fits(const struct lu *u, const struct lu_info *info)
+{
+	return !info->is_sized || (info->capacity.block_bytes == u->info.capacity.block_bytes &&
+				      (!u->is_size_sure || is_as_large(u, info)));
+}
+
+struct lunpath *
+lu_join(struct lu *u, struct path *path, const struct lu_info *info)
+{
+	struct lunpath *lp;
+
+	assert(info->answer == LU_SOMEBODY && !u->is_closed && lu_has_room(u) && lu_fits(u, info));
+	lp = lunpath_new(u, path, info);
+	if (lp == NULL)
+		return NULL;
+	begin(lp, info);
+	LU_EACH_PATH(u, each)
+	lunpath_check_later(each);
+	hold_review(u);
+	hold_pump(u);
+	return lp;
+}
+
+void
+lu_leave(struct lu *u, struct lunpath *lp, uint64_t dead_us)
+{
+	assert(lp->lu == u && lp->state == LU_CLOSED);
+	hold_lost(lp, true);
+	shadow_leave(&u->shadow, lp->index, dead_us);
+	if (u->current == lp)
+		u->current = NULL;
+	hold_alarm(u,
+	    shadow_is_any(&u->shadow) && u->shadow.until_us != 0 ? u->shadow.until_us : UINT64_MAX);
+	lunpath_free(lp);
+	assert(!list_empty(&u->paths));
+	lu_settle(u);
+	hold_review(u);
+	hold_pump(u);
 }
 
 void
 lu_free(struct lu *u)
 {
+	struct lunpath *lp;
+
 	if (u == NULL)
 		return;
-	assert(lu_is_idle(u) && !u->ask.is_out && u->path->on_trial != u);
-	pool_leave(u->path->pool, &u->share);
-	agenda_clear(u->path->agenda, &u->hold_timer);
-	agenda_clear(u->path->agenda, &u->ask_timer);
-	ask_stop(&u->ask);
+	assert(lu_is_idle(u));
+	while ((lp = lu_path_after(u, NULL)) != NULL)
+		lunpath_free(lp);
+	agenda_clear(u->agenda, &u->hold_timer);
+	agenda_clear(u->agenda, &u->paths_timer);
+	agenda_clear(u->agenda, &u->set_timer);
 	agenda_cancel(&u->deliver);
 	agenda_cancel(&u->tell);
-	list_remove(&u->link);
+	shadow_free(&u->shadow);
+	lu_kept_fini(&u->info);
+	free(u->latency);
 	free(u);
 }
 
@@ -276,68 +383,51 @@ void
 lu_close(struct lu *u, int err)
 {
 	u->close_err = err;
-	lu_go(u, LU_EV_CLOSE, NULL);
+	u->is_closed = true;
+	LU_EACH_PATH(u, lp)
+	lunpath_go(lp, LU_EV_CLOSE, NULL);
 }
 
 bool
 lu_is_idle(const struct lu *u)
 {
-	return u->share.busy == 0 && ask_is_idle(&u->ask) && list_empty(&u->queue) &&
-	       list_empty(&u->aside) && list_empty(&u->finished);
+	LU_EACH_PATH(u, lp)
+	if (!lunpath_is_idle(lp))
+		return false;
+	return list_empty(&u->queue) && list_empty(&u->aside) && list_empty(&u->withheld) &&
+	       list_empty(&u->finished) && list_empty(&u->passes);
 }
 
-/* ---- the path ---- */
-
-void
-lu_path_up(struct lu *u)
+bool
+lu_adopt(struct lu *u, const struct lu_info *info)
 {
-	assert(u->path->is_up);
-	(void)shadow_lift(&u->shadow, u->path->dead_nexus);
-	if (u->state != LU_UNKNOWN && u->state != LU_CLOSED)
-		lu_path_down(u, true);
-	lu_go(u, LU_EV_UP, NULL);
-}
+	struct lunpath *first = lu_path_after(u, NULL);
 
-void
-lu_down(struct lu *u)
-{
-	struct fault why = { 0 };
-
-	fault_set(&why, FAULT_OFFLINE, "", "the connection to the target is gone");
-	lu_go(u, LU_EV_DOWN, &why);
-}
-
-void
-lu_path_down(struct lu *u, bool is_silent)
-{
-	if (u->state != LU_CLOSED)
-		hold_lost(u, is_silent);
-	lu_down(u);
-}
-
-void
-lu_path_given_up(struct lu *u)
-{
-	if (u->state != LU_CLOSED)
-		hold_fail(u, -EIO);
-}
-
-void
-lu_path_fenced(struct lu *u)
-{
-	if (!shadow_lift(&u->shadow, u->path->dead_nexus))
-		return;
-	hold_review(u);
-	hold_pump(u);
-}
-
-void
-lu_go_on(struct lu *u)
-{
-	hold_pump(u);
+	assert(info->answer == LU_SOMEBODY && info->is_disk && info->is_sized);
+	if (u->state == LU_CLOSED)
+		return true;
+	if (!lu_name(u, &info->id))
+		return false;
+	u->has_no_sync = u->has_no_write_same = false;
+	u->clean = u->acked;
+	u->is_heir = false;
+	lu_loss_set(u, false);
+	memcpy(first->wire, info->wire, sizeof first->wire);
+	lu_describe(u, info);
+	u->is_size_sure = lunpath_is_of_now(first, info);
+	u->is_mode_sure = u->is_size_sure && lu_info_has_said_mode(&info->facts);
+	LU_EACH_PATH(u, lp)
+	lunpath_adopted(lp, lp == first && lunpath_is_of_now(lp, info));
+	return true;
 }
 
 /* ---- for displays ---- */
+
+struct lunpath *
+lu_first_path(struct lu *u)
+{
+	return lu_path_after(u, NULL);
+}
 
 struct blk_dev *
 lu_blk(struct lu *u)
@@ -345,7 +435,7 @@ lu_blk(struct lu *u)
 	return &u->blk;
 }
 
-const struct lu_info *
+const struct lu_kept *
 lu_info(const struct lu *u)
 {
 	return &u->info;
@@ -360,7 +450,9 @@ lu_state(const struct lu *u)
 const struct fault *
 lu_why(const struct lu *u)
 {
-	return &u->why;
+	const struct lunpath *lp = best(u);
+
+	return fault_kept(lp != NULL ? lp->why : lu_path_after(u, NULL)->why);
 }
 
 struct lu_counts
@@ -372,24 +464,15 @@ lu_counts(const struct lu *u)
 const struct lu_latency *
 lu_latency(const struct lu *u)
 {
-	return &u->latency;
+	static const struct lu_latency none;
+
+	return u->latency != NULL ? u->latency : &none;
 }
 
 void
 lu_clear_counts(struct lu *u)
 {
 	memset(&u->counts, 0, sizeof u->counts);
-	memset(&u->latency, 0, sizeof u->latency);
-}
-
-struct list *
-lu_link(struct lu *u)
-{
-	return &u->link;
-}
-
-struct lu *
-lu_of_link(struct list *link)
-{
-	return LIST_ENTRY(link, struct lu, link);
+	if (u->latency != NULL)
+		memset(u->latency, 0, sizeof *u->latency);
 }

@@ -1,12 +1,13 @@
 /*
  * A logical unit: who it is, its requests, and the block device that it offers
- * (blk.h).  One object, whatever happens to the nexus that leads to it.
+ * (blk.h).  One object, however many paths (lunpath.h) lead to it, whatever happens to them.
  *
- * Identity is a machine (lu_fsm.def).  Only in SAME anything but questions is
- * sent.  After a login, and whenever something says that the unit may have
- * changed or was away, it asks: INQUIRY, VPD 00h, 80h, 83h.  A question that got
- * no good answer is no answer: the unit stays held and asks again, with growing
- * pauses.  OTHER fails I/O at once (EIO), the rest lets it wait.
+ * Who stands at the end of a path is a machine (lu_fsm.def).  Only over one in SAME anything but
+ * questions is sent.  After a login, and whenever something says that the unit may have
+ * changed or was away, it is asked: INQUIRY, VPD 00h, 80h, 83h.  A question that got
+ * no good answer is no answer: nothing is sent over the path, and it is asked again, with growing
+ * pauses.  The unit's state is that of its best path; OTHER fails I/O at once (EIO), the rest lets
+ * it wait.
  *
  * Requests wait here, in order, each with its tries and its deadline: from the
  * moment when it first could not go on, it waits path.replacement_us at the
@@ -28,13 +29,7 @@
 
 #include "base/hist.h"
 #include "lu/blk.h"
-#include "lu/lu_info.h"
-#include "lu/path.h"
-
-enum lu_state {
-#define LU_STATE(id, text) LU_##id,
-#include "lu/lu_fsm.def"
-};
+#include "lu/lunpath.h"
 
 /* Called from the agenda, never from inside a call of the owner's. */
 struct lu_ops {
@@ -42,6 +37,11 @@ struct lu_ops {
 	void (*moved)(void *user, struct lu *u, enum lu_state from, const struct fault *why);
 	/* Its size, block size or flags are different: lu_blk() and lu_info() have the new ones. */
 	void (*changed)(void *user, struct lu *u);
+	/*
+	 * A path to it is something else for people, of several: `from` as it was told last.  Not
+	 * of one that is only being checked.  May be NULL.
+	 */
+	void (*path_moved)(void *user, struct lu *u, struct lunpath *lp, enum path_state from);
 	/*
 	 * What was answered may be lost and no flush has said so: who takes over has to know
 	 * (is_due), or need not any more.  At once, also from inside a call of the owner's: it may
@@ -79,50 +79,59 @@ struct lu *lu_new(struct path *path, const struct lu_info *info, const char *nam
 void lu_free(struct lu *u);
 
 struct blk_dev *lu_blk(struct lu *u);
-const struct lu_info *lu_info(const struct lu *u);
+const struct lu_kept *lu_info(const struct lu *u);
 enum lu_state lu_state(const struct lu *u);
 /* Why it gets no I/O now; not set: it does. */
 const struct fault *lu_why(const struct lu *u);
 
-/* ---- the owner of the path tells all its units; path's fields have changed before ---- */
-
-/* A login is done: path.is_up, path.nexus is a new one. */
-void lu_path_up(struct lu *u);
+/* Its first path: the one that it was made with, or the oldest that is left. */
+struct lunpath *lu_first_path(struct lu *u);
+/* It has fewer than LIMIT_UNIT_PATHS. */
+bool lu_has_room(const struct lu *u);
+/* What is said of its size over another path, if anything is, may be so. */
+bool lu_fits(const struct lu *u, const struct lu_info *info);
 /*
- * The connection is gone; every command has come back before.  is_silent: it
- * was given up for silence, so no command of ours ended it.
+ * Another path to it, where it has room, of the same agenda: `info` (copied: LU_SOMEBODY) says
+ * where the unit stands there.  What names it must be the same (identity_compare()); the path is
+ * asked itself before anything is sent over it, unless that was learned just now, as with lu_new().
+ * NULL: no memory.
  */
-void lu_path_down(struct lu *u, bool is_silent);
-/* path.is_given_up: what waits fails. */
-void lu_path_given_up(struct lu *u);
-/* path.dead_nexus has grown: what waited for it goes on. */
-void lu_path_fenced(struct lu *u);
+struct lunpath *lu_join(struct lu *u, struct path *path, const struct lu_info *info);
+/*
+ * A path that is not its last one goes: no command is under way over it (lunpath_stop(), then
+ * lunpath_is_idle()).  What was sent over it and never answered may be executed until dead_us
+ * (the agenda's clock; 0: its nexuses are dead): so long what overlaps waits.
+ */
+void lu_leave(struct lu *u, struct lunpath *lp, uint64_t dead_us);
 
-/* ---- what else the owner knows ---- */
-
-/* It may be another unit now, or have changed; harmless while it asks anyway. */
-void lu_doubt(struct lu *u);
 /*
  * Its users had answers from another object in a life of the program before: what they wrote may
  * lie in the unit's cache, so a loss that is told from now on may be a loss of theirs.  Before
  * its first request.  is_loss_due: what loss() told last in that life.
  */
 void lu_take_over(struct lu *u, bool is_loss_due);
+/* What is said of this unit counts before what is said of its paths (path.h). */
+struct lu_rule {
+	bool has_policy, has_failback;
+	enum path_policy policy;
+	uint64_t failback_us; /* UINT64_MAX: for ever */
+	bool has_preferred;   /* lunpath_prefer() said which paths are; else path.is_preferred */
+};
+void lu_rule(struct lu *u, const struct lu_rule *rule);
+/* How its paths are used. */
+struct lu_paths_view {
+	unsigned n, serving; /* how many there are; over which I/O could go */
+	enum path_policy policy;
+	bool is_policy_own; /* by lu_rule() */
+	unsigned failovers;
+	uint64_t failover_us; /* so long ago was the last one; 0: there was none */
+};
+struct lu_paths_view lu_paths_view(const struct lu *u);
 /*
- * Sense data that the unit at this LUN gave to another command than its own, or by
- * an asynchronous event; any unit may be told, and only the one that is meant minds: true.
+ * Another unit at its place takes over its block device; nobody has that open.  False: there is no
+ * memory, and it is the unit that it was.
  */
-bool lu_overheard(struct lu *u, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s);
-/*
- * A scan has asked it just now.  Where that says what is known, and all of it, size and flags are
- * taken over; else the unit asks by itself, because a scan's answer may be older than
- * a doubt.  NULL: the target did not list it.
- */
-void lu_learned(struct lu *u, const struct lu_info *info);
-/* It asks by itself because of that, and has not come to an end: path_ops.learned() tells it. */
-bool lu_is_learning(const struct lu *u);
-/* Another unit at its place takes over its block device; nobody has that open. */
-void lu_adopt(struct lu *u, const struct lu_info *info);
+bool lu_adopt(struct lu *u, const struct lu_info *info);
 /*
  * No I/O from now on: what waits and what comes fails with err (-EIO, -ENXIO).
  * Commands that have left end as they end.
@@ -131,16 +140,9 @@ void lu_close(struct lu *u, int err);
 /* Commands under way, questions, requests waiting: none. */
 bool lu_is_idle(const struct lu *u);
 
-/* The path's next request may go: the pool has a slot, or a trial is over. */
-void lu_go_on(struct lu *u);
-
 struct lu_counts lu_counts(const struct lu *u);
 const struct lu_latency *lu_latency(const struct lu *u);
 /* Begin to count anew. */
 void lu_clear_counts(struct lu *u);
-
-/* For the list of a path's units; the owner's. */
-struct list *lu_link(struct lu *u);
-struct lu *lu_of_link(struct list *link);
 
 #endif

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 
 #include "lu/lu_impl.h"
 
@@ -17,21 +18,26 @@
  * when other initiators have gone.
  */
 static void
-full(struct lu *u)
+full(struct lunpath *lp)
 {
-	u->depth = u->share.busy > 1 ? u->share.busy - 1 : 1;
-	u->credit = 0;
+	lp->depth = lp->share.busy > 1 ? lp->share.busy - 1 : 1;
+	lp->credit = 0;
 }
 
 static void
-good(struct lu *u)
+good(struct lunpath *lp, const struct req *r)
 {
-	u->good_us = agenda_now(u->path->agenda);
-	if (u->depth == UINT_MAX || ++u->credit < u->depth)
+	uint64_t now = agenda_now(lp->path->agenda);
+
+	lp->lu->good_us = now;
+	lp->commands++;
+	if (lp->lu->only == NULL)
+		lp->average_us += ((int64_t)(now - r->submit_us) - (int64_t)lp->average_us) / 8;
+	if (lp->depth == UINT_MAX || ++lp->credit < lp->depth)
 		return;
-	u->credit = 0;
-	if (++u->depth > LIMIT_TASKS_DEFAULT)
-		u->depth = UINT_MAX;
+	lp->credit = 0;
+	if (++lp->depth > LIMIT_TASKS_DEFAULT)
+		lp->depth = UINT_MAX;
 }
 
 /* ---- requests end ---- */
@@ -42,7 +48,10 @@ finish(struct lu *u, struct io *io, int result)
 {
 	struct blk_req *r = io->blk;
 
-	pool_put(u->path->pool, &u->share, io);
+	pool_put(io->lp->path->pool, &io->lp->share, io);
+	if (hold_withhold(u, r, &result))
+		return;
+	lu_loss_answer(u, r, result);
 	r->result = result;
 	r->done(r);
 	lu_loss_answered(u);
@@ -61,20 +70,29 @@ fail(struct lu *u, struct io *io, int result)
 }
 
 static void
+count_time(struct lu *u, const struct blk_req *b)
+{
+	uint64_t us = agenda_now(u->agenda) - b->hold.since_us;
+
+	if (u->latency == NULL)
+		u->latency = calloc(1, sizeof *u->latency);
+	if (u->latency != NULL)
+		hist_add(b->op == BLK_READ ? &u->latency->reads : &u->latency->writes, us);
+}
+
+static void
 count(struct lu *u, const struct blk_req *b)
 {
-	uint64_t us = agenda_now(u->path->agenda) - b->hold.since_us;
-
 	switch (b->op) {
 	case BLK_READ:
 		u->counts.reads++;
 		u->counts.bytes_read += b->len;
-		hist_add(&u->latency.reads, us);
+		count_time(u, b);
 		break;
 	case BLK_WRITE:
 		u->counts.writes++;
 		u->counts.bytes_written += b->len;
-		hist_add(&u->latency.writes, us);
+		count_time(u, b);
 		break;
 	case BLK_FLUSH:
 		u->counts.flushes++;
@@ -88,26 +106,14 @@ count(struct lu *u, const struct blk_req *b)
 	}
 }
 
-/* All of it is done; what does it answer, and what does the cache hold now? */
+/* All of it is done; what does it answer? */
 static int
 result_of(struct lu *u, const struct blk_req *b)
 {
-	switch (b->op) {
-	case BLK_READ:
-		break;
-	case BLK_WRITE:
-		if (!b->fua)
-			lu_loss_wrote(u);
-		break;
-	case BLK_DISCARD:
-	case BLK_WRITE_ZEROES:
-		lu_loss_wrote(u);
-		break;
-	case BLK_FLUSH:
-		lu_loss_flushed(u, b->hold.mark, b->hold.since_us);
-		return lu_loss_flush_result(u);
-	}
-	return 0;
+	if (b->op != BLK_FLUSH)
+		return 0;
+	lu_loss_flushed(u, b->hold.mark, b->hold.since_us);
+	return lu_loss_flush_result(u);
 }
 
 /*
@@ -136,8 +142,7 @@ is_all(struct lu *u, struct blk_req *b, uint32_t chunk)
 	 * The cache was lost since its first command was sent, so what commands of it wrote may be
 	 * gone, and no flush would tell: that minds writes that were answered.  All of it again.
 	 */
-	if (h->mark != u->losses && (b->op == BLK_WRITE || b->op == BLK_WRITE_ZEROES) &&
-	    lu_io_must_sync(u)) {
+	if (lu_loss_has_hit(u, b)) {
 		h->at = 0;
 		return false;
 	}
@@ -159,7 +164,7 @@ went_on(struct lu *u, struct io *io)
 	int result;
 
 	if (!is_all(u, b, io->chunk)) {
-		pool_put(u->path->pool, &u->share, io);
+		pool_put(io->lp->path->pool, &io->lp->share, io);
 		hold_put(u, b);
 		return;
 	}
@@ -195,11 +200,11 @@ has_other_way(struct lu *u, struct io *io)
 		went_on(u, io);
 		return true;
 	}
-	if (io->blk->op == BLK_WRITE_ZEROES && !u->has_no_write_same) {
+	if (io->blk->op == BLK_WRITE_ZEROES && io->req.cdb[0] == CDB_WRITE_SAME_16) {
 		struct blk_req *b = io->blk;
 
 		u->has_no_write_same = true;
-		pool_put(u->path->pool, &u->share, io);
+		pool_put(io->lp->path->pool, &io->lp->share, io);
 		hold_put(u, b);
 		return true;
 	}
@@ -211,28 +216,30 @@ has_other_way(struct lu *u, struct io *io)
  * it.  Blocks may be protected where the unit is not: not for each write.
  */
 static void
-learn_protection(struct lu *u)
+learn_protection(struct lunpath *lp)
 {
-	uint64_t now = agenda_now(u->path->agenda);
+	struct lu *u = lp->lu;
+	uint64_t now = agenda_now(u->agenda);
 
-	if (u->state != LU_SAME || (u->info.has_mode && u->info.mode.is_write_protected) ||
+	if (lp->state != LU_SAME || (u->info.has_mode && u->info.mode.is_write_protected) ||
 	    (u->protect_us != 0 && now - u->protect_us < PROTECT_PACE_US))
 		return;
 	u->protect_us = now;
-	lu_doubt(u);
+	lunpath_doubt(lp);
 }
 
 static void
 failed(struct lu *u, struct io *io, const struct retry_verdict *v)
 {
 	bool is_optional = io->blk->op == BLK_DISCARD || io->blk->op == BLK_WRITE_ZEROES;
+	struct lunpath *lp = io->lp;
 
 	if (v->action == SENSE_UNSUPPORTED && has_other_way(u, io))
 		return;
 	/* Only an optional command may be "not supported"; a read or write failed. */
 	fail(u, io, v->error == EOPNOTSUPP && !is_optional ? -EIO : -v->error);
 	if (v->action == SENSE_WRITE_PROTECTED)
-		learn_protection(u);
+		learn_protection(lp);
 }
 
 /* It was not executed, or nobody knows: back to its place. */
@@ -241,26 +248,38 @@ back(struct lu *u, struct io *io, uint64_t delay_us)
 {
 	struct blk_req *b = io->blk;
 
-	pool_put(u->path->pool, &u->share, io);
+	pool_put(io->lp->path->pool, &io->lp->share, io);
 	hold_bounce(u, b, delay_us);
+}
+
+/* Can another path take at once what this one sent back for now? */
+static bool
+is_anywhere_else(struct lunpath *lp, const struct req *r)
+{
+	bool is_busy = r->result != REQ_DONE || r->status == SENSE_STATUS_BUSY;
+
+	return lu_is_ready(lp->lu) && ((is_busy && lunpath_spare(lp)) || !lunpath_serves(lp));
 }
 
 /* The connection is gone, or it was asked to come back. */
 static void
 held(struct lu *u, struct io *io)
 {
+	bool is_lost = io->req.result == REQ_LOST, is_withdrawn = io->is_withdrawn;
+	struct lunpath *lp = io->lp;
 	struct blk_req *b = io->blk;
-	bool is_lost = io->req.result == REQ_LOST;
+	struct path *p = lp->path;
 
-	if (is_lost && b->op != BLK_READ && b->op != BLK_FLUSH &&
-	    b->hold.nexus > u->path->dead_nexus)
-		shadow_cast(&u->shadow, b->hold.order, b->offset, b->len, b->hold.nexus);
+	if (is_lost && b->op != BLK_READ && b->op != BLK_FLUSH && b->hold.nexus > p->dead_nexus) {
+		shadow_cast(&u->shadow, b->hold.order, b->offset, b->len, lp->index, b->hold.nexus);
+		b->hold.is_ghostly = true;
+	}
 	b->hold.was_lost = is_lost;
 	b->hold.is_blamed = is_lost && hold_may_end(b);
 	if (b->hold.is_blamed)
-		u->path->blamed_nexus = u->path->nexus;
-	if ((is_lost || !io->is_withdrawn) && u->state != LU_UNKNOWN && u->state != LU_CLOSED)
-		lu_down(u);
+		p->blamed_nexus = p->nexus;
+	if ((is_lost || !is_withdrawn) && lp->state != LU_UNKNOWN && lp->state != LU_CLOSED)
+		lunpath_lost(lp);
 	back(u, io, 0);
 }
 
@@ -268,6 +287,8 @@ static void
 judge(struct lu *u, struct io *io)
 {
 	struct retry_verdict v = retry_judge(&io->req, io->blk->hold.bounces);
+	struct lunpath *lp = io->lp;
+	uint8_t state;
 
 	if (v.has_sense && v.step != RETRY_DONE)
 		lu_loss_sense(u, &v.sense);
@@ -277,13 +298,17 @@ judge(struct lu *u, struct io *io)
 		break;
 	case RETRY_AGAIN:
 		if (io->req.result == REQ_DONE && io->req.status == SENSE_STATUS_TASK_SET_FULL)
-			full(u);
-		back(u, io, v.delay_us);
+			full(lp);
+		if (v.has_sense && alua_of_sense(&v.sense, &state))
+			lunpath_met(lp, state);
+		if (io->req.result == REQ_TIMEOUT)
+			lunpath_was_late(lp);
+		back(u, io, is_anywhere_else(lp, &io->req) ? 0 : v.delay_us);
 		break;
 	case RETRY_ASK:
 		back(u, io, v.delay_us);
-		if (u->state != LU_CLOSED && u->state != LU_UNKNOWN)
-			lu_ask_after(u, &v);
+		if (lp->state != LU_CLOSED && lp->state != LU_UNKNOWN)
+			lunpath_ask_after(lp, &v);
 		break;
 	case RETRY_HELD:
 		held(u, io);
@@ -301,32 +326,34 @@ judge(struct lu *u, struct io *io)
 }
 
 static void
-worked(struct lu *u)
+worked(struct lunpath *lp)
 {
-	u->worked_nexus = u->path->nexus;
-	u->path->ops->worked(u->path);
+	lp->worked_nexus = lp->path->nexus;
+	lp->path->ops->worked(lp->path);
 }
 
 void
 lu_end(struct req *r)
 {
 	struct io *io = LIST_ENTRY(r, struct io, req);
-	struct lu *u = io->lu;
-	struct path *p = u->path;
+	struct lunpath *lp = io->lp;
+	struct lu *u = lp->lu;
+	struct path *p = lp->path;
 	bool is_good = r->result == REQ_DONE && r->status == SENSE_STATUS_GOOD;
 
 	path_landed(p);
+	lp->errors += !is_good && r->result != REQ_UNSENT;
 	if (io->is_trial)
-		hold_trial_over(u);
+		hold_trial_over(lp);
 	if (!is_good) {
 		hold_trial_learn(p, io);
 		judge(u, io);
 	} else if (!is_complete(r)) {
 		fail(u, io, -EIO);
 	} else {
-		if (u->worked_nexus != p->nexus)
-			worked(u);
-		good(u);
+		if (lp->worked_nexus != p->nexus)
+			worked(lp);
+		good(lp, r);
 		went_on(u, io);
 	}
 	pool_wake(p->pool);

@@ -3,6 +3,7 @@
 #define LU_LU_INFO_H
 
 #include "base/fault.h"
+#include "scsi/alua.h"
 #include "scsi/capacity.h"
 #include "scsi/identity.h"
 #include "scsi/inquiry.h"
@@ -17,27 +18,44 @@ enum lu_answer {
 	LU_SOMEBODY,  /* `id` is complete */
 };
 
-struct lu_info {
-	uint32_t number;
-	uint8_t wire[LUNS_WIRE_BYTES]; /* the form in which the target reported it */
-	uint64_t nexus, doubts;        /* path's, when it was asked */
-	enum lu_answer answer;
-	struct inquiry inquiry; /* LU_SOMEBODY */
-	struct identity id;     /* the same; its sizes when is_sized */
-	bool is_disk;           /* a disk by its type: what follows counts */
-	bool is_sized;          /* capacity is valid; else `fault` says why not */
-	struct capacity capacity;
-	/* A question about what it is like had no answer for now: its fields are of before, or
-	 * empty. */
-	bool is_incomplete;
-	bool has_mode; /* mode is valid */
-	struct mode mode;
-	struct vpd_limits limits;          /* zeros: none are named */
-	struct vpd_provisioning provision; /* zeros: not provisioned thinly */
-	struct fault fault;                /* why it cannot be used as it should, if so */
+struct lu_facts {
+#include "lu/lu_facts.def"
 };
 
+struct lu_info {
+	union {
+		struct lu_facts facts;
+		struct {
+#include "lu/lu_facts.def"
+		};
+	};
+	struct identity id; /* LU_SOMEBODY; its sizes when is_sized */
+	struct fault fault; /* why it cannot be used as it should, if so */
+};
+
+/* The same as it is kept of a unit, in as many bytes as it has.  Begins as zeros. */
+struct lu_kept {
+	union {
+		struct lu_facts facts;
+		struct {
+#include "lu/lu_facts.def"
+		};
+	};
+	struct identity_kept *id;
+	const struct fault *fault; /* fault_kept() */
+};
+
+/* False: there is no memory, and all is as before. */
+bool lu_keep(struct lu_kept *k, const struct lu_info *info);
+void lu_kept_get(const struct lu_kept *k, struct lu_info *ret);
+void lu_kept_fini(struct lu_kept *k);
+
+/* The same unit as it may be at this LUN of another path, where nobody has asked yet.  False: there
+ * is no LUN with this number. */
+bool lu_info_elsewhere(struct lu_info *i, uint32_t number);
 /* May the write cache hold what was written? */
-bool lu_info_may_cache(const struct lu_info *i);
+bool lu_info_may_cache(const struct lu_facts *i);
+/* Does it say what its mode is, or that it has none? */
+bool lu_info_has_said_mode(const struct lu_facts *i);
 
 #endif

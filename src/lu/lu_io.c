@@ -1,6 +1,7 @@
 /* The block device that a unit offers, and its requests as SCSI commands. */
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "lu/lu_impl.h"
 #include "scsi/cdb.h"
@@ -22,7 +23,7 @@ blocks(const struct lu *u, uint64_t bytes)
 }
 
 static bool
-can_unmap(const struct lu_info *i)
+can_unmap(const struct lu_facts *i)
 {
 	return i->provision.unmap && i->limits.unmap_blocks_max > 0 &&
 	       i->limits.unmap_extents_max > 0;
@@ -31,7 +32,7 @@ can_unmap(const struct lu_info *i)
 /* ---- what the disk is ---- */
 
 static uint32_t
-io_bytes_max(const struct lu_info *i)
+io_bytes_max(const struct lu_facts *i)
 {
 	uint64_t max = IO_BYTES_MAX;
 	uint32_t block = i->capacity.block_bytes;
@@ -41,34 +42,52 @@ io_bytes_max(const struct lu_info *i)
 	return (uint32_t)(max < block ? block : max - max % block);
 }
 
+/* 0 where it is no sensible number of bytes. */
+static uint32_t
+blocks_bytes(const struct lu_facts *i, uint32_t blocks)
+{
+	uint64_t bytes = (uint64_t)blocks * i->capacity.block_bytes;
+
+	return bytes <= INT32_MAX ? (uint32_t)bytes : 0;
+}
+
 void
 lu_describe(struct lu *u, const struct lu_info *info)
 {
+	const struct lu_facts *facts = &info->facts;
+	const struct lunpath *first = lu_path_after(u, NULL);
 	struct blk_dev b = u->blk;
 
 	assert(info->is_disk && info->is_sized);
 	b.size_bytes = info->capacity.bytes;
 	b.block_bytes = info->capacity.block_bytes;
-	b.max_io_bytes = io_bytes_max(info);
+	b.max_io_bytes = io_bytes_max(facts);
+	b.physical_bytes = info->capacity.physical_bytes;
+	b.discard_bytes = blocks_bytes(facts, info->limits.unmap_granularity);
+	b.optimal_bytes = blocks_bytes(facts, info->limits.transfer_optimal);
 	b.read_only = info->has_mode && info->mode.is_write_protected;
-	b.can_discard = !b.read_only && (can_unmap(info) || info->provision.write_same_16_unmap);
+	b.can_discard = !b.read_only && (can_unmap(facts) || info->provision.write_same_16_unmap);
 	b.can_write_zeroes = !b.read_only;
 	if (b.size_bytes != u->blk.size_bytes || b.block_bytes != u->blk.block_bytes ||
 	    b.max_io_bytes != u->blk.max_io_bytes || b.read_only != u->blk.read_only ||
 	    b.can_discard != u->blk.can_discard || b.can_write_zeroes != u->blk.can_write_zeroes) {
 		u->is_changed = true;
-		agenda_defer(u->path->agenda, &u->tell);
+		agenda_defer(u->agenda, &u->tell);
 	}
 	u->blk = b;
 	u->block_shift = (unsigned)__builtin_ctz(b.block_bytes);
-	if (info != &u->info)
-		u->info = *info;
+	u->info.facts = *facts;
+	u->info.id->block_bytes = info->id.block_bytes;
+	u->info.id->size_bytes = info->id.size_bytes;
+	fault_keep(&u->info.fault, &info->fault);
+	u->info.number = first->number;
+	memcpy(u->info.wire, first->wire, sizeof u->info.wire);
 }
 
 bool
 lu_io_must_sync(const struct lu *u)
 {
-	return lu_info_may_cache(&u->info) && !u->has_no_sync;
+	return (!u->is_mode_sure || lu_info_may_cache(&u->info.facts)) && !u->has_no_sync;
 }
 
 bool
@@ -95,9 +114,9 @@ lu_io_trivial(const struct lu *u, const struct blk_req *blk, int *ret_result)
 #define LONG_MS_MAX 600000u
 
 static uint32_t
-long_ms(const struct path *p)
+long_ms(const struct lu *u)
 {
-	uint64_t ms = p->replacement_us / 1000;
+	uint64_t ms = lu_promise_us(u) / 1000;
 
 	if (ms < LONG_MS_MIN)
 		return LONG_MS_MIN;
@@ -109,12 +128,12 @@ long_ms(const struct path *p)
 static void
 build_rw(struct io *io)
 {
-	struct lu *u = io->lu;
+	struct lu *u = io->lp->lu;
 	struct blk_req *b = io->blk;
 	uint64_t lba = blocks(u, b->offset);
 	uint32_t n;
 
-	io->req.timeout_ms = u->path->command_ms;
+	io->req.timeout_ms = io->lp->path->command_ms;
 	io->chunk = (uint32_t)b->len;
 	n = (uint32_t)blocks(u, io->chunk);
 	io->req.data = b->buf;
@@ -132,9 +151,9 @@ build_rw(struct io *io)
 static void
 build_sync(struct io *io)
 {
-	struct lu *u = io->lu;
+	struct lu *u = io->lp->lu;
 
-	io->req.timeout_ms = long_ms(u->path);
+	io->req.timeout_ms = long_ms(u);
 	io->req.dir = REQ_NONE;
 	io->req.data = NULL;
 	io->req.data_len = 0;
@@ -146,7 +165,7 @@ build_sync(struct io *io)
 static uint32_t
 sweep(struct io *io, uint64_t max_blocks)
 {
-	struct lu *u = io->lu;
+	struct lu *u = io->lp->lu;
 	uint64_t left = blocks(u, io->blk->len - io->blk->hold.at);
 	uint64_t n = max_blocks != 0 && max_blocks < SWEEP_BLOCKS ? max_blocks : SWEEP_BLOCKS;
 	/* The chunk counts bytes in 32 bits. */
@@ -163,11 +182,11 @@ sweep(struct io *io, uint64_t max_blocks)
 static void
 build_unmap(struct io *io, uint64_t lba)
 {
-	struct cdb_extent extent = { lba, sweep(io, io->lu->info.limits.unmap_blocks_max) };
+	struct cdb_extent extent = { lba, sweep(io, io->lp->lu->info.limits.unmap_blocks_max) };
 	size_t n = cdb_unmap_list(io->unmap_list, sizeof io->unmap_list, &extent, 1);
 
 	assert(n == sizeof io->unmap_list);
-	io->req.timeout_ms = long_ms(io->lu->path);
+	io->req.timeout_ms = long_ms(io->lp->lu);
 	io->req.dir = REQ_WRITE;
 	io->req.data = io->unmap_list;
 	io->req.data_len = (uint32_t)n;
@@ -177,23 +196,23 @@ build_unmap(struct io *io, uint64_t lba)
 static void
 build_write_same(struct io *io, uint64_t lba, bool unmap)
 {
-	uint32_t n = sweep(io, io->lu->info.limits.write_same_max);
+	uint32_t n = sweep(io, io->lp->lu->info.limits.write_same_max);
 
-	io->req.timeout_ms = long_ms(io->lu->path);
+	io->req.timeout_ms = long_ms(io->lp->lu);
 	io->req.dir = REQ_WRITE;
 	io->req.data = zeros;
-	io->req.data_len = io->lu->blk.block_bytes;
+	io->req.data_len = io->lp->lu->blk.block_bytes;
 	cdb_write_same_16(io->req.cdb, lba, n, unmap);
 }
 
 static void
 build_zeros(struct io *io, uint64_t lba)
 {
-	struct lu *u = io->lu;
+	struct lu *u = io->lp->lu;
 	uint32_t max = u->blk.max_io_bytes < sizeof zeros ? u->blk.max_io_bytes : sizeof zeros;
 	uint32_t n = sweep(io, blocks(u, max));
 
-	io->req.timeout_ms = u->path->command_ms;
+	io->req.timeout_ms = io->lp->path->command_ms;
 	io->req.dir = REQ_WRITE;
 	io->req.data = zeros;
 	io->req.data_len = io->chunk;
@@ -203,7 +222,7 @@ build_zeros(struct io *io, uint64_t lba)
 static void
 build(struct io *io)
 {
-	struct lu *u = io->lu;
+	struct lu *u = io->lp->lu;
 	uint64_t lba = blocks(u, io->blk->offset + io->blk->hold.at);
 
 	if (io->blk->hold.is_sync) {
@@ -219,7 +238,7 @@ build(struct io *io)
 		build_sync(io);
 		break;
 	case BLK_DISCARD:
-		if (can_unmap(&u->info))
+		if (can_unmap(&u->info.facts))
 			build_unmap(io, lba);
 		else
 			build_write_same(io, lba, true);
@@ -234,22 +253,23 @@ build(struct io *io)
 }
 
 void
-lu_io_send(struct lu *u, struct io *io, struct blk_req *r)
+lu_io_send(struct lunpath *lp, struct io *io, struct blk_req *r)
 {
-	struct path *p = u->path;
+	struct lu *u = lp->lu;
 
-	assert(u->state == LU_SAME);
-	io->lu = u;
+	assert(lp->state == LU_SAME);
+	io->lp = lp;
 	io->blk = r;
 	io->is_withdrawn = false;
-	r->hold.nexus = p->nexus;
+	r->hold.nexus = lp->path->nexus;
+	r->hold.path = lp->index;
 	if (r->op == BLK_FLUSH)
 		r->hold.mark = u->acked;
 	else if (r->hold.at == 0 && !r->hold.is_sync)
 		r->hold.mark = u->losses;
 	io->req.attr = REQ_SIMPLE;
 	io->req.done = lu_end;
-	__builtin_memcpy(io->req.lun, u->info.wire, sizeof io->req.lun);
+	__builtin_memcpy(io->req.lun, lp->wire, sizeof io->req.lun);
 	build(io);
-	path_send(p, &io->req);
+	path_send(lp->path, &io->req);
 }

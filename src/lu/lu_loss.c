@@ -12,26 +12,32 @@
 
 #include "lu/lu_impl.h"
 
-/* 29h: which of the resets it was. */
-enum { POWER_ON_RESET_OR_BUS_RESET = 0x00, POWER_ON = 0x01, DEVICE_INTERNAL_RESET = 0x04 };
-
 /* A sentence's part. */
 #define WHICH_BYTES 120
 
 static bool
 is_cache_on(const struct lu *u)
 {
-	const struct lu_info *i = &u->info;
+	const struct lu_facts *i = &u->info.facts;
 
-	/* Where it had no answer for now, it may be. */
-	return i->has_mode ? i->mode.has_caching && i->mode.is_write_cache_enabled
-			   : i->is_incomplete;
+	/* Where nobody could ask, or had an answer, it may be. */
+	if (!u->is_mode_sure)
+		return true;
+	return i->has_mode && i->mode.has_caching && i->mode.is_write_cache_enabled;
 }
 
 static bool
 is_dirty(const struct lu *u)
 {
 	return u->acked != u->clean;
+}
+
+void
+lu_loss_wrote(struct lu *u)
+{
+	if (!is_dirty(u))
+		u->dirty_since_us = agenda_now(u->agenda);
+	u->acked++;
 }
 
 /* As if one write had been answered. */
@@ -59,12 +65,19 @@ lu_loss_set(struct lu *u, bool is_due)
 		u->ops->loss(u->user, u, is_due);
 }
 
-void
-lu_loss_wrote(struct lu *u)
+bool
+lu_loss_has_hit(const struct lu *u, const struct blk_req *r)
 {
-	if (!is_dirty(u))
-		u->dirty_since_us = agenda_now(u->path->agenda);
-	u->acked++;
+	return r->hold.mark != u->losses && (r->op == BLK_WRITE || r->op == BLK_WRITE_ZEROES) &&
+	       lu_io_must_sync(u);
+}
+
+void
+lu_loss_answer(struct lu *u, const struct blk_req *r, int result)
+{
+	if (result == 0 &&
+	    (r->op == BLK_DISCARD || r->op == BLK_WRITE_ZEROES || (r->op == BLK_WRITE && !r->fua)))
+		lu_loss_wrote(u);
 }
 
 void
@@ -103,12 +116,22 @@ lu_loss_answered(struct lu *u)
 static const char *
 which(const struct lu *u, char buf[WHICH_BYTES])
 {
-	uint64_t us = is_dirty(u) ? agenda_now(u->path->agenda) - u->dirty_since_us : 0;
+	uint64_t us = is_dirty(u) ? agenda_now(u->agenda) - u->dirty_since_us : 0;
 
 	(void)snprintf(buf, WHICH_BYTES, "writes of the last %llu s%s that were not flushed",
 	    (unsigned long long)(us / 1000000),
 	    u->is_heir ? ", or from before this program started," : ""); /* it fits */
 	return buf;
+}
+
+/* It is promised for one of its paths. */
+static bool
+must_fail(const struct lu *u)
+{
+	LU_EACH_PATH(u, lp)
+	if (lp->path->volatile_loss_fails)
+		return true;
+	return false;
 }
 
 static void
@@ -119,7 +142,7 @@ lost_power(struct lu *u, const char *what)
 	u->losses++;
 	if (!is_dirty(u) || !is_cache_on(u))
 		return;
-	if (u->path->volatile_loss_fails)
+	if (must_fail(u))
 		lu_loss_set(u, true);
 	lu_say(u, u->is_flush_bad ? SAY_ERR : SAY_WARN,
 	    "the target says \"%s\" while its write cache was on: %s may be lost%s", what,
@@ -128,23 +151,35 @@ lost_power(struct lu *u, const char *what)
 
 /* A LUN has several forms (SAM-5, section 4.7). */
 static bool
-is_at(const struct lu *u, const uint8_t lun[LUNS_WIRE_BYTES])
+is_at(const struct lunpath *lp, const uint8_t lun[LUNS_WIRE_BYTES])
 {
 	enum luns_mode mode;
 	uint32_t number;
 
-	return memcmp(lun, u->info.wire, LUNS_WIRE_BYTES) == 0 ||
-	       (luns_decode(lun, &mode, &number) == LUNS_SINGLE && number == u->info.number);
+	return memcmp(lun, lp->wire, LUNS_WIRE_BYTES) == 0 ||
+	       (luns_decode(lun, &mode, &number) == LUNS_SINGLE && number == lp->number);
 }
 
 bool
-lu_overheard(struct lu *u, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s)
+lunpath_overheard(struct lunpath *lp, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s)
 {
-	bool is_meant = u->state != LU_CLOSED && is_at(u, lun);
+	bool is_meant = lp->state != LU_CLOSED && is_at(lp, lun);
 
 	if (is_meant)
-		lu_loss_sense(u, s);
+		lu_loss_sense(lp->lu, s);
 	return is_meant;
+}
+
+void
+lunpath_told(
+    struct lunpath *lp, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s, uint64_t at_us)
+{
+	struct lu *u = lp->lu;
+
+	if (u->is_heir || (is_dirty(u) && u->dirty_since_us <= at_us))
+		(void)lunpath_overheard(lp, lun, s);
+	else if (is_at(lp, lun) && sense_loss(s) >= SENSE_LOSS_POWER)
+		u->losses++; /* a part of what is under way may have been lost */
 }
 
 void
@@ -152,7 +187,8 @@ lu_loss_sense(struct lu *u, const struct sense *s)
 {
 	char text[SENSE_TEXT_BYTES], buf[WHICH_BYTES];
 
-	if (sense_is_loss(s)) {
+	switch (sense_loss(s)) {
+	case SENSE_LOSS_DATA:
 		u->losses++;
 		lu_loss_set(u, true);
 		sense_describe(text, sizeof text, SENSE_STATUS_CHECK_CONDITION, s);
@@ -160,14 +196,18 @@ lu_loss_sense(struct lu *u, const struct sense *s)
 		    "a write that had been answered failed afterwards (%s): %s may be lost; the "
 		    "next flush fails",
 		    text, which(u, buf));
-	}
-	if (s->is_deferred || s->key != SENSE_KEY_UNIT_ATTENTION || s->asc != 0x29)
-		return;
-	if (s->ascq == POWER_ON || s->ascq == DEVICE_INTERNAL_RESET)
+		break;
+	case SENSE_LOSS_POWER:
 		lost_power(u, sense_asc_text(s->asc, s->ascq));
-	else if (s->ascq == POWER_ON_RESET_OR_BUS_RESET && is_dirty(u) && is_cache_on(u))
-		lu_say(u, SAY_WARN,
-		    "the target was reset or had its power back while its write cache was on: if "
-		    "it was the power, %s may be lost",
-		    which(u, buf));
+		break;
+	case SENSE_LOSS_RESET:
+		if (is_dirty(u) && is_cache_on(u))
+			lu_say(u, SAY_WARN,
+			    "the target was reset or had its power back while its write cache was "
+			    "on: if it was the power, %s may be lost",
+			    which(u, buf));
+		break;
+	case SENSE_LOSS_NONE:
+		break;
+	}
 }

@@ -1,8 +1,8 @@
 /*
  * One I_T nexus as a logical unit sees it: where its commands go, and what is
  * promised about them.  The owner of the nexus (ini/session.c; a fake in tests)
- * fills it; a unit only reads it and calls the operations.  Today a unit has
- * one path.  On one agenda's thread.
+ * fills it; a unit only reads it and calls the operations.  A unit's way over it is a lunpath
+ * (lunpath.h).  On one agenda's thread.
  */
 #ifndef LU_PATH_H
 #define LU_PATH_H
@@ -15,7 +15,7 @@
 #include "scsi/luns.h"
 #include "scsi/sense.h"
 
-struct lu;
+struct lunpath;
 struct path;
 struct pool;
 
@@ -34,16 +34,16 @@ struct path_ops {
 	bool (*withdraw)(struct path *p, struct req *r);
 	/*
 	 * `from` learned it and has taken care of itself; NULL: a scan did.  For
-	 * PATH_UNITS_CHANGED the others get lu_doubt() before it returns.
+	 * PATH_UNITS_CHANGED the others get lunpath_doubt() before it returns.
 	 */
-	void (*notice)(struct path *p, struct lu *from, enum path_notice what);
+	void (*notice)(struct path *p, struct lunpath *from, enum path_notice what);
 	/*
 	 * Sense data of the unit at this LUN came to somebody else, a scan: the target says it
-	 * once.  The units get lu_overheard() before it returns.
+	 * once.  They get lunpath_overheard() before it returns.
 	 */
 	void (*overheard)(
 	    struct path *p, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s);
-	/* A unit has asked itself because of a scan: lu_is_learning() is not so any more. */
+	/* A unit was asked because of a scan: lunpath_is_learning() is not so any more. */
 	void (*learned)(struct path *p);
 	/* A command was answered with success: the nexus does work. */
 	void (*worked)(struct path *p);
@@ -54,6 +54,13 @@ struct path_ops {
 	/* I/O of this disk failed; NULL: it is said. */
 	void (*io_failed)(struct path *p, const char *disk, const char *sentence);
 };
+
+/* How a unit's requests are spread over its paths. */
+enum path_policy {
+#define PATH_POLICY(id, word, text) PATH_POLICY_##id,
+#include "lu/path_policy.def"
+};
+const char *path_policy_word(enum path_policy p);
 
 struct path {
 	const struct path_ops *ops;
@@ -68,6 +75,13 @@ struct path {
 	 * its write cache was on: the next flush fails, once; else it is only said.
 	 */
 	bool volatile_loss_fails;
+	/* A write is answered only when nothing of it can be executed late any more. */
+	bool is_strict;
+	/* Where a unit has several paths; the first path's policy counts. */
+	enum path_policy policy;
+	bool is_preferred;
+	bool may_set_groups;  /* SET TARGET PORT GROUPS, where no path serves */
+	uint64_t failback_us; /* it proves itself for so long after a loss; UINT64_MAX: for ever */
 
 	/* The nexus now. */
 	bool is_up;       /* full feature phase: commands may be sent */
@@ -93,7 +107,8 @@ struct path {
 	unsigned in_flight; /* commands, questions too, that were submitted and are not back */
 	unsigned questions; /* of them; the last was submitted then: */
 	uint64_t asked_us;
-	struct lu *on_trial; /* whose suspect flies, or waits to; nothing else is sent; or NULL */
+	struct lunpath
+	    *on_trial; /* whose suspect flies, or waits to; nothing else is sent; or NULL */
 	uint64_t trial_from_us;      /* since then */
 	uint64_t no_trial_before_us; /* others come first */
 	uint64_t blamed_nexus;       /* requests are blamed for the end of this one */

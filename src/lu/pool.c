@@ -28,10 +28,27 @@ settle(struct pool *p)
 	}
 }
 
+/* A few more slots.  False: there are all, or there is no memory. */
+static bool
+grow(struct pool *p)
+{
+	struct io *more = p->made < p->slots ? calloc(POOL_CHUNK, sizeof *more) : NULL;
+
+	if (more == NULL)
+		return false;
+	p->chunk[p->made / POOL_CHUNK] = more;
+	for (unsigned i = 0; i < POOL_CHUNK && p->made < p->slots; i++) {
+		more[i].number = (uint16_t)p->made++;
+		list_push_back(&p->free, &more[i].link);
+	}
+	return true;
+}
+
 struct pool *
 pool_new(unsigned slots)
 {
-	struct pool *p = calloc(1, sizeof *p + slots * sizeof p->io[0]);
+	size_t chunks = (slots + POOL_CHUNK - 1u) / POOL_CHUNK;
+	struct pool *p = calloc(1, sizeof *p + chunks * sizeof p->chunk[0]);
 
 	if (p == NULL)
 		return NULL;
@@ -41,9 +58,11 @@ pool_new(unsigned slots)
 	for (unsigned i = 0; i < LINES; i++)
 		list_init(&p->lines[i]);
 	p->slots = p->window = slots;
-	for (unsigned i = 0; i < slots; i++)
-		list_push_back(&p->free, &p->io[i].link);
 	settle(p);
+	if (!grow(p)) {
+		free(p);
+		return NULL;
+	}
 	return p;
 }
 
@@ -51,6 +70,8 @@ void
 pool_free(struct pool *p)
 {
 	assert(p == NULL || (p->used == 0 && p->units_n == 0));
+	for (unsigned i = 0; p != NULL && i < p->made; i += POOL_CHUNK)
+		free(p->chunk[i / POOL_CHUNK]);
 	free(p);
 }
 
@@ -147,12 +168,12 @@ pool_get(struct pool *p, struct pool_share *s)
 {
 	struct list *node;
 
-	if (!may_have(p, s->busy)) {
+	/* Where there is no memory for more, others are in use, and come back. */
+	if (!may_have(p, s->busy) || (list_empty(&p->free) && !grow(p))) {
 		pool_wait(p, s);
 		return NULL;
 	}
 	node = list_pop(&p->free);
-	assert(node != NULL);
 	p->used++;
 	p->idle -= s->busy == 0;
 	p->owed -= s->busy < p->share;
@@ -191,18 +212,21 @@ pool_wake(struct pool *p)
 		}
 		p->waiting--;
 		s = LIST_ENTRY(node, struct pool_share, waiting);
-		lu_go_on(LIST_ENTRY(s, struct lu, share));
+		lunpath_go_on(LIST_ENTRY(s, struct lunpath, share));
 		if (!list_empty(&s->waiting) && s->line == line)
 			line++;
 	}
 }
 
 struct io *
-pool_next(struct pool *p, const struct lu *u, struct io *io)
+pool_next(struct pool *p, const struct lunpath *lp, struct io *io)
 {
-	for (io = io == NULL ? p->io : io + 1; io < p->io + p->slots; io++)
-		if (io->blk != NULL && (u == NULL || io->lu == u))
-			return io;
+	for (unsigned at = io != NULL ? io->number + 1u : 0; at < p->made; at++) {
+		struct io *next = &p->chunk[at / POOL_CHUNK][at % POOL_CHUNK];
+
+		if (next->blk != NULL && (lp == NULL || next->lp == lp))
+			return next;
+	}
 	return NULL;
 }
 

@@ -1,5 +1,5 @@
 /*
- * The requests of all units of one path, allocated once.  A slot is a command
+ * The requests of all units of one path, allocated a few at a time.  A slot is a command
  * at the target, charged to its unit.  Each unit has a fair share of the
  * window; while its neighbours do not use theirs it borrows, but a quarter of
  * the window stays free for shares that are not used, and a slot for the first
@@ -15,16 +15,16 @@
 #include "lu/blk.h"
 #include "scsi/cdb.h"
 
-struct lu;
-struct path;
+struct lunpath;
 
 /* A command of a request on its way to the target. */
 struct io {
 	struct req req;
 	struct list link; /* free ones */
-	struct lu *lu;
+	struct lunpath *lp;
 	struct blk_req *blk; /* NULL: the slot is free */
 	uint32_t chunk;      /* bytes of the request that it stands for */
+	uint16_t number;     /* of the slot */
 	bool is_trial;       /* a suspect's */
 	bool is_withdrawn;   /* it comes back because it was asked for */
 	uint8_t unmap_list[CDB_UNMAP_LIST_BYTES(1)];
@@ -54,7 +54,7 @@ void pool_window(struct pool *p, unsigned n);
 void pool_join(struct pool *p, struct pool_share *s);
 void pool_leave(struct pool *p, struct pool_share *s);
 
-/* A slot, or NULL: it is in a line, and lu_go_on() follows. */
+/* A slot, or NULL: it is in a line, and lunpath_go_on() follows. */
 struct io *pool_get(struct pool *p, struct pool_share *s);
 /* Give it back.  pool_wake() is due when all is in order. */
 void pool_put(struct pool *p, struct pool_share *s, struct io *io);
@@ -62,12 +62,12 @@ void pool_put(struct pool *p, struct pool_share *s, struct io *io);
 void pool_wait(struct pool *p, struct pool_share *s);
 /* It has nothing to wait for any more. */
 void pool_forget(struct pool *p, struct pool_share *s);
-/* lu_go_on() for those that wait, as far as there are slots. */
+/* lunpath_go_on() for those that wait, as far as there are slots. */
 void pool_wake(struct pool *p);
 
-/* The next slot of this unit (NULL: of any) behind `io` (NULL: the first) that is in use, or NULL.
+/* The next slot of this one (NULL: of any) behind `io` (NULL: the first) that is in use, or NULL.
  */
-struct io *pool_next(struct pool *p, const struct lu *u, struct io *io);
+struct io *pool_next(struct pool *p, const struct lunpath *lp, struct io *io);
 /* Slots in use; for displays and tests. */
 unsigned pool_used(const struct pool *p);
 

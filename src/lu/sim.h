@@ -11,6 +11,7 @@
 #include "lu/lu_impl.h"
 
 #define SIM_PLACES 3
+#define SIM_PATHS  2
 #define SIM_DISKS  6
 #define SIM_BLOCKS 16
 #define SIM_REQS   10   /* of a unit's user, at once */
@@ -63,7 +64,7 @@ struct sim_cmd {
 	enum sim_stage stage;
 	struct req *r;     /* NULL: its connection is gone, but it may be executed */
 	struct sim_req *q; /* NULL: a question */
-	unsigned place, write;
+	unsigned place, write, path;
 	uint8_t op, bits;                  /* of the command */
 	uint64_t nexus, late_us, answered; /* answered: tick */
 	uint64_t submit_us, left_us;       /* left_us: 0: it has not */
@@ -73,19 +74,30 @@ struct sim_cmd {
 	uint8_t tells_reset;
 };
 
+/* A path: a nexus, and what the target has to tell it. */
+struct sim_path {
+	struct path path;
+	struct sim *s;
+	unsigned i;
+	uint64_t down_us;       /* since when it is down */
+	enum alua_state access; /* what the port is to all units */
+	/* A change that is not told yet: until then nothing is executed there. */
+	uint8_t change[SIM_PLACES]; /* 3F/…, SIM_ACCESS: 2A/06; 0: none */
+	uint8_t reset[SIM_PLACES];  /* 29/…; 0: none; it is told first */
+	bool is_mute[SIM_PLACES];   /* BUSY, until another place told it */
+	uint64_t reset_tick[SIM_PLACES], change_tick[SIM_PLACES], mute_tick[SIM_PLACES];
+};
+#define SIM_ACCESS 0xff
+
 struct sim {
 	uint64_t seed, random;
-	struct path path;
+	struct sim_path path[SIM_PATHS]; /* n_paths of them */
+	unsigned n_paths;
 	struct agenda agenda;
 	uint64_t tick;
 	struct lu *u[SIM_PLACES];
 	struct sim_disk disks[SIM_DISKS];
 	unsigned at[SIM_PLACES]; /* the disk that stands there; SIM_DISKS: none */
-	/* A change that is not told yet: until then nothing is executed there. */
-	uint8_t change[SIM_PLACES]; /* 3F/…; 0: none */
-	uint8_t reset[SIM_PLACES];  /* 29/…; 0: none; it is told first */
-	bool is_mute[SIM_PLACES];   /* BUSY, until another place told it */
-	uint64_t reset_tick[SIM_PLACES], change_tick[SIM_PLACES], mute_tick[SIM_PLACES];
 	bool is_stalled[SIM_PLACES];
 	bool was_foreign[SIM_PLACES]; /* another disk stood there since the unit was the same */
 	bool is_cached, has_fua;
@@ -97,11 +109,10 @@ struct sim {
 	unsigned n_writes;
 	struct sim_req reqs[SIM_PLACES][SIM_REQS];
 	unsigned window;
-	uint64_t down_us; /* since when the path is down */
 	/* Of a thousand: how often which kind of thing happens. */
 	unsigned p_fault, p_loss, p_change, p_reset, p_poison, p_ghost, p_fence, p_move, p_stall,
-	    p_login, p_short;
-	bool is_traced, is_healed, is_fencing, only_poison_ends, has_slow_poison;
+	    p_login, p_short, p_access;
+	bool is_traced, is_healed, is_fencing, only_poison_ends, has_slow_poison, is_strict;
 	unsigned ended, failed, swaps, ghosts;
 	/* For answers. */
 	struct fake_unit unit;
@@ -126,9 +137,15 @@ void sim_late(struct sim *s);
 uint64_t sim_fuse_us(const struct sim *s);
 /* It does, if it is time. */
 void sim_fire(struct sim *s);
-void sim_lose(struct sim *s, bool is_silent);
-void sim_login(struct sim *s, bool is_reinstated);
-void sim_fence(struct sim *s);
+void sim_lose(struct sim *s, struct sim_path *w, bool is_silent);
+void sim_login(struct sim *s, struct sim_path *w, bool is_reinstated);
+void sim_fence(struct sim *s, struct sim_path *w);
+/* The port's group is this from now on. */
+void sim_access(struct sim *s, struct sim_path *w, enum alua_state access);
+/* All of them were given up. */
+bool sim_is_given_up(const struct sim *s);
+/* The way of a unit over this path. */
+struct lunpath *sim_way(const struct sim *s, unsigned place, unsigned path);
 void sim_swap(struct sim *s, unsigned place, unsigned disk);
 void sim_reset(struct sim *s);
 

@@ -35,6 +35,8 @@ sim_book_ghost(struct sim *s, const struct sim_disk *d, unsigned number)
 {
 	const struct sim_write *w = &s->writes[number];
 
+	if (s->is_strict && w->is_acked)
+		sim_fail(s, "write %u was answered, and is executed late", number);
 	for (unsigned b = w->first; w->is_ended && b < w->first + w->n; b++)
 		if (s->writes[d->cache[b]].start > w->end)
 			sim_fail(s,
@@ -142,11 +144,11 @@ static void
 check_error(struct sim *s, const struct sim_req *q)
 {
 	uint64_t age = s->agenda.now_us - q->since_us;
-	bool is_late = age >= s->path.replacement_us;
+	bool is_late = age >= s->path[0].path.replacement_us;
 	bool is_ender = q->losses >= RETRY_TRIES && (q->is_poison || !s->only_poison_ends);
 
 	if (q->may_fail || q->was_other || lu_state(s->u[q->place]) == LU_OTHER || is_late ||
-	    is_ender || q->oddities >= RETRY_TRIES || s->path.is_given_up)
+	    is_ender || q->oddities >= RETRY_TRIES || sim_is_given_up(s))
 		return;
 	if (q->losses + q->oddities >= RETRY_TRIES && !s->only_poison_ends)
 		return;
@@ -203,8 +205,34 @@ sim_book_end(struct sim *s, struct sim_req *q)
 static bool
 is_queue_moving(const struct sim *s, unsigned place)
 {
-	return lu_state(s->u[place]) == LU_SAME &&
-	       s->agenda.now_us - s->u[place]->good_us < 1000ull * s->path.command_ms + SLACK_US;
+	return lu_is_ready(s->u[place]) && s->agenda.now_us - s->u[place]->good_us <
+					       1000ull * s->path[0].path.command_ms + SLACK_US;
+}
+
+/* Is there a path over which its next request may go now, and none with a trial? */
+static bool
+is_served(const struct sim *s, const struct lu *u)
+{
+	bool is_free = false;
+
+	for (unsigned i = 0; i < u->n_group; i++) {
+		const struct lunpath *lp = u->group[i];
+
+		if (lp->path->on_trial != NULL)
+			return false;
+		is_free |= lp->path->is_up && lp->share.busy == 0 &&
+			   pool_used(lp->path->pool) < (s->window > 1 ? s->window - 1 : 1);
+	}
+	return is_free;
+}
+
+static bool
+is_asked(const struct lu *u)
+{
+	LU_EACH_PATH(u, lp)
+	if (lunpath_is_asked(lp))
+		return true;
+	return false;
 }
 
 static void
@@ -214,15 +242,13 @@ check_unit(struct sim *s, unsigned place)
 
 	if (u->strays != 0)
 		sim_fail(s, "unit %u met an event without a row", place);
-	if (lu_state(u) == LU_SAME && s->path.is_up && s->path.on_trial == NULL &&
-	    !list_empty(&u->queue) && u->share.busy == 0 &&
-	    pool_used(s->path.pool) < (s->window > 1 ? s->window - 1 : 1))
+	if (!list_empty(&u->queue) && is_served(s, u))
 		sim_fail(s, "unit %u is not served", place);
-	if (lu_state(u) == LU_SAME && s->at[place] == place && !u->ask.is_busy)
+	if (lu_state(u) == LU_SAME && s->at[place] == place && !is_asked(u))
 		s->was_foreign[place] = false;
 	if (lu_state(u) == LU_OTHER && !s->was_foreign[place])
 		sim_fail(s, "unit %u is another one, and none other was there", place);
-	if ((lu_state(u) == LU_OTHER || s->path.is_given_up) &&
+	if ((lu_state(u) == LU_OTHER || sim_is_given_up(s)) &&
 	    !(list_empty(&u->queue) && list_empty(&u->aside)))
 		sim_fail(s, "requests of unit %u wait for nothing", place);
 	for (size_t i = 0; i < SIM_REQS; i++) {
@@ -233,43 +259,51 @@ check_unit(struct sim *s, unsigned place)
 		q->was_other = q->was_other || lu_state(u) == LU_OTHER;
 		if (q->is_poison && !hold_may_end(&q->r))
 			sim_fail(s, "a poison of unit %u is taken for innocent", place);
-		if (!q->is_away && q->stuck_us == 0 && lu_state(u) != LU_SAME)
+		if (!q->is_away && q->stuck_us == 0 && !lu_is_ready(u))
 			q->stuck_us = s->agenda.now_us;
 		if (!q->is_away && q->stuck_us != 0 && !is_queue_moving(s, place) &&
-		    s->agenda.now_us > q->stuck_us + s->path.replacement_us + SLACK_US)
+		    s->agenda.now_us > q->stuck_us + s->path[0].path.replacement_us + SLACK_US)
 			sim_fail(s, "a request of unit %u waits for too long", place);
 	}
 }
 
 /* Others wait for a trial to begin, for its command to leave, and while it flies: no longer. */
 static void
-check_trial(struct sim *s)
+check_trial(struct sim *s, const struct path *p)
 {
-	const struct lu *u = s->path.on_trial;
+	const struct lunpath *lp = p->on_trial;
 
 	for (size_t i = 0; i < SIM_CMDS; i++)
 		if (s->cmds[i].is_withdrawn)
 			return;
-	if (u != NULL && s->agenda.now_us - s->path.trial_from_us > 3 * SIM_FUSE_US + SLACK_US)
-		sim_fail(s, "others wait for a trial of unit %u for too long", u->info.number);
+	if (lp != NULL && s->agenda.now_us - p->trial_from_us > 3 * SIM_FUSE_US + SLACK_US)
+		sim_fail(s, "others wait for a trial of unit %u for too long", lp->number);
+}
+
+static void
+check_path(struct sim *s, unsigned path)
+{
+	const struct path *p = &s->path[path].path;
+	unsigned busy = 0, out = 0;
+
+	check_trial(s, p);
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		busy += sim_way(s, i, path)->share.busy;
+	for (size_t i = 0; i < SIM_CMDS; i++)
+		out +=
+		    s->cmds[i].stage != SIM_FREE && s->cmds[i].r != NULL && s->cmds[i].path == path;
+	if (busy != pool_used(p->pool))
+		sim_fail(s, "units have %u slots, the pool says %u", busy, pool_used(p->pool));
+	fake_pool_check(p->pool);
+	if (out != p->in_flight)
+		sim_fail(s, "%u commands are out, the path says %u", out, p->in_flight);
 }
 
 void
 sim_book_check(struct sim *s)
 {
-	unsigned busy = 0, out = 0;
-
-	check_trial(s);
-
-	for (unsigned i = 0; i < SIM_PLACES; i++) {
+	for (unsigned i = 0; i < SIM_PLACES; i++)
 		check_unit(s, i);
-		busy += s->u[i]->share.busy;
-	}
-	for (size_t i = 0; i < SIM_CMDS; i++)
-		out += s->cmds[i].stage != SIM_FREE && s->cmds[i].r != NULL;
-	if (busy != pool_used(s->path.pool))
-		sim_fail(s, "units have %u slots, the pool says %u", busy, pool_used(s->path.pool));
-	fake_pool_check(s->path.pool);
-	if (out != s->path.in_flight)
-		sim_fail(s, "%u commands are out, the path says %u", out, s->path.in_flight);
+	for (unsigned i = 0; i < s->n_paths; i++)
+		check_path(s, i);
 }

@@ -38,6 +38,10 @@ question(struct sim *s, struct sim_cmd *c)
 	s->unit = (struct fake_unit){ .is_absent = !is_there,
 		.is_gone = !is_there && sim_chance(s, 500),
 		.naa = is_there ? s->disks[s->at[c->place]].naa : 0,
+		.tpgs = s->n_paths < 2     ? 0
+			: s->seed % 2 == 0 ? 1
+					   : 3,
+		.access = s->path[c->path].access,
 		.blocks = SIM_BLOCKS,
 		.has_mode = true,
 		.mode = { .has_caching = true,
@@ -55,6 +59,7 @@ question(struct sim *s, struct sim_cmd *c)
 	s->scratch.out[0] = r;
 	s->scratch.n = 1;
 	(void)fake_target_answer(&t, &s->scratch);
+	s->path[c->path].access = s->unit.access; /* SET TARGET PORT GROUPS */
 	r->lun[1] = lun;
 	r->done = done;
 }
@@ -160,32 +165,54 @@ execute(struct sim *s, struct sim_cmd *c)
 	}
 }
 
+/* The port's group does not serve: it is not looked at what stands there. */
+static void
+refuse(struct sim *s, struct sim_cmd *c)
+{
+	enum alua_state access = s->path[c->path].access;
+
+	answer_check(s, c->r, false, SENSE_KEY_NOT_READY, 0x04,
+	    access == ALUA_TRANSITIONING ? 0x0a
+	    : access == ALUA_STANDBY     ? 0x0b
+					 : 0x0c);
+}
+
+static void
+attention(struct sim *s, struct sim_cmd *c, uint8_t change)
+{
+	c->tells_change = change;
+	answer_check(s, c->r, false, SENSE_KEY_UNIT_ATTENTION, change == SIM_ACCESS ? 0x2a : 0x3f,
+	    change == SIM_ACCESS ? 0x06 : change);
+}
+
 void
 sim_execute(struct sim *s, struct sim_cmd *c)
 {
+	const struct sim_path *w = &s->path[c->path];
 	unsigned place = c->place;
 
 	c->stage = SIM_ANSWERED;
 	c->answered = s->tick;
 	if (c->r == NULL) { /* a ghost */
 		c->stage = SIM_FREE;
-		if (s->at[place] < SIM_DISKS && s->reset[place] == 0 && s->change[place] == 0 &&
-		    !s->is_mute[place] && !c->is_old) {
+		if (s->at[place] < SIM_DISKS && w->reset[place] == 0 && w->change[place] == 0 &&
+		    !w->is_mute[place] && !c->is_old) {
 			s->ghosts++;
 			execute(s, c);
 		}
-	} else if (c->op != CDB_INQUIRY && s->reset[place] != 0) {
-		c->tells_reset = s->reset[place];
+	} else if (c->op != CDB_INQUIRY && w->reset[place] != 0) {
+		c->tells_reset = w->reset[place];
 		answer_check(s, c->r, false, SENSE_KEY_UNIT_ATTENTION, 0x29, c->tells_reset);
-	} else if (c->op != CDB_INQUIRY && s->change[place] != 0) {
-		c->tells_change = s->change[place];
-		answer_check(s, c->r, false, SENSE_KEY_UNIT_ATTENTION, 0x3f, c->tells_change);
+	} else if (c->op != CDB_INQUIRY && w->change[place] != 0) {
+		attention(s, c, w->change[place]);
 	} else if (c->op != CDB_INQUIRY && c->is_old) {
 		answer_check(s, c->r, false, SENSE_KEY_ABORTED_COMMAND, 0x47, 0x7f);
-	} else if (c->op != CDB_INQUIRY && s->is_mute[place]) {
+	} else if (c->op != CDB_INQUIRY && w->is_mute[place]) {
 		c->r->status = SENSE_STATUS_BUSY;
 	} else if (c->q == NULL) {
 		question(s, c);
+	} else if (!alua_serves((uint8_t)w->access)) {
+		refuse(s, c);
 	} else if (s->at[place] == SIM_DISKS) {
 		answer_check(s, c->r, false, SENSE_KEY_ILLEGAL_REQUEST, 0x25, 0x00);
 	} else if (!fault(s, c)) {

@@ -23,10 +23,40 @@ sim_chance(struct sim *s, unsigned of_thousand)
 	return sim_random(s, 1000) < of_thousand;
 }
 
-static struct sim *
-sim_of(struct path *p)
+static struct sim_path *
+of(struct path *p)
 {
-	return LIST_ENTRY(p, struct sim, path);
+	return LIST_ENTRY(p, struct sim_path, path);
+}
+
+struct lunpath *
+sim_way(const struct sim *s, unsigned place, unsigned path)
+{
+	struct lunpath *lp = lu_first_path(s->u[place]);
+
+	return path == 0 ? lp : lu_path_after(s->u[place], lp);
+}
+
+bool
+sim_is_given_up(const struct sim *s)
+{
+	for (unsigned i = 0; i < s->n_paths; i++)
+		if (!s->path[i].path.is_given_up)
+			return false;
+	return true;
+}
+
+/* What was sent may be executed late somewhere. */
+static bool
+is_shadow_about(const struct sim *s)
+{
+	for (unsigned i = 0; i < s->n_paths; i++) {
+		const struct path *p = &s->path[i].path;
+
+		if (p->dead_nexus + p->is_up < p->nexus)
+			return true;
+	}
+	return false;
 }
 
 /* ---- commands come ---- */
@@ -45,7 +75,7 @@ static void
 check_order(struct sim *s, const struct sim_cmd *c)
 {
 	struct lu *u = s->u[c->place];
-	bool is_shadow_about = s->path.dead_nexus + 1 < s->path.nexus;
+	bool is_dark = is_shadow_about(s);
 	/* Its turn comes in the same event. */
 	bool is_next =
 	    s->is_fencing || (u->hold_timer.armed && u->hold_timer.at_us <= s->agenda.now_us);
@@ -54,7 +84,7 @@ check_order(struct sim *s, const struct sim_cmd *c)
 		const struct sim_req *o = &s->reqs[c->place][i];
 
 		if (!o->is_out || o == c->q || o->r.hold.order > c->q->r.hold.order ||
-		    o->is_delayed || (o->write != 0 && is_shadow_about) ||
+		    o->is_delayed || o->r.hold.was_lost || (o->write != 0 && is_dark) ||
 		    hold_trial_from_us(u, &o->r) > s->agenda.now_us)
 			continue;
 		if (waits_in(&u->queue, &o->r) || (waits_in(&u->aside, &o->r) && !is_next))
@@ -115,7 +145,7 @@ check_sent(struct sim *s, const struct sim_cmd *c)
 	for (size_t i = 0; i < SIM_CMDS; i++) {
 		const struct sim_cmd *o = &s->cmds[i];
 
-		if (o != c && o->stage != SIM_FREE && o->r != NULL &&
+		if (o != c && o->stage != SIM_FREE && o->r != NULL && o->path == c->path &&
 		    ((is_waited_for(s, c) && disturbs(s, o, c)) || is_waited_for(s, o)))
 			sim_fail(s, "a suspect does not fly alone");
 	}
@@ -123,13 +153,16 @@ check_sent(struct sim *s, const struct sim_cmd *c)
 		return;
 	if (lu_state(u) != LU_SAME)
 		sim_fail(s, "a command goes to a unit that is %s", sim_state_name(lu_state(u)));
+	if (!lunpath_serves(sim_way(s, c->place, c->path)))
+		sim_fail(s, "a command goes over a path that is %s",
+		    path_state_word(lunpath_shown(sim_way(s, c->place, c->path))));
 	check_order(s, c);
 }
 
 void
 sim_submit(struct path *p, struct req *r)
 {
-	struct sim *s = sim_of(p);
+	struct sim *s = of(p)->s;
 	struct sim_cmd *c = NULL;
 
 	for (size_t i = 0; i < SIM_CMDS && c == NULL; i++)
@@ -146,6 +179,7 @@ sim_submit(struct path *p, struct req *r)
 	*c = (struct sim_cmd){ .stage = SIM_HERE,
 		.r = r,
 		.place = r->lun[1],
+		.path = of(p)->i,
 		.op = r->cdb[0],
 		.bits = r->cdb[1],
 		.nexus = p->nexus,
@@ -158,8 +192,8 @@ sim_submit(struct path *p, struct req *r)
 		c->write = c->q->write;
 		c->q->is_away = true;
 	}
-	sim_trace(s, "sent unit %u opcode %02x page %02x write %u nexus %llu", c->place, c->op,
-	    r->cdb[2], c->write, (unsigned long long)c->nexus);
+	sim_trace(s, "sent unit %u path %u opcode %02x page %02x write %u nexus %llu", c->place,
+	    c->path, c->op, r->cdb[2], c->write, (unsigned long long)c->nexus);
 	if (!p->is_up)
 		return; /* it comes back when the loss is told, or never leaves */
 	check_sent(s, c);
@@ -168,7 +202,7 @@ sim_submit(struct path *p, struct req *r)
 bool
 sim_withdraw(struct path *p, struct req *r)
 {
-	struct sim *s = sim_of(p);
+	struct sim *s = of(p)->s;
 
 	for (size_t i = 0; i < SIM_CMDS; i++)
 		if (s->cmds[i].stage == SIM_HERE && s->cmds[i].r == r) {
@@ -210,29 +244,32 @@ hand_back(struct sim *s, struct sim_cmd *c, bool is_gone)
 
 /* What came before a change was told is not executed behind it. */
 static void
-clear_queue(struct sim *s, unsigned place)
+clear_queue(struct sim *s, unsigned place, unsigned path)
 {
 	for (size_t i = 0; i < SIM_CMDS; i++)
-		if (s->cmds[i].place == place && s->cmds[i].stage != SIM_ANSWERED)
+		if (s->cmds[i].place == place && s->cmds[i].path == path &&
+		    s->cmds[i].stage != SIM_ANSWERED)
 			s->cmds[i].is_old = true;
 }
 
 static void
 deliver(struct sim *s, struct sim_cmd *c)
 {
-	if (c->tells_reset != 0 && s->reset_tick[c->place] < c->answered) {
-		s->reset[c->place] = 0;
-		clear_queue(s, c->place);
+	struct sim_path *w = &s->path[c->path];
+
+	if (c->tells_reset != 0 && w->reset_tick[c->place] < c->answered) {
+		w->reset[c->place] = 0;
+		clear_queue(s, c->place, w->i);
 	}
 	s->losses[c->place] += c->tells_reset != 0;
-	if (c->tells_change != 0 && s->change_tick[c->place] < c->answered) {
-		s->change[c->place] = 0;
-		clear_queue(s, c->place);
+	if (c->tells_change != 0 && w->change_tick[c->place] < c->answered) {
+		w->change[c->place] = 0;
+		clear_queue(s, c->place, w->i);
 		for (unsigned i = 0; i < SIM_PLACES; i++) {
-			if (!s->is_mute[i] || s->mute_tick[i] >= c->answered)
+			if (!w->is_mute[i] || w->mute_tick[i] >= c->answered)
 				continue;
-			clear_queue(s, i);
-			s->is_mute[i] = false;
+			clear_queue(s, i, w->i);
+			w->is_mute[i] = false;
 		}
 	}
 	hand_back(s, c, true);
@@ -251,7 +288,7 @@ sim_step(struct sim *s)
 			hand_back(s, c, true);
 			return true;
 		}
-		if (c->stage == SIM_HERE && s->path.is_up) {
+		if (c->stage == SIM_HERE && s->path[c->path].path.is_up) {
 			c->stage = c->q != NULL && c->q->is_poison ? SIM_FUSE : SIM_THERE;
 			c->r->sent_us = c->left_us = s->agenda.now_us;
 			sim_fire(s);
@@ -296,7 +333,7 @@ sim_fire(struct sim *s)
 			continue;
 		if (++c->q->fired > RETRY_TRIES)
 			sim_fail(s, "a poison of unit %u was sent %u times", c->place, c->q->fired);
-		sim_lose(s, false);
+		sim_lose(s, &s->path[c->path], false);
 		return;
 	}
 }
@@ -311,7 +348,7 @@ sim_late(struct sim *s)
 		    s->agenda.now_us < c->late_us)
 			continue;
 		if (sim_chance(s, 300)) {
-			sim_lose(s, true);
+			sim_lose(s, &s->path[c->path], true);
 			return;
 		}
 		c->r->result = sim_chance(s, 500) ? REQ_TIMEOUT : REQ_ABORTED;
@@ -329,20 +366,20 @@ may_end(const struct sim *s, const struct sim_cmd *c)
 }
 
 void
-sim_lose(struct sim *s, bool is_silent)
+sim_lose(struct sim *s, struct sim_path *w, bool is_silent)
 {
 	bool is_any = false; /* may any have ended it that has not flown for long? */
 
-	sim_trace(s, "the connection %s", is_silent ? "falls silent" : "ends");
+	sim_trace(s, "the connection of path %u %s", w->i, is_silent ? "falls silent" : "ends");
 	for (size_t i = 0; i < SIM_CMDS; i++)
-		is_any = is_any || may_end(s, &s->cmds[i]);
-	s->path.is_up = false;
-	s->down_us = s->agenda.now_us;
+		is_any = is_any || (s->cmds[i].path == w->i && may_end(s, &s->cmds[i]));
+	w->path.is_up = false;
+	w->down_us = s->agenda.now_us;
 	for (size_t i = 0; i < SIM_CMDS; i++) {
 		struct sim_cmd *c = &s->cmds[i];
 		bool has_left = c->stage != SIM_HERE;
 
-		if (c->stage == SIM_FREE || c->r == NULL)
+		if (c->stage == SIM_FREE || c->r == NULL || c->path != w->i)
 			continue;
 		c->r->result = has_left ? REQ_LOST : REQ_UNSENT;
 		if (has_left && !is_silent && c->q != NULL && (!is_any || may_end(s, c)))
@@ -353,43 +390,62 @@ sim_lose(struct sim *s, bool is_silent)
 			sim_chance(s, 200));
 	}
 	for (unsigned i = 0; i < SIM_PLACES; i++)
-		lu_path_down(s->u[i], is_silent);
+		lunpath_down(sim_way(s, i, w->i), is_silent);
 }
 
 /* Those of a nexus that is dead are executed no more. */
 static void
-drop_ghosts(struct sim *s)
+drop_ghosts(struct sim *s, const struct sim_path *w)
 {
 	for (size_t i = 0; i < SIM_CMDS; i++)
 		if (s->cmds[i].stage != SIM_FREE && s->cmds[i].r == NULL &&
-		    s->cmds[i].nexus <= s->path.dead_nexus)
+		    s->cmds[i].path == w->i && s->cmds[i].nexus <= w->path.dead_nexus)
 			s->cmds[i].stage = SIM_FREE;
 }
 
 void
-sim_login(struct sim *s, bool is_reinstated)
+sim_login(struct sim *s, struct sim_path *w, bool is_reinstated)
 {
-	s->path.nexus++;
-	sim_trace(s, "login %llu%s", (unsigned long long)s->path.nexus,
+	w->path.nexus++;
+	sim_trace(s, "path %u: login %llu%s", w->i, (unsigned long long)w->path.nexus,
 	    is_reinstated ? "" : ", elsewhere");
-	s->path.is_up = true;
-	s->path.is_given_up = false;
+	w->path.is_up = true;
+	w->path.is_given_up = false;
 	if (is_reinstated)
-		s->path.dead_nexus = s->path.nexus - 1;
-	drop_ghosts(s);
+		w->path.dead_nexus = w->path.nexus - 1;
+	drop_ghosts(s, w);
 	for (unsigned i = 0; i < SIM_PLACES; i++)
-		lu_path_up(s->u[i]);
+		lunpath_up(sim_way(s, i, w->i));
 }
 
 void
-sim_fence(struct sim *s)
+sim_fence(struct sim *s, struct sim_path *w)
 {
-	s->path.dead_nexus = s->path.nexus - 1;
-	drop_ghosts(s);
+	w->path.dead_nexus = w->path.nexus - w->path.is_up;
+	drop_ghosts(s, w);
 	s->is_fencing = true;
 	for (unsigned i = 0; i < SIM_PLACES; i++)
-		lu_path_fenced(s->u[i]);
+		lunpath_fenced(sim_way(s, i, w->i));
 	s->is_fencing = false;
+}
+
+/* Over this path it is told, at this place or at another one. */
+static void
+tell_swap(struct sim *s, struct sim_path *w, unsigned place)
+{
+	unsigned other = (place + 1) % SIM_PLACES;
+
+	clear_queue(s, place, w->i);
+	if (!w->path.is_up)
+		return; /* whoever logs in asks */
+	if (sim_chance(s, 500)) {
+		w->change_tick[place] = s->tick;
+		w->change[place] = sim_chance(s, 500) ? 0x0e : 0x03;
+	} else {
+		w->is_mute[place] = true;
+		w->mute_tick[place] = w->change_tick[other] = s->tick;
+		w->change[other] = 0x0e;
+	}
 }
 
 void
@@ -397,21 +453,25 @@ sim_swap(struct sim *s, unsigned place, unsigned disk)
 {
 	s->swaps++;
 	sim_trace(s, "disk %u stands at place %u now", disk, place);
-	clear_queue(s, place);
 	s->at[place] = disk;
 	s->was_foreign[place] = s->was_foreign[place] || (disk != place && disk < SIM_DISKS);
-	if (!s->path.is_up)
-		return; /* whoever logs in asks */
-	if (sim_chance(s, 500)) {
-		s->change_tick[place] = s->tick;
-		s->change[place] = sim_chance(s, 500) ? 0x0e : 0x03;
-	} else {
-		unsigned other = (place + 1) % SIM_PLACES;
+	for (unsigned i = 0; i < s->n_paths; i++)
+		tell_swap(s, &s->path[i], place);
+}
 
-		/* It is told at another place. */
-		s->is_mute[place] = true;
-		s->mute_tick[place] = s->change_tick[other] = s->tick;
-		s->change[other] = 0x0e;
+void
+sim_access(struct sim *s, struct sim_path *w, enum alua_state access)
+{
+	bool is_told = w->path.is_up && sim_chance(s, 500);
+
+	sim_trace(
+	    s, "path %u is %s now%s", w->i, alua_word((uint8_t)access), is_told ? "" : ", untold");
+	w->access = access;
+	for (unsigned i = 0; is_told && i < SIM_PLACES; i++) {
+		if (w->change[i] != 0 || w->is_mute[i])
+			continue;
+		w->change_tick[i] = s->tick;
+		w->change[i] = SIM_ACCESS;
 	}
 }
 
@@ -420,9 +480,10 @@ sim_reset(struct sim *s)
 {
 	sim_trace(s, "reset");
 	sim_book_lost(s);
-	for (unsigned i = 0; i < SIM_PLACES; i++) {
-		clear_queue(s, i);
-		s->reset_tick[i] = s->tick;
-		s->reset[i] = sim_chance(s, 500) ? 0x01 : 0x04;
-	}
+	for (unsigned p = 0; p < s->n_paths; p++)
+		for (unsigned i = 0; i < SIM_PLACES; i++) {
+			clear_queue(s, i, p);
+			s->path[p].reset_tick[i] = s->tick;
+			s->path[p].reset[i] = sim_chance(s, 500) ? 0x01 : 0x04;
+		}
 }

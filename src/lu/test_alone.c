@@ -147,10 +147,10 @@ a_trial_that_is_called_off_lets_the_others_go(void **state)
 	submit(&w, 2, 2, BLK_READ);
 	fake_path_pass(&w.f, SECOND / 4);
 	fake_target_run(&w.t, &w.f);
-	assert_ptr_equal(w.f.path.on_trial, w.u[0]);
+	assert_ptr_equal(w.f.path.on_trial, lu_first_path(w.u[0]));
 	submit(&w, 1, 1, BLK_WRITE);
 	assert_int_equal(w.f.n, 1);
-	lu_doubt(w.u[0]);
+	lunpath_doubt(lu_first_path(w.u[0]));
 	assert_null(w.f.path.on_trial);
 	assert_int_equal(w.f.n, 2); /* the read, and the write */
 	assert_int_equal(lba(&w, 1), 1);
@@ -297,7 +297,7 @@ nothing_newer_lands_where_an_old_write_may(void **state)
 	fake_path_pass(&w.f, 23 * SECOND);
 	assert_int_equal(w.f.n, 0);
 	w.f.path.dead_nexus = 1;
-	lu_path_fenced(w.u[0]);
+	lunpath_fenced(lu_first_path(w.u[0]));
 	assert_int_equal(w.f.n, 2);
 	assert_int_equal(fake_path_req(&w.f, 0)->cdb[0], CDB_WRITE_10);
 	fake_path_good(&w.f, 0);
@@ -323,7 +323,7 @@ the_shadow_stays_when_its_write_fails_by_its_deadline(void **state)
 	submit(&w, 0, 0, BLK_WRITE);
 	assert_int_equal(w.f.n, 0);
 	w.f.path.dead_nexus = 1;
-	lu_path_fenced(w.u[0]);
+	lunpath_fenced(lu_first_path(w.u[0]));
 	assert_int_equal(w.f.n, 1);
 	end(&w);
 }

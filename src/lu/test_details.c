@@ -121,14 +121,14 @@ a_detail_without_an_answer_stays_as_it_was_and_is_asked_again(void **state)
 	w.units[0].bad_times = 1;
 	w.units[0].has_no_capacity_16 = false;
 	w.units[0].blocks = 2 * FAKE_BLOCKS;
-	lu_doubt(w.u[0]);
+	lunpath_doubt(lu_first_path(w.u[0]));
 	/* READ CAPACITY(10) has the answer. */
 	fake_target_run(&w.t, &w.f);
 	assert_int_equal(lu_blk(w.u[0])->size_bytes, 2 * FAKE_BLOCKS * 512);
 	w.units[0].bad_opcode = CDB_MODE_SENSE_10;
 	w.units[0].bad_times = 1;
 	w.units[0].mode.is_write_protected = true;
-	lu_doubt(w.u[0]);
+	lunpath_doubt(lu_first_path(w.u[0]));
 	fake_target_run(&w.t, &w.f);
 	assert_int_equal(lu_state(w.u[0]), LU_SAME);
 	assert_false(lu_blk(w.u[0])->read_only);
@@ -168,14 +168,14 @@ a_scan_that_finds_it_changed_has_it_asked(void **state)
 
 	(void)state;
 	start(&w, 1);
-	lu_learned(w.u[0], &info);
+	lunpath_learned(lu_first_path(w.u[0]), &info);
 	assert_int_equal(lu_state(w.u[0]), LU_ASKING);
 	fake_target_run(&w.t, &w.f);
 	assert_int_equal(lu_state(w.u[0]), LU_SAME);
 	info = fake_info(0, NAA);
 	info.capacity.blocks *= 2;
 	info.capacity.bytes *= 2;
-	lu_learned(w.u[0], &info);
+	lunpath_learned(lu_first_path(w.u[0]), &info);
 	assert_int_equal(lu_state(w.u[0]), LU_SAME);
 	assert_int_equal(lu_blk(w.u[0])->size_bytes, 2 * FAKE_BLOCKS * 512);
 	end(&w);
@@ -236,25 +236,59 @@ an_adopted_unit_is_not_the_one_before(void **state)
 	end(&w);
 }
 
+/* Else a cache that nobody could ask about would lose nothing.  Found by tests/sim, seed 4044967.
+ */
+static void
+a_unit_has_no_mode_where_both_questions_are_refused(void **state)
+{
+	struct world w;
+
+	(void)state;
+	for (unsigned is_busy = 0; is_busy < 2; is_busy++) {
+		struct lu_info info = fake_info(1, ELSE);
+
+		start(&w, 1);
+		info.is_incomplete = true;
+		info.has_mode = false;
+		w.units[1] = (struct fake_unit){ .naa = ELSE, .blocks = FAKE_BLOCKS };
+		w.units[1].bad = FAKE_BUSY;
+		w.units[1].bad_opcode = CDB_MODE_SENSE_10;
+		w.units[1].bad_times = is_busy;
+		w.t.n = 2;
+		w.u[1] = lu_new(&w.f.path, &info, "c0t0d1", &(const struct lu_ops){ 0 }, NULL);
+		fake_path_add(&w.f, w.u[1]);
+		fake_target_run(&w.t, &w.f);
+		assert_int_equal(lu_state(w.u[1]), LU_SAME);
+		assert_false(lu_info(w.u[1])->has_mode);
+		assert_int_equal(lu_info(w.u[1])->is_mode_refused, !is_busy);
+		end(&w);
+	}
+}
+
 /* Else a unit would forget that its write cache is on.  Found by tests/sim, seed 7307. */
 static void
 what_a_scan_had_no_answer_to_is_not_forgotten(void **state)
 {
-	struct lu_info info = fake_info(0, NAA);
 	struct world w;
 
 	(void)state;
-	start(&w, 1);
-	assert_true(lu_info(w.u[0])->has_mode);
-	info.is_incomplete = true;
-	info.has_mode = false;
-	lu_learned(w.u[0], &info);
-	assert_true(lu_info(w.u[0])->has_mode);
-	assert_int_equal(lu_state(w.u[0]), LU_ASKING);
-	fake_target_run(&w.t, &w.f);
-	assert_int_equal(lu_state(w.u[0]), LU_SAME);
-	assert_true(lu_info(w.u[0])->has_mode);
-	end(&w);
+	/* There was none, or the port does not serve, so that nobody asked. */
+	for (unsigned is_partial = 0; is_partial < 2; is_partial++) {
+		struct lu_info info = fake_info(0, NAA);
+
+		start(&w, 1);
+		assert_true(lu_info(w.u[0])->has_mode);
+		info.is_incomplete = !is_partial;
+		info.is_partial = is_partial;
+		info.has_mode = false;
+		lunpath_learned(lu_first_path(w.u[0]), &info);
+		assert_true(lu_info(w.u[0])->has_mode);
+		assert_int_equal(lu_state(w.u[0]), LU_ASKING);
+		fake_target_run(&w.t, &w.f);
+		assert_int_equal(lu_state(w.u[0]), LU_SAME);
+		assert_true(lu_info(w.u[0])->has_mode);
+		end(&w);
+	}
 }
 
 static void
@@ -338,6 +372,7 @@ main(void)
 		cmocka_unit_test(a_unit_learned_under_an_older_nexus_asks_first),
 		cmocka_unit_test(an_adopted_unit_has_nothing_of_the_one_before),
 		cmocka_unit_test(an_adopted_unit_is_not_the_one_before),
+		cmocka_unit_test(a_unit_has_no_mode_where_both_questions_are_refused),
 		cmocka_unit_test(what_a_scan_had_no_answer_to_is_not_forgotten),
 		cmocka_unit_test(a_unit_that_was_not_learned_completely_asks_first),
 	};

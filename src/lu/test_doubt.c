@@ -55,7 +55,7 @@ where_one_unit_was_exchanged_the_others_are_asked(void **state)
 	pair_start(&w);
 	w.units[1].naa = ELSE + 1;
 	w.units[2].naa = NAA;
-	lu_doubt(w.u);
+	lunpath_doubt(lu_first_path(w.u));
 	while (lu_state(w.u) != LU_OTHER)
 		assert_true(fake_target_answer(&w.t, &w.f));
 	fake_submit(w.v, &r, BLK_WRITE, 0, 512, false);
@@ -76,7 +76,7 @@ a_unit_in_doubt_waits_for_the_quiet_and_is_held(void **state)
 	pair_start(&w);
 	w.f.path.quiet_until_us = w.f.agenda.now_us + SECOND;
 	w.units[1].naa = ELSE;
-	lu_doubt(w.u);
+	lunpath_doubt(lu_first_path(w.u));
 	pair_write_block(&w);
 	pair_pass(&w, SECOND - 20000);
 	assert_int_equal(w.units[1].commands, 0);
@@ -95,10 +95,10 @@ what_a_scan_asked_before_a_doubt_does_not_count(void **state)
 
 	(void)state;
 	pair_start(&w);
-	info = *lu_info(w.u);
+	lu_kept_get(lu_info(w.u), &info);
 	w.f.path.doubts++;
 	w.units[1].naa = ELSE;
-	lu_learned(w.u, &info);
+	lunpath_learned(lu_first_path(w.u), &info);
 	pair_write_block(&w);
 	assert_int_equal(pair_writes_out(&w), 0);
 	fake_target_run(&w.t, &w.f);
@@ -144,7 +144,7 @@ a_doubt_during_a_question_makes_it_ask_once_more(void **state)
 			pair_write_out(&w);
 			w.q.done = 0;
 		}
-		lu_doubt(w.u);
+		lunpath_doubt(lu_first_path(w.u));
 		w.units[1].naa = ELSE;
 		fake_target_run(&w.t, &w.f);
 		assert_int_equal(lu_state(w.u), LU_OTHER);
@@ -168,7 +168,7 @@ an_answer_that_may_be_older_than_the_doubt_does_not_count(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		assert_true(fake_target_answer(&w.t, &w.f));
 	assert_int_equal(fake_path_req(&w.f, 0)->cdb[2], VPD_IDENTIFICATION);
-	lu_doubt(w.u);
+	lunpath_doubt(lu_first_path(w.u));
 	assert_true(fake_target_answer(&w.t, &w.f)); /* by the unit of before */
 	assert_int_equal(lu_state(w.u), LU_ASKING);
 	assert_int_equal(pair_writes_out(&w), 0);

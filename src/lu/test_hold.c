@@ -332,7 +332,7 @@ the_promise_may_change_while_requests_wait(void **state)
 	fake_target_run(&w.t, &w.f);
 	fake_submit(w.u[0], &w.q[1], BLK_WRITE, 0, 512, false); /* it stands in a shadow */
 	w.f.path.replacement_us = PROMISE;
-	lu_doubt(w.u[0]);
+	lunpath_doubt(lu_first_path(w.u[0]));
 	fake_target_run(&w.t, &w.f);
 	fake_path_pass(&w.f, 2 * PROMISE);
 	assert_int_equal(w.q[1].done, 0);
@@ -410,7 +410,7 @@ what_has_not_left_is_taken_back_when_the_unit_is_doubted(void **state)
 	start(&w, 1);
 	w.f.is_unsendable = true;
 	submit(&w, 0, 0, BLK_WRITE);
-	lu_doubt(w.u[0]);
+	lunpath_doubt(lu_first_path(w.u[0]));
 	assert_int_equal(w.f.withdrawn, 1);
 	fake_path_result(&w.f, 0, REQ_UNSENT);
 	w.units[0].naa = 0x5000000000000099;
@@ -531,7 +531,7 @@ a_new_unit_writes_nothing_while_an_older_nexus_may_live(void **state)
 	fake_path_good(&w.f, 0);
 	expect_end(&w, 1, 0);
 	w.f.path.dead_nexus = 1;
-	lu_path_fenced(w.u[1]);
+	lunpath_fenced(lu_first_path(w.u[1]));
 	assert_int_equal(w.f.n, 1);
 	fake_path_good(&w.f, 0);
 	expect_end(&w, 0, 0);

@@ -104,15 +104,40 @@ what_was_answered_in_a_life_before_may_be_lost_until_it_is_flushed(void **state)
 		flushed(&w, 2, 0);
 		end(&w);
 	}
-	/* Nobody could say what its cache is like. */
-	for (unsigned is_refused = 0; is_refused < 2; is_refused++) {
+	/* Nobody could say what its cache is like; or somebody did, when another unit may have
+	 * stood there (tests/sim, seed 5722332). */
+	for (unsigned is_sure = 0; is_sure < 2; is_sure++)
+		for (unsigned is_off = 0; is_off < 2; is_off++) {
+			start(&w, 1);
+			info.has_mode = is_off;
+			info.mode.is_write_cache_enabled = false;
+			info.is_mode_refused = !is_off && is_sure;
+			w.u[0]->info.facts = info.facts;
+			w.u[0]->is_mode_sure = is_sure;
+			lu_take_over(w.u[0], false);
+			reset(&w, 0x01);
+			flushed(&w, 1, is_sure ? 0 : -EIO);
+			end(&w);
+		}
+}
+
+/* A scan's answer may be of another unit, which stood there a moment before. */
+static void
+a_flush_is_sent_where_nobody_is_sure_of_the_cache(void **state)
+{
+	(void)state;
+	for (unsigned is_sure = 0; is_sure < 2; is_sure++) {
+		struct lu_info info = fake_info(0, 0x5000000000000001);
+		struct world w;
+
 		start(&w, 1);
-		info.has_mode = false;
-		info.is_incomplete = !is_refused;
-		w.u[0]->info = info;
-		lu_take_over(w.u[0], false);
-		reset(&w, 0x01);
-		flushed(&w, 1, is_refused ? 0 : -EIO);
+		info.mode.is_write_cache_enabled = false;
+		info.nexus = is_sure ? w.f.path.nexus : 0;
+		lu_adopt(w.u[0], &info);
+		submit(&w, 0, 0, BLK_FLUSH);
+		fake_path_turn(&w.f);
+		assert_int_equal(w.q[0].done, is_sure);
+		fake_target_run(&w.t, &w.f);
 		end(&w);
 	}
 }
@@ -304,8 +329,40 @@ a_loss_that_was_overheard_counts_in_each_form_of_the_lun(void **state)
 	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
 		start(&w, 1);
 		written(&w, 0);
-		lu_overheard(w.u[0], forms[i], &s);
+		lunpath_overheard(lu_first_path(w.u[0]), forms[i], &s);
 		flushed(&w, 1, i < 2 ? -EIO : 0);
+		end(&w);
+	}
+}
+
+/* By a scan over another path, before that was one to the unit. */
+static void
+a_loss_that_was_heard_before_concerns_what_had_been_answered_by_then(void **state)
+{
+	static const uint8_t lun[LUNS_WIRE_BYTES] = { 0 };
+	struct sense s = { .key = SENSE_KEY_UNIT_ATTENTION, .asc = 0x29, .ascq = 0x01 };
+	struct world w;
+	uint64_t heard_us;
+
+	(void)state;
+	for (unsigned how = 0; how < 4; how++) {
+		start(&w, 1);
+		if (how == 3)
+			lu_take_over(w.u[0], false);
+		heard_us = agenda_now(w.u[0]->agenda);
+		if (how > 0) {
+			fake_path_pass(&w.f, SECOND);
+			written(&w, 0);
+		}
+		if (how == 2)
+			heard_us = agenda_now(w.u[0]->agenda);
+		fake_path_pass(&w.f, SECOND);
+		lunpath_told(lu_first_path(w.u[0]), lun, &s, heard_us);
+		flushed(&w, 1, how < 2 ? 0 : -EIO);
+		/* It is told once more, to another path. */
+		written(&w, 2);
+		lunpath_told(lu_first_path(w.u[0]), lun, &s, heard_us);
+		flushed(&w, 3, 0);
 		end(&w);
 	}
 }
@@ -360,6 +417,16 @@ fua_by_a_flush_writes_again_when_the_cache_was_lost_in_between(void **state)
 	end(&w);
 }
 
+/* Two commands; the first is answered. */
+static void
+half_zeroed(struct world *w)
+{
+	start(w, 1);
+	w->u[0]->info.limits.write_same_max = 1;
+	fake_submit(w->u[0], &w->q[0], BLK_WRITE_ZEROES, 0, 1024, false);
+	fake_path_good(&w->f, 0);
+}
+
 /* Nobody was told yet that it is written, so no flush would tell.  Found by tests/sim, seed 26172.
  */
 static void
@@ -368,10 +435,7 @@ zeros_that_were_half_written_when_the_cache_was_lost_are_written_again(void **st
 	struct world w;
 
 	(void)state;
-	start(&w, 1);
-	w.u[0]->info.limits.write_same_max = 1;
-	fake_submit(w.u[0], &w.q[0], BLK_WRITE_ZEROES, 0, 1024, false);
-	fake_path_good(&w.f, 0);
+	half_zeroed(&w);
 	assert_int_equal(be_get64(fake_path_req(&w.f, 0)->cdb + 2), 1);
 	fake_path_check(&w.f, 0, SENSE_KEY_UNIT_ATTENTION, 0x29, 0x01);
 	fake_target_run(&w.t, &w.f);
@@ -384,6 +448,29 @@ zeros_that_were_half_written_when_the_cache_was_lost_are_written_again(void **st
 	}
 	expect_end(&w, 0, 0);
 	flushed(&w, 1, 0);
+	end(&w);
+}
+
+/* The same, where another session has heard of it before it was a path to the unit.  Found by
+ * tests/sim, seed 9097051. */
+static void
+zeros_that_were_half_written_before_a_loss_was_told_are_written_again(void **state)
+{
+	static const uint8_t lun[LUNS_WIRE_BYTES];
+	const struct sense s = { .key = SENSE_KEY_UNIT_ATTENTION, .asc = 0x29, .ascq = 0x01 };
+	struct world w;
+
+	(void)state;
+	half_zeroed(&w);
+	lunpath_told(lu_first_path(w.u[0]), lun, &s, agenda_now(w.u[0]->agenda));
+	fake_path_good(&w.f, 0);
+	for (uint64_t lba = 0; lba < 2; lba++) {
+		fake_path_turn(&w.f);
+		assert_int_equal(w.q[0].done, 0);
+		assert_int_equal(be_get64(fake_path_req(&w.f, 0)->cdb + 2), lba);
+		fake_path_good(&w.f, 0);
+	}
+	expect_end(&w, 0, 0);
 	end(&w);
 }
 
@@ -419,9 +506,12 @@ main(void)
 		cmocka_unit_test(
 		    zeros_that_were_half_written_when_the_cache_was_lost_are_written_again),
 		cmocka_unit_test(
+		    zeros_that_were_half_written_before_a_loss_was_told_are_written_again),
+		cmocka_unit_test(
 		    a_write_that_was_under_way_when_the_cache_was_lost_is_written_again),
 		cmocka_unit_test(
 		    what_was_answered_in_a_life_before_may_be_lost_until_it_is_flushed),
+		cmocka_unit_test(a_flush_is_sent_where_nobody_is_sure_of_the_cache),
 		cmocka_unit_test(a_life_that_comes_knows_of_a_loss_until_a_flush_has_said_so),
 		cmocka_unit_test(a_loss_behind_a_loss_stays_due),
 		cmocka_unit_test(what_was_flushed_or_had_no_cache_is_not_lost),
@@ -429,6 +519,8 @@ main(void)
 		cmocka_unit_test(a_loss_told_to_a_question_counts_too),
 		cmocka_unit_test(a_loss_told_to_a_scan_counts_for_the_unit_that_is_meant),
 		cmocka_unit_test(a_loss_that_was_overheard_counts_in_each_form_of_the_lun),
+		cmocka_unit_test(
+		    a_loss_that_was_heard_before_concerns_what_had_been_answered_by_then),
 		cmocka_unit_test(a_deferred_error_fails_the_next_flush_not_the_command_at_hand),
 		cmocka_unit_test(fua_by_a_flush_writes_again_when_the_cache_was_lost_in_between),
 	};

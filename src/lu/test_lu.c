@@ -193,6 +193,7 @@ static void
 a_serial_number_that_is_gone_is_no_matter_where_better_names_are(void **state)
 {
 	struct pair w;
+	struct identity id;
 
 	(void)state;
 	pair_start_as(&w, NAA, "SERIAL");
@@ -202,7 +203,8 @@ a_serial_number_that_is_gone_is_no_matter_where_better_names_are(void **state)
 	pair_write_block(&w);
 	pair_expect_flows(&w);
 	/* It is not forgotten either. */
-	assert_string_equal(lu_info(w.u)->id.serial, "SERIAL");
+	identity_unpack(lu_info(w.u)->id, &id);
+	assert_string_equal(id.serial, "SERIAL");
 	pair_end(&w);
 }
 
@@ -384,7 +386,7 @@ an_absent_unit_is_asked_at_once_when_something_changed(void **state)
 	pair_write_block(&w);
 	pair_pass(&w, 40 * SECOND);
 	w.units[1].is_gone = false;
-	lu_doubt(w.u);
+	lunpath_doubt(lu_first_path(w.u));
 	fake_target_run(&w.t, &w.f);
 	pair_expect_flows(&w);
 	pair_end(&w);
@@ -423,7 +425,7 @@ names_of_other_kinds_say_nothing(void **state)
 	pair_start(&w);
 	(void)identity_add(&info.id, "t10.FAKE    A");
 	u = lu_new(&w.f.path, &info, "c0t0d9", &quiet, &w);
-	lu_doubt(u);
+	lunpath_doubt(lu_first_path(u));
 	pair_pass(&w, 5 * SECOND);
 	assert_int_equal(lu_state(u), LU_ASKING);
 	assert_non_null(strstr(lu_why(u)->message, "does not say who it is"));
@@ -488,7 +490,7 @@ every_row_of_the_machine_is_kept_to(void **state)
 	pair_start(&w);
 	/* An event that cannot be is counted and named, and moves nothing. */
 	fake_path_down(&w.f, true);
-	lu_go(w.u, LU_EV_IS_SAME, NULL);
+	lunpath_go(lu_first_path(w.u), LU_EV_IS_SAME, NULL);
 	assert_int_equal(lu_state(w.u), LU_UNKNOWN);
 	assert_int_equal(w.u->strays, 1);
 	assert_non_null(

@@ -192,7 +192,7 @@ fua_that_was_sent_without_the_bit_has_its_flush_although_the_bit_is_known_now(vo
 	start(&w, info);
 	ask(&w, &a, BLK_WRITE, 0, 512, true);
 	info.mode.has_fua = true;
-	lu_learned(w.u, &info);
+	lunpath_learned(lu_first_path(w.u), &info);
 	expect_good(&w, CDB_WRITE_10);
 	assert_int_equal(a.done, 0);
 	expect_good(&w, CDB_SYNC_CACHE_10);
@@ -401,6 +401,28 @@ zeros_are_written_where_write_same_is_not_known(void **state)
 	end(&w);
 }
 
+/* Each learns it for itself. */
+static void
+two_at_once_learn_that_write_same_is_not_known(void **state)
+{
+	struct fake_req a[2];
+	struct world w;
+
+	(void)state;
+	start(&w, plain_info());
+	for (size_t i = 0; i < 2; i++)
+		ask(&w, &a[i], BLK_WRITE_ZEROES, 4096 * i, 4096, false);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(fake_path_req(&w.f, 0)->cdb[0], CDB_WRITE_SAME_16);
+		fake_path_check(&w.f, 0, SENSE_KEY_ILLEGAL_REQUEST, 0x20, 0x00);
+	}
+	while (w.f.n > 0)
+		fake_path_good(&w.f, 0);
+	for (size_t i = 0; i < 2; i++)
+		expect_end(&w, &a[i], 0);
+	end(&w);
+}
+
 static void
 no_space_behind_a_thin_unit_is_told_as_such(void **state)
 {
@@ -454,6 +476,7 @@ main(void)
 		cmocka_unit_test(a_discard_is_cut_into_what_the_target_takes),
 		cmocka_unit_test(discard_is_refused_where_the_target_cannot),
 		cmocka_unit_test(zeros_are_written_where_write_same_is_not_known),
+		cmocka_unit_test(two_at_once_learn_that_write_same_is_not_known),
 		cmocka_unit_test(no_space_behind_a_thin_unit_is_told_as_such),
 		cmocka_unit_test(the_target_limits_the_size_of_a_command),
 	};

@@ -70,28 +70,27 @@ sim_fail(struct sim *s, const char *fmt, ...)
 
 /* ---- the path's owner ---- */
 
-static struct sim *
-sim_of(struct path *p)
+static struct sim_path *
+of(struct path *p)
 {
-	return LIST_ENTRY(p, struct sim, path);
+	return LIST_ENTRY(p, struct sim_path, path);
 }
 
 static void
-notice(struct path *p, struct lu *from, enum path_notice what)
+notice(struct path *p, struct lunpath *from, enum path_notice what)
 {
-	struct sim *s = sim_of(p);
+	struct sim *s = of(p)->s;
 
-	if (what == PATH_UNITS_CHANGED)
-		for (unsigned i = 0; i < SIM_PLACES; i++)
-			if (s->u[i] != from)
-				lu_doubt(s->u[i]);
+	for (unsigned i = 0; what == PATH_UNITS_CHANGED && i < SIM_PLACES; i++)
+		if (sim_way(s, i, of(p)->i) != from)
+			lunpath_doubt(sim_way(s, i, of(p)->i));
 }
 
 static void
 overheard(struct path *p, const uint8_t lun[LUNS_WIRE_BYTES], const struct sense *s)
 {
 	for (unsigned i = 0; i < SIM_PLACES; i++)
-		(void)lu_overheard(sim_of(p)->u[i], lun, s);
+		(void)lunpath_overheard(sim_way(of(p)->s, i, of(p)->i), lun, s);
 }
 
 static void
@@ -104,7 +103,7 @@ static void
 say(struct path *p, enum say_level level, const char *sentence)
 {
 	(void)level;
-	sim_trace(sim_of(p), "%s", sentence);
+	sim_trace(of(p)->s, "%s", sentence);
 }
 
 static const struct path_ops path_ops = {
@@ -215,19 +214,39 @@ some_time(struct sim *s)
 static void
 path_event(struct sim *s)
 {
-	if (s->path.is_up && s->path.dead_nexus + 1 < s->path.nexus && sim_chance(s, s->p_fence))
-		sim_fence(s);
-	else if (s->path.is_up && sim_chance(s, s->p_loss))
-		sim_lose(s, s->only_poison_ends || sim_chance(s, 500));
-	else if (!s->path.is_up && sim_chance(s, s->p_login))
-		sim_login(s, !sim_chance(s, s->p_move));
-	if (!s->path.is_up && !s->path.is_given_up &&
-	    s->agenda.now_us - s->down_us >= s->path.replacement_us) {
-		s->path.is_given_up = true;
+	struct sim_path *w = &s->path[sim_random(s, s->n_paths)];
+	struct path *p = &w->path;
+
+	if (p->dead_nexus + p->is_up < p->nexus && (p->is_up || s->n_paths > 1) &&
+	    sim_chance(s, s->p_fence))
+		sim_fence(s, w);
+	else if (p->is_up && sim_chance(s, s->p_loss))
+		sim_lose(s, w, s->only_poison_ends || sim_chance(s, 500));
+	else if (!p->is_up && sim_chance(s, s->p_login))
+		sim_login(s, w, !sim_chance(s, s->p_move));
+	if (!p->is_up && !p->is_given_up && s->agenda.now_us - w->down_us >= p->replacement_us) {
+		p->is_given_up = true;
 		for (unsigned i = 0; i < SIM_PLACES; i++)
-			lu_path_given_up(s->u[i]);
+			lunpath_given_up(sim_way(s, i, w->i));
 		agenda_run(&s->agenda);
 	}
+}
+
+/* Its port is something else, or a person does something about it. */
+static void
+access_event(struct sim *s)
+{
+	static const enum alua_state states[] = { ALUA_ACTIVE_OPTIMIZED, ALUA_ACTIVE_NON_OPTIMIZED,
+		ALUA_STANDBY, ALUA_TRANSITIONING, ALUA_UNAVAILABLE };
+	struct sim_path *w = &s->path[sim_random(s, s->n_paths)];
+
+	if (s->n_paths < 2 || !sim_chance(s, s->p_access))
+		return;
+	sim_access(s, w, states[sim_random(s, sizeof states / sizeof *states)]);
+	if (sim_chance(s, 300))
+		lunpath_fail(sim_way(s, (unsigned)sim_random(s, SIM_PLACES), w->i));
+	if (sim_chance(s, 500))
+		lunpath_restore(sim_way(s, (unsigned)sim_random(s, SIM_PLACES), w->i));
 }
 
 static void
@@ -248,10 +267,11 @@ target_event(struct sim *s)
 		s->is_stalled[place] = !s->is_stalled[place];
 	if (sim_chance(s, s->p_change)) {
 		s->window = 1 + (unsigned)sim_random(s, 8);
-		pool_window(s->path.pool, s->window);
+		for (unsigned i = 0; i < s->n_paths; i++)
+			pool_window(s->path[i].path.pool, s->window);
 	}
 	if (sim_chance(s, s->p_change))
-		lu_doubt(s->u[place]);
+		lunpath_doubt(sim_way(s, place, (unsigned)sim_random(s, s->n_paths)));
 }
 
 static void
@@ -269,6 +289,7 @@ event(struct sim *s)
 	case 3:
 		path_event(s);
 		target_event(s);
+		access_event(s);
 		break;
 	default:
 		(void)sim_step(s);
@@ -295,6 +316,48 @@ poison(struct sim *s)
 }
 
 static void
+begin_paths(struct sim *s)
+{
+	uint64_t replacement_us = (10 + sim_random(s, 110)) * SECOND;
+	unsigned policy = (unsigned)sim_random(s, 5);
+
+	for (unsigned i = 0; i < s->n_paths; i++) {
+		s->path[i].s = s;
+		s->path[i].i = i;
+		s->path[i].path = (struct path){ .ops = &path_ops,
+			.agenda = &s->agenda,
+			.pool = pool_new(s->window),
+			.replacement_us = replacement_us,
+			.command_ms = 30000,
+			.volatile_loss_fails = true,
+			.is_up = true,
+			.nexus = 1,
+			.policy = (enum path_policy)policy,
+			.may_set_groups = sim_chance(s, 700),
+			.is_strict = s->is_strict,
+			.failback_us = sim_random(s, 3) * 5 * SECOND,
+			.is_preferred = i == 1 && sim_chance(s, 300) };
+	}
+}
+
+static void
+begin_units(struct sim *s)
+{
+	for (unsigned i = 0; i < SIM_PLACES; i++) {
+		struct lu_info info = fake_info(i, s->disks[i].naa);
+
+		info.capacity.blocks = SIM_BLOCKS;
+		info.capacity.bytes = info.id.size_bytes = SIM_BLOCKS * 512;
+		info.mode.is_write_cache_enabled = s->is_cached;
+		info.mode.has_fua = s->has_fua;
+		s->at[i] = i;
+		s->u[i] = lu_new(&s->path[0].path, &info, "c0t0d0", &lu_ops, s);
+		if (s->n_paths > 1 && lu_join(s->u[i], &s->path[1].path, &info) == NULL)
+			sim_fail(s, "unit %u has no second path", i);
+	}
+}
+
+static void
 begin(struct sim *s, uint64_t seed)
 {
 	memset(s, 0, sizeof *s);
@@ -305,14 +368,10 @@ begin(struct sim *s, uint64_t seed)
 		(void)sim_random(s, 2);
 	s->window = 8 + (unsigned)sim_random(s, 9);
 	agenda_init(&s->agenda, SECOND);
-	s->path = (struct path){ .ops = &path_ops,
-		.agenda = &s->agenda,
-		.pool = pool_new(s->window),
-		.replacement_us = (10 + sim_random(s, 110)) * SECOND,
-		.command_ms = 30000,
-		.volatile_loss_fails = true,
-		.is_up = true,
-		.nexus = 1 };
+	s->scratch.path.agenda = &s->agenda;
+	s->n_paths = sim_chance(s, 500) ? 1 : SIM_PATHS;
+	s->is_strict = sim_chance(s, 300);
+	begin_paths(s);
 	s->is_cached = sim_chance(s, 700);
 	s->has_fua = sim_chance(s, 500);
 	s->only_poison_ends = sim_chance(s, 500);
@@ -328,20 +387,12 @@ begin(struct sim *s, uint64_t seed)
 	s->p_stall = s->p_change;
 	s->p_login = 150;
 	s->p_short = 900;
+	s->p_access = sim_chance(s, 300) ? 0 : (unsigned)sim_random(s, 200);
 	if (sim_chance(s, 200))
 		poison(s);
 	for (unsigned i = 0; i < SIM_DISKS; i++)
 		s->disks[i].naa = UINT64_C(0x5000000000000001) + i;
-	for (unsigned i = 0; i < SIM_PLACES; i++) {
-		struct lu_info info = fake_info(i, s->disks[i].naa);
-
-		info.capacity.blocks = SIM_BLOCKS;
-		info.capacity.bytes = info.id.size_bytes = SIM_BLOCKS * 512;
-		info.mode.is_write_cache_enabled = s->is_cached;
-		info.mode.has_fua = s->has_fua;
-		s->at[i] = i;
-		s->u[i] = lu_new(&s->path, &info, "c0t0d0", &lu_ops, s);
-	}
+	begin_units(s);
 }
 
 static bool
@@ -372,8 +423,24 @@ settle(struct sim *s, uint64_t limit_us)
 			is_same = is_same && lu_state(s->u[i]) == LU_SAME;
 		if (s->agenda.now_us > end)
 			sim_fail(s, "it does not go on although all is well");
-		if (!s->path.is_up)
-			sim_login(s, true);
+		for (unsigned i = 0; i < s->n_paths; i++)
+			if (!s->path[i].path.is_up)
+				sim_login(s, &s->path[i], true);
+	}
+}
+
+static void
+heal_path(struct sim *s, struct sim_path *w)
+{
+	pool_window(w->path.pool, s->window);
+	w->access = ALUA_ACTIVE_OPTIMIZED;
+	if (!w->path.is_up)
+		sim_login(s, w, true);
+	sim_fence(s, w);
+	for (unsigned i = 0; i < SIM_PLACES; i++) {
+		w->change[i] = w->is_mute[i] ? 0x0e : w->change[i];
+		w->is_mute[i] = false;
+		lunpath_restore(sim_way(s, i, w->i));
 	}
 }
 
@@ -391,15 +458,10 @@ heal(struct sim *s)
 	for (size_t i = 0; i < SIM_CMDS; i++)
 		if (s->cmds[i].stage == SIM_FUSE)
 			s->cmds[i].stage = SIM_THERE;
-	pool_window(s->path.pool, s->window = 8);
-	if (!s->path.is_up)
-		sim_login(s, true);
-	sim_fence(s);
-	for (unsigned i = 0; i < SIM_PLACES; i++) {
-		s->change[i] = s->is_mute[i] ? 0x0e : s->change[i];
-		s->is_mute[i] = false;
-	}
-	settle(s, s->path.replacement_us + 90 * SECOND);
+	s->window = 8;
+	for (unsigned i = 0; i < s->n_paths; i++)
+		heal_path(s, &s->path[i]);
+	settle(s, s->path[0].path.replacement_us + 90 * SECOND);
 }
 
 /* What is read in the end, all over; and a unit that is well does all it should. */
@@ -443,7 +505,8 @@ end(struct sim *s)
 			sim_fail(s, "unit %u is not idle in the end", i);
 		lu_free(s->u[i]);
 	}
-	pool_free(s->path.pool);
+	for (unsigned i = 0; i < s->n_paths; i++)
+		pool_free(s->path[i].path.pool);
 	if (agenda_next_us(&s->agenda) != UINT64_MAX)
 		sim_fail(s, "something is left to be done");
 }

@@ -42,7 +42,7 @@ a_stalled_unit_leaves_room_for_its_neighbours(void **state)
 		fake_path_pass(&w.f, SECOND);
 	}
 	/* There is always one more for a question. */
-	lu_doubt(w.u[1]);
+	lunpath_doubt(lu_first_path(w.u[1]));
 	assert_int_equal(w.f.n, stalled + 1);
 	fake_target_run(&w.t, &w.f);
 	end(&w);
@@ -110,31 +110,42 @@ slots_are_shared_fairly_by_those_that_want_them(void **state)
 	end(&w);
 }
 
+/* Of a unit that does nothing when it is woken. */
+static void
+join(struct pool *p, struct lunpath *lp)
+{
+	static struct lu none = { .state = LU_CLOSED };
+
+	list_init(&none.paths);
+	lp->lu = &none;
+	pool_join(p, &lp->share);
+}
+
 static void
 one_of_many_units_still_has_half_of_the_slots(void **state)
 {
 	enum { MANY = 500, ALL = 128 };
-	static struct pool_share shares[MANY];
+	static struct lunpath ways[MANY];
 	static struct io *had[ALL], *other[ALL];
 	struct pool *p = pool_new(ALL);
 	unsigned n = 0, others = 0;
 
 	(void)state;
 	for (unsigned i = 0; i < MANY; i++)
-		pool_join(p, &shares[i]);
-	while ((had[n] = pool_get(p, &shares[0])) != NULL)
+		join(p, &ways[i]);
+	while ((had[n] = pool_get(p, &ways[0].share)) != NULL)
 		n++;
 	assert_true(n >= ALL / 2);
 	/* And the others each find one, as far as there are any. */
-	while ((other[others] = pool_get(p, &shares[others + 1])) != NULL)
+	while ((other[others] = pool_get(p, &ways[others + 1].share)) != NULL)
 		others++;
 	assert_int_equal(n + others, ALL - 1);
 	while (n > 0)
-		pool_put(p, &shares[0], had[--n]);
+		pool_put(p, &ways[0].share, had[--n]);
 	for (unsigned i = 0; i < others; i++)
-		pool_put(p, &shares[i + 1], other[i]);
+		pool_put(p, &ways[i + 1].share, other[i]);
 	for (unsigned i = 0; i < MANY; i++)
-		pool_leave(p, &shares[i]);
+		pool_leave(p, &ways[i].share);
 	pool_free(p);
 }
 
@@ -142,7 +153,7 @@ one_of_many_units_still_has_half_of_the_slots(void **state)
 static void
 the_sums_are_right_whatever_happens(void **state)
 {
-	static struct pool_share shares[40];
+	static struct lunpath ways[40];
 	static struct io *had[40][40];
 	struct pool *p = pool_new(32);
 	unsigned n = 0, used = 0, x = 12345;
@@ -151,18 +162,18 @@ the_sums_are_right_whatever_happens(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 20000; i++) {
 		unsigned at = n > 0 ? (x >> 8) % n : 0;
-		struct pool_share *s = &shares[at];
+		struct pool_share *s = &ways[at].share;
 
 		x = x * 1103515245u + 12345;
 		switch (x >> 28 & 7) {
 		case 0:
 			if (n < 40)
-				pool_join(p, &shares[n++]);
+				join(p, &ways[n++]);
 			break;
 		case 1:
-			if (n > 0 && shares[n - 1].busy == 0) {
-				pool_forget(p, &shares[n - 1]);
-				pool_leave(p, &shares[--n]);
+			if (n > 0 && ways[n - 1].share.busy == 0) {
+				pool_forget(p, &ways[n - 1].share);
+				pool_leave(p, &ways[--n].share);
 			}
 			break;
 		case 2:
@@ -189,9 +200,9 @@ the_sums_are_right_whatever_happens(void **state)
 	}
 	while (n > 0) {
 		n--;
-		while (shares[n].busy > 0)
-			pool_put(p, &shares[n], had[n][shares[n].busy - 1]);
-		pool_leave(p, &shares[n]);
+		while (ways[n].share.busy > 0)
+			pool_put(p, &ways[n].share, had[n][ways[n].share.busy - 1]);
+		pool_leave(p, &ways[n].share);
 	}
 	pool_free(p);
 }

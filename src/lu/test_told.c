@@ -66,10 +66,10 @@ a_scan_of_an_earlier_login_is_not_believed(void **state)
 	(void)state;
 	other = fake_info(5, 0x5000000000000002);
 	other.nexus = f.path.nexus - 1;
-	lu_learned(u, &other);
+	lunpath_learned(lu_first_path(u), &other);
 	assert_int_equal(lu_state(u), LU_SAME);
 	other.nexus = f.path.nexus;
-	lu_learned(u, &other);
+	lunpath_learned(lu_first_path(u), &other);
 	assert_int_equal(lu_state(u), LU_ASKING);
 	end(&f, u);
 }
@@ -85,21 +85,21 @@ a_scan_waits_for_the_unit_that_it_found_again(void **state)
 		struct lu_info info;
 
 		pair_start(&w);
-		info = *lu_info(w.u);
+		lu_kept_get(lu_info(w.u), &info);
 		w.units[1].naa = ELSE;
-		lu_doubt(w.u);
+		lunpath_doubt(lu_first_path(w.u));
 		fake_target_run(&w.t, &w.f);
 		assert_int_equal(lu_state(w.u), LU_OTHER);
 		w.units[1].naa = NAA;
-		assert_false(lu_is_learning(w.u));
-		lu_learned(w.u, how == 0 ? NULL : &info);
-		assert_true(lu_is_learning(w.u));
+		assert_false(lunpath_is_learning(lu_first_path(w.u)));
+		lunpath_learned(lu_first_path(w.u), how == 0 ? NULL : &info);
+		assert_true(lunpath_is_learning(lu_first_path(w.u)));
 		assert_int_equal(w.f.learned, 0);
 		if (how == 2)
 			fake_path_down(&w.f, true);
 		else
 			fake_target_run(&w.t, &w.f);
-		assert_false(lu_is_learning(w.u));
+		assert_false(lunpath_is_learning(lu_first_path(w.u)));
 		assert_int_equal(w.f.learned, 1);
 		assert_int_equal(lu_state(w.u), how == 2 ? LU_UNKNOWN : LU_SAME);
 		pair_end(&w);

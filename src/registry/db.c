@@ -78,6 +78,35 @@ db_failed(struct registry *r, int rc)
 	}
 }
 
+/* What undoes is there from the beginning: there may be no memory for it when it is needed. */
+static const char undo_all[] = "ROLLBACK", undo_call[] = "ROLLBACK TO one_call",
+		  end_call[] = "RELEASE one_call";
+
+int
+db_prepare_undo(struct registry *r)
+{
+	sqlite3_stmt *stmt;
+	int err = prepare(r, undo_all, &stmt);
+
+	if (err == 0)
+		err = prepare(r, undo_call, &stmt);
+	return err == 0 ? prepare(r, end_call, &stmt) : err;
+}
+
+/* False: it is not undone. */
+static bool
+undo(struct registry *r, const char *sql)
+{
+	sqlite3_stmt *stmt;
+	bool is_done;
+
+	if (prepare(r, sql, &stmt) < 0)
+		return false;
+	is_done = sqlite3_step(stmt) == SQLITE_DONE;
+	db_done(stmt);
+	return is_done;
+}
+
 int
 db_begin(struct registry *r)
 {
@@ -89,6 +118,9 @@ db_begin(struct registry *r)
 		return r->lost;
 	if (r->in_transaction)
 		return run(r, "SAVEPOINT one_call");
+	/* What could not be undone before. */
+	if (sqlite3_get_autocommit(r->db) == 0 && !undo(r, undo_all))
+		return db_failed(r, SQLITE_NOMEM);
 	err = copy_note(r);
 	if (err == 0)
 		err = run(r, "BEGIN IMMEDIATE");
@@ -103,7 +135,7 @@ db_forget(struct registry *r)
 	(void)sqlite3_exec(r->db,
 	    "BEGIN; INSERT INTO device (name, hw_path) VALUES (hex(zeroblob(450)), '')", NULL, NULL,
 	    NULL);
-	(void)sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
+	(void)undo(r, undo_all); /* or db_begin() does */
 	(void)sqlite3_db_release_memory(r->db);
 }
 
@@ -132,13 +164,12 @@ db_end(struct registry *r, int err)
 	 * done. */
 	if (!r->in_transaction) {
 		copy_forget(r);
-		(void)sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
+		(void)undo(r, undo_all); /* or db_begin() does */
 		db_forget(r);
 	} else if (sqlite3_get_autocommit(r->db) != 0) {
 		r->lost = err;
-	} else {
-		(void)sqlite3_exec(r->db, "ROLLBACK TO one_call", NULL, NULL, NULL);
-		(void)sqlite3_exec(r->db, "RELEASE one_call", NULL, NULL, NULL);
+	} else if (!undo(r, undo_call) || !undo(r, end_call)) {
+		r->lost = err; /* a part of this call may be in it */
 	}
 	r->error = why;
 	return err;

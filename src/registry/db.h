@@ -69,6 +69,8 @@ int db_end(struct registry *r, int err);
  * taken back; the pages are given back.  Outside of transactions.
  */
 void db_forget(struct registry *r);
+/* Once, when it is opened.  -ENOMEM */
+int db_prepare_undo(struct registry *r);
 
 /*
  * What a transaction of a copy changes: noted from its beginning; taken before it

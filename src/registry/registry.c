@@ -89,17 +89,14 @@ registry_begin(struct registry *r)
 int
 registry_commit(struct registry *r)
 {
+	int err = r->lost;
+
 	if (!r->in_transaction)
 		return db_refuse(r, -EINVAL, "This is a fault of OpenISW: please report it.",
 		    "No transaction of the registry is open.");
 	r->in_transaction = false;
-	if (r->lost < 0) {
-		int err = r->lost;
-
-		r->lost = 0;
-		return err;
-	}
-	return db_end(r, 0);
+	r->lost = 0;
+	return db_end(r, err); /* a part of it that is lost takes the rest along */
 }
 
 void
@@ -304,7 +301,7 @@ db_open(struct registry *r, const char *path, const char *journal)
 		rc = migrate_add_order(r->db);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(r->db, text, NULL, NULL, NULL);
-	return rc == SQLITE_OK ? 0 : db_failed(r, rc);
+	return rc == SQLITE_OK ? db_prepare_undo(r) : db_failed(r, rc);
 }
 
 void

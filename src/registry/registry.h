@@ -84,8 +84,10 @@ enum registry_level {
 	REGISTRY_DISCOVERY,      /* .address */
 	REGISTRY_TARGET,         /* .target */
 	REGISTRY_TARGET_ADDRESS, /* .target and .address */
+	REGISTRY_UNIT, /* .target is the name of a logical unit; .address, or NULL: one of its paths
+			*/
 };
-#define REGISTRY_LEVELS (REGISTRY_TARGET_ADDRESS + 1)
+#define REGISTRY_LEVELS (REGISTRY_UNIT + 1)
 
 /* Whose setting it is.  Borrowed. */
 struct registry_scope {
@@ -123,6 +125,13 @@ struct registry_values {
  */
 int registry_effective_all(
     struct registry *r, const struct registry_scope *scope, struct registry_values *ret);
+/* Scopes of units where something is set, in their order; *ret is for free(). */
+struct registry_unit {
+	char name[LIMIT_ISCSI_NAME_BYTES + 1]; /* identity_first() */
+	bool has_address;
+	struct registry_address address;
+};
+int registry_unit_list(struct registry *r, struct registry_unit **ret, size_t *ret_n);
 /* As registry_effective(); borrowed.  NULL: no level has one.  ret_level may be NULL. */
 const char *registry_values_get(
     const struct registry_values *v, enum registry_key key, enum registry_level *ret_level);
@@ -159,8 +168,9 @@ enum registry_source {
 	REGISTRY_STATIC, /* configured by a user: discovery never changes it */
 	REGISTRY_SENDTARGETS,
 	REGISTRY_SLP,
+	REGISTRY_ISNS,
 };
-/* "static", "sendtargets", "slp" */
+/* "static", "sendtargets", "slp", "isns" */
 const char *registry_source_name(enum registry_source source);
 
 struct registry_target_address {
@@ -188,15 +198,18 @@ struct registry_target {
 int registry_target_seen(struct registry *r, const char *name, const char *alias,
     enum registry_source source, const struct registry_address *a, int64_t now_s, bool *ret_new);
 /*
- * The same for what SendTargets at the discovery address `by` named.  It may have
- * named `share` addresses that are known: one more is refused with -EDQUOT.
+ * The same for what SendTargets at the discovery address `by`, or an iSNS server there, named.  It
+ * may have named `share` addresses that are known: one more is refused with -EDQUOT.
  */
-int registry_target_found(struct registry *r, const char *name, const struct registry_address *a,
-    const struct registry_address *by, uint32_t share, int64_t now_s, bool *ret_new);
+int registry_target_found(struct registry *r, const char *name, enum registry_source source,
+    const struct registry_address *a, const struct registry_address *by, uint32_t share,
+    int64_t now_s, bool *ret_new);
 
 struct registry_found {
 	char target[LIMIT_ISCSI_NAME_BYTES + 1];
 	struct registry_address a;
+	enum registry_source source; /* who named it first */
+	bool is_alone;               /* no other one names it now; SLP and users do not count */
 };
 /*
  * Addresses of targets that are known through this discovery address alone: no
@@ -204,6 +217,12 @@ struct registry_found {
  */
 int registry_found_list(struct registry *r, const struct registry_address *by,
     struct registry_found **ret, size_t *ret_n);
+/* All that it has named and that are known. */
+int registry_found_all(struct registry *r, const struct registry_address *by,
+    struct registry_found **ret, size_t *ret_n);
+/* It names this no more (NULL: nothing at all); the target stays.  No error where it did not. */
+int registry_found_forget(
+    struct registry *r, const struct registry_address *by, const struct registry_found *f);
 /* The target told its alias (at a login).  -ENOENT */
 int registry_target_alias(struct registry *r, const char *name, const char *alias);
 /* One address, or with `a` NULL all of it, with its settings.  Instances stay.  -ENOENT */

@@ -44,20 +44,35 @@ registry_key_name(enum registry_key key)
 static int
 find_place(struct registry *r, const struct registry_scope *scope, struct place *ret)
 {
+	bool is_unit = scope != NULL && scope->level == REGISTRY_UNIT;
 	int err = 0;
 
 	*ret = (struct place){ .target = "" };
 	if (scope == NULL)
 		return 0;
 	ret->level = scope->level;
-	if (scope->level == REGISTRY_TARGET || scope->level == REGISTRY_TARGET_ADDRESS) {
-		err = db_check_text(r, scope->target, LIMIT_ISCSI_NAME_BYTES, "target name");
+	if (scope->level == REGISTRY_TARGET || scope->level == REGISTRY_TARGET_ADDRESS || is_unit) {
+		err = db_check_text(r, scope->target, LIMIT_ISCSI_NAME_BYTES,
+		    is_unit ? "name of a unit" : "target name");
 		ret->target = scope->target;
 	}
 	if (err == 0 &&
-	    (scope->level == REGISTRY_DISCOVERY || scope->level == REGISTRY_TARGET_ADDRESS))
+	    (scope->level == REGISTRY_DISCOVERY || scope->level == REGISTRY_TARGET_ADDRESS ||
+		(is_unit && scope->address != NULL)))
 		err = db_check_address(r, scope->address, &ret->a);
 	return err;
+}
+
+/* May it be set there?  Of a unit only how its paths are used, of a path of it whether it is
+ * preferred. */
+static bool
+is_for(enum registry_key key, const struct registry_scope *scope)
+{
+	if (scope == NULL || scope->level != REGISTRY_UNIT)
+		return (rows[key].levels & 1u << (scope != NULL ? scope->level : 0)) != 0;
+	if (scope->address != NULL)
+		return key == REGISTRY_KEY_choice_path_preferred;
+	return key == REGISTRY_KEY_choice_path_policy || key == REGISTRY_KEY_timer_failback;
 }
 
 static int
@@ -129,7 +144,12 @@ registry_set(struct registry *r, const struct registry_scope *scope, enum regist
 	assert(key < REGISTRY_KEYS);
 	if (err < 0)
 		return err;
-	if ((rows[key].levels & 1u << p.level) == 0)
+	if (p.level == REGISTRY_UNIT && !is_for(key, scope))
+		return db_refuse(r, -ENOTSUP,
+		    "Set it for a target, an address, or the initiator as a whole.",
+		    "The key %s cannot be set for %s unit.", rows[key].name,
+		    scope->address != NULL ? "one path of a" : "a");
+	if (!is_for(key, scope))
 		return db_refuse(r, -ENOTSUP, "Set it for the initiator as a whole.",
 		    "The key %s cannot be set for one target or address.", rows[key].name);
 	if (value != NULL)
@@ -242,6 +262,37 @@ registry_values_get(
 		return v->at[level][key];
 	}
 	return NULL;
+}
+
+static int
+take_unit(struct registry *r, sqlite3_stmt *stmt, void *ret)
+{
+	struct registry_unit *u = ret;
+	int64_t port = 0, tpgt = 0;
+	int err = db_column_text(r, stmt, 0, u->name, sizeof u->name);
+
+	if (err == 0)
+		err = db_column_text(r, stmt, 1, u->address.address, sizeof u->address.address);
+	if (err == 0)
+		err = db_column_number(r, stmt, 2, UINT16_MAX, &port);
+	if (err == 0)
+		err = db_column_number(r, stmt, 3, UINT16_MAX, &tpgt);
+	u->has_address = u->address.address[0] != '\0';
+	u->address.port = (uint16_t)port;
+	u->address.tpgt = (uint16_t)tpgt;
+	return err;
+}
+
+int
+registry_unit_list(struct registry *r, struct registry_unit **ret, size_t *ret_n)
+{
+	sqlite3_stmt *stmt;
+	int err = db_query(r, &stmt,
+	    "SELECT DISTINCT target, normal, port, tpgt FROM setting WHERE level = ?"
+	    " ORDER BY target, normal, port, tpgt",
+	    "i", (int64_t)REGISTRY_UNIT);
+
+	return err < 0 ? err : db_list(r, stmt, sizeof **ret, take_unit, (void **)ret, ret_n);
 }
 
 void

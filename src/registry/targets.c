@@ -80,6 +80,8 @@ registry_source_name(enum registry_source source)
 		return "sendtargets";
 	case REGISTRY_SLP:
 		return "slp";
+	case REGISTRY_ISNS:
+		return "isns";
 	}
 	return "?";
 }
@@ -283,20 +285,34 @@ registry_target_seen(struct registry *r, const char *name, const char *alias,
 }
 
 int
-registry_target_found(struct registry *r, const char *name, const struct registry_address *a,
-    const struct registry_address *by, uint32_t share, int64_t now_s, bool *ret_new)
+registry_target_found(struct registry *r, const char *name, enum registry_source source,
+    const struct registry_address *a, const struct registry_address *by, uint32_t share,
+    int64_t now_s, bool *ret_new)
 {
-	return see(r, name, NULL, REGISTRY_SENDTARGETS, a, by, share, now_s, ret_new);
+	return see(r, name, NULL, source, a, by, share, now_s, ret_new);
 }
 
 static int
 take_found(struct registry *r, sqlite3_stmt *stmt, void *ret)
 {
 	struct registry_found *f = ret;
+	int64_t source = 0;
 	int err = db_column_text(r, stmt, 0, f->target, sizeof f->target);
 
-	return err < 0 ? err : db_column_address(r, stmt, 1, &f->a);
+	if (err == 0)
+		err = db_column_address(r, stmt, 1, &f->a);
+	if (err == 0)
+		err = db_column_number(r, stmt, 4, REGISTRY_ISNS, &source);
+	f->source = (enum registry_source)source;
+	f->is_alone = sqlite3_column_int64(stmt, 5) == 1;
+	return err;
 }
+
+#define FOUND_ROWS                                                                    \
+	"SELECT t.name, a.address, a.port, a.tpgt, a.source,"                         \
+	" (SELECT count(*) FROM found o WHERE o.address = f.address) FROM found f"    \
+	" JOIN target_address a ON a.id = f.address JOIN target t ON t.id = a.target" \
+	" WHERE f.normal = ? AND f.port = ? AND f.tpgt = ?"
 
 int
 registry_found_list(struct registry *r, const struct registry_address *by,
@@ -308,13 +324,49 @@ registry_found_list(struct registry *r, const struct registry_address *by,
 
 	if (err == 0)
 		err = db_query(r, &stmt,
-		    "SELECT t.name, a.address, a.port, a.tpgt FROM found f"
-		    " JOIN target_address a ON a.id = f.address JOIN target t ON t.id = a.target"
-		    " WHERE f.normal = ? AND f.port = ? AND f.tpgt = ? AND a.source <> ?"
-		    " AND (SELECT count(*) FROM found o WHERE o.address = f.address) = 1"
-		    " ORDER BY a.id",
+		    FOUND_ROWS " AND a.source <> ?"
+			       " AND (SELECT count(*) FROM found o WHERE o.address = f.address) = 1"
+			       " ORDER BY a.id",
 		    "ni", &d, (int64_t)REGISTRY_STATIC);
 	return err < 0 ? err : db_list(r, stmt, sizeof **ret, take_found, (void **)ret, ret_n);
+}
+
+int
+registry_found_all(struct registry *r, const struct registry_address *by,
+    struct registry_found **ret, size_t *ret_n)
+{
+	struct db_address d;
+	sqlite3_stmt *stmt;
+	int err = db_check_address(r, by, &d);
+
+	if (err == 0)
+		err = db_query(r, &stmt, FOUND_ROWS " ORDER BY a.id", "n", &d);
+	return err < 0 ? err : db_list(r, stmt, sizeof **ret, take_found, (void **)ret, ret_n);
+}
+
+int
+registry_found_forget(
+    struct registry *r, const struct registry_address *by, const struct registry_found *f)
+{
+	struct db_address d, a;
+	int err = db_check_address(r, by, &d);
+
+	if (err == 0 && f != NULL)
+		err = db_check_address(r, &f->a, &a);
+	if (err == 0)
+		err = db_begin(r);
+	if (err < 0)
+		return err;
+	if (f == NULL)
+		err = db_run(
+		    r, "DELETE FROM found WHERE normal = ? AND port = ? AND tpgt = ?", "n", &d);
+	else
+		err = db_run(r,
+		    "DELETE FROM found WHERE normal = ? AND port = ? AND tpgt = ? AND address IN"
+		    " (SELECT a.id FROM target_address a JOIN target t ON t.id = a.target"
+		    " WHERE t.name = ? AND a.normal = ? AND a.port = ? AND a.tpgt = ?)",
+		    "nsn", &d, f->target, &a);
+	return db_end(r, err);
 }
 
 static int
@@ -420,7 +472,7 @@ take_row(struct registry *r, sqlite3_stmt *stmt, void **list, size_t *n, int64_t
 		if (err == 0)
 			err = db_column_text(r, stmt, 2, t->alias, sizeof t->alias);
 		if (err == 0)
-			err = db_column_number(r, stmt, 3, REGISTRY_SLP, &source);
+			err = db_column_number(r, stmt, 3, REGISTRY_ISNS, &source);
 		t->source = (enum registry_source)source;
 	}
 	t = (struct registry_target *)*list + (*n - 1);
@@ -432,7 +484,7 @@ take_row(struct registry *r, sqlite3_stmt *stmt, void **list, size_t *n, int64_t
 	t->n_addresses++;
 	err = db_column_address(r, stmt, 4, &a->a);
 	if (err == 0)
-		err = db_column_number(r, stmt, 7, REGISTRY_SLP, &source);
+		err = db_column_number(r, stmt, 7, REGISTRY_ISNS, &source);
 	a->source = (enum registry_source)source;
 	a->first_seen_s = sqlite3_column_int64(stmt, 8);
 	a->last_seen_s = sqlite3_column_int64(stmt, 9);

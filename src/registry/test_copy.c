@@ -213,7 +213,8 @@ change_once(void)
 		    copy, name, value, (enum registry_source)pick(3), &a, pick(100000), NULL);
 		break;
 	case 6:
-		(void)registry_target_found(copy, name, &a, &b, 6, pick(100000), NULL);
+		(void)registry_target_found(
+		    copy, name, REGISTRY_SENDTARGETS, &a, &b, 6, pick(100000), NULL);
 		break;
 	case 7:
 		(void)registry_target_remove(copy, name, pick(2) ? &a : NULL);

@@ -46,6 +46,43 @@ the_closest_level_counts(void **state)
 	assert_string_equal(value_of(NULL, REGISTRY_KEY_data_digest), "global");
 }
 
+/* Of a unit how its paths are used, of a path to it whether it is preferred, and nothing else. */
+static void
+a_unit_and_a_path_to_it_have_settings_of_their_own(void **state)
+{
+	struct registry_address a = address("192.0.2.1", 3260, 0);
+	struct registry_scope unit = { .level = REGISTRY_UNIT, .target = "naa.6001405" };
+	struct registry_scope way = { REGISTRY_UNIT, "naa.6001405", &a };
+	struct registry_scope target = { .level = REGISTRY_TARGET, .target = "naa.6001405" };
+	struct registry_unit *list;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(registry_set(r, &unit, REGISTRY_KEY_choice_path_policy, "fixed"), 0);
+	assert_int_equal(registry_set(r, &unit, REGISTRY_KEY_timer_failback, "manual"), 0);
+	assert_int_equal(registry_set(r, &way, REGISTRY_KEY_choice_path_preferred, "yes"), 0);
+	assert_string_equal(value_of(&unit, REGISTRY_KEY_choice_path_policy), "fixed");
+	assert_string_equal(value_of(&way, REGISTRY_KEY_choice_path_preferred), "yes");
+	assert_string_equal(value_of(&target, REGISTRY_KEY_choice_path_policy), "-");
+	assert_int_equal(registry_set(r, &unit, REGISTRY_KEY_data_digest, "None"), -ENOTSUP);
+	assert_int_equal(
+	    registry_set(r, &unit, REGISTRY_KEY_choice_path_preferred, "yes"), -ENOTSUP);
+	assert_int_equal(registry_set(r, &way, REGISTRY_KEY_choice_path_policy, "fixed"), -ENOTSUP);
+	assert_int_equal(registry_unit_list(r, &list, &n), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(list[0].name, "naa.6001405");
+	assert_false(list[0].has_address);
+	assert_true(list[1].has_address);
+	assert_string_equal(list[1].address.address, "192.0.2.1");
+	assert_int_equal(list[1].address.port, 3260);
+	free(list);
+	assert_int_equal(registry_set(r, &unit, REGISTRY_KEY_choice_path_policy, NULL), 0);
+	assert_int_equal(registry_set(r, &unit, REGISTRY_KEY_timer_failback, NULL), 0);
+	assert_int_equal(registry_unit_list(r, &list, &n), 0);
+	assert_int_equal(n, 1);
+	free(list);
+}
+
 static void
 bad_settings_are_refused_and_secrets_never_shown(void **state)
 {
@@ -144,6 +181,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		OPENED(a_setting_survives_and_can_be_taken_away),
 		OPENED(the_closest_level_counts),
+		OPENED(a_unit_and_a_path_to_it_have_settings_of_their_own),
 		OPENED(bad_settings_are_refused_and_secrets_never_shown),
 		OPENED(all_values_at_once_are_those_of_each_key),
 		OPENED(one_value_that_cannot_be_read_fails_all),

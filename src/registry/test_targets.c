@@ -432,7 +432,7 @@ found(const char *name, const struct registry_address *by, uint32_t share)
 {
 	struct registry_address a = address("192.0.2.1", 3260, 1);
 
-	return registry_target_found(r, name, &a, by, share, 1, NULL);
+	return registry_target_found(r, name, REGISTRY_SENDTARGETS, &a, by, share, 1, NULL);
 }
 
 static size_t

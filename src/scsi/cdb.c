@@ -240,6 +240,22 @@ cdb_unmap_list(void *buf, size_t n, const struct cdb_extent *extents, size_t cou
 }
 
 void
+cdb_report_target_ports(uint8_t cdb[CDB_BYTES], uint32_t alloc_bytes, bool is_extended)
+{
+	start(cdb, CDB_REPORT_TARGET_PORTS);
+	cdb[1] = is_extended ? 0x2a : 0x0a;
+	be_put32(cdb + 6, alloc_bytes);
+}
+
+void
+cdb_set_target_ports(uint8_t cdb[CDB_BYTES], uint32_t list_bytes)
+{
+	start(cdb, CDB_SET_TARGET_PORTS);
+	cdb[1] = 0x0a;
+	be_put32(cdb + 6, list_bytes);
+}
+
+void
 cdb_start_stop(uint8_t cdb[CDB_BYTES], bool make_ready, bool load_eject, bool immed)
 {
 	start(cdb, CDB_START_STOP_UNIT);

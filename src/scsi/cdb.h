@@ -76,6 +76,10 @@ void cdb_unmap(uint8_t cdb[CDB_BYTES], uint16_t list_bytes);
 /* Write that list.  Its length, or 0 when it does not fit into n bytes or the format. */
 size_t cdb_unmap_list(void *buf, size_t n, const struct cdb_extent *extents, size_t count);
 
+/* is_extended: the header that tells how long transitions take (SPC-4, 6.37). */
+void cdb_report_target_ports(uint8_t cdb[CDB_BYTES], uint32_t alloc_bytes, bool is_extended);
+void cdb_set_target_ports(uint8_t cdb[CDB_BYTES], uint32_t list_bytes);
+
 /* START makes the unit ready, else it stops; `immed`: answer at once. */
 void cdb_start_stop(uint8_t cdb[CDB_BYTES], bool start, bool load_eject, bool immed);
 

@@ -1,6 +1,9 @@
 #include "scsi/identity.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/cut.h"
 
 const char *
 identity_first(const struct identity *id)
@@ -25,13 +28,21 @@ has(const struct identity *id, const char *designator)
 	return false;
 }
 
-bool
-identity_add(struct identity *id, const char *designator)
+static size_t
+designators_bytes(const struct identity *id)
 {
-	size_t used = 0, n = strlen(designator) + 1;
+	size_t used = 0;
 
 	for (const char *d = identity_first(id); d != NULL; d = identity_next(id, d))
 		used += strlen(d) + 1;
+	return used;
+}
+
+bool
+identity_add(struct identity *id, const char *designator)
+{
+	size_t used = designators_bytes(id), n = strlen(designator) + 1;
+
 	if (n == 1 || n > IDENTITY_BYTES - used || has(id, designator))
 		return false;
 	memcpy(id->designators + used, designator, n);
@@ -172,6 +183,17 @@ identity_compare(const struct identity *was, const struct identity *now)
 	return is_alike(was, now) ? IDENTITY_ALIKE : IDENTITY_OTHER;
 }
 
+bool
+identity_joins(const struct identity *a, const struct identity *b, bool is_same_target)
+{
+	if (identity_compare(a, b) != IDENTITY_SAME)
+		return false;
+	for (const char *d = identity_first(a); d != NULL; d = identity_next(a, d))
+		if (!is_kind(d, "t10.") && !is_kind(d, "naa.3") && has(b, d))
+			return true;
+	return is_same_target;
+}
+
 static void
 sketch_name(struct identity_sketch *to, const char *name)
 {
@@ -191,4 +213,43 @@ identity_sketch(const struct identity *id, struct identity_sketch *ret)
 		sketch_name(ret, d);
 	if (id->serial[0] != '\0')
 		sketch_name(ret, id->serial);
+}
+
+struct identity_kept *
+identity_pack(const struct identity *id)
+{
+	const char *const rest[] = { id->serial, id->vendor, id->product };
+	size_t used = designators_bytes(id), n = used;
+	struct identity_kept *k;
+
+	for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
+		n += strlen(rest[i]) + 1;
+	k = malloc(sizeof *k + n);
+	if (k == NULL)
+		return NULL;
+	k->size_bytes = id->size_bytes;
+	k->block_bytes = id->block_bytes;
+	k->designators_bytes = (uint32_t)used;
+	memcpy(k->text, id->designators, used);
+	for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) {
+		n = strlen(rest[i]) + 1;
+		memcpy(k->text + used, rest[i], n);
+		used += n;
+	}
+	return k;
+}
+
+void
+identity_unpack(const struct identity_kept *k, struct identity *ret)
+{
+	const char *serial = k->text + k->designators_bytes;
+	const char *vendor = serial + strlen(serial) + 1;
+
+	memset(ret, 0, sizeof *ret);
+	ret->size_bytes = k->size_bytes;
+	ret->block_bytes = k->block_bytes;
+	memcpy(ret->designators, k->text, k->designators_bytes);
+	cut_copy(ret->serial, sizeof ret->serial, serial);
+	cut_copy(ret->vendor, sizeof ret->vendor, vendor);
+	cut_copy(ret->product, sizeof ret->product, vendor + strlen(vendor) + 1);
 }

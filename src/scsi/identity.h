@@ -48,6 +48,12 @@ enum identity_match {
 
 enum identity_match identity_compare(const struct identity *was, const struct identity *now);
 /*
+ * Is it one unit behind two paths?  Of two targets only where both give it a designator that is
+ * unique in the world (NAA 2, 5, 6, EUI-64, a SCSI name): serial numbers, T10 vendor
+ * identifications and names assigned locally (NAA 3) are a target's own affair.
+ */
+bool identity_joins(const struct identity *a, const struct identity *b, bool is_same_target);
+/*
  * The names of an identity, each as a bit, so that whether one of thousands of
  * units may be the same is told by a few instructions.
  */
@@ -63,6 +69,16 @@ identity_sketch_meets(const struct identity_sketch *a, const struct identity_ske
 	return ((a->bits[0] & b->bits[0]) | (a->bits[1] & b->bits[1]) | (a->bits[2] & b->bits[2]) |
 		   (a->bits[3] & b->bits[3])) != 0;
 }
+
+/* An identity that is kept for long: in as many bytes as it has. */
+struct identity_kept {
+	uint64_t size_bytes;
+	uint32_t block_bytes, designators_bytes;
+	char text[]; /* the designators; serial number, vendor, product, each with its NUL */
+};
+/* Heap: free() it.  NULL: no memory. */
+struct identity_kept *identity_pack(const struct identity *id);
+void identity_unpack(const struct identity_kept *k, struct identity *ret);
 
 /*
  * `id` is what a unit says of itself now, `known` what it has said before: where it

@@ -132,7 +132,7 @@ is_earlier(const struct walk *w, enum luns_mode mode, uint32_t lun)
 	return false;
 }
 
-/* Which numbers are there, in which modes; doubles of one mode are counted. */
+/* Which numbers are there, in which modes. */
 static void
 gather(struct walk *w, bool only_primary)
 {
@@ -143,8 +143,6 @@ gather(struct walk *w, bool only_primary)
 		if (luns_decode(w->list + i * LUNS_WIRE_BYTES, &mode, &lun) != LUNS_SINGLE ||
 		    lun >= MAP_LUNS || (only_primary && mode != w->r.primary))
 			continue;
-		if (has(w->seen[mode], lun))
-			w->r.doubles++;
 		w->seen[mode][lun / 64] |= UINT64_C(1) << lun % 64;
 	}
 }
@@ -236,6 +234,8 @@ luns_parse(const void *bytes, size_t n, bool only_primary, struct luns_entry *re
 	gather(&w, only_primary);
 	name_left_out(&w, only_primary);
 	claim(&w, ret_luns);
+	/* Each address is counted once. */
+	w.r.doubles = (uint32_t)w.count - w.r.claimed - w.r.unclaimed - w.r.well_known;
 	*ret_report = w.r;
 	return true;
 }

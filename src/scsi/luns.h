@@ -55,7 +55,7 @@ struct luns_out {
 struct luns_report {
 	uint32_t claimed;       /* entries written */
 	uint32_t unclaimed;     /* left out; the guide's statistic */
-	uint32_t doubles;       /* addresses that were there already, in the same form */
+	uint32_t doubles;       /* addresses that were there already, and are not left out */
 	uint32_t well_known;    /* neither claimed nor unclaimed */
 	enum luns_mode primary; /* the mode of most of them */
 	uint32_t bytes_wanted;  /* allocation length that would take the whole list */

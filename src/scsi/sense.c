@@ -188,20 +188,38 @@ sense_parse(const void *bytes, size_t n, struct sense *ret_sense)
 	return true;
 }
 
-bool
-sense_is_loss(const struct sense *s)
+/* 29h: which of the resets it was. */
+static enum sense_loss
+reset_loss(uint8_t ascq)
 {
+	enum { POWER_ON_RESET_OR_BUS_RESET = 0x00, POWER_ON = 0x01, DEVICE_INTERNAL_RESET = 0x04 };
+
+	switch (ascq) {
+	case POWER_ON_RESET_OR_BUS_RESET:
+		return SENSE_LOSS_RESET;
+	case POWER_ON:
+	case DEVICE_INTERNAL_RESET:
+		return SENSE_LOSS_POWER;
+	default:
+		return SENSE_LOSS_NONE;
+	}
+}
+
+enum sense_loss
+sense_loss(const struct sense *s)
+{
+	if (s->key == SENSE_KEY_UNIT_ATTENTION)
+		return !s->is_deferred && s->asc == 0x29 ? reset_loss(s->ascq) : SENSE_LOSS_NONE;
 	if (!s->is_deferred)
-		return false;
+		return SENSE_LOSS_NONE;
 	switch (s->key) {
 	case SENSE_KEY_NO_SENSE:
 	case SENSE_KEY_RECOVERED_ERROR:
 	case SENSE_KEY_NOT_READY:
-	case SENSE_KEY_UNIT_ATTENTION:
 	case SENSE_KEY_COMPLETED:
-		return false;
+		return SENSE_LOSS_NONE;
 	default:
-		return true;
+		return SENSE_LOSS_DATA;
 	}
 }
 

@@ -63,8 +63,14 @@ bool sense_parse(const void *bytes, size_t n, struct sense *ret_sense);
  * is to be sent again.
  */
 struct sense_verdict sense_judge(uint8_t status, const struct sense *sense);
-/* A deferred error that stands for data of commands that had been answered GOOD. */
-bool sense_is_loss(const struct sense *sense);
+/* What it says of the data of commands that had been answered GOOD; the more, the worse. */
+enum sense_loss {
+	SENSE_LOSS_NONE,  /* nothing */
+	SENSE_LOSS_RESET, /* 29/00: a reset, or the power is back */
+	SENSE_LOSS_POWER, /* what lay in a volatile cache is lost */
+	SENSE_LOSS_DATA,  /* a deferred error: some of it is lost */
+};
+enum sense_loss sense_loss(const struct sense *sense);
 
 /* Names for people, static text, never NULL. */
 const char *sense_status_name(uint8_t status);

@@ -208,6 +208,73 @@ designators_are_kept_once_and_as_long_as_there_is_room(void **state)
 	assert_int_equal(n, 3);
 }
 
+/* Names that only count within one target join nothing beyond it. */
+static void
+only_names_that_are_unique_join_two_targets(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool within, beyond;
+	} joins[] = {
+		{ "naa.6a", "naa.6a", true, true },
+		{ "naa.5a;1", "naa.5a;1", true, true },
+		{ "naa.2a", "naa.2a", true, true },
+		{ "eui.0011223344556677", "eui.0011223344556677", true, true },
+		{ "name.iqn.x", "name.iqn.x", true, true },
+		{ "naa.6a,t10.x", "t10.x", true, false },
+		{ "naa.3a", "naa.3a", true, false },
+		{ "t10.x", "t10.x", true, false },
+		{ ";1", ";1", true, false },
+		{ "naa.6a;1", ";1", true, false },
+		{ "naa.5a;1", "eui.0011223344556677;1", true, false },
+		{ "naa.6a", "naa.6b", false, false },
+		{ "naa.6a;1", "naa.6b;1", false, false },
+		{ "", "", false, false },
+		{ "naa.6a", "", false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof joins / sizeof *joins; i++) {
+		struct identity a = make(joins[i].a), b = make(joins[i].b);
+
+		assert_int_equal(identity_joins(&a, &b, true), joins[i].within);
+		assert_int_equal(identity_joins(&b, &a, true), joins[i].within);
+		assert_int_equal(identity_joins(&a, &b, false), joins[i].beyond);
+		assert_int_equal(identity_joins(&b, &a, false), joins[i].beyond);
+	}
+}
+
+static void
+what_is_kept_is_what_it_was(void **state)
+{
+	struct identity full = { .vendor = "12345678", .product = "1234567890123456" };
+	char name[IDENTITY_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i <= 2 * (sizeof rows / sizeof *rows); i++) {
+		struct identity id = full, back;
+		struct identity_kept *kept;
+
+		memset(name, 'a', sizeof name - 1);
+		name[sizeof name - 1] = '\0';
+		if (i < 2 * (sizeof rows / sizeof *rows))
+			id = make(i % 2 ? rows[i / 2].now : rows[i / 2].was);
+		else
+			assert_true(identity_add(&id, name)); /* there is room for no more */
+		kept = identity_pack(&id);
+		assert_non_null(kept);
+		memset(&back, 0xff, sizeof back);
+		identity_unpack(kept, &back);
+		assert_memory_equal(back.designators, id.designators, sizeof id.designators);
+		assert_memory_equal(back.serial, id.serial, sizeof id.serial);
+		assert_memory_equal(back.vendor, id.vendor, sizeof id.vendor);
+		assert_memory_equal(back.product, id.product, sizeof id.product);
+		assert_int_equal(back.block_bytes, id.block_bytes);
+		assert_int_equal(back.size_bytes, id.size_bytes);
+		free(kept);
+	}
+}
+
 int
 main(void)
 {
@@ -217,6 +284,8 @@ main(void)
 		cmocka_unit_test(what_an_earlier_release_did_not_keep_contradicts_nothing),
 		cmocka_unit_test(random_identities_are_never_confused),
 		cmocka_unit_test(a_unit_does_not_become_another_one_in_two_steps),
+		cmocka_unit_test(only_names_that_are_unique_join_two_targets),
+		cmocka_unit_test(what_is_kept_is_what_it_was),
 		cmocka_unit_test(designators_are_kept_once_and_as_long_as_there_is_room),
 	};
 

@@ -185,6 +185,21 @@ a_lun_named_twice_is_one_lun(void **state)
 }
 
 static void
+each_address_is_counted_once(void **state)
+{
+	/* Another form of LUN 1, twice, a well-known unit, and LUN 1 twice. */
+	static const uint32_t many[] = { 0x40010000, 0x40010000, 0xc1010000, 0x00010000,
+		0x00010000 };
+	struct luns_report r = report_as(many, 5, false);
+
+	(void)state;
+	assert_int_equal(r.claimed, 1);
+	assert_int_equal(r.unclaimed, 2);
+	assert_int_equal(r.well_known, 1);
+	assert_int_equal(r.doubles, 1);
+}
+
+static void
 luns_beyond_the_map_or_the_limit_are_unclaimed(void **state)
 {
 	static const uint32_t far[] = { 0xd2000005, 0xd2007fff, 0xd2008000 };
@@ -277,6 +292,7 @@ main(void)
 		cmocka_unit_test(all_single_level_modes_are_claimed_together),
 		cmocka_unit_test(what_is_left_out_is_named),
 		cmocka_unit_test(a_lun_named_twice_is_one_lun),
+		cmocka_unit_test(each_address_is_counted_once),
 		cmocka_unit_test(luns_beyond_the_map_or_the_limit_are_unclaimed),
 		cmocka_unit_test(a_length_that_lies_is_believed_only_as_far_as_bytes_came),
 		cmocka_unit_test(the_guides_map_has_128_luns_a_bus_and_8_a_target),

@@ -247,15 +247,34 @@ a_deferred_error_means_that_the_command_was_not_executed(void **state)
 	}
 	b[2] = 0x06;
 	assert_true(sense_parse(b, sizeof b, &s));
-	assert_false(sense_is_loss(&s));
+	assert_int_equal(sense_loss(&s), SENSE_LOSS_NONE);
 	b[2] = 0x03;
 	assert_true(sense_parse(b, sizeof b, &s));
-	assert_true(sense_is_loss(&s));
+	assert_int_equal(sense_loss(&s), SENSE_LOSS_DATA);
 	sense_describe(text, sizeof text, SENSE_STATUS_CHECK_CONDITION, &s);
 	assert_string_equal(text, "CHECK CONDITION, deferred MEDIUM ERROR (3/11/00): unrecovered "
 				  "read error, at block 4711");
 	s.is_deferred = false;
-	assert_false(sense_is_loss(&s));
+	assert_int_equal(sense_loss(&s), SENSE_LOSS_NONE);
+}
+
+static void
+a_unit_attention_says_what_became_of_a_volatile_cache(void **state)
+{
+	static const enum sense_loss by_ascq[] = { SENSE_LOSS_RESET, SENSE_LOSS_POWER,
+		SENSE_LOSS_NONE, SENSE_LOSS_NONE, SENSE_LOSS_POWER, SENSE_LOSS_NONE };
+
+	(void)state;
+	for (uint8_t ascq = 0; ascq < sizeof by_ascq / sizeof *by_ascq; ascq++) {
+		struct sense s = { .key = SENSE_KEY_UNIT_ATTENTION, .asc = 0x29, .ascq = ascq };
+
+		assert_int_equal(sense_loss(&s), by_ascq[ascq]);
+		s.asc = 0x2a;
+		assert_int_equal(sense_loss(&s), SENSE_LOSS_NONE);
+		s.asc = 0x29;
+		s.is_deferred = true;
+		assert_int_equal(sense_loss(&s), SENSE_LOSS_NONE);
+	}
 }
 
 static void
@@ -379,6 +398,7 @@ main(void)
 		cmocka_unit_test(what_may_pass_is_waited_for),
 		cmocka_unit_test(statuses_decide_where_there_is_no_sense),
 		cmocka_unit_test(a_deferred_error_means_that_the_command_was_not_executed),
+		cmocka_unit_test(a_unit_attention_says_what_became_of_a_volatile_cache),
 		cmocka_unit_test(no_error_is_given_up_without_an_errno),
 		cmocka_unit_test(names_of_families_cover_every_qualifier),
 		cmocka_unit_test(the_tables_are_in_order_and_without_doubles),

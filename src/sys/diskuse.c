@@ -94,7 +94,7 @@ add_links(struct diskuse *u, const char *dsk)
 		if (n <= 0)
 			continue;
 		to[n] = '\0';
-		if (strncmp(to, "/dev/loop", 9) == 0)
+		if (strncmp(to, "/dev/loop", 9) == 0 || strncmp(to, "/dev/ublkb", 10) == 0)
 			err = add_device(u, to + 5, e->d_name, NULL);
 	}
 	if (dir != NULL)
@@ -335,6 +335,8 @@ diskuse_find(struct diskuse *ret, const struct paths *paths, pid_t driver)
 	err = find_devices(ret, paths);
 	if (err == 0)
 		err = find_mounts(ret);
+	if (err == 0)
+		err = diskuse_find_sockets(ret, paths);
 	return err == 0 ? diskuse_find_users(ret, driver) : err;
 }
 
@@ -346,6 +348,7 @@ diskuse_fini(struct diskuse *u)
 	free(u->mounts);
 	free(u->devices);
 	free(u->users);
+	free(u->sockets);
 	free(u->files);
 	*u = (struct diskuse){ 0 };
 }

@@ -38,17 +38,27 @@ struct diskuse_user {
 	char disk[DISKUSE_NAME_BYTES];
 };
 
+/* A client's end of a disk that is a socket. */
+struct diskuse_socket {
+	unsigned long ino;
+	char disk[DISKUSE_NAME_BYTES];
+};
+
 /* Mounts: what is mounted in another one stands behind it. */
 struct diskuse {
 	struct diskuse_device *devices;
 	struct diskuse_mount *mounts;
 	struct diskuse_user *users;
-	size_t n_devices, n_mounts, n_users;
-	char *files; /* the directory of the disks' files, as the kernel names it */
+	struct diskuse_socket *sockets;
+	size_t n_devices, n_mounts, n_users, n_sockets;
+	bool is_told; /* the kernel told of all sockets there are */
+	char *files;  /* the directory of the disks' files, as the kernel names it */
 };
 
 /*
- * Find all of it.  `driver` and its children are nobody's users, nor are the caller and process 1.
+ * Find all of it.  `driver` and its children are nobody's users, nor are the caller and process 1,
+ * nor a client of a disk's socket that makes a block device of the kernel's of it: what is mounted
+ * from that would be lost with it.
  * 0 or -ENOMEM; *ret is to be given back in any case.
  */
 int diskuse_find(struct diskuse *ret, const struct paths *paths, pid_t driver);
@@ -56,5 +66,7 @@ void diskuse_fini(struct diskuse *u);
 /* It is (still) one: asked through a process descriptor's pid, so that a number that is another's
  * by now is let live. */
 bool diskuse_is_user(const struct diskuse *u, pid_t pid);
+/* Somebody has the other end of a connection to its socket; also where the kernel tells nothing. */
+bool diskuse_is_connected(const struct diskuse *u, const char *disk);
 
 #endif

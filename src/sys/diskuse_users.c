@@ -20,6 +20,9 @@
  * of the mount (fdinfo) says that of a file without looking at the file, in every namespace.
  */
 
+/* A client that has one of these open makes it of its disk's socket, as nbd-client(8) does. */
+#define NBD_DEVICE "/dev/nbd"
+
 /* The mount that an open file of a process is in, or -1. */
 static int
 mount_id(const char *pid, const char *fd)
@@ -71,7 +74,7 @@ static bool
 has_opened(const struct diskuse *u, const char *pid, char *ret_disk)
 {
 	char path[PATH_MAX];
-	bool is_found = false;
+	bool is_found = false, is_client = false, is_device = false;
 	struct dirent *e;
 	DIR *dir;
 
@@ -83,12 +86,16 @@ has_opened(const struct diskuse *u, const char *pid, char *ret_disk)
 		if (n <= 0)
 			continue;
 		path[n] = '\0';
+		if (u->n_sockets > 0 && !is_client)
+			is_client = diskuse_is_socket(u, path, ret_disk);
+		if (strncmp(path, NBD_DEVICE, strlen(NBD_DEVICE)) == 0)
+			is_device = true;
 		is_found = is_disk(u, path, ret_disk) ||
 			   (u->n_mounts > 0 && is_in_mount(u, mount_id(pid, e->d_name), ret_disk));
 	}
 	if (dir != NULL)
 		(void)closedir(dir); /* only read */
-	return is_found;
+	return is_found || (is_client && !is_device);
 }
 
 /* Its directory, its root, its program: a descriptor that only says where (O_PATH) has a mount,

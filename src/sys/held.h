@@ -4,9 +4,10 @@
  * descriptors.  Both may be of different releases, so this never changes but by
  * new operations, which an older holder passes over.
  *
- * What is held has a key (the session's instance) and belongs to a life, a
- * number that the driver makes up for each connection: one that has sent all it
- * has on a new connection has the rest forgotten.
+ * What is held has a key and belongs to a life, a number that the driver makes up
+ * for each connection: one that has sent all it has on a new connection has the rest
+ * forgotten.  The key is a session's instance, of its mount; or any number with
+ * HELD_SOCKET in it, of a socket at which a disk's clients connect.
  */
 #ifndef SYS_HELD_H
 #define SYS_HELD_H
@@ -28,7 +29,10 @@ struct held_msg {
 	uint64_t life;
 };
 
-/* The descriptors: a connection, and what its user knows of it (export/export.h). */
+#define HELD_SOCKET 0x80000000u
+
+/* The descriptors: a connection, or a listening socket, and what its user knows of it
+ * (export/export.h). */
 #define HELD_FDS 2
 
 #endif

@@ -219,7 +219,6 @@ complain(const struct opt_program *program, int value, char *const argv[])
 		fprintf(stderr, "%s: option '%s' takes no argument; see '%s --help'\n",
 		    program->name, word, program->name);
 	else
-		fprintf(stderr,
-		    "%s: there is no option '%s', or it is short for several; see '%s --help'\n",
+		fprintf(stderr, "%s: unknown or ambiguous option '%s'; see '%s --help'\n",
 		    program->name, word, program->name);
 }

@@ -28,10 +28,10 @@ static void
 remove_tree(char *dir)
 {
 	static const char *const below[] = { "dev/dsk", "dev/rdsk", "dev/nbd", "dev",
-		"run/openisw/disk", "run/openisw/nbd", "run/openisw/udev", "run/openisw/iswd",
-		"run/openisw/iscsi_resolvd", "run/openisw/islpd", "run/openisw/iradd",
-		"run/openisw", "run", "var/lib/openisw", "var/lib", "var/log/openisw", "var/log",
-		"var", "" };
+		"run/openisw/disk", "run/openisw/nbd", "run/openisw/ublk", "run/openisw/udev",
+		"run/openisw/iswd", "run/openisw/iscsi_resolvd", "run/openisw/islpd",
+		"run/openisw/iisnsd", "run/openisw/iradd", "run/openisw", "run", "var/lib/openisw",
+		"var/lib", "var/log/openisw", "var/log", "var", "" };
 
 	for (size_t i = 0; i < sizeof below / sizeof below[0]; i++) {
 		char path[256];

@@ -84,6 +84,8 @@ a_client_that_the_driver_names_is_told_by_its_name(void **state)
 	(void)snprintf(expected, sizeof expected, "process %d (%.*s)\n", (int)getpid(),
 	    (int)strcspn(comm, "\n"), comm); /* fits */
 	assert_string_equal(find(disk), expected);
+	assert_string_equal(
+	    find("c0t0d9 (process 999999999)"), "process 999999999, which has ended\n");
 	assert_string_equal(find("c0t0d9 (a process that has no number here)"), "");
 	assert_string_equal(find("c0t0d9 (process 123456789012345678901234567890)"), "");
 }

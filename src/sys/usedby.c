@@ -197,6 +197,34 @@ is_device(const struct search *s, const char *device)
 
 static void read_comm(const char *pid, char *ret, size_t cap);
 
+/*
+ * A block device that the kernel's nbd made of the disk's socket, for a process that has ended
+ * since, as nbd-client does: the disk is what stands on that.
+ */
+static bool
+say_nbd(struct search *s, const char *pid)
+{
+	char word[32], path[PATH_MAX];
+	DIR *dir = sysfs_dir("class/block");
+	struct dirent *e;
+	bool is_found = false;
+
+	while (dir != NULL && !is_found && (e = readdir(dir)) != NULL) {
+		if (strncmp(e->d_name, "nbd", 3) != 0 ||
+		    !sysfs_line(word, sizeof word, "class/block/%s/pid", e->d_name) ||
+		    strcmp(word, pid) != 0)
+			continue;
+		(void)snprintf(path, sizeof path, "/dev/%s", e->d_name); /* fits */
+		say(s, "block device %s", path);
+		add(s, path);
+		add_partitions(s, path);
+		is_found = true;
+	}
+	if (dir != NULL)
+		(void)closedir(dir); /* only read */
+	return is_found;
+}
+
 /* Clients of a disk's socket, whom the driver knows: "c1t0d0 (process 4711, process 4712)". */
 static void
 say_named(struct search *s, const char *disk)
@@ -214,7 +242,12 @@ say_named(struct search *s, const char *disk)
 		memcpy(pid, disk, n);
 		pid[n] = '\0';
 		read_comm(pid, comm, sizeof comm);
-		say(s, "process %s (%s)", pid, comm);
+		if (say_nbd(s, pid))
+			continue;
+		if (comm[0] != '\0')
+			say(s, "process %s (%s)", pid, comm);
+		else
+			say(s, "process %s, which has ended", pid);
 	}
 }
 

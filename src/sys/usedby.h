@@ -10,8 +10,9 @@
 
 /*
  * `disk` is "c1t0d1", or "c1t0d1 (/dev/loop4)" as the driver names one that is in use.  told() is
- * called with each user, harmless text: "mounted at /mnt", "process 1234 (dd)", "swap", "device
- * dm-0 (data)", "loop device /dev/loop9".  Nobody's: nothing is called.
+ * called with each user, harmless text: "mounted at /mnt", "process 1234 (dd)", "process 1234,
+ * which has ended" (a client of a socket that another one has now), "swap", "device dm-0 (data)",
+ * "loop device /dev/loop9", "block device /dev/nbd0".  Nobody's: nothing is called.
  */
 void usedby_find(const struct paths *paths, const char *disk,
     void (*told)(void *user, const char *by), void *user);

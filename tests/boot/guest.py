@@ -13,7 +13,8 @@ import box
 import proc
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "package"))
-from place import Place  # noqa: E402 (found by the line above)
+from built import Built  # noqa: E402,F401 (found by the line above; for who imports this)
+from place import Place  # noqa: E402
 
 HOST, GUEST = "10.77.0.1", "10.77.0.2"
 PACKAGES = ("systemd-sysv", "udev", "dbus", "kmod", "iproute2", "ifupdown", "e2fsprogs", "lvm2", "mdadm", "procps", "initramfs-tools",
@@ -65,6 +66,8 @@ class Network:
 
 
 class Guest:
+    more = ()  # packages that are there beside PACKAGES
+
     def __init__(self, network):
         self.network, self.dir, self.qemu = network, os.path.join(box.directory(), "guest"), None
         os.makedirs(self.dir, exist_ok=True)
@@ -86,15 +89,14 @@ class Guest:
     def install(self, deb):
         place = Place()
         depends = proc.run("dpkg-deb", "-f", deb, "Depends").out.strip()
-        place.make(depends, *PACKAGES)
+        place.make(depends, *PACKAGES, *self.more)
         for name, text in FILES.items():
             place.write(name, text)
         wants = place.path("etc/systemd/system/sysinit.target.wants")
         os.makedirs(wants, exist_ok=True)
         os.symlink("../test-shell.service", os.path.join(wants, "test-shell.service"))
         os.makedirs(place.path("var/log/journal"), exist_ok=True)
-        shutil.copy(deb, place.path("openisw.deb"))
-        place.run("dpkg", "-i", "/openisw.deb", limit=300)
+        self.put(place, deb)
         for pattern, name in (("vmlinuz-", "vmlinuz"), ("initrd.img-", "initrd.img")):
             found = [f for f in os.listdir(place.path("boot")) if f.startswith(pattern)]
             shutil.copy(place.path("boot", found[0]), self.path(name))
@@ -102,6 +104,11 @@ class Guest:
             f.truncate(3 << 30)
         proc.run("mke2fs", "-q", "-t", "ext4", "-d", place.dir, self.path("disk.img"), limit=300)
         shutil.rmtree(place.dir, ignore_errors=True)
+
+    def put(self, place, deb):
+        """Into the system, before a disk is made of it."""
+        shutil.copy(deb, place.path("openisw.deb"))
+        place.run("dpkg", "-i", "/openisw.deb", limit=300)
 
     def start(self, limit=600):
         """Returns when its shell answers; the boot goes on meanwhile."""

@@ -2,7 +2,6 @@
 
 The guest is a Debian under QEMU with the package of this checkout (OPENISW_PACKAGES: a directory with what was built before).
 What the target's files hold afterwards is looked at from outside."""
-import glob
 import os
 import re
 import shutil
@@ -12,10 +11,9 @@ import time
 import box
 import proc
 import tap
-from guest import HOST, Guest, Network
+from guest import HOST, Built, Guest, Network
 from tgt import Tgt
 
-TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 MIB = 1 << 20
 NAME = "iqn.2026-11.org.example:boot"
 BY_PATH = "/dev/disk/by-path/ip-%s:3260-iscsi-%s-lun-%%d" % (HOST, NAME)
@@ -87,14 +85,6 @@ class Target(Tgt):
 
     def read(self, lun, name):
         return subprocess.run(["debugfs", "-R", "cat /" + name, self.files[lun]], capture_output=True, check=True).stdout
-
-
-def built():
-    directory = os.environ.get("OPENISW_PACKAGES")
-    if not directory:
-        directory = os.path.join(box.directory(), "built")
-        proc.run(os.path.join(TOP, "dist", "build-deb"), "--no-install", "--no-check", "--output", directory, limit=1500)
-    return glob.glob(os.path.join(directory, "openisw_*.deb"))[0]
 
 
 def write(guest, path, text):
@@ -264,7 +254,7 @@ def main():
         guest = Guest(network)
         t.show_on_failure(guest)
         with t.case("a Debian with the package of this checkout", limit=3000):
-            guest.make(built())
+            guest.make(Built("--no-check").file("openisw_*.deb"))
         if not os.path.exists(guest.path("disk.img")):
             return
         try:

@@ -30,7 +30,7 @@ STEADY = [
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "2026-11-22 12:00:00"),
     (r"(?m)^(Number of .* : )[1-9]\d*$", r"\g<1>2"),  # how often a login was tried depends on the time
     (r"/dev/loop\d+", "/dev/loop0"),
-    (r"(?m)^(OpenISW\.\w+ +\S+ +)\S+/", r"\g<1>/usr/sbin/"),
+    (r"(?m)^(OpenISW\.[\w-]+ +\S+ +)\S+/", r"\g<1>/usr/sbin/"),
 ]
 
 

@@ -143,13 +143,13 @@ class Faults:
             return self.place.made.request("driver.status", limit=10)["pid"] != old
 
     def driver_killed(self):
-        """Its disks do not outlive it: every second time their users stop before, else their errors are excused until they have
-        new files.  What was acknowledged is there."""
+        """Its disks outlive it: every second time their users stop before.  What was acknowledged is there."""
         place = self.place
         is_used = self.kills % 2 == 0
         self.kills += 1
         old = place.made.pids()["iscsi_driverd"]
-        place.load.ask(*(("excuse", 1) if is_used else ("hold", "all")))
+        if not is_used:
+            place.load.ask("hold", "all")
         os.kill(old, signal.SIGKILL)
         proc.wait_for("another driver", lambda: self.another_driver(old), limit=BACK_S, every=0.1)
         place.settle(AWAY_S)
@@ -157,7 +157,6 @@ class Faults:
         place.tell_paths()
         bad = place.check_all()
         assert not bad, "after the driver was killed: %s" % bad
-        place.load.ask("excuse", 0)
         place.load.ask("go", "all")
         return "with its disks in use" if is_used else "while nobody used its disks"
 

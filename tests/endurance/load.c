@@ -15,7 +15,6 @@
  *   path N FILE     disk N is this file from its next opening
  *   go N            open it and work; N may be "all"
  *   hold N          finish what is under way and close it
- *   excuse 0|1      1: an error is no fault, and who has one waits for "excuse 0"
  *   check N FILE    a disk that is held: compare all of its blocks, in this file
  *   report [peek]   what was done; the slowest since the last one, which "peek" is not
  *   quit
@@ -72,8 +71,7 @@ static struct load {
 	struct disk *disks;
 	unsigned n;
 	uint64_t blocks, interval_us;
-	uint64_t errors, excused, differing;
-	bool is_excused;
+	uint64_t errors, differing;
 	char *complaints[COMPLAINTS];
 } l = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
 
@@ -170,13 +168,9 @@ static void
 failed(struct user *u, const char *what, uint64_t at, int error)
 {
 	pthread_mutex_lock(&l.lock);
-	if (l.is_excused) {
-		l.excused++;
-	} else {
-		l.errors++;
-		complain("disk %u, %s at block %" PRIu64 ": %s", u->disk->number, what,
-		    u->first + at, error == 0 ? "short" : strerror(error));
-	}
+	l.errors++;
+	complain("disk %u, %s at block %" PRIu64 ": %s", u->disk->number, what, u->first + at,
+	    error == 0 ? "short" : strerror(error));
 	u->is_out = true;
 	pthread_mutex_unlock(&l.lock);
 }
@@ -266,7 +260,7 @@ ready(struct user *u)
 	pthread_mutex_lock(&l.lock);
 	if (u->is_out)
 		shut(u);
-	while (!u->disk->is_wanted || (u->is_out && l.is_excused)) {
+	while (!u->disk->is_wanted) {
 		shut(u);
 		u->is_held = true;
 		u->since_us = 0;
@@ -364,10 +358,10 @@ report(bool is_peek)
 			waiting = now - since;
 	}
 	printf("{\"reads\":%" PRIu64 ",\"writes\":%" PRIu64 ",\"flushes\":%" PRIu64
-	       ",\"bytes\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"excused\":%" PRIu64
-	       ",\"differing\":%" PRIu64 ",\"slowest_s\":%.3f,\"waiting_s\":%.3f"
+	       ",\"bytes\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"differing\":%" PRIu64
+	       ",\"slowest_s\":%.3f,\"waiting_s\":%.3f"
 	       ",\"complaints\":[",
-	    reads, writes, flushes, bytes, l.errors, l.excused, l.differing, (double)slowest / 1e6,
+	    reads, writes, flushes, bytes, l.errors, l.differing, (double)slowest / 1e6,
 	    (double)waiting / 1e6);
 	for (int i = 0; i < COMPLAINTS && l.complaints[i] != NULL; i++)
 		printf("%s\"%s\"", i > 0 ? "," : "", l.complaints[i]);
@@ -406,12 +400,9 @@ obey(const char *what, const char *which, const char *path)
 		each(which, what[0] == 'g');
 	} else if (strcmp(what, "check") == 0) {
 		check(d, path);
-	} else if (strcmp(what, "path") == 0 || strcmp(what, "excuse") == 0) {
+	} else if (strcmp(what, "path") == 0) {
 		pthread_mutex_lock(&l.lock);
-		if (what[0] == 'p')
-			snprintf(d->path, sizeof d->path, "%s", path);
-		else
-			l.is_excused = which[0] == '1';
+		snprintf(d->path, sizeof d->path, "%s", path);
 		pthread_cond_broadcast(&l.cond);
 		pthread_mutex_unlock(&l.lock);
 		puts("{}");

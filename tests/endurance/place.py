@@ -1,10 +1,7 @@
 """Everything that an endurance run needs: a supervised initiator, targets in several processes, a network between, users."""
 import contextlib
-import json
 import os
-import select
 import signal
-import subprocess
 import sys
 import threading
 
@@ -17,47 +14,12 @@ from tgt import Tgt
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 PREFIX = "iqn.2026-11.org.example:"
-DAEMONS = ["iswd", "iscsi_resolvd", "islpd", "iradd"]
+DAEMONS = ["iswd", "iscsi_resolvd", "islpd", "iisnsd", "iradd"]
 BLOCK, BLOCKS = 512, 16384
 MIB = 1 << 20
 # tgt alone would offer none.
 DIGESTS = {"HeaderDigest": "CRC32C,None", "DataDigest": "CRC32C,None"}
-ASKED_S = 150
 AWAY = (OSError, ValueError, AssertionError)  # what a question may end with while the driver dies or starts
-
-
-class Asked:
-    """A program that answers each line on its standard input with one line of JSON."""
-
-    def __init__(self, *argv):
-        self.lock = threading.Lock()
-        self.argv = [str(a) for a in argv]
-        self.process = subprocess.Popen(self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=box.die_with_parent)
-
-    @property
-    def pid(self):
-        return self.process.pid
-
-    def answer(self, limit=ASKED_S):
-        line = b""
-        while not line.endswith(b"\n"):
-            if not select.select([self.process.stdout], [], [], limit)[0]:
-                raise proc.Failed("%s did not answer within %s s" % (self.argv[0], limit))
-            part = os.read(self.process.stdout.fileno(), 65536)
-            if not part:
-                raise proc.Failed("%s has ended with %s" % (self.argv[0], self.process.wait()))
-            line += part
-        return json.loads(line)
-
-    def ask(self, *words, limit=ASKED_S):
-        with self.lock:
-            self.process.stdin.write((" ".join(str(w) for w in words) + "\n").encode())
-            self.process.stdin.flush()
-            return self.answer(limit)
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
 
 
 class Supervised(Initiator):
@@ -71,7 +33,7 @@ class Supervised(Initiator):
     def start(self):
         for folder, mode in (("var", 0o755), ("var/lib", 0o755), ("var/lib/openisw", 0o700)):
             os.makedirs(self.path(folder), mode=mode, exist_ok=True)
-        for name in ("islpd", "iradd"):
+        for name in ("islpd", "iisnsd", "iradd"):
             with open(self.path("var/lib/openisw", name + ".boot"), "wb"):
                 pass
         self.driver.start()
@@ -124,8 +86,10 @@ class Group:
         self.tgt.names = []
         self.tgt.start()
         for disk in self.disks:
-            tid = self.tgt.target("d%d" % disk, **DIGESTS)
+            # A LUN has tgt's own name until it is told another one: who logged in before would find another unit.
+            tid = self.tgt.target("d%d" % disk, allow=None, **DIGESTS)
             self.backing[disk] = self.tgt.lun(tid, 1, size=BLOCK * BLOCKS, scsi_sn="EN%06d" % disk, scsi_id="EN%06d" % disk)
+            self.tgt.allow(tid)
 
 
 class Place:
@@ -145,7 +109,7 @@ class Place:
         self.index.target("hidden", allow="192.0.2.1")  # without one tgtd takes no login for discovery either
         for group in self.groups:
             group.start()
-        self.proxy = Asked(sys.executable, os.path.join(HERE, "proxy.py"),
+        self.proxy = proc.Asked(sys.executable, os.path.join(TOP, "tests", "lib", "proxy.py"),
                            *["127.0.0.1:%d>127.0.0.1:%d" % (g.port, g.tgt.port) for g in self.groups])
         self.proxy.answer(20)
         self.made = Supervised().start()
@@ -154,7 +118,7 @@ class Place:
             for disk in group.disks:
                 self.made.request("target.add", name=PREFIX + "d%d" % disk, address=group.host, port=group.port)
         self.made.request("scan", 120)
-        self.load = Asked(os.path.join(os.environ["OPENISW_BUILD"], "tests", "endurance", "load"), self.sessions, BLOCKS, self.rate,
+        self.load = proc.Asked(os.path.join(os.environ["OPENISW_BUILD"], "tests", "endurance", "load"), self.sessions, BLOCKS, self.rate,
                           self.seed)
         self.settle()
         self.tell_paths()
@@ -183,6 +147,9 @@ class Place:
         return {int(n["target_name"].rsplit(":d", 1)[1]): n["file"] for n in self.made.tree("disk") if n.get("file")}
 
     def is_well(self):
+        """The network is asked, too: the driver may not have heard yet that a connection is gone."""
+        if any(self.proxy.ask("links", g.number)["links"] < len(g.disks) for g in self.groups):
+            return False
         try:
             now = self.sessions_now()
             return len(now) == self.sessions and all(s["state"] == "online" for s in now.values()) and \

@@ -5,7 +5,7 @@ import math
 WIDTH, LEFT, RIGHT, TOP, PANEL, GAP = 1100, 70, 190, 76, 130, 38
 POINTS = 500
 COLOURS = ["#1f5fa8", "#c4541b", "#2d8a4a", "#8a3fa0", "#a88a00", "#4a5560", "#c02050"]
-PROGRAMS = ["iscsi_driverd", "iscsi-porter", "iswd", "iscsi_resolvd", "islpd", "iradd"]  # each has its colour
+PROGRAMS = ["iscsi_driverd", "iscsi-porter", "iswd", "iscsi_resolvd", "islpd", "iisnsd", "iradd"]  # each has its colour
 MARKS = [("driver", "#d01030", ""), ("target", "#b07020", "4 2"), ("network", "#3070c0", "2 2"), ("daemon", "#7040a0", "1 2"),
          ("other", "#909890", "1 4")]
 

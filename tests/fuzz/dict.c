@@ -44,7 +44,7 @@ static const char *const json[] = {
 };
 /* ARCHITECTURE.md, section "Daemon protocol": it has no table. */
 static const char *const daemons[] = {
-	"daemon", "version", "pid", "connect", "cancel", "resolve", "discover", "verify", "statistics", "address", "port",
+	"daemon", "version", "pid", "connect", "cancel", "resolve", "discover", "verify", "follow", "refresh", "seen", "serial", "from", "next", "is_known", "is_cut", "tpgt", "error", "statistics", "address", "port",
 	"timeout_ms", "source", "interface", "congestion_control", "of", "name", "scopes", "server", "servers", "nas", "nas_secret", "identifier",
 	"challenge", "response", "verdict", "targets", "agents", "addresses", "ECONNREFUSED", "ETIMEDOUT", "EINVAL",
 };
@@ -59,6 +59,8 @@ static const char *const config[] = {
 #include "islpd/config.def"
 #define RADDCONF(id, word, ...) word,
 #include "iradd/raddconf.def"
+#define IISNSDCONF(id, word, ...) word,
+#include "iisnsd/iisnsdconf.def"
 	"yes", "no", "#", "\n", " ", ":427", "[::1]",
 };
 static const char *const settings[] = {
@@ -76,6 +78,8 @@ static const char *const options[] = {
 #include "tools/rmsf/opts.def"
 #define OPT(id, letter, name, ...) name,
 #include "tools/iscsidiag/opts.def"
+#define OPT(id, letter, name, ...) name,
+#include "tools/iscsi_replay/opts.def"
 	"-", "--", "=", "/dev/iscsi", "/dev/isw",
 };
 static const char letters[] = {
@@ -138,6 +142,21 @@ print_radius(void)
 #include "iradd/radius.def"
 }
 
+/* Attributes with their longest length; functions and flags that end a message. */
+static void
+print_isns(void)
+{
+#define ISNSP_ATTR(id, tag, min, max) \
+	print_bytes((const unsigned char[]){ 0, 0, 0, tag, 0, 0, (max) >> 8, (max)&0xff }, 8);
+#include "iisnsd/attr.def"
+#define ISNSP_FUNCTION(id, number, name)                            \
+	print_bytes((const unsigned char[]){ 0, 1, 0, number }, 4); \
+	print_bytes((const unsigned char[]){ 0, 1, 0x80, number }, 4);
+#include "iisnsd/function.def"
+	print_bytes("\x8c\0", 2);
+	print_bytes("\x4c\0", 2);
+}
+
 static void
 print_number(uint64_t n, size_t bytes)
 {
@@ -194,6 +213,8 @@ main(int argc, char **argv)
 			print_sense();
 		if (strcmp(argv[i], "radius") == 0)
 			print_radius();
+		if (strcmp(argv[i], "isns") == 0)
+			print_isns();
 		if (strcmp(argv[i], "nbd") == 0)
 			print_nbd();
 	}

@@ -1,6 +1,6 @@
 /*
  * What the driver makes of its daemons' answers: addresses of iscsi_resolvd, connections of iswd,
- * targets of islpd and verdicts of iradd.
+ * targets of islpd and iisnsd, and verdicts of iradd.
  *
  * Input: what is asked, then datagrams as daemon.h has them; each goes to the next of the daemons
  * that are asked.
@@ -9,6 +9,7 @@
  * stays open.
  *
  * Covers: src/driver/isw/dial.c src/driver/isw/verify.c src/driver/iscsi/slp.c
+ * Covers: src/driver/iscsi/isns_copy.c
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "core/iname.h"
 #include "daemon.h"
 #include "driver/call.h"
+#include "driver/iscsi/isns_impl.h"
 #include "driver/iscsi/slp.h"
 #include "driver/isw/dial.h"
 #include "driver/isw/verify.h"
@@ -159,11 +161,48 @@ ask_slp(struct cursor *in)
 	helper_server_free(d.islpd);
 }
 
+/* Only those of a copy that is whole count. */
+static void
+check_copy(const struct isns_copy *c)
+{
+	struct addr a;
+
+	FUZZ_CHECK(c->n <= LIMIT_ISNS_SERVERS);
+	for (size_t i = 0; i < c->n; i++)
+		for (size_t k = 0; k < c->servers[i].n; k++) {
+			const struct discovered *f = &c->servers[i].found[k];
+
+			FUZZ_CHECK(iname_check(f->name, strlen(f->name)) == INAME_OK);
+			FUZZ_CHECK(addr_parse_host(f->host, &a) == ADDR_OK && addr_is_literal(&a));
+			FUZZ_CHECK(f->port != 0);
+			FUZZ_CHECK(k == 0 || isns_compare(f - 1, f) <= 0);
+		}
+}
+
+/* Pages, each with a newline behind it. */
+static void
+take_isns(struct cursor *in)
+{
+	struct isns_copy c = { 0 };
+	size_t next;
+
+	while (cursor_left(in) > 0) {
+		char *line = fuzz_string(in, '\n');
+		json_t *page = json_loads(line, 0, NULL);
+
+		if (page != NULL && isns_copy_take(&c, page, &next) == ISNS_COPY_WHOLE)
+			check_copy(&c);
+		json_decref(page);
+		free(line);
+	}
+	isns_copy_drop(&c);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct cursor in = cursor_over(data, size);
-	uint8_t what = cursor_u8(&in) % 4;
+	uint8_t what = cursor_u8(&in) % 5;
 	unsigned before;
 
 	(void)turns_loop(); /* their descriptors stay */
@@ -180,8 +219,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 2:
 		ask_verify(&in);
 		break;
-	default:
+	case 3:
 		ask_slp(&in);
+		break;
+	default:
+		take_isns(&in);
 	}
 	FUZZ_CHECK(n_done <= 1);
 	FUZZ_CHECK(turns_descriptors() == before);

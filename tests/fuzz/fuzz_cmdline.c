@@ -21,8 +21,10 @@
 
 #define ARGS_MAX 40
 
-extern const struct cmdline_tool insf_spec, ioscan_spec, iscsidiag_spec, iscsiutil_spec, rmsf_spec;
+extern const struct cmdline_tool insf_spec, ioscan_spec, iscsidiag_spec, iscsi_replay_spec,
+    iscsiutil_spec, rmsf_spec;
 
+int iisnsd_main(int argc, char **argv);
 int iradd_main(int argc, char **argv);
 int iscsi_resolvd_main(int argc, char **argv);
 int islpd_main(int argc, char **argv);
@@ -91,7 +93,7 @@ check_line(const struct cmdline *c, int argc, char **argv)
 {
 	const struct cmdline_tool *tool = c->tool;
 	const struct cmdline_form *f = c->form;
-	uint64_t common = 0;
+	cmdline_set common = 0;
 
 	for (unsigned i = 0; i < CMDLINE_COMMON_COUNT; i++)
 		common |= CMDLINE_BIT(cmdline_common_index(tool, i));
@@ -100,7 +102,7 @@ check_line(const struct cmdline *c, int argc, char **argv)
 	FUZZ_CHECK((c->given & ~(f->must | f->may | common)) == 0);
 	FUZZ_CHECK(c->n_operands >= f->operands_min && c->n_operands <= f->operands_max);
 	for (size_t i = 0; i < tool->n_one_of; i++)
-		FUZZ_CHECK(__builtin_popcountll(c->given & tool->one_of[i]) <= 1);
+		FUZZ_CHECK(cmdline_count(c->given & tool->one_of[i]) <= 1);
 	for (size_t i = 0; i < tool->n_options; i++) {
 		if ((c->given & CMDLINE_BIT(i)) == 0)
 			continue;
@@ -114,20 +116,25 @@ check_line(const struct cmdline *c, int argc, char **argv)
 static void
 run(uint8_t which, int argc, char **argv)
 {
-	static const struct cmdline_tool *const tools[] = { &insf_spec, &ioscan_spec,
-		&iscsidiag_spec, &iscsiutil_spec, &rmsf_spec };
-	static int (*const daemons[])(
-	    int argc, char **argv) = { iradd_main, iscsi_resolvd_main, islpd_main, iswd_main };
-	const size_t n_tools = sizeof tools / sizeof tools[0];
+	/* At the end what comes new: the inputs that are kept mean what they meant. */
+	static const struct {
+		const struct cmdline_tool *tool;
+		int (*daemon)(int argc, char **argv);
+	} programs[] = { { &insf_spec, NULL }, { &ioscan_spec, NULL }, { &iscsidiag_spec, NULL },
+		{ &iscsiutil_spec, NULL }, { &rmsf_spec, NULL }, { NULL, iradd_main },
+		{ NULL, iscsi_resolvd_main }, { NULL, islpd_main }, { NULL, iswd_main },
+		{ NULL, iisnsd_main }, { &iscsi_replay_spec, NULL } };
+	const struct cmdline_tool *tool;
 	struct cmdline c;
 
-	which %= n_tools + sizeof daemons / sizeof daemons[0];
-	if (which >= n_tools) {
-		FUZZ_CHECK(daemons[which - n_tools](argc, argv) <= INSTANCE_EXIT_USAGE);
+	which %= sizeof programs / sizeof programs[0];
+	tool = programs[which].tool;
+	if (tool == NULL) {
+		FUZZ_CHECK(programs[which].daemon(argc, argv) <= INSTANCE_EXIT_USAGE);
 		return;
 	}
-	say_init(tools[which]->name, nowhere);
-	if (cmdline_parse(&c, tools[which], argc, argv, nowhere) == CMDLINE_GO)
+	say_init(tool->name, nowhere);
+	if (cmdline_parse(&c, tool, argc, argv, nowhere) == CMDLINE_GO)
 		check_line(&c, argc, argv);
 	cmdline_fini(&c);
 }

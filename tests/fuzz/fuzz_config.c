@@ -1,10 +1,11 @@
 /*
- * islpd.conf and iradd.conf.
+ * islpd.conf, iradd.conf and iisnsd.conf.
  *
  * It is read, or there is a sentence; agents are within limits, and each is known again by what it
  * is called.
  *
- * Covers: src/sys/conf.c, src/islpd/config.c, src/iradd/raddconf.c
+ * Covers: src/sys/conf.c, src/sys/conf_table.c, src/islpd/config.c, src/iradd/raddconf.c,
+ * Covers: src/iisnsd/iisnsdconf.c
  */
 #include <sys/mman.h>
 
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "iisnsd/iisnsdconf.h"
 #include "iradd/raddconf.h"
 #include "islpd/config.h"
 
@@ -44,6 +46,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int fd = memfd_create("islpd.conf", MFD_CLOEXEC), err;
 	char path[64], why[1024] = "";
+	struct iisnsdconf isns;
 	struct raddconf radd;
 	struct config c;
 
@@ -60,6 +63,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	err = raddconf_read(&radd, path, why, sizeof why);
 	FUZZ_CHECK(err == 0 || (err < 0 && why[0] != '\0'));
 	FUZZ_CHECK(radd.value[RADDCONF_RETRIES] <= 100 && radd.value[RADDCONF_TIMEOUT] <= 60);
+	iisnsdconf_init(&isns);
+	why[0] = '\0';
+	err = iisnsdconf_read(&isns, path, why, sizeof why);
+	FUZZ_CHECK(err == 0 || (err < 0 && why[0] != '\0'));
+	FUZZ_CHECK(isns.value[IISNSDCONF_REFRESH] >= 5 && isns.value[IISNSDCONF_TIMEOUT] >= 1);
 	close(fd);
 	return 0;
 }

@@ -40,7 +40,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (ok) {
 		FUZZ_CHECK(s.key <= 15);
 		FUZZ_CHECK(sense_key_name(s.key)[0] != '\0');
-		FUZZ_CHECK(!sense_is_loss(&s) || s.is_deferred);
+		FUZZ_CHECK(sense_loss(&s) != SENSE_LOSS_DATA || s.is_deferred);
 		FUZZ_CHECK(sense_status_name(status)[0] != '\0');
 		(void)sense_asc_text(s.asc, s.ascq); /* NULL is fine */
 	}

@@ -83,7 +83,7 @@ show(FILE *out, uint8_t what, const json_t *result)
 		break;
 	case 8:
 		metrics_show(out, more ? METRICS_OPEN : METRICS_PROMETHEUS,
-		    &(struct metrics_answers){ result, result, result });
+		    &(struct metrics_answers){ result, result, result, result });
 		break;
 	case 9:
 	case 10:

@@ -215,7 +215,8 @@ registry_rows_change(struct registry *r)
 		return;
 	(void)is_fine(r, registry_initiator_name(r, "/dev/null", &made));
 	(void)is_fine(r, registry_discovery_add(r, &a));
-	(void)is_fine(r, registry_target_found(r, name, &a, &a, 2, 5, &is_new));
+	(void)is_fine(
+	    r, registry_target_found(r, name, REGISTRY_SENDTARGETS, &a, &a, 2, 5, &is_new));
 	if (is_fine(r, registry_session_instance(r, name, &a, &instance)))
 		FUZZ_CHECK(instance < LIMIT_SESSIONS);
 	if (is_fine(r, registry_io_instance(r, REGISTRY_CLASS_disk, "255/0/9.0.0.0", &instance)))

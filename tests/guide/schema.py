@@ -9,6 +9,7 @@ import re
 import field
 import proc
 import tap
+from capfile import Capture
 from fieldtgt import FieldTarget
 from fieldunit import Unit
 
@@ -62,6 +63,10 @@ def displays(made):
                          ("explanations", "iscsiutil", "--explain", "all")):
         yield name, printed(*words)
     yield "all", printed("iscsiutil", "-p")
+    running = Capture(made, "schema.pcapng")
+    made.command("iscsiutil", "--relogin")
+    yield "captured", {"capture": running.end()}
+    yield "replayed", printed("iscsi-replay", running.path)
     for line in made.command("iscsiutil", "--events", "--json").out.splitlines():
         yield "event", json.loads(line)
     for line in made.command("iscsiutil", "--export", "--secrets").out.splitlines():
@@ -88,8 +93,12 @@ def ways(made, target):
         ("iscsiutil", "sessions", "sessions", "-p", "-S", 0, "-V"),
         ("iscsiutil", "conns", "sessions", "-p", "-S", 0, "-C"),
         ("iscsiutil", "nop", "round_trip", "-n", "-S", 0),
+        ("iscsiutil", "scsi", "scsi", "--scsi", "inquiry", "--unit", unit),
+        ("iscsiutil", "scsi_lun", "scsi", "--scsi", "pr-keys", "-S", 0, "--lun", 0),
         ("iscsiutil", "keys", "set", "-t", "bothdigest", "None", "CRC32C", "-T", NAME, "--now"),
         ("iscsiutil", "keys", "set", "-t", "NOPTimeout", 6),
+        ("iscsiutil", "keys_unit", "set", "-t", "Failback", "immediate", "--unit", "c0t0d0"),
+        ("iscsiutil", "keys", "set", "-t", "Filters", "stats", "delay=read:1ms", "-T", NAME),
         ("iscsiutil", "keys", "set", "-t", "bothdigest", "default", "-T", NAME),
         ("iscsiutil", "auth", "authentication_set", "-u", "--algorithms", "SHA-256,MD5", "-T", NAME, *at),
         ("iscsiutil", "auth", "authentication_set", "-u", "-N", "me", "-W", "short", "--now"),
@@ -97,12 +106,19 @@ def ways(made, target):
         ("iscsiutil", "name", "initiator_set", "-i", "-N", "iqn.2001-04.com.example:me", "-A", "alias"),
         ("iscsiutil", "radius", "radius_set", "-u", "-R", "nas", "short", "radius.example.com"),
         ("iscsiutil", "slp", "slp_set", "-g", "-F", "a,b"),
+        ("iscsiutil", "isns_add", "isns_changed", "-a", "--isns", *address, "-I", "2001:db8::7"),
+        ("iscsiutil", "isns", "isns", "--isns"),
+        ("iscsiutil", "isns_del", "isns_changed", "-d", "--isns", *address),
+        ("iscsiutil", "isns_del", "isns_changed", "-d", "--isns", "-I", "2001:db8::7", "--targets"),
         ("iscsiutil", "level", "level_set", "-b", "err"),
         ("iscsiutil", "relogin", "renewed", "--relogin"),
+        ("iscsiutil", "paths", "paths", "-m"),
+        ("iscsiutil", "path_set", "path_set", "-m", "-S", 0, "restore"),
         ("iscsiutil", "stats", "statistics", "-s"),
         ("iscsiutil", "stats", "statistics", "/dev/isw", "-s", "-G"),
         ("iscsiutil", "stats_ssn", "statistics", "-s", "-S", 0),
         ("iscsiutil", "stats_con", "statistics", "-s", "-S", 0, "-C"),
+        ("iscsiutil", "keys", "set", "-t", "Filters", "default", "-T", NAME),
         ("iscsiutil", "clear_ssn", "nothing", "-c", "-S", 0),
         ("iscsiutil", "clear", "nothing", "-c"),
         ("iscsiutil", "explain", "explanations", "--explain", "C12"),
@@ -110,7 +126,7 @@ def ways(made, target):
         ("insf", "instance", "installed", "-C", "disk", "-I", 0),
         ("insf", "wait", "installed", "-H", unit, "--wait"),
         ("iscsiutil", "wait", "waited", "--wait", "c0t0d0"),
-        ("ioscan", "scan", "scan", "-f"),
+        ("ioscan", "scan", "scan", "-f", "--progress"),
         ("ioscan", "wait_path", "scan", "-H", unit, "--wait"),
         ("ioscan", "wait_target", "scan", "--target", NAME, "--wait"),
         ("ioscan", "wait_target", "tree", "-k", "--target", NAME, "--wait"),
@@ -128,7 +144,7 @@ def ways(made, target):
 
 
 # What prints lines of JSON, with --json or without, another format, or none.
-LINES = {"iscsiutil": {"events", "export", "apply", "usage", "metrics_file", "metrics_http", "notify"}}
+LINES = {"iscsiutil": {"events", "export", "apply", "usage", "metrics_file", "metrics_http", "notify", "capture", "pr_helper"}}
 
 
 def forms(tool):
@@ -181,14 +197,50 @@ def states(made, target):
     field.wait_online(made, "schema")
 
 
+def programs(made):
+    """(state, definition, value) of what runs: all of it, a part, nothing, and where nobody may look."""
+    def status(code, name, command=("iscsi",), env=None):
+        out = proc.run(*command, "status", "--json", env=env or made.env, ok=(code,)).out
+        shown = json.loads(out)
+        assert shown["status"] == name, (name, shown)
+        return "with programs: " + name, "status", shown
+    iscsi = made.program("iscsi")
+    made.start_daemon("iscsi_resolvd")
+    yield status(0, "running", (iscsi,))
+    made.command("islpd", "-a")
+    yield status(1, "part", (iscsi,))
+    made.command("islpd", "-r")
+    yield status(3, "stopped", (iscsi,), dict(made.env, OPENISW_ROOT=os.path.join(made.dir, "nowhere")))
+    if os.geteuid() == 0:
+        yield status(5, "unknown", ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", iscsi))
+
+
+def sockets(made, target):
+    """(state, definition, value) where disks are sockets that speak NBD."""
+    made.command("iscsiutil", "-t", "Exporter", "nbd", "-T", NAME)
+    made.command("ioscan", "-H", "255")
+    out = json.loads(made.command("insf", "-H", "255", "--json").out)
+    assert {d["exporter"] for d in out["devices"]} == {"nbd"} and all("nbd" in d for d in out["devices"]), out
+    yield "with sockets", "installed", out
+    for name, value in displays(made):
+        yield "with sockets", name, value
+    places = [node["nbd"] for node in made.tree("disk") if node.get("nbd")]
+    assert len(places) == len(out["devices"]) and all(os.path.exists(p) for p in places), places
+    made.command("iscsiutil", "-t", "Exporter", "default", "-T", NAME)
+    yield "with sockets", "removed", json.loads(made.command("rmsf", "-a", "--json").out)
+
+
 def looks(t, tried):
     """(state, definition, value) of all there is."""
-    with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.initiator(t) as made:
+    with FieldTarget([Unit(0), Unit(1, "B")], name=NAME) as target, field.initiator(t, held=True) as made:
+        yield from programs(made)
+        yield "with programs", "diagnosis", json.loads(made.command("iscsidiag", "--json").out)
         for state in states(made, target):
             for name, value in displays(made):
                 yield state, name, value
         for name, value in changes(made, target, tried):
             yield "at the end", name, value
+        yield from sockets(made, target)
 
 
 def main():

@@ -68,6 +68,15 @@ def uni(t, tgt, initiator):
         util("-u", "-W", "-", "-T", PREFIX + "uni", stdin=OURS + "\n")
         online(initiator, "uni")
         assert "AuthMethod                 : CHAP" in util("-pVS").out
+    with t.case("a session that cannot log in any more has why, and what to do, for programs too"):
+        util("-u", "-W", "-", "-T", PREFIX + "uni", "--now", stdin=WRONG + "\n", ok=None)
+        proc.wait_for("the refusal", lambda: state(initiator, "uni") != "online")
+        s, = [s for s in initiator.request("session.list")["sessions"] if s["target_name"] == PREFIX + "uni"]
+        a, = [a for found in initiator.request("target.list")["targets"] if found["name"] == PREFIX + "uni" for a in found["addresses"]]
+        assert "0201" in s["last_error"] and "the secret on both sides" in s["last_error_next"], s
+        assert a["last_error_next"] == s["last_error_next"], a
+        util("-u", "-W", "-", "-T", PREFIX + "uni", "--now", stdin=OURS + "\n", ok=None)
+        online(initiator, "uni")
     with t.case("an address's secret counts before the target's"):
         util("-u", "-W", WRONG, "-T", PREFIX + "uni", "-I", tgt.host, "-P", tgt.port)
         refused(initiator, "uni", "0201")

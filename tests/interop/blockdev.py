@@ -8,6 +8,8 @@ import threading
 import box
 import proc
 import tap
+from fieldtgt import FieldTarget
+from fieldunit import Unit
 from initiator import Initiator, Refused, have_loop
 from minitgt import Behaviour, MiniTarget
 from tgt import Tgt
@@ -273,9 +275,27 @@ def many(t):
                 initiator.restart_driver()
                 initiator.request("scan", 100)
                 check_one_each(initiator, 256)
-        with t.case("a stop gives all of them back"):
+        with t.case("a stop gives all of them back, and takes them out of the system"):
+            blocks = [os.path.join("/sys/block", os.path.basename(d["block"])) for d in initiator.tree("disk")]
+            late = [b for b in blocks if int(b.split("loop")[-1]) >= 8]  # programs expect the first eight
+            assert len(late) >= 248, blocks
             initiator.stop()
-            assert not box.leftovers(initiator.root), box.leftovers(initiator.root)[:3]
+            # Another test's may have got the number since.
+            proc.wait_for("the last of them to go", lambda: not box.leftovers(initiator.root) and not any(
+                os.path.exists(b) and not os.path.exists(b + "/loop/backing_file") for b in late))
+
+
+def protected(t):
+    unit = Unit(0, "protected")
+    unit.is_write_protected = True
+    with FieldTarget([unit]) as target, Initiator("protected") as initiator:
+        t.show_on_failure(initiator)
+        with t.case("a write-protected unit has a block device, which is read-only"):
+            initiator.discover(target)
+            initiator.command("insf", "-H", "255")
+            node = initiator.disk("field", 0)["block"]
+            with open("/sys/block/%s/ro" % os.path.basename(node)) as f:
+                assert f.read().strip() == "1"
 
 
 def main():
@@ -304,6 +324,7 @@ def main():
                 initiator.request("scan")
                 stale_names(t, initiator, tgt)
         many(t)
+        protected(t)
 
 
 main()

@@ -83,23 +83,43 @@ class Churn:
         """One block of each disk is this thread's: what was acknowledged is there."""
         written, k = {}, 0
         while not self.over.is_set():
-            for disk in self.disks():
+            for key, file in self.files().items():
                 k += 1
-                self.one(disk, number * field.BLOCK, written, "%d:%d " % (number, k), read=k % 2)
+                with self.opened(key, file) as path:
+                    if path:
+                        self.one(key, path, number * field.BLOCK, written, "%d:%d " % (number, k), read=k % 2)
             self.over.wait(0.01)
 
-    def disks(self):
+    def files(self):
+        """(target, LUN) -> its file."""
         try:
-            return [d for d in self.made.tree("disk") if d.get("file")]
+            return {(d["target_name"], d["lun"]): d["file"] for d in self.made.tree("disk") if d.get("file")}
         except (OSError, Refused, proc.Failed):
-            return []
+            return {}
 
-    def one(self, disk, offset, written, text, read):
-        key = (disk["target_name"], disk["lun"])
+    @contextlib.contextmanager
+    def opened(self, key, file):
+        """A path to the disk of this key and to no other, or None.  Who is removed leaves the names of its disks to the
+        next one: what was opened is the right file if the name still leads there, and the disk still has that name."""
+        fd = None
+        try:
+            fd = os.open(file, os.O_RDWR | os.O_DIRECT)
+            is_right = self.files().get(key) == file and os.path.samestat(os.fstat(fd), os.stat(file))
+        except OSError:
+            is_right = False
+        try:
+            self.count("files" if is_right else "other files")
+            yield "/proc/self/fd/%d" % fd if is_right else None
+        finally:
+            if fd is not None:
+                with contextlib.suppress(OSError):  # of a disk that was removed
+                    os.close(fd)
+
+    def one(self, key, path, offset, written, text, read):
         if read and key in written:
-            io = field.read(disk["file"], offset)
+            io = field.read(path, offset)
         else:
-            io, read = field.write(disk["file"], offset, field.block(text)), False
+            io, read = field.write(path, offset, field.block(text)), False
         io.join(ASKED)
         if io.is_alive():
             self.complain("a %s of %s hangs" % (io.what, key))

@@ -14,7 +14,7 @@ from initiator import Initiator, have_fuse
 from tgt import Tgt
 
 KILLS = int(os.environ.get("OPENISW_KILLS", "100"))
-DAEMONS = ["iswd", "iscsi_resolvd", "islpd", "iradd"]
+DAEMONS = ["iswd", "iscsi_resolvd", "islpd", "iisnsd", "iradd"]
 
 
 class Scanner(threading.Thread):

@@ -39,9 +39,9 @@ def addresses(t, made, target):
         util("-a", *many(["192.0.2.1", "192.0.2.8"]), "--if-absent")
     with t.case("JSON names each, in the shape that one address has, too"):
         shown = json.loads(util("-d", *many(["192.0.2.8", "192.0.2.9"]), "--json").out)
-        assert shown == {"addresses": [{"address": a, "port": 3260, "tpgt": 1} for a in ("192.0.2.8", "192.0.2.9")]}, shown
+        assert shown == {"addresses": [{"address": a, "port": 3260, "tpgt": 1, "addresses_kept": 0} for a in ("192.0.2.8", "192.0.2.9")]}, shown
         shown = json.loads(util("-d", "-I", "192.0.2.3", "--json").out)
-        assert shown == {"addresses": [{"address": "192.0.2.3", "port": 3260, "tpgt": 1}]}, shown
+        assert shown == {"addresses": [{"address": "192.0.2.3", "port": 3260, "tpgt": 1, "addresses_kept": 0}]}, shown
         out = util("-d", *many(["192.0.2.8", "192.0.2.2"]), "--json", ok=(4,))
         assert [a["address"] for a in json.loads(out.out)["addresses"]] == ["192.0.2.2"], out
         assert json.loads(out.err)["error"]["code"] == "NOTFOUND", out
@@ -233,6 +233,8 @@ def mounted(made, disk):
     os.makedirs(point)
     proc.run("mkfs.ext4", "-q", disk["dsk"])
     proc.run("mount", disk["dsk"], point)
+    # Displays take what was found within the last second.
+    proc.wait_for("the mount to be seen", lambda: made.disk("daily", 0)["in_use"])
     return point
 
 
@@ -399,13 +401,33 @@ def much(t):
                     limit=120):
             made.command("iscsiutil", "--apply", "-", stdin=lines(few), limit=100)
             short = seconds_of(made, lines(few))
+            before = made.request("driver.status")["registry"]["writes"]
             made.command("iscsiutil", "--apply", "-", stdin=lines(many), limit=100)
+            writes = made.request("driver.status")["registry"]["writes"] - before
+            # A wait for the disk is for many lines, not for each.
+            assert 0 < writes < (many - few) / 4, writes
             took = seconds_of(made, lines(many))
             # Four times as much; sixteen times where each line is held against each.
             assert took < 9 * max(short, 0.02), (short, took)
-        with t.case("a list that is longer than a line of the protocol comes in parts, and is shown whole"):
-            shown = json.loads(made.command("iscsiutil", "-p", "-D", "--json").out)["targets"]
+        with t.case("a list that is longer than a line of the protocol comes in parts, and is shown whole", limit=120):
+            shown = json.loads(made.command("iscsiutil", "-p", "-D", "--json", limit=100).out)["targets"]
             assert len({a["address"] for a in shown}) == many and len(json.dumps(shown, separators=(",", ":"))) > 4 << 20, len(shown)
+
+
+def in_part(t):
+    """Lines that the driver refuses stand between those that it does."""
+    with field.initiator(t) as made, t.case("of a file whose lines are not all good each other line is done, in its order, and the bad ones are named"):
+        text = lines(40).splitlines(keepends=True)
+        bad = {7: "nonsense", 23: '{"op":"keys.set","args":{"key":"nokey","values":"1"}}', 38: '{"op":"log.level","args":{"level":99}}'}
+        for at, line in bad.items():
+            text[at - 1] = line + "\n"
+        # What the last of them says counts.
+        text += ['{"op":"keys.set","args":{"key":"NOPTimeout","values":"%d"}}\n' % k for k in range(4, 24)]
+        out = made.command("iscsiutil", "--apply", "-", stdin="".join(text), ok=(4,))
+        assert "line 7 cannot be read" in out.err, out
+        assert [int(n) for n in re.findall(r"that was line (\d+)", out.err)] == [23, 38], out
+        assert len(made.request("discovery.list")["targets"]) == 40 - len(bad)
+        assert made.request("initiator.get")["timers"]["NOPTimeout"] == {"seconds": 23, "from": "global"}, made.request("initiator.get")["timers"]
 
 
 def newcomer(t, target):
@@ -438,6 +460,7 @@ def main():
             newcomer(t, target)
         counts_now(t)
         much(t)
+        in_part(t)
 
 
 main()

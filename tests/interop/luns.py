@@ -158,9 +158,9 @@ def portal_cases(t):
             assert sorted((s["address"], s["port"]) for s in sessions) == sorted(tgt.portals), sessions
             assert all(s["state"] == "online" for s in sessions), sessions
         with t.case("a unit that two addresses lead to has one device; the other path is shown as what it is"):
-            one, other = sorted(initiator.tree("disk"), key=lambda d: "file" not in d)
-            assert one["designator"] == other["designator"], (one, other)
-            assert one["sw_state"] == "CLAIMED" and other["sw_state"] == "UNCLAIMED", (one, other)
+            (one,), (other,) = initiator.tree("disk"), initiator.tree("lunpath")
+            assert one["designator"] == other["designator"] and one["session_instance"] < other["session_instance"], (one, other)
+            assert one["sw_state"] == other["sw_state"] == "CLAIMED" and one["file"].endswith(other["alternate_of"]), (one, other)
             assert "file" not in other and one["hw_path"] in other["note"], other
             write_and_check(one, backing, 3)
             out = initiator.command("insf", "-e")

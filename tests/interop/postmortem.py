@@ -69,7 +69,7 @@ def main():
         missing = [tool for tool in ("gdb", "gcore") if not shutil.which(tool)]
         if missing or not box.isolated() or not have_fuse():
             raise tap.Skip("root, /dev/fuse and %s are needed" % (" and ".join(missing) or "namespaces"))
-        with FieldTarget([Unit(0, "one"), Unit(1, "two")]) as target, field.world(t, target) as made:
+        with FieldTarget([Unit(0, "one"), Unit(1, "two")]) as target, field.world(t, target, NOPInterval=0) as made:
             made.command("iscsiutil", "-u", "-N", "somebody", "-W", SECRET[:16])
             fds = [os.open(field.path(made, lun), os.O_RDWR | os.O_DIRECT) for lun in (0, 0, 1)]
             target.on_command = lambda c: SILENT if c.opcode in WRITES or c.opcode in (0x28, 0x88) else None

@@ -1,5 +1,7 @@
 """Two things at the same time: a time limit and a login, a ping and a logout, a scan and a loss."""
 import contextlib
+import json
+import socket
 import threading
 
 import field
@@ -151,9 +153,44 @@ def removed_under_io(t):
                 field.write(path, 0, field.block("again")).good(10)
 
 
+def both(made, *requests):
+    """The answers to requests that are sent at once, by id."""
+    lines = "".join(json.dumps({"id": k, "op": op, "args": args}) + "\n" for k, (op, args) in enumerate(requests))
+    answers = {}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+        s.settimeout(30)
+        s.connect(made.path("dev", "iscsi"))
+        s.sendall(lines.encode())
+        with s.makefile("rb") as f:
+            while len(answers) < len(requests):
+                answer = json.loads(f.readline())
+                if "ok" in answer:
+                    answers[answer["id"]] = answer
+    return [answers[k] for k in range(len(requests))]
+
+
+def made_while_removed(t):
+    """device.install while device.remove looks for users: whoever is told that the files are there has them."""
+    with FieldTarget() as target, field.world(t, target) as made:
+        unit = {"hw_path": "255/0/0.0.0.0"}
+        with t.case("device files that are asked for while they are being removed are not told to be there"):
+            for _ in range(10):
+                made.command("insf", "-H", "255")
+                removed, installed = both(made, ("device.remove", unit), ("device.install", unit))
+                is_there = bool(made.disk("field", 0).get("rdsk"))
+                assert removed["ok"] and installed["ok"] == is_there, (removed, installed, is_there)
+                assert is_there or installed["error"]["code"] == "BUSY", installed
+        with t.case("a removal that is refused leaves them, and they can be asked for again"):
+            made.command("insf", "-H", "255")
+            with open(made.disk("field", 0)["rdsk"], "rb"):
+                removed, _ = both(made, ("device.remove", unit), ("device.install", unit))
+                assert removed["error"]["code"] == "BUSY", removed
+                assert made.request("device.install", **unit)["devices"], "it is still taken for being removed"
+
+
 def main():
     with tap.script() as t:
-        for part in (given_up_or_online, slow_commit, made_anew, nop_and_logout, logout_while, scan_and_loss, removed_under_io):
+        for part in (given_up_or_online, slow_commit, made_anew, nop_and_logout, logout_while, scan_and_loss, removed_under_io, made_while_removed):
             part(t)
 
 

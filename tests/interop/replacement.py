@@ -53,6 +53,8 @@ def main():
             initiator.command("iscsiutil", "-t", "NOPInterval", "default")
             assert initiator.request("initiator.get")["timers"]["NOPInterval"]["from"] == "default"
         initiator.discover(tgt)
+        # It stays, also where the target is back before its unit is.
+        initiator.command("insf", "-H", "255")
         path = initiator.disk("away", 1)["file"]
         tgt.daemon.kill(signal.SIGKILL)
         with t.case("a read waits for the session, and fails when the time is over"):
@@ -68,7 +70,6 @@ def main():
         with t.case("when the target is back, so is the disk"):
             come_back(tgt)
             proc.wait_for("the session to be back", lambda: online(initiator), limit=60)
-            # The target was there before its unit.
             proc.wait_for("the disk to be back", lambda: os.path.exists(path), limit=60)
             data = os.urandom(4096)
             pattern.write_at(path, 0, data)

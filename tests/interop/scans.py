@@ -6,7 +6,7 @@ import threading
 import field
 import proc
 import tap
-from fieldtgt import FieldTarget, Later
+from fieldtgt import DROP, FieldTarget, Later
 from fieldunit import (BUSY, DESIGNATORS, INQUIRY, LIMITS, PAGES, REPORT_LUNS, RESERVATION_CONFLICT, SERIAL, Answer,
                        Unit, check, sense)
 
@@ -16,7 +16,7 @@ PREFIX = "iqn.2026-11.org.example:"
 def joins(t):
     with t.case("a scan that comes while one runs has asked what was added before it says done"):
         go_on = threading.Event()
-        with FieldTarget(name=PREFIX + "slow") as slow, FieldTarget(name=PREFIX + "new") as new:
+        with FieldTarget([Unit(0, "slow")], name=PREFIX + "slow") as slow, FieldTarget([Unit(0, "new")], name=PREFIX + "new") as new:
             with field.initiator(t) as made:
                 slow.on_accept = lambda _: Later(go_on)
                 made.command("iscsiutil", "-a", "-I", slow.host, "-P", slow.port)
@@ -82,6 +82,17 @@ def new_unit(t):
                 target.units.append(Unit(5, "five"))
                 tell(made, target)
                 proc.wait_for("the disk", lambda: any(d["lun"] == 5 for d in made.tree("disk")), limit=10)
+
+
+def look_is_cut_short(t):
+    with t.case("the connection is lost while the target's LUNs are looked at, as it asked for: they are looked at again"):
+        with FieldTarget() as target, field.world(t, target) as made:
+            target.units.append(Unit(5, "five"))
+            left = [DROP]
+            target.on_command = lambda c: left.pop() if c.opcode == REPORT_LUNS and left else None
+            target.online()[0].event(0, sense(6, 0x3f, 0x0e))
+            proc.wait_for("the disk", lambda: any(d["lun"] == 5 for d in made.tree("disk")), limit=10)
+            assert not left, "the connection was not lost"
 
 
 def deleted(t):
@@ -162,7 +173,7 @@ def removed_after_change(t):
 
 def main():
     with tap.script() as t:
-        for part in (joins, while_in_use, luns_refused, new_unit, deleted, reserved, writes_nothing, swapped,
+        for part in (joins, while_in_use, luns_refused, new_unit, look_is_cut_short, deleted, reserved, writes_nothing, swapped,
                      removed_after_change):
             part(t)
 

@@ -108,7 +108,7 @@ def lies(t, iradd):
             assert iradd.verdict(**question(s.address))["verdict"] == "accept"
     with t.case("what was dropped is counted"):
         counted = iradd.statistics()
-        assert all(counted[n] > 0 for n in ("asked", "accepted", "rejected", "challenged", "misgranted", "silent", "forged",
+        assert all(counted[n] > 0 for n in ("asked", "accepted", "rejected", "asked_more", "misgranted", "silent", "forged",
                                             "unsigned", "malformed", "stray")), counted
 
 

@@ -1,4 +1,5 @@
 """CHAP in both directions, end to end: the driver asks iradd, iradd asks FreeRADIUS, tgt proves who it is or does not."""
+import capfile
 import net
 import proc
 import tap
@@ -40,7 +41,7 @@ def radius(initiator, servers, secret=NAS_SECRET):
     initiator.command("iscsiutil", "-u", "-R", "127.0.0.1", "-", servers, stdin=secret + "\n")
 
 
-def cases(t, initiator, server):
+def cases(t, initiator, server, tgt):
     nobody = "127.0.0.1:%d" % net.free_port()
     with t.case("a target that RADIUS knows is logged in to, another one is refused, said and counted"):
         radius(initiator, server.address)
@@ -49,6 +50,7 @@ def cases(t, initiator, server):
         assert states.get(NAME + "wrong") != "online" and "secret" in failures[NAME + "wrong"], (states, failures)
         assert counted(initiator, "wrong", "auth_failures") == 1
         assert "ISCSI_LOG_PROTOCOL_BAD_CHAP_R_VAL" in initiator.command("iscsiutil", "--events").out
+    captured(t, initiator, server, tgt)
     with t.case("the first server is down, the second one answers", 90):
         radius(initiator, nobody + "," + server.address)
         states, failures = scan(initiator)
@@ -74,6 +76,31 @@ def cases(t, initiator, server):
     initiator.helpers["iradd"].stop()
 
 
+def captured(t, initiator, server, tgt):
+    with t.case("a login that RADIUS has vouched for is captured and replayed, and no secret of the three is in the file", 90):
+        capfile.need_tshark()
+        radius(initiator, server.address)
+        masked, whole = capfile.Capture(initiator, "radius.pcapng"), capfile.Capture(initiator, "secret.pcapng", "--secrets")
+        states, failures = scan(initiator)
+        assert states[NAME + "right"] == "online", (states, failures)
+        result, other = masked.end(), whole.end()
+        assert result["pdus"] == other["pdus"] > 10, (result, other)
+        connections = capfile.replay(initiator, masked.path, (0, 4))
+        capfile.must_be_equal(connections)
+        found = capfile.opcodes(masked.path, (tgt.port,))
+        assert sum(found.values()) == result["pdus"], (found, result)
+        said = capfile.tshark(whole.path, (tgt.port,), "-T", "fields", "-e", "iscsi.keyvalue").replace(",", "\n").splitlines()
+        values = [v.split("=", 1)[1] for v in said if v.startswith(("CHAP_R=", "CHAP_C="))]
+        assert len(values) >= 8, values  # two logins, each with two challenges and two responses
+        with open(masked.path, "rb") as f:
+            data = f.read()
+        for value in values:
+            assert value.startswith("0x") and value.encode() not in data and bytes.fromhex(value[2:]) not in data, value
+        for secret in (OURS, PASSWORD, NAS_SECRET):
+            assert secret.encode() not in data, "a secret is in it"
+        assert b"CHAP_N=alice" in data and b"CHAP_N=" + TARGET.encode() in data
+
+
 def main():
     with tap.script() as t, FreeRadius("one") as server, Tgt() as tgt, Initiator() as initiator:
         tgt.users = []
@@ -85,7 +112,7 @@ def main():
         initiator.command("iscsiutil", "-t", "authmethod", "CHAP", "None")
         initiator.command("iscsiutil", "-u", "-H", "CHAP_BI", "-N", "alice", "-W", "-", stdin=OURS + "\n")
         initiator.command("iscsiutil", "-a", "-I", tgt.host, "-P", tgt.port)
-        cases(t, initiator, server)
+        cases(t, initiator, server, tgt)
 
 
 main()

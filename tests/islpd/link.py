@@ -1,72 +1,18 @@
 """islpd as the driver sees it: the daemon, and the driver's end of its socket (ARCHITECTURE.md, daemon protocol)."""
-import json
 import os
-import socket
 
-import box
-import proc
+from helperlink import BUILD, HelperLink
 
-BUILD = os.environ["OPENISW_BUILD"]
 PROGRAM = os.path.join(BUILD, "src", "islpd", "islpd")
 
 
-class Islpd:
-    count = 0
-
+class Islpd(HelperLink):
     def __init__(self, *options, config=None):
-        Islpd.count += 1
-        self.root = os.path.join(box.directory(), "root%d" % Islpd.count)
-        run = os.path.join(self.root, "run", "openisw", "islpd")
-        os.makedirs(run)
-        if config is not None:
-            os.makedirs(os.path.join(self.root, "etc", "openisw"))
-            with open(os.path.join(self.root, "etc", "openisw", "islpd.conf"), "w") as f:
-                f.write(config)
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        path = os.path.join(run, "sock")
-        self.listener.bind(path)
-        os.chmod(path, 0o666)   # the daemon has become another user
-        self.listener.listen(1)
-        self.log = os.path.join(self.root, "log")
-        self.daemon = proc.Daemon(PROGRAM, "--root", self.root, "--foreground", "--strict", "-d", "debug", *options, log=self.log)
-        self.link, self.id = None, 0
-
-    def tail(self):
-        return self.daemon.tail()
-
-    def accept(self):
-        self.listener.settimeout(20)
-        self.link, _ = self.listener.accept()
-        self.link.settimeout(60)
-        hello = self.receive()
-        assert hello["daemon"] == "islpd" and hello["pid"] == self.daemon.pid, hello
-
-    def __enter__(self):
-        self.daemon.start()
-        self.accept()
-        return self
-
-    def __exit__(self, *_):
-        self.link.close()
-        self.listener.close()
-        assert self.daemon.alive(), "islpd died:\n" + "\n".join(self.tail())
-        self.daemon.stop()
-        assert self.daemon.process.returncode == 0, "islpd ended with %s" % self.daemon.process.returncode
-
-    def receive(self):
-        return json.loads(self.link.recv(1 << 18))
-
-    def send(self, op, **args):
-        self.id += 1
-        self.link.send(json.dumps({"id": self.id, "op": op, "args": args}).encode())
-        return self.id
+        super().__init__("islpd", *options, config=config)
 
     def ask(self, timeout_ms=3000, **args):
         """The whole answer."""
-        number = self.send("discover", timeout_ms=timeout_ms, **args)
-        answer = self.receive()
-        assert answer["id"] == number, answer
-        return answer
+        return self.request("discover", timeout_ms=timeout_ms, **args)
 
     def discover(self, timeout_ms=3000, **args):
         answer = self.ask(timeout_ms, **args)

@@ -19,6 +19,7 @@ import sys
 import tempfile
 
 PR_SET_PDEATHSIG = 1
+CLONE_NEWNET = 0x40000000
 PR_SET_CHILD_SUBREAPER = 36
 LOOP_GET_STATUS64 = 0x4c05
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
@@ -82,6 +83,13 @@ def loopback_up():
         name = b"lo".ljust(16, b"\0")
         flags = struct.unpack_from("H", fcntl.ioctl(s, SIOCGIFFLAGS, name + bytes(24)), 16)[0]
         fcntl.ioctl(s, SIOCSIFFLAGS, name + struct.pack("H", flags | IFF_UP) + bytes(22))
+
+
+def own_network():
+    """For who has taken "--net" out of NAMESPACES, to fetch something first."""
+    if libc.unshare(CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "no network of its own")
+    loopback_up()
 
 
 def descendants(pid):

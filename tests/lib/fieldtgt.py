@@ -90,8 +90,10 @@ class Connection(threading.Thread):
         super().__init__(daemon=True)
         self.target, self.s, self.portal = target, s, portal
         self.stat_sn, self.exp_cmd_sn, self.head = 1, 0, b""
+        self.initiator = None
         self.name, self.isid, self.is_discovery, self.is_online = None, b"", False, False
         self.lock = threading.RLock()
+        self.executing, self.is_over = threading.Lock(), False  # its nexus was reinstated: nothing of it is executed any more
         self.tasks, self.attentions = {}, {}
         self.chap = None
         self.offered = []
@@ -141,6 +143,10 @@ class Connection(threading.Thread):
     def login_answer(self, keys, flags=None, status=(0, 0)):
         flags = self.head[1] & (0x8f if self.head[1] & 0x80 else 0x0c) if flags is None else flags
         is_last = flags & 0x83 == 0x83
+        if is_last and not self.is_discovery:
+            self.target.reinstate(self)
+        if is_last:
+            self.log("online")  # before the initiator can be, and whoever counts then
         text = b"".join(("%s=%s" % k).encode() + b"\0" for k in keys)
         self.send(LOGIN_RESPONSE, flags, at8=self.head[8:14] + (b"\0\1" if is_last else b"\0\0"), itt=self.head[16:20],
                   at20=bytes(4), at36=bytes(status) + bytes(10), data=text)
@@ -189,13 +195,14 @@ class Connection(threading.Thread):
                  "MaxRecvDataSegmentLength": str(SEGMENT)}
         fixed.update(self.target.keys)
         silent = ("InitiatorName", "InitiatorAlias", "TargetName", "SessionType")
-        return [(k, fixed.get(k, v)) for k, v in keys.items() if k not in silent]
+        declared = [(k, v) for k, v in self.target.keys.items() if k == "TargetAlias"]
+        return declared + [(k, fixed.get(k, v)) for k, v in keys.items() if k not in silent]
 
     def begin(self, keys):
         """The first request of a login: who it is, and what the test says to that."""
         self.is_discovery = keys.get("SessionType") == "Discovery"
         self.isid = self.head[8:14]
-        self.name = keys.get("TargetName")
+        self.name, self.initiator = keys.get("TargetName"), keys.get("InitiatorName")
         self.log("discovery" if self.is_discovery else "login")
         order = None if self.is_discovery else self.target.on_login(self)
         if isinstance(order, Later):
@@ -281,7 +288,13 @@ class Connection(threading.Thread):
         elif isinstance(order, int):
             self.answer(command, Answer(order))
         else:
-            self.answer(command, command.execute() if order is None else order)
+            self.answer(command, self.execute(command) if order is None else order)
+
+    def execute(self, command):
+        with self.executing:
+            if self.is_over:
+                raise Closed("the session was reinstated")
+            return command.execute()
 
     def want_data(self, command):
         left = command.length - len(command.data)
@@ -334,7 +347,6 @@ class Connection(threading.Thread):
     def serve(self):
         self.login()
         self.is_online = True
-        self.log("online")
         while True:
             opcode, data = self.receive()
             if opcode == NOP_OUT and self.head[16:20] == NO_TAG:
@@ -423,11 +435,11 @@ class FieldTarget:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         listener = socket.create_server((self.host, port), family=family)
         self.listeners.append(listener)
-        threading.Thread(target=self.accept, args=(listener,), daemon=True).start()
-        return listener.getsockname()[1]
-
-    def accept(self, listener):
         port = listener.getsockname()[1]
+        threading.Thread(target=self.accept, args=(listener, port), daemon=True).start()
+        return port
+
+    def accept(self, listener, port):
         while True:
             try:
                 s, _ = listener.accept()
@@ -449,6 +461,15 @@ class FieldTarget:
     def again(self):
         for port in self.ports:
             self.listen(port)
+
+    def reinstate(self, by):
+        """RFC 7143, section 6.3.5: what the same initiator port had there before is over, before the login is answered."""
+        for c in self.connections:
+            same = (c.name, c.initiator, c.isid) == (by.name, by.initiator, by.isid) and self.tag_of(c.portal) == self.tag_of(by.portal)
+            if c is not by and same and not c.is_discovery:
+                with c.executing:
+                    c.is_over = True
+                c.hang_up()
 
     def freeze(self):
         """It reads nothing and answers nothing, and its connections stay."""

@@ -76,6 +76,7 @@ class Blocks:
             return bytes(out)
 
     def write(self, offset, data):
+        data = memoryview(data)  # whose parts are no copies
         with self.lock:
             while data:
                 number, at = divmod(offset, CHUNK)
@@ -157,6 +158,14 @@ class Unit:
         self.disk.write(first * self.block_bytes, bytes(data) if cdb[0] in WRITES else bytes(count * self.block_bytes))
         return Answer()
 
+    def unmap(self, data):
+        """What is unmapped reads as zeros: READ CAPACITY (16) says so."""
+        for first, count in (struct.unpack(">QI", data[at:at + 12]) for at in range(8, len(data), 16)):
+            if first + count > self.blocks:
+                return OUT_OF_RANGE
+            self.disk.write(first * self.block_bytes, bytes(count * self.block_bytes))
+        return Answer()
+
     def mode(self, opcode):
         protection = 0x80 if self.is_write_protected else 0
         caching = bytes([8, 18, 4]) + bytes(17) if self.has_write_cache else b""
@@ -174,7 +183,9 @@ class Unit:
             return self.on_blocks(cdb, data)
         if opcode in (MODE_SENSE_6, MODE_SENSE_10):
             return self.mode(opcode)
-        if opcode in (TEST_UNIT_READY, START_STOP_UNIT) + FLUSHES or (opcode == UNMAP and self.is_thin):
+        if opcode == UNMAP and self.is_thin:
+            return self.unmap(bytes(data))
+        if opcode in (TEST_UNIT_READY, START_STOP_UNIT) + FLUSHES:
             return Answer()
         if opcode == REQUEST_SENSE:
             return Answer(data=sense(0, 0))

@@ -37,8 +37,7 @@ GLOBAL = """
   Portal UC1 127.0.0.1:{control}
   Netmask 127.0.0.1
 
-[PortalGroup1]
-{portals}
+{groups}
 
 [InitiatorGroup1]
   InitiatorName "ALL"
@@ -48,12 +47,13 @@ GLOBAL = """
 
 
 class Istgt:
-    """Targets are declared with target() before it starts: istgt reads its configuration once."""
+    """Targets are declared with target() before it starts: istgt reads its configuration once.  grouped: each portal is a portal group."""
 
-    def __init__(self, name="istgt", portals=("127.0.0.1",)):
+    def __init__(self, name="istgt", portals=("127.0.0.1",), grouped=False):
         self.dir = os.path.join(box.directory(), name)
         os.makedirs(self.dir, exist_ok=True)
         self.portals = [(host, net.free_port(host)) for host in portals]
+        self.groups = len(portals) if grouped else 1
         self.control = net.free_port()
         self.config = os.path.join(self.dir, "istgt.conf")
         self.daemon = proc.Daemon("istgt", "-c", self.config, "-p", os.path.join(self.dir, "istgt.pid"), "-D",
@@ -79,7 +79,8 @@ class Istgt:
         """Declares a target; keys are iSCSI keys.  Returns the files of its LUNs, in order."""
         number = len(self.units) + 1
         lines = ["[LogicalUnit%d]" % number, "  TargetName " + suffix, '  TargetAlias "%s"' % suffix,
-                 "  Mapping PortalGroup1 InitiatorGroup1", "  AuthMethod None", "  UseDigest " + digests,
+                 *["  Mapping PortalGroup%d InitiatorGroup1" % (g + 1) for g in range(self.groups)],
+                 "  AuthMethod None", "  UseDigest " + digests,
                  "  UnitType Disk", "  QueueDepth 32", "  BlockLength %d" % blocksize,
                  '  UnitInquiry "EXAMPLE" "iSCSI Disk" "0001" "%08d"' % number]
         lines += ["  %s %s" % (k, v) for k, v in keys.items()]
@@ -95,10 +96,11 @@ class Istgt:
         return files
 
     def start(self):
-        portals = ["  Portal DA%d %s:%d" % (i + 1, "[%s]" % host if ":" in host else host, port)
-                   for i, (host, port) in enumerate(self.portals)]
+        groups = ["[PortalGroup%d]" % (g + 1) for g in range(self.groups)]
+        for i, (host, port) in enumerate(self.portals):
+            groups[i % self.groups] += "\n  Portal DA%d %s:%d" % (i + 1, "[%s]" % host if ":" in host else host, port)
         with open(self.config, "w") as f:
-            f.write(GLOBAL.format(dir=self.dir, control=self.control, portals="\n".join(portals)))
+            f.write(GLOBAL.format(dir=self.dir, control=self.control, groups="\n\n".join(groups)))
             f.write("\n" + "\n\n".join(self.units) + "\n")
         with open(os.path.join(self.dir, "auth.conf"), "w") as f:
             os.fchmod(f.fileno(), 0o600)

@@ -11,12 +11,12 @@ PATIENCE = 5
 
 def main():
     base = sys.argv[-1]
-    found = box.leftovers(base)
-    # Other tests beside these kill drivers, too; what theirs leave does not stay.
+    # The porter takes loop devices out when its driver has ended.  Other tests beside these kill
+    # drivers, too; what theirs leave does not stay.
     end = time.monotonic() + PATIENCE
-    while box.dead_loops() and time.monotonic() < end:
+    while (box.leftovers(base) or box.dead_loops()) and time.monotonic() < end:
         time.sleep(0.1)  # no-sleep-ok: the kernel tells nobody when a loop device goes
-    found += ["loop device of a dead driver: " + loop for loop in box.dead_loops()]
+    found = box.leftovers(base) + ["loop device of a dead driver: " + loop for loop in box.dead_loops()]
     if found:
         print("\n".join(found))
     if "--remove" in sys.argv:

@@ -16,11 +16,18 @@ def uri(path):
     return "nbd+unix:///?socket=" + path
 
 
+def connect(path, limit=30):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    s.settimeout(limit)
+    s.connect(path)
+    return s
+
+
 class Client:
-    def __init__(self, path, limit=30):
-        self.s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.s.settimeout(limit)
-        self.s.connect(path)
+    """s: a socket that is connected already."""
+
+    def __init__(self, path, s=None):
+        self.s = s or connect(path)
         self.cookie = 0
         magic, option_magic, flags = struct.unpack(">8s8sH", self.receive(18))
         assert (magic, option_magic, flags) == (b"NBDMAGIC", IHAVEOPT, 3), (magic, option_magic, flags)

@@ -1,11 +1,15 @@
 """Programs with time limits, daemons that end with the test, and waiting for what must become true."""
+import json
 import os
 import select
 import signal
 import subprocess
+import threading
 import time
 
 import box
+
+ASKED_S = 150
 
 
 class Failed(AssertionError):
@@ -21,14 +25,14 @@ class Result:
             " ".join(self.argv), self.code, self.seconds, self.out.strip(), self.err.strip())
 
 
-def run(*argv, limit=30, ok=(0,), env=None, stdin=None, user=None):
+def run(*argv, limit=30, ok=(0,), env=None, stdin=None, user=None, cwd=None):
     """Runs a command.  ok: accepted exit statuses, None for any.  A command over its limit is killed and fails."""
     argv = [str(a) for a in argv]
     if user:
         argv = ["setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups"] + argv
     start = time.monotonic()
     p = subprocess.Popen(argv, stdin=subprocess.PIPE if stdin else subprocess.DEVNULL, stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE, env=env, text=True, errors="replace", start_new_session=True)
+                         stderr=subprocess.PIPE, env=env, cwd=cwd, text=True, errors="replace", start_new_session=True)
     try:
         out, err = p.communicate(stdin, timeout=limit)
     except subprocess.TimeoutExpired:
@@ -51,6 +55,40 @@ def wait_for(what, true, limit=20, every=0.02):
         if time.monotonic() > end:
             raise Failed("waited %s s for: %s" % (limit, what))
         select.select([], [], [], every)
+
+
+class Asked:
+    """A program that answers each line on its standard input with one line of JSON."""
+
+    def __init__(self, *argv):
+        self.lock = threading.Lock()
+        self.argv = [str(a) for a in argv]
+        self.process = subprocess.Popen(self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=box.die_with_parent)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def answer(self, limit=ASKED_S):
+        line = b""
+        while not line.endswith(b"\n"):
+            if not select.select([self.process.stdout], [], [], limit)[0]:
+                raise Failed("%s did not answer within %s s" % (self.argv[0], limit))
+            part = os.read(self.process.stdout.fileno(), 65536)
+            if not part:
+                raise Failed("%s has ended with %s" % (self.argv[0], self.process.wait()))
+            line += part
+        return json.loads(line)
+
+    def ask(self, *words, limit=ASKED_S):
+        with self.lock:
+            self.process.stdin.write((" ".join(str(w) for w in words) + "\n").encode())
+            self.process.stdin.flush()
+            return self.answer(limit)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
 
 
 class Daemon:

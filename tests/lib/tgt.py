@@ -69,15 +69,19 @@ class Tgt:
         return self.start()
 
     def target(self, suffix, allow="ALL", **keys):
-        """Makes a target; keys are iSCSI keys as tgtadm spells them.  Returns its tid."""
+        """Makes a target; keys are iSCSI keys as tgtadm spells them; allow: who may log in, None: nobody yet.  Returns its tid."""
         tid = len(self.names) + 1
         name = "iqn.2026-11.org.example:" + suffix
         self.adm("target", "new", tid=tid, targetname=name)
         for key, value in keys.items():
             self.adm("target", "update", tid=tid, name=key, value=value)
-        self.adm("target", "bind", tid=tid, initiator_address=allow)
+        if allow:
+            self.allow(tid, allow)
         self.names.append(name)
         return tid
+
+    def allow(self, tid, address="ALL"):
+        self.adm("target", "bind", tid=tid, initiator_address=address)
 
     def lun(self, tid, lun, size=32 * MIB, blocksize=512, **params):
         """Makes a LUN on a sparse file, which keeps what an earlier life of tgtd wrote.  Returns the file."""

@@ -21,7 +21,7 @@ IO_LIMIT = 20   # seconds for a read or write
 CRASHES = ("Sanitizer", "runtime error:", "Assertion", "assertion", "stack smashing", "free():", "malloc():", "double free", "corrupted")
 
 
-HELPERS = ("iscsi_resolvd", "islpd", "iradd")
+HELPERS = ("iscsi_resolvd", "islpd", "iisnsd", "iradd")
 # driver/call.c ends the driver on purpose, and says so, where a question between its threads cannot be asked.
 NO_MEMORY = "out of memory: the driver cannot go on"
 # Other tests on this machine look at all loop devices.
@@ -41,11 +41,13 @@ class Unclear(Violated):
 class Life:
     """page: what fails in it.  Used once, with `with`."""
 
+    IS_HELD = False
+
     def __init__(self, page, name, is_over_at_trouble=False):
         """is_over_at_trouble: nothing fails any more once something has been refused."""
         self.page, self.name, self.is_over_at_trouble = page, name, is_over_at_trouble
         self.target = FieldTarget([Unit(0)])
-        self.made = Initiator(name)
+        self.made = Initiator(name, held=self.IS_HELD)
         self.made.env.update(page.environment())
         self.made.env["MALLOC_PERTURB_"] = "165"  # what is used after its end is seen
         self.made.env["ASAN_OPTIONS"] += ":verify_asan_link_order=0"
@@ -182,6 +184,9 @@ class Life:
             select.select([], [], [], 0.02)
 
     def start(self):
+        if self.made.holder:
+            self.made.holder.start()
+            self.wait("the holder", lambda: self.made.command("iscsi_holderd", "--status", ok=None).code == 0)
         self.made.driver.start()
         self.wait("the driver", lambda: self.made.request("driver.version", limit=10))
         self.made.iswd.start()
@@ -189,6 +194,12 @@ class Life:
         for name, daemon in self.made.helpers.items():
             daemon.start()
             self.wait(name, lambda name=name: self.made.has_daemon(name))
+
+    def configure(self):
+        """What differs in this life, before the first scan."""
+
+    def outlive(self):
+        """What may come between a write and its read."""
 
     def add(self):
         """Where the answer was lost it has been done, perhaps."""
@@ -207,25 +218,32 @@ class Life:
         unit = self.target.unit(0)
 
         def act():
-            file = self.made.disk("field", 0)["file"]
             offset = number * 8192
-            data = field.block("%s %d." % (self.name, number), 8192)
-            if what == "write":
-                done = field.write(file, offset, data)
-            else:
-                done = field.Io(file, what, offset, length=8192)
-            done.join(IO_LIMIT)
-            if done.is_alive():
-                raise Violated("a %s hangs for %d s" % (what, IO_LIMIT))
-            if done.error:
-                raise proc.Failed("a %s: %s" % (what, done.error))
+            data = field.block("%s %d." % (self.name, number), 8192) if what == "write" else b""
+            got = self.transfer(what, offset, data)
             if what == "write":
                 self.expected[offset:offset + 8192] = data
                 if unit.disk.read(offset, 8192) != data:
                     raise Violated("a write that went well is not on the target")
-            if what == "read" and done.got != bytes(self.expected[offset:offset + 8192]):
-                raise Violated("a read gave %r" % done.got[:32])
+            if what == "read" and got != bytes(self.expected[offset:offset + 8192]):
+                raise Violated("a read gave %r" % got[:32])
         self.attempt("%s %d" % (what, number), act)
+
+    def file(self, what):
+        path = self.made.disk("field", 0).get("file")
+        if not path:
+            raise proc.Failed("a %s: there is no disk" % what)
+        return path
+
+    def transfer(self, what, offset, data):
+        """8 KiB.  What was read."""
+        done = field.Io(self.file(what), what, offset, data, length=8192)
+        done.join(IO_LIMIT)
+        if done.is_alive():
+            raise Violated("a %s hangs for %d s" % (what, IO_LIMIT))
+        if done.error:
+            raise proc.Failed("a %s: %s" % (what, done.error))
+        return done.got
 
     def logout(self):
         def act():
@@ -274,8 +292,9 @@ class Life:
             self.allowed("%s ended with %d" % (name, daemon.process.returncode))
 
     def stop(self):
-        for daemon in [self.made.iswd] + list(self.made.helpers.values()) + [self.made.driver]:
-            self.end(daemon)
+        for daemon in [self.made.iswd] + list(self.made.helpers.values()) + [self.made.driver, self.made.holder]:
+            if daemon:
+                self.end(daemon)
         try:
             proc.wait_for("nothing is left", lambda: not box.leftovers(self.made.dir), 5)
         except proc.Failed as e:
@@ -287,6 +306,7 @@ class Life:
         """Returns the usual descriptors."""
         t = self.target
         self.start()
+        self.attempt("the settings", self.configure)
         self.attempt("a discovery address", self.add)
         self.attempt("the scan", self.scan)
         self.io("write", 0)
@@ -296,6 +316,7 @@ class Life:
         self.command("iscsiutil", "-p", "-S")
         self.command("insf")
         self.io("write", 1)
+        self.outlive()
         self.io("read", 1)
         self.command("ioscan", "-f")
         self.command("rmsf", "-H", "255/0/0.0.0.0", is_done=lambda: self.page.failed and not self.is_installed())

@@ -9,6 +9,7 @@ import shutil
 import box
 import proc
 import tap
+from built import Built, build, release
 from place import Place, mirror, suite
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -18,44 +19,6 @@ TOOLS = ("dpkg-buildpackage", "dh", "lintian", "debootstrap", "autopkgtest", "pi
 box.NAMESPACES = [word for word in box.NAMESPACES if word != "--net"]
 
 
-def release():
-    with open(os.path.join(TOP, "meson.build")) as f:
-        return re.search(r"^  version: '(.*)',$", f.read(), re.M).group(1)
-
-
-def build(program, *words):
-    """Below a process 1 that waits for orphans, as every system has one: the unit tests make some."""
-    proc.run("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", '"$@"; exit $?', "bash",
-             os.path.join(TOP, "dist", program), "--no-install", *words, limit=1500)
-
-
-class Built:
-    """What dist/build-deb made, and the same package under the number of an older release."""
-
-    def __init__(self):
-        self.dir = os.environ.get("OPENISW_PACKAGES")
-        if self.dir:
-            return
-        self.dir = os.path.join(box.directory(), "built")
-        build("build-deb", "--output", self.dir)
-
-    def file(self, pattern):
-        found = glob.glob(os.path.join(self.dir, pattern))
-        assert len(found) == 1, (pattern, os.listdir(self.dir))
-        return found[0]
-
-    def older(self):
-        tree = os.path.join(box.directory(), "older")
-        proc.run("dpkg-deb", "-R", self.file("openisw_*.deb"), tree)
-        control = os.path.join(tree, "DEBIAN", "control")
-        with open(control) as f:
-            text = f.read()
-        with open(control, "w") as f:
-            f.write(re.sub(r"(?m)^Version: .*", "Version: 0.0.1", text))
-        proc.run("dpkg-deb", "-b", tree, tree + ".deb")
-        return tree + ".deb"
-
-
 def listed(deb):
     """The files of a package."""
     rows = [line.split(None, 5) for line in proc.run("dpkg-deb", "-c", deb).out.splitlines()]
@@ -63,18 +26,29 @@ def listed(deb):
 
 
 def looked_at(t, built):
-    with t.case("lintian finds neither errors nor warnings", limit=120):
+    with t.case("lintian finds neither errors nor warnings", limit=620):
         argv = ["lintian", "--fail-on", "error,warning"] + (["--allow-root"] if os.geteuid() == 0 else [])
-        done = proc.run(*argv, built.file("*.changes"), limit=110, ok=None)
+        done = proc.run(*argv, built.file("*.changes"), limit=600, ok=None)
         assert done.code == 0 and not re.search(r"^[EW]:", done.out, re.M), done
     with t.case("each program has its manual page, and what an administrator may change is kept"):
         files = listed(built.file("openisw_*.deb"))
         programs = [f for f in files if f.startswith("/usr/sbin/")]
-        assert len(programs) == 12, programs
+        assert len(programs) == 14, programs
         for program in programs:
             assert "/usr/share/man/man8/%s.8.gz" % os.path.basename(program) in files, program
         info = proc.run("dpkg-deb", "-I", built.file("openisw_*.deb"), "conffiles").out.split()
         assert sorted(info) == sorted(f for f in files if f.startswith("/etc/")), info
+    with t.case("the page of Cockpit is all that its package has, whole, and without a name of where its parts came from"):
+        tree = os.path.join(box.directory(), "cockpit")
+        proc.run("dpkg-deb", "-x", built.file("openisw-cockpit_*.deb"), tree)
+        own = {f for f in listed(built.file("openisw-cockpit_*.deb")) if not f.startswith("/usr/share/doc/")}
+        names = {os.path.basename(f) for f in own}
+        assert all(f.startswith("/usr/share/cockpit/openisw/") for f in own) and {"index.html", "manifest.json", "page.js", "page.css"} <= names, own
+        depends = proc.run("dpkg-deb", "-f", built.file("openisw-cockpit_*.deb"), "Architecture", "Depends").out
+        assert "Architecture: all" in depends and "cockpit-bridge" in depends and "openisw (>= %s)" % release() in depends, depends
+        with open(os.path.join(tree, "usr/share/cockpit/openisw/page.css")) as f:
+            fonts = set(re.findall(r"url\(\"?\./([\w.-]+)", f.read()))
+        assert fonts and fonts <= names, fonts - names
     with t.case("the documents are where their names for each other lead"):
         tree = os.path.join(box.directory(), "doc")
         proc.run("dpkg-deb", "-x", built.file("openisw-doc_*.deb"), tree)
@@ -91,10 +65,10 @@ def autopkgtest(t, place, built):
     shutil.copytree(os.path.join(TOP, "debian"), os.path.join(source, "debian"))
     summary = os.path.join(box.directory(), "summary")
     script = 'mount -t proc proc /proc && mount -t proc proc "$1/proc" && shift && exec "$@"'
-    with t.case("debian/tests pass in a clean Debian", limit=400):
+    with t.case("debian/tests pass in a clean Debian", limit=800):
         done = proc.run("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script, "sh", place.dir,
-                        "autopkgtest", "-B", "--summary-file", summary, built.file("openisw_*.deb"), source, "--", "chroot", place.dir,
-                        limit=390, ok=None)
+                        "autopkgtest", "-B", "--summary-file", summary, built.file("openisw_*.deb"), built.file("openisw-cockpit_*.deb"), source, "--", "chroot", place.dir,
+                        limit=790, ok=None)
         with open(summary) as f:
             rows = [line.split()[:2] for line in f if line.strip()]
         with open(os.path.join(TOP, "debian", "tests", "control")) as f:
@@ -119,10 +93,10 @@ def used(t, place, built):
     autopkgtest(t, place, built)
     with t.case("after that nothing is left of it"):
         left()
-    with t.case("piuparts passes them", limit=400):
+    with t.case("piuparts passes them", limit=800):
         done = proc.run("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "piuparts", "-t", box.directory(),
                         "-d", suite(), "-m", mirror() + " main", "--no-eatmydata", "--existing-chroot", place.dir,
-                        built.file("openisw_*.deb"), built.file("openisw-doc_*.deb"), limit=390, ok=None)
+                        built.file("openisw_*.deb"), built.file("openisw-doc_*.deb"), limit=790, ok=None)
         assert done.code == 0 and "PASS: All tests." in done.out, "\n".join(re.findall(r".*(?:ERROR|FAIL|WARN).*(?:\n .*)*", done.out))
     with t.case("an upgrade and a removal do nothing to a disk in use", limit=200):
         done = place.run("sh", "-c", "ip link set lo up && " + command, limit=190, ok=None, net=False)
@@ -145,14 +119,14 @@ def for_rpm(t, place, built):
         build("build-rpm", "--no-check", "--output", to)
         names = sorted(os.listdir(to))
         packages = [os.path.join(to, n) for n in names if n.endswith(".rpm") and not n.endswith(".src.rpm")]
-        assert len(packages) == 2 and all("-%s-1." % release() in n for n in packages), names
+        assert len(packages) == 3 and all("-%s-1." % release() in n for n in packages), names
     with t.case("rpmlint finds nothing but what rpmlint.toml has a reason for"):
         done = proc.run("rpmlint", "-c", os.path.join(HERE, "rpmlint.toml"), *packages, os.path.join(to, "openisw.spec"), ok=None)
         assert "0 errors, 0 warnings" in done.out, done
     with t.case("both kinds have the same files"):
         rpm = {re.sub("^/usr/lib/(systemd/system|udev)/", r"/lib/\1/", f) for f in proc.run("rpm", "-qpl", packages[0]).out.split()}
         deb = {re.sub(r"(/man\d/.*)\.gz$", r"\1", f) for f in listed(built.file("openisw_*.deb"))}
-        own = re.compile(r"/usr/share/(doc|licenses)/|/etc/needrestart/|/(etc|usr/share)/openisw(/notify)?$|/usr/lib/\.build-id|/usr/share/zsh/")
+        own = re.compile(r"/usr/share/(doc|licenses|lintian)/|/etc/needrestart/|/(etc|usr/share)/openisw(/notify)?$|/usr/lib/\.build-id|/usr/share/zsh/")
         assert {f for f in rpm ^ deb if not own.match(f)} == set(), rpm ^ deb
     with t.case("rpm installs it with its users, and takes it away again"):
         proc.run("rpm", "--root", place.dir, "--nodeps", "-i", packages[0])
@@ -171,7 +145,7 @@ def main():
         with t.case("dist/build-deb makes the packages of this release from the checkout", limit=1600):
             built = Built()
             names = {os.path.basename(f).split("_")[0] for f in glob.glob(built.dir + "/*.deb")}
-            assert names == {"openisw", "openisw-doc", "openisw-dbgsym"}, names
+            assert names == {"openisw", "openisw-cockpit", "openisw-doc", "openisw-dbgsym"}, names
             fields = proc.run("dpkg-deb", "-f", built.file("openisw_*.deb"), "Version", "Depends").out
             assert fields.startswith("Version: %s\n" % release()), fields
         if built is None:
@@ -180,7 +154,7 @@ def main():
         depends = proc.run("dpkg-deb", "-f", built.file("openisw_*.deb"), "Depends").out.strip()
         place = Place()
         with t.case("all that it depends on is in Debian", limit=1500):
-            place.make(depends, "tgt", "e2fsprogs", "mount", "iproute2", "dpkg-dev", "apt-utils")  # the last two: autopkgtest
+            place.make(depends, "tgt", "e2fsprogs", "mount", "iproute2", "cockpit-bridge", "cockpit-ws", "curl", "dpkg-dev", "apt-utils")  # the last two: autopkgtest
         if os.path.exists(place.path("package-test/made")):
             used(t, place, built)
             for_rpm(t, place, built)

@@ -94,7 +94,9 @@ with tap.script() as t:
             prefix = next(o["value"] for o in json.load(f) if o["name"] == "prefix")
         debian = [line.split()[0] for name in glob.glob(os.path.join(TOP, "debian", "*.install")) for line in text(name).splitlines()]
         spec = text("dist", "openisw.spec.in")
-        kinds = {"gdb": "%{_datadir}/gdb/auto-load%{_sbindir}/*", "sbin": "%{_sbindir}/*", "man": "%{_mandir}/man*/*", "systemd": "%{_unitdir}/", "sysusers.d": "%{_sysusersdir}/",
+        # Built where it is asked for only, so it may not be among them.
+        places = list(places) + [os.path.join(prefix, "share", "cockpit", "openisw")]
+        kinds = {"cockpit": "%{_datadir}/cockpit/openisw\n", "gdb": "%{_datadir}/gdb/auto-load%{_sbindir}/*", "sbin": "%{_sbindir}/*", "man": "%{_mandir}/man*/*", "systemd": "%{_unitdir}/", "sysusers.d": "%{_sysusersdir}/",
                  "udev": "%{_prefix}/lib/udev/", "bash-completion": "%{_datadir}/bash-completion/", "zsh": "%{_datadir}/zsh/", "fish": "%{_datadir}/fish/",
                  "openisw": "%{_datadir}/openisw\n"}
         seen = set()
@@ -133,8 +135,8 @@ with tap.script() as t:
         runnable = {n for n in os.listdir(os.path.join(TOP, "debian", "tests")) if os.access(os.path.join(TOP, "debian", "tests", n), os.X_OK)}
         assert names and names == runnable, names ^ runnable
 
-    with t.case("islpd.conf and iradd.conf show each word that islpd and iradd know, and both kinds of packages have them"):
-        for daemon, macro, table in (("islpd", "CONFIG", "config.def"), ("iradd", "RADDCONF", "raddconf.def")):
+    with t.case("islpd.conf, iisnsd.conf and iradd.conf show each word that their daemons know, and both kinds of packages have them"):
+        for daemon, macro, table in (("islpd", "CONFIG", "config.def"), ("iisnsd", "IISNSDCONF", "iisnsdconf.def"), ("iradd", "RADDCONF", "raddconf.def")):
             words = re.findall(r'(?m)^%s\(\w+, *"([^"]+)"' % macro, text("src", daemon, table))
             shown = re.findall(r"(?m)^# ([\w-]+) \S+  ", text("dist", daemon + ".conf"))
             assert words and shown == words, (words, shown)
@@ -147,6 +149,12 @@ with tap.script() as t:
         names = {kind: {re.sub(r"^_|\.fish$", "", os.path.basename(p)) for p in installed if "/%s/" % kind in p and "/gdb/" not in p}
                  for kind in ("sbin", "bash-completion", "zsh", "fish")}
         assert len(names["sbin"]) >= 12 and all(programs == names["sbin"] for programs in names.values()), names
+
+    with t.case("'iscsi --version' has a line for each program that is installed"):
+        words = re.findall(r"(?m)^(?:HOLDER|DAEMONS|TOOLS)='?([^'\n]+)'?$", text("dist", "iscsi"))
+        shown = ["iscsi_driverd"] + " ".join(words).split()
+        assert len(words) == 3 and sorted(shown) == sorted(names["sbin"] - {"iscsi"}), names["sbin"] ^ set(shown)
+        assert re.findall(r"(?m)^OpenISW\.(\S+) ", text("doc", "troubleshooting.md")) == shown
 
     with t.case("needrestart leaves the driver and what would take it along alone, and nothing else"):
         if not shutil.which("perl"):

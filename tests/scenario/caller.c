@@ -163,12 +163,14 @@ command_connect(struct world *w, const struct word *word, size_t n)
 static void
 run_words(struct world *w, const char *const *text, size_t n)
 {
+	const struct line *line = w->line;
 	struct word word[16];
 
 	for (size_t i = 0; i < n; i++)
 		word[i] =
 		    (struct word){ .text = (char *)(uintptr_t)text[i], .len = strlen(text[i]) };
-	commands_run(w, &(struct line){ .number = w->line->number, .word = word, .words = n });
+	commands_run(w, &(struct line){ .number = line->number, .word = word, .words = n });
+	w->line = line;
 }
 #define RUN(w, ...)                                        \
 	run_words(w, (const char *const[]){ __VA_ARGS__ }, \

@@ -3,6 +3,8 @@
  * they came, and all of them: what no line asks for fails the scenario at its
  * end, as does a fault that was counted and not asked for.
  */
+#include "expect.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,26 +13,6 @@
 #include "cover.h"
 #include "words.h"
 
-static const char *const kind_name[] = {
-	[SESS_EV_ONLINE] = "online_now",
-	[SESS_EV_LOGIN_FAILED] = "login_failed",
-	[SESS_EV_VERIFY] = "verify",
-	[SESS_EV_REQ] = "request",
-	[SESS_EV_TEXT] = "text",
-	[SESS_EV_TEXT_DONE] = "text_done",
-	[SESS_EV_PING] = "pong",
-	[SESS_EV_TMF] = "tmf_done",
-	[SESS_EV_LOGOUT] = "logged_out",
-	[SESS_EV_ASYNC] = "async",
-	[SESS_EV_REJECT] = "rejected",
-	[SESS_EV_CLOSE] = "close",
-};
-
-static const char *const result_name[] = {
-#define CONN_RESULT(id, text) #id,
-#include "core/conn_result.def"
-	NULL
-};
 static const char *const counter_name[] = {
 #define CONN_STAT(id, text) #id,
 #include "core/conn_stats.def"
@@ -41,32 +23,8 @@ static const char *const counter_name[] = {
 static const char *const traffic[] = { "pdus_sent", "pdus_received", "ios_issued", "data_bytes_in",
 	"data_bytes_out", NULL };
 
-/* The next event, which must be of this kind; NULL with a failure. */
-static const struct world_event *
-next_event(struct world *w, enum sess_event_kind kind)
-{
-	const struct world_event *e = &w->event[w->events_asserted % WORLD_EVENTS];
-
-	world_turn(w);
-	if (w->events_asserted == w->events) {
-		world_fail(w, "expected %s, nothing happened", kind_name[kind]);
-		return NULL;
-	}
-	if (e->ev.kind != kind) {
-		world_fail(w, "expected %s, got %s%s%s%s", kind_name[kind], kind_name[e->ev.kind],
-		    e->ev.kind == SESS_EV_CLOSE          ? " "
-		    : e->ev.kind == SESS_EV_LOGIN_FAILED ? ": "
-							 : "",
-		    e->ev.kind == SESS_EV_CLOSE ? result_name[e->ev.close.why] : "", e->reason);
-		return NULL;
-	}
-	w->events_asserted++;
-	return e;
-}
-
-/* Whether "key=…" equals a number; a word that is not this key is fine. */
-static bool
-check_number(struct world *w, const struct word *word, const char *key, uint64_t got)
+bool
+expect_number(struct world *w, const struct word *word, const char *key, uint64_t got)
 {
 	const char *v = word_value(word, key);
 	uint64_t want;
@@ -80,8 +38,8 @@ check_number(struct world *w, const struct word *word, const char *key, uint64_t
 	return true;
 }
 
-static bool
-check_text(struct world *w, const struct word *word, const char *key, const char *got)
+bool
+expect_text(struct world *w, const struct word *word, const char *key, const char *got)
 {
 	const char *v = word_value(word, key);
 
@@ -92,8 +50,8 @@ check_text(struct world *w, const struct word *word, const char *key, const char
 	return true;
 }
 
-static void
-unknown(struct world *w, const struct word *word)
+void
+expect_unknown(struct world *w, const struct word *word)
 {
 	world_fail(w, "'%s' cannot be expected here", word->text);
 }
@@ -129,15 +87,15 @@ void
 command_session(struct world *w, const struct word *word, size_t n)
 {
 	for (size_t i = 1; i < n; i++)
-		if (!check_number(w, &word[i], "tsih", sess_tsih(w->sess)) &&
-		    !check_number(w, &word[i], "tpgt", (uint64_t)sess_tpgt(w->sess)) &&
-		    !check_number(w, &word[i], "requests", sess_requests(w->sess)) &&
-		    !check_number(w, &word[i], "window", sess_window(w->sess)) &&
-		    !check_number(w, &word[i], "time2wait", sess_time2wait(w->sess)) &&
-		    !check_number(w, &word[i], "time2retain", sess_time2retain(w->sess)) &&
-		    !check_text(w, &word[i], "ended", state_name[sess_ended_in(w->sess)]) &&
-		    !check_text(w, &word[i], "alias", sess_target_alias(w->sess)))
-			unknown(w, &word[i]);
+		if (!expect_number(w, &word[i], "tsih", sess_tsih(w->sess)) &&
+		    !expect_number(w, &word[i], "tpgt", (uint64_t)sess_tpgt(w->sess)) &&
+		    !expect_number(w, &word[i], "requests", sess_requests(w->sess)) &&
+		    !expect_number(w, &word[i], "window", sess_window(w->sess)) &&
+		    !expect_number(w, &word[i], "time2wait", sess_time2wait(w->sess)) &&
+		    !expect_number(w, &word[i], "time2retain", sess_time2retain(w->sess)) &&
+		    !expect_text(w, &word[i], "ended", state_name[sess_ended_in(w->sess)]) &&
+		    !expect_text(w, &word[i], "alias", sess_target_alias(w->sess)))
+			expect_unknown(w, &word[i]);
 }
 
 void
@@ -205,15 +163,15 @@ command_request(struct world *w, const struct word *word, size_t n)
 			check_sense(w, &q->req, &word[i]);
 		else if (word_value(&word[i], "data") != NULL)
 			check_read(w, &q->req, &word[i]);
-		else if (!check_number(w, &word[i], "status", q->req.status) &&
-			 !check_number(w, &word[i], "response", q->req.response) &&
-			 !check_number(w, &word[i], "residual", q->req.residual) &&
-			 !check_number(w, &word[i], "overflow", q->req.overflow) &&
-			 !check_number(w, &word[i], "underflow", q->req.underflow) &&
-			 !check_number(w, &word[i], "got", q->req.data_got) &&
-			 !check_number(
+		else if (!expect_number(w, &word[i], "status", q->req.status) &&
+			 !expect_number(w, &word[i], "response", q->req.response) &&
+			 !expect_number(w, &word[i], "residual", q->req.residual) &&
+			 !expect_number(w, &word[i], "overflow", q->req.overflow) &&
+			 !expect_number(w, &word[i], "underflow", q->req.underflow) &&
+			 !expect_number(w, &word[i], "got", q->req.data_got) &&
+			 !expect_number(
 			     w, &word[i], "took_ms", (q->req.done_us - q->req.submit_us) / 1000))
-			unknown(w, &word[i]);
+			expect_unknown(w, &word[i]);
 	}
 }
 
@@ -228,217 +186,6 @@ command_order(struct world *w, const struct word *word, size_t n)
 		if (strcmp(w->order[i - 1]->name, word[i].text) != 0)
 			world_fail(w, "number %zu to end was %s, not %s", i, w->order[i - 1]->name,
 			    word[i].text);
-}
-
-void
-command_online_now(struct world *w, const struct word *word, size_t n)
-{
-	(void)word;
-	(void)n;
-	(void)next_event(w, SESS_EV_ONLINE);
-}
-
-static void
-check_violation(struct world *w, const struct world_event *e, const char *name)
-{
-	static const char *const names[] = {
-#define VIOLATION(id, guide, text) [VIOLATION_##id] = #id,
-#include "core/violation.def"
-#undef VIOLATION
-	};
-	const char *got = names[e->ev.login.violation];
-
-	if (strcmp(got, name) != 0)
-		world_fail(w, "expected the violation %s, got %s (%s)", name, got, e->reason);
-	cover_note(COVER_VIOLATION, e->ev.login.violation);
-}
-
-/* login_failed refused status=0x201 | login_failed violation BAD_NSG culprit=… | login_failed
- * redirected to=… */
-void
-command_login_failed(struct world *w, const struct word *word, size_t n)
-{
-	static const char *const names[] = { "redirected", "refused", "violation", "timeout",
-		NULL };
-	static const enum login_step steps[] = { LOGIN_REDIRECTED, LOGIN_REFUSED, LOGIN_VIOLATION,
-		LOGIN_VIOLATION };
-	int want = words_choice(w, "end of a login", word[1].text, names);
-	const struct world_event *e = next_event(w, SESS_EV_LOGIN_FAILED);
-	size_t i = 2;
-
-	if (e == NULL || want < 0)
-		return;
-	if (e->ev.login.step != steps[want])
-		world_fail(w, "expected %s, got: %s", names[want], e->reason);
-	if (want == 2 && n > i)
-		check_violation(w, e, word[i++].text);
-	for (; i < n; i++)
-		if (!check_number(w, &word[i], "status",
-			(uint64_t)e->ev.login.status_class << 8 | e->ev.login.status_detail) &&
-		    !check_text(w, &word[i], "to", e->redirect) &&
-		    !check_text(w, &word[i], "culprit", e->culprit) &&
-		    !check_text(w, &word[i], "proposed", e->ev.login.proposed))
-			unknown(w, &word[i]);
-	cover_note(
-	    COVER_STATUS, (unsigned)e->ev.login.status_class << 8 | e->ev.login.status_detail);
-}
-
-void
-command_verify(struct world *w, const struct word *word, size_t n)
-{
-	const struct world_event *e = next_event(w, SESS_EV_VERIFY);
-
-	for (size_t i = 1; e != NULL && i < n; i++)
-		if (!check_text(w, &word[i], "name", e->ev.verify.name) &&
-		    !check_number(w, &word[i], "identifier", e->ev.verify.identifier) &&
-		    !check_number(w, &word[i], "algorithm", e->ev.verify.algorithm))
-			unknown(w, &word[i]);
-}
-
-/*
- * "timed_out", "lost", "rejected", "violation", "why=CONN_RESULT", "reason=N":
- * how an exchange ended.  Where no word says it, it was answered.
- */
-static bool
-is_ending(struct world *w, const struct word *word, struct sess_ending *want)
-{
-	static const char *const names[] = { "answered", "rejected", "timed_out", "lost",
-		"violation", NULL };
-	const char *v;
-
-	for (int i = 0; names[i] != NULL; i++)
-		if (strcmp(word->text, names[i]) == 0) {
-			want->how = (enum sess_end)i;
-			return true;
-		}
-	if ((v = word_value(word, "why")) != NULL)
-		want->why = (enum conn_result)words_choice(w, "end", v, result_name);
-	else if ((v = word_value(word, "reason")) != NULL)
-		want->reject_reason = (uint8_t)words_number(w, v, 0);
-	else
-		return false;
-	return true;
-}
-
-static void
-check_ending(struct world *w, const struct sess_ending *got, const struct sess_ending *want)
-{
-	static const char *const names[] = { "answered", "rejected", "timed out", "lost",
-		"a violation" };
-
-	if (got->how != want->how)
-		world_fail(
-		    w, "expected the end to be %s, it is %s", names[want->how], names[got->how]);
-	if (want->why != CONN_OK && got->why != want->why)
-		world_fail(w, "expected an end by %s, it is %s", result_name[want->why],
-		    result_name[got->why]);
-	if (got->reject_reason != want->reject_reason)
-		world_fail(
-		    w, "expected the reason %u, it is %u", want->reject_reason, got->reject_reason);
-}
-
-/* pong bytes=64 same=64 rtt=5 | pong timed_out */
-void
-command_pong(struct world *w, const struct word *word, size_t n)
-{
-	const struct world_event *e = next_event(w, SESS_EV_PING);
-	struct sess_ending ending = { .how = SESS_END_ANSWERED };
-
-	for (size_t i = 1; e != NULL && i < n; i++) {
-		if (!is_ending(w, &word[i], &ending) &&
-		    !check_number(w, &word[i], "bytes", e->ev.ping.bytes) &&
-		    !check_number(w, &word[i], "same", e->ev.ping.bytes_same) &&
-		    !check_number(w, &word[i], "rtt_ms", e->ev.ping.rtt_us / 1000))
-			unknown(w, &word[i]);
-	}
-	if (e != NULL)
-		check_ending(w, &e->ev.ping.ending, &ending);
-}
-
-/* tmf_done logical_unit_reset response=0 | … timed_out */
-void
-command_tmf_done(struct world *w, const struct word *word, size_t n)
-{
-	static const char *const names[] = { "", "abort_task", "", "", "", "logical_unit_reset",
-		NULL };
-	int want = words_choice(w, "function", word[1].text, names);
-	const struct world_event *e = next_event(w, SESS_EV_TMF);
-	struct sess_ending ending = { .how = SESS_END_ANSWERED };
-
-	if (e == NULL || want < 0)
-		return;
-	for (size_t i = 2; i < n; i++) {
-		if (is_ending(w, &word[i], &ending))
-			continue;
-		else if (check_number(w, &word[i], "response", e->ev.tmf.response))
-			cover_note(COVER_TMF, e->ev.tmf.response);
-		else
-			unknown(w, &word[i]);
-	}
-	if ((int)e->ev.tmf.function != want)
-		world_fail(w, "expected %s, got %s", names[want], names[e->ev.tmf.function]);
-	check_ending(w, &e->ev.tmf.ending, &ending);
-}
-
-void
-command_logged_out(struct world *w, const struct word *word, size_t n)
-{
-	const struct world_event *e = next_event(w, SESS_EV_LOGOUT);
-
-	for (size_t i = 1; e != NULL && i < n; i++) {
-		if (check_number(w, &word[i], "response", e->ev.logout_response))
-			cover_note(COVER_LOGOUT, e->ev.logout_response);
-		else
-			unknown(w, &word[i]);
-	}
-}
-
-/* async event=2 vendor_code=0 parameter1=… sense=hex:… lun=3 */
-void
-command_async(struct world *w, const struct word *word, size_t n)
-{
-	const struct world_event *e = next_event(w, SESS_EV_ASYNC);
-	uint64_t lun = 0;
-
-	if (e == NULL)
-		return;
-	for (int i = 0; i < 8; i++)
-		lun = lun << 8 | e->ev.async.lun[i];
-	for (size_t i = 1; i < n; i++) {
-		const char *v = word_value(&word[i], "lun");
-
-		if (check_number(w, &word[i], "event", e->ev.async.event))
-			cover_note(COVER_ASYNC, e->ev.async.event);
-		else if (v != NULL) {
-			if (words_lun(w, v) != lun)
-				world_fail(w, "the LUN is 0x%llx", (unsigned long long)lun);
-		} else if (word_value(&word[i], "sense") != NULL) {
-			size_t len;
-			uint8_t *want = words_bytes(w, &word[i], 6, 0, &len);
-
-			if (len != e->ev.async.sense_len || memcmp(want, e->sense, len) != 0)
-				world_fail(w, "the sense data is different (%u bytes)",
-				    e->ev.async.sense_len);
-			free(want);
-		} else if (!check_number(w, &word[i], "vendor_code", e->ev.async.vendor_code) &&
-			   !check_number(w, &word[i], "parameter1", e->ev.async.parameter[0]) &&
-			   !check_number(w, &word[i], "parameter2", e->ev.async.parameter[1]) &&
-			   !check_number(w, &word[i], "parameter3", e->ev.async.parameter[2]))
-			unknown(w, &word[i]);
-	}
-}
-
-void
-command_rejected(struct world *w, const struct word *word, size_t n)
-{
-	const struct world_event *e = next_event(w, SESS_EV_REJECT);
-
-	for (size_t i = 1; e != NULL && i < n; i++) {
-		if (check_number(w, &word[i], "reason", e->ev.reject_reason))
-			cover_note(COVER_REJECT, e->ev.reject_reason);
-		else
-			unknown(w, &word[i]);
-	}
 }
 
 /* All bytes of the answer, "\0" between keys. */
@@ -467,37 +214,6 @@ command_targets(struct world *w, const struct word *word, size_t n)
 	}
 	if (*p != '\0')
 		world_fail(w, "found \"%s\" too", p);
-}
-
-void
-command_text_done(struct world *w, const struct word *word, size_t n)
-{
-	const struct world_event *e = next_event(w, SESS_EV_TEXT_DONE);
-	struct sess_ending ending = { .how = SESS_END_ANSWERED };
-
-	for (size_t i = 1; i < n; i++)
-		if (!is_ending(w, &word[i], &ending))
-			unknown(w, &word[i]);
-	if (e != NULL)
-		check_ending(w, &e->ev.text.ending, &ending);
-}
-
-void
-command_close(struct world *w, const struct word *word, size_t n)
-{
-	int want = words_choice(w, "end of a connection", word[1].text, result_name);
-	const struct world_event *e = next_event(w, SESS_EV_CLOSE);
-
-	if (e == NULL || want < 0)
-		return;
-	if ((int)e->ev.close.why != want)
-		world_fail(w, "expected close %s, got %s", result_name[want],
-		    result_name[e->ev.close.why]);
-	if (sess_conn(w->sess) != NULL)
-		world_fail(w, "the connection is still there");
-	cover_note(COVER_RESULT, e->ev.close.why);
-	(void)word;
-	(void)n;
 }
 
 /* message ID ["text"] */
@@ -545,7 +261,7 @@ command_count(struct world *w, const struct word *word, size_t n)
 
 		snprintf(name, sizeof name, "%.*s", (int)strcspn(word[i].text, "="), word[i].text);
 		c = words_choice(w, "counter", name, counter_name);
-		if (c < 0 || !check_number(w, &word[i], name, counter(w, (size_t)c)))
+		if (c < 0 || !expect_number(w, &word[i], name, counter(w, (size_t)c)))
 			return;
 		w->count_asserted[c] = true;
 		if (counter(w, (size_t)c) > 0)
@@ -566,9 +282,10 @@ command_no(struct world *w, const struct word *word, size_t n)
 	} else if (strcmp(word[1].text, "event") == 0) {
 		if (w->events_asserted < w->events)
 			world_fail(w, "there is an event: %s",
-			    kind_name[w->event[w->events_asserted % WORLD_EVENTS].ev.kind]);
+			    expect_event_kinds[w->event[w->events_asserted % WORLD_EVENTS]
+						   .ev.kind]);
 	} else
-		unknown(w, &word[1]);
+		expect_unknown(w, &word[1]);
 }
 
 static bool

@@ -8,7 +8,7 @@ import strangers
 import tap
 from initiator import Initiator
 
-DAEMONS = ("iswd", "iscsi_resolvd", "islpd", "iradd")
+DAEMONS = ("iswd", "iscsi_resolvd", "islpd", "iisnsd", "iradd")
 
 
 def users_of(initiator):

@@ -21,7 +21,7 @@ def processes():
                 name = f.read().strip()
         except OSError:
             continue  # it has ended, or is the kernel's
-        if name.startswith(("iscsi", "isw", "islpd", "iradd")):
+        if name.startswith(("iscsi", "isw", "islpd", "iisnsd", "iradd")):
             found[pid] = name
     return found
 

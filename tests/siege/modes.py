@@ -9,7 +9,7 @@ from initiator import Initiator
 from tgt import Tgt
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-DAEMONS = ("iswd", "iscsi_resolvd", "islpd", "iradd")
+DAEMONS = ("iswd", "iscsi_resolvd", "islpd", "iisnsd", "iradd")
 
 
 def documented():

@@ -15,7 +15,7 @@ from accounts import FIRST, wanted
 
 BUILD = os.environ["OPENISW_BUILD"]
 SYSTEMD = "/lib/systemd/systemd"
-UNITS = ("iscsi_holderd", "iscsi_driverd", "iswd", "iscsi_resolvd", "islpd", "iradd", "openisw-scan", "openisw-unmount")
+UNITS = ("iscsi_holderd", "iscsi_driverd", "iswd", "iscsi_resolvd", "islpd", "iisnsd", "iradd", "openisw-scan", "openisw-unmount")
 NAME = "iqn.2026-11.org.example:one"
 
 # What runs beside the units once they are up; each line it prints with "-- " in front begins a section.
@@ -30,10 +30,10 @@ tgtadm -C 1 --lld iscsi --mode target --op new --tid 1 -T %(name)s
 tgtadm -C 1 --lld iscsi --mode logicalunit --op new --tid 1 --lun 1 -b /disk.img
 tgtadm -C 1 --lld iscsi --mode target --op bind --tid 1 -I ALL
 echo "-- started"; states
-echo "-- users"; for d in iswd iscsi_resolvd islpd iradd; do echo "$d $(stat -c %%u /proc/$(systemctl show -P MainPID $d.service)/environ) $(grep ^Uid: /proc/$(systemctl show -P MainPID $d.service)/status | cut -f2)"; done
+echo "-- users"; for d in iswd iscsi_resolvd islpd iisnsd iradd; do echo "$d $(stat -c %%u /proc/$(systemctl show -P MainPID $d.service)/environ) $(grep ^Uid: /proc/$(systemctl show -P MainPID $d.service)/status | cut -f2)"; done
 echo "-- scan"; iscsiutil -a -I 127.0.0.1; ioscan -H 255; insf -H 255 2>/dev/null
 echo "-- written"; echo seen-by-everybody | dd of=/dev/rdsk/c0t0d1 bs=512 conv=sync,notrunc,fsync 2>/dev/null; head -c 17 /disk.img; echo
-echo "-- byhand"; for d in iswd islpd iradd; do systemctl stop $d; $d; old=$(cat /run/openisw/$d.pid); systemctl start $d; echo "$d $(systemctl show -P ActiveState $d) $(systemctl show -P NRestarts $d) $([ -d /proc/$old ] || echo gone)"; done
+echo "-- byhand"; for d in iswd islpd iisnsd iradd; do systemctl stop $d; $d; old=$(cat /run/openisw/$d.pid); systemctl start $d; echo "$d $(systemctl show -P ActiveState $d) $(systemctl show -P NRestarts $d) $([ -d /proc/$old ] || echo gone)"; done
 echo "-- restarted"; systemctl restart iswd; systemctl kill -s KILL iradd
 until [ "$(systemctl show -P NRestarts iradd) $(systemctl show -P ActiveState iradd)" = "1 active" ]; do sleep 0.1; done # no-sleep-ok: it polls
 ioscan -H 255 >/dev/null; states; iscsi status
@@ -58,7 +58,7 @@ mount -t tmpfs tmpfs work && mkdir work/up work/work || exit 77
 mount -t overlay overlay -o lowerdir=/,upperdir=work/up,workdir=work/work root || exit 77
 cp -a tree/. root/
 cat passwd >>root/etc/passwd; cat group >>root/etc/group
-mkdir -p -m 700 root/var/lib/openisw && touch root/var/lib/openisw/islpd.boot root/var/lib/openisw/iradd.boot
+mkdir -p -m 700 root/var/lib/openisw && touch root/var/lib/openisw/islpd.boot root/var/lib/openisw/iisnsd.boot root/var/lib/openisw/iradd.boot
 mount -t proc proc root/proc && mount -t sysfs -o ro sysfs root/sys && mount -t tmpfs tmpfs root/run && mount -t tmpfs tmpfs root/tmp || exit 77
 mount -t tmpfs -o mode=755 tmpfs root/dev
 for d in null zero full random urandom tty fuse; do [ ! -e /dev/$d ] || cp -a /dev/$d root/dev/$d; done
@@ -142,16 +142,16 @@ def main():
                 assert re.search(r"^%s active success 0$" % unit, seen["started"], re.M), text
         with t.case("each daemon is its own user, and nobody else can look into it"):
             users = [line.split() for line in seen["users"].splitlines()]
-            assert len(users) == 4 and len({uid for _, _, uid in users}) == 4, users
+            assert len(users) == 5 and len({uid for _, _, uid in users}) == 5, users
             assert all(owner == "0" and uid != "0" for _, owner, uid in users), users
         with t.case("a disk is found, and its file is there for programs outside of the unit"):
             assert "VIRTUAL-DISK" in seen["scan"] and seen["written"].startswith("seen-by-everybody"), text
         with t.case("a daemon that was started by hand hands over to its unit"):
-            assert seen["byhand"].split("\n")[:3] == [d + " active 0 gone" for d in ("iswd", "islpd", "iradd")], text
+            assert seen["byhand"].split("\n")[:4] == [d + " active 0 gone" for d in ("iswd", "islpd", "iisnsd", "iradd")], text
         with t.case("a daemon that is restarted or killed is back"):
             for unit in UNITS[:-1]:
                 assert re.search(r"^%s active " % unit, seen["restarted"], re.M), text
-            assert seen["restarted"].count(" is running (pid ") == 6, text
+            assert seen["restarted"].count(" is running (pid ") == 7, text
         with t.case("a driver that was killed is back, and nothing was unmounted for it"):
             assert seen["killed"] == "active\n", text
         with t.case("iscsi restart replaces everything but what keeps the disks, and who has one open goes on"):
@@ -159,7 +159,7 @@ def main():
             if release < [6, 9]:
                 raise tap.Skip("this kernel sends nothing again")
             assert "iscsi_driverd has left its disks to the next one" in seen["replaced"], text
-            assert seen["replaced"].splitlines()[-4:] == ["another", "by-the-same-opener", "active", "6"], text
+            assert seen["replaced"].splitlines()[-4:] == ["another", "by-the-same-opener", "active", "7"], text
         with t.case("the target stops all of them, in order"):
             for unit in UNITS:
                 assert re.search(r"^%s inactive success" % unit, seen["stopped"], re.M), text

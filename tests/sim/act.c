@@ -7,6 +7,7 @@
 #include "scan.h"
 #include "seek.h"
 #include "target.h"
+#include "ways.h"
 
 /* ---- networks ---- */
 
@@ -103,9 +104,46 @@ t_reset(const struct act *a)
 {
 	for (unsigned i = 0; i < SIM_DISKS; i++)
 		book_lose(a->w, &a->t->disks[i]);
+	EACH_MATE(a->t, m)
 	for (unsigned i = 0; i < SIM_PLACES; i++) {
-		ttask_clear_place(a->t, i);
-		tscsi_attention(&a->t->places[i], (a->arg & 1) != 0 ? 0x2901 : 0x2904);
+		ttask_clear_place(m, i);
+		tscsi_attention(&m->places[i], (a->arg & 1) != 0 ? 0x2901 : 0x2904);
+	}
+}
+
+static void
+t_controller(const struct act *a)
+{
+	if (a->w->is_array)
+		target_restart(a->t, a->us);
+}
+
+/* Some by themselves, most for a while on the way; seldom none serves afterwards. */
+static void
+t_alua(const struct act *a)
+{
+	static const uint8_t states[] = { 0, 0, 0, 1, 1, 2, 2, 3 };
+	bool is_any = (a->arg & 7) == 0;
+	unsigned draw = a->arg >> 3;
+
+	if (!a->w->has_alua)
+		return;
+	EACH_MATE(a->t, m)
+	{
+		m->alua.next = states[draw & 7];
+		is_any |= m->alua.next < 2;
+		draw >>= 3;
+	}
+	if (!is_any)
+		a->t->alua.next = 0;
+	EACH_MATE(a->t, m)
+	{
+		if (m->alua.next == m->alua.state)
+			continue;
+		if ((a->arg & 0x30000) != 0)
+			target_set_port(m, 0x0f, a->us < 5 * SECOND ? a->us : 5 * SECOND);
+		else
+			target_set_port(m, m->alua.next, 0);
 	}
 }
 
@@ -162,13 +200,27 @@ act_change(struct target *t, unsigned place, struct disk *d, unsigned code)
 	tscsi_attention(p, code);
 }
 
+/* At this target alone, or at all of an array. */
+static bool
+is_at(const struct act *a, const struct target *m)
+{
+	return m == a->t || (a->arg & 0x40) != 0;
+}
+
 static void
 t_vanish(const struct act *a)
 {
 	if (a->p->disk == NULL || a->p->back_us != 0)
 		return;
-	a->p->back_us = sim_now(a->w) + a->us;
-	act_change(a->t, a->place, NULL, 0x3f0e);
+	EACH_MATE(a->t, m)
+	{
+		unsigned at = target_place(a->t, a->place, m);
+
+		if (!is_at(a, m) || m->places[at].back_us != 0)
+			continue;
+		m->places[at].back_us = sim_now(a->w) + a->us;
+		act_change(m, at, NULL, 0x3f0e);
+	}
 }
 
 static bool
@@ -185,10 +237,17 @@ t_replace(const struct act *a)
 {
 	struct disk *d = &a->t->disks[SIM_PLACES + a->arg % (SIM_DISKS - SIM_PLACES)];
 
-	if (a->p->disk == NULL || a->p->back_us != 0 || is_placed(a->t, d))
+	if (a->p->disk == NULL || a->p->back_us != 0)
 		return;
-	a->p->back_us = sim_now(a->w) + a->us;
-	act_change(a->t, a->place, d, (a->arg & 4) != 0 ? 0x3f0e : 0x3f03);
+	EACH_MATE(a->t, m)
+	{
+		unsigned at = target_place(a->t, a->place, m);
+
+		if (!is_at(a, m) || m->places[at].back_us != 0 || is_placed(m, d))
+			continue;
+		m->places[at].back_us = sim_now(a->w) + a->us;
+		act_change(m, at, d, (a->arg & 4) != 0 ? 0x3f0e : 0x3f03);
+	}
 }
 
 static void
@@ -210,7 +269,7 @@ t_resize(const struct act *a)
 	if (a->p->disk == NULL)
 		return;
 	a->p->disk->blocks = SIM_BLOCKS + a->arg % (SIM_BLOCKS_MAX - SIM_BLOCKS);
-	tscsi_attention(a->p, 0x2a09);
+	target_attention(a->t, a->p->disk, 0x2a09);
 }
 
 static void
@@ -359,6 +418,19 @@ static void
 admin_hide(const struct act *a)
 {
 	owner_hide(a->o, a->place);
+}
+
+static void
+admin_path(const struct act *a)
+{
+	struct lunpath *lp = ways_path(&a->o->units[a->place]);
+
+	if (lp == NULL)
+		return;
+	if ((a->arg & 3) != 0)
+		lunpath_restore(lp);
+	else
+		lunpath_fail(lp);
 }
 
 static void

@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "owner.h"
+#include "target.h"
+#include "ways.h"
 
 struct wr sim_wr[SIM_WRITES];
 struct node sim_node[SIM_NODES];
@@ -128,9 +129,11 @@ book_exec(struct sim *w, struct disk *d, unsigned b, uint32_t wr, bool is_throug
 		    wr, newer, b, d->uid);
 	k->exec = ++w->tick;
 	k->is_lost = false;
+	if (k->first == 0)
+		k->first = k->exec;
 	d->cache[b] = wr;
 	if (is_through)
-		d->stable[b] = wr;
+		book_sync(w, d, b, 1);
 }
 
 uint32_t
@@ -154,9 +157,12 @@ book_zero(struct sim *w, struct disk *d, unsigned first, unsigned n, bool is_dis
 }
 
 void
-book_sync(struct disk *d)
+book_sync(const struct sim *w, struct disk *d, unsigned first, unsigned n)
 {
-	memcpy(d->stable, d->cache, sizeof d->stable);
+	for (unsigned b = first; b < first + n; b++) {
+		d->stable[b] = d->cache[b];
+		d->synced[b] = w->tick;
+	}
 }
 
 /* What was executed in block b behind what is stable there is lost. */
@@ -172,6 +178,7 @@ lose_block(struct sim *w, struct disk *d, unsigned b)
 		if (x->exec <= stable || x->is_lost)
 			continue;
 		x->is_lost = true;
+		x->first = 0;
 		if (!wr->is_acked || wr->is_discard || wr->start < d->begin_tick)
 			continue;
 		TRACE(w, "disk %u: write %u in block %u is lost", d->uid, x->wr, b);
@@ -231,7 +238,7 @@ check_flush(struct sim *w, const struct user_req *q)
 {
 	struct disk *d = q->u->disk;
 
-	if (d->is_loss_due && q->start > d->loss_tick && owner_fails_loss(q->u->o))
+	if (d->is_loss_due && q->start > d->loss_tick && ways_fail_loss(q->u))
 		sim_fail(w, "durable",
 		    "a flush of disk %u says yes although answered writes are "
 		    "lost",
@@ -252,6 +259,8 @@ check_write(struct sim *w, const struct user_req *q)
 {
 	struct disk *d = q->u->disk;
 
+	if (ways_are_strict(q->u) && ttask_has_write(q->u->o->t, q->wr))
+		sim_fail(w, "strict", "write %u is answered, and may be executed yet", q->wr);
 	for (unsigned b = q->first; b < (unsigned)q->first + q->n; b++) {
 		const struct node *k = node_of(q->wr, b);
 		uint32_t on = d->stable[b];
@@ -261,8 +270,10 @@ check_write(struct sim *w, const struct user_req *q)
 			    "write %u is answered, and block %u of it was never "
 			    "written",
 			    q->wr, b);
+		/* Executed late once more, over one that came after it, it is in order all the
+		 * same. */
 		if (q->r.op == BLK_WRITE && q->r.fua && !k->is_lost &&
-		    (on == 0 || node_of(on, b)->exec < k->exec))
+		    (on == 0 || node_of(on, b)->exec < k->exec) && k->first > d->synced[b])
 			sim_fail(w, "durable", "FUA write %u is answered from the cache (block %u)",
 			    q->wr, b);
 		if (k->is_lost && q->r.op != BLK_DISCARD) {

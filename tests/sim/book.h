@@ -21,8 +21,8 @@ bool book_parse(const uint8_t *block, uint8_t uid, unsigned b, uint32_t *ret_wr)
 void book_exec(struct sim *w, struct disk *d, unsigned b, uint32_t wr, bool is_through);
 /* Which write of zeros, or discard, a command for these blocks is. */
 uint32_t book_zero(struct sim *w, struct disk *d, unsigned first, unsigned n, bool is_discard);
-/* A block reaches the medium; the cache of a disk is lost. */
-void book_sync(struct disk *d);
+/* Blocks reach the medium; the cache of a disk is lost. */
+void book_sync(const struct sim *w, struct disk *d, unsigned first, unsigned n);
 void book_lose(struct sim *w, struct disk *d);
 
 #endif

@@ -71,6 +71,22 @@ conf_auth(const struct owner *o, struct settings *s)
 	chapcfg_init(&s->chap, &v, &hashes, NULL);
 }
 
+/* How the paths of a unit are used. */
+static void
+choose_paths(struct rng *r, struct settings *s)
+{
+	static const uint32_t failbacks[] = { 0, 0, 1000, 10000, TIMERS_MANUAL_MS };
+
+	s->timers.ms[TIMER_failback] = failbacks[rng_below(r, 5)];
+	s->choices.way[CHOICE_path_policy] = (uint8_t)rng_below(r, 5);
+	s->choices.way[CHOICE_path_preferred] =
+	    rng_chance(r, 200) ? CHOICE_path_preferred_yes : CHOICE_path_preferred_no;
+	s->choices.way[CHOICE_explicit_alua] =
+	    rng_chance(r, 700) ? CHOICE_explicit_alua_needed : CHOICE_explicit_alua_never;
+	s->choices.way[CHOICE_fences] =
+	    rng_chance(r, 250) ? CHOICE_fences_strict : CHOICE_fences_relaxed;
+}
+
 struct settings *
 conf_choose(struct owner *o)
 {
@@ -99,6 +115,8 @@ conf_choose(struct owner *o)
 	}
 	s->choices.way[CHOICE_volatile_loss] =
 	    rng_chance(r, 200) ? CHOICE_volatile_loss_warn : CHOICE_volatile_loss_fail;
+	if (o->w->is_array)
+		choose_paths(r, s);
 	choose_auth(o);
 	conf_auth(o, s);
 	return s;

@@ -5,6 +5,7 @@
  */
 #include "crash.h"
 
+#include "core/spare.h"
 #include "ledger.h"
 #include "owner.h"
 #include "seek.h"
@@ -68,8 +69,13 @@ begin(struct sim *w)
 	w->is_down = false;
 	w->life++;
 	TRACE(w, "the initiator begins its life %u", w->life);
-	for (unsigned i = 0; i < w->sessions; i++)
+	w->spare = spare_new();
+	for (unsigned i = 0; i < SIM_SEEKS; i++)
+		w->seeks[i].host.world.spare = w->spare;
+	for (unsigned i = 0; i < w->sessions; i++) {
+		w->owners[i].world.spare = w->spare;
 		owner_return(&w->owners[i]);
+	}
 }
 
 /* While it dials, logs in, scans, or is asked again. */

@@ -387,6 +387,7 @@ host_init(struct owner *o)
 {
 	o->world.ops = &ops;
 	o->world.agenda = &o->w->agenda;
+	o->world.spare = o->w->spare;
 	o->line.dial.expired = dialled;
 	o->line.tick.expired = tick;
 	o->line.verdict.expired = judged;

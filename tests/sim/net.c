@@ -8,6 +8,8 @@
 
 #define LATER_US  100
 #define LATEST_US 20000
+/* What was sent and is not acknowledged for so long ends the connection (iswd/opening.c). */
+#define GIVE_UP_US (45 * SECOND)
 
 static struct net nets[SIM_CONNS];
 static uint8_t memory[SIM_CONNS * 2 * NET_BYTES];
@@ -38,7 +40,11 @@ arm(struct pipe *p)
 		at = p->end_us;
 	if (at < frozen_until(p))
 		at = frozen_until(p);
-	if (p->is_lost || at == UINT64_MAX)
+	if (p->is_lost && p->is_up && p->segs > 0) {
+		if (!p->is_giving_up)
+			agenda_set(&w->agenda, &p->due, sim_now(w) + GIVE_UP_US);
+		p->is_giving_up = true;
+	} else if (p->is_lost || at == UINT64_MAX)
 		agenda_clear(&w->agenda, &p->due);
 	else
 		agenda_set(&w->agenda, &p->due, at < sim_now(w) ? sim_now(w) : at);
@@ -84,6 +90,11 @@ due(struct agenda_timer *t)
 	struct sim *w = p->c->w;
 	uint32_t n, took;
 
+	if (p->is_lost) {
+		if (p->c->o != NULL)
+			host_ended(p->c->o, true);
+		return;
+	}
 	if (p->segs == 0 && p->has_end) {
 		hand_over_end(p);
 		return;

@@ -14,7 +14,9 @@
 #include "lu/lu_impl.h"
 #include "net.h"
 #include "scan.h"
+#include "target.h"
 #include "user.h"
+#include "ways.h"
 
 /* ---- settings ---- */
 
@@ -42,13 +44,14 @@ owner_settings(struct owner *o, bool clear_redirect)
 	for (unsigned i = 0; i < SIM_DISKS; i++)
 		o->t->disks[i].is_loss_due = false;
 	owner_excuse(o); /* what waited may be late by the new limits */
+	ways_note_promises(o->w);
 }
 
 /* Units that are closed and idle go. */
 static void
 sweep(struct owner *o)
 {
-	o->is_sweep_due = false;
+	o->is_sweep_due = ways_sweep(o);
 	for (unsigned i = 0; i < o->w->places; i++) {
 		struct unit *u = &o->units[i];
 
@@ -59,6 +62,7 @@ sweep(struct owner *o)
 			sim_fail(o->w, "once", "unit %u.%u is idle, and %u requests are out", o->i,
 			    i, u->out);
 		session_remove_unit(o->s, u->lu);
+		ways_forget(u);
 		lu_free(u->lu);
 		u->lu = NULL;
 		u->is_closing = false;
@@ -165,10 +169,19 @@ unit_close(struct unit *u)
 	lu_close(u->lu, -ENXIO);
 }
 
+/* Nothing of a place is used any more. */
+static void
+place_close(struct unit *n)
+{
+	unit_close(n);
+	ways_stop(n);
+	n->o->is_sweep_due |= n->is_leaving;
+}
+
 void
 owner_hide(struct owner *o, unsigned place)
 {
-	unit_close(&o->units[place]);
+	place_close(&o->units[place]);
 }
 
 void
@@ -181,7 +194,7 @@ owner_close(struct owner *o, bool is_cut)
 	o->is_closing = true;
 	o->is_probe_due = false;
 	for (unsigned i = 0; i < SIM_PLACES; i++)
-		unit_close(&o->units[i]);
+		place_close(&o->units[i]);
 	/* The logout finds nobody, and no answer. */
 	if (is_cut && o->line.net != NULL) {
 		net_lose(&o->line.net->up);
@@ -197,9 +210,11 @@ owner_close_in(struct owner *o, enum session_state state)
 }
 
 static void
-begin(struct owner *o, struct settings *settings)
+begin(struct owner *o, struct settings *settings, const struct heard *heard)
 {
-	struct session_cfg cfg = { .instance = o->i + 1, .ops = &session_ops, .user = o };
+	struct session_cfg cfg = {
+		.instance = o->i + 1, .heard = heard, .ops = &session_ops, .user = o
+	};
 
 	isid_normal(cfg.isid, 0x123456, o->i + 1);
 	cfg.world = &o->world;
@@ -214,9 +229,10 @@ begin(struct owner *o, struct settings *settings)
 	owner_open(o);
 }
 
-/* As one that starts: it is not redirected yet, or was for good. */
+/* As one that starts: it is not redirected yet, or was for good.  heard: by one before it in this
+ * life. */
 static void
-begin_anew(struct owner *o)
+begin_anew(struct owner *o, const struct heard *heard)
 {
 	struct settings *settings = kept_snapshot(o);
 	const struct settings_redirect *r = &settings->redirect;
@@ -224,7 +240,7 @@ begin_anew(struct owner *o)
 	o->must_dial = 0;
 	if (r->is_set)
 		(void)sscanf(r->to.host, "10.0.%*u.%d", &o->must_dial);
-	begin(o, settings);
+	begin(o, settings, heard);
 }
 
 /* Open it again, as soon as nothing of the old units is left. */
@@ -232,9 +248,10 @@ static void
 later(struct agenda_timer *t)
 {
 	struct owner *o = LIST_ENTRY(t, struct owner, later);
+	struct heard heard;
 
 	for (unsigned i = 0; i < SIM_PLACES; i++)
-		if (o->units[i].lu != NULL) {
+		if (o->units[i].lu != NULL || o->units[i].way != NULL) {
 			agenda_set(&o->w->agenda, t, sim_now(o->w) + 1000);
 			return;
 		}
@@ -245,8 +262,9 @@ later(struct agenda_timer *t)
 		TRACE(o->w, "session %u: it is made anew", o->i);
 		agenda_clear(&o->w->agenda, &o->kept.write); /* nobody waits for the answer */
 		o->kept.written = o->kept.places;
+		heard = *session_heard(o->s);
 		session_free(o->s);
-		begin_anew(o);
+		begin_anew(o, &heard);
 	} else {
 		owner_open(o);
 	}
@@ -289,23 +307,36 @@ owner_init(struct owner *o, struct sim *w, unsigned i)
 		scan_init(&o->units[k]);
 		rng_init(&o->units[k].rng, w->seed, 0x300 + i * SIM_PLACES + k);
 		o->kept.unit[k].is_installed = rng_chance(&o->units[k].rng, 300);
+		/* A disk of an array stays, and a path to it is no device. */
+		if (w->is_array)
+			o->kept.unit[k].is_installed = i == 0;
 	}
+	ways_init(o);
 	settings = conf_choose(o);
 	kept_settings(o, settings);
-	begin(o, settings);
+	begin(o, settings, NULL);
 }
 
-/* A loss that was on its way to the life before when that ended: nobody knows of it. */
+/* The first may have been heard, and its acknowledgement may be under way. */
+static bool
+is_loss_coming(const struct place *p)
+{
+	for (unsigned i = p->told != NULL; i < p->uas; i++)
+		if (p->ua[i] == 0x2901 || p->ua[i] == 0x2904)
+			return true;
+	return false;
+}
+
+/* A loss that was on its way to the life before when that ended: nobody knows of it.  Each path is
+ * told for itself, and any may be the first in the next life. */
 static void
 forget_loss(struct unit *u)
 {
-	const struct place *p = &u->o->t->places[u->place];
-	bool is_due = u->is_loss_kept;
+	bool is_due = true;
 
-	/* The first may have been heard, and its acknowledgement may be under way. */
-	for (unsigned i = p->told != NULL; i < p->uas; i++)
-		is_due |= p->ua[i] == 0x2901 || p->ua[i] == 0x2904;
-	u->disk->is_loss_due &= is_due;
+	EACH_MATE(u->o->t, m)
+	is_due &= is_loss_coming(&m->places[target_place(u->o->t, u->place, m)]);
+	u->disk->is_loss_due &= is_due || u->is_loss_kept;
 }
 
 static void
@@ -314,6 +345,8 @@ unit_vanish(struct unit *u, enum crash_kind kind)
 	bool is_kept = kind == CRASH_REPLACED && !u->is_closing;
 
 	agenda_clear(&u->o->w->agenda, &u->adopt);
+	u->way = NULL;
+	u->is_leaving = false;
 	if (u->lu != NULL && is_kept) {
 		u->is_kept = true;
 		user_keep(u);
@@ -346,7 +379,7 @@ owner_vanish(struct owner *o, enum crash_kind kind)
 void
 owner_return(struct owner *o)
 {
-	begin_anew(o);
+	begin_anew(o, NULL);
 }
 
 void
@@ -407,7 +440,12 @@ owner_is_well(struct owner *o)
 		return false;
 	for (unsigned i = 0; i < o->w->places; i++) {
 		const struct unit *u = &o->units[i];
+		const struct lunpath *lp = ways_path(u);
 
+		if (lp == NULL || lunpath_state(lp) != LU_SAME)
+			return false;
+		if (u->home != u)
+			continue;
 		if (u->lu == NULL || lu_state(u->lu) != LU_SAME || u->out > 0 ||
 		    lu_blk(u->lu)->size_bytes != (uint64_t)u->disk->blocks * SIM_BLOCK)
 			return false;
@@ -424,7 +462,10 @@ owner_describe(const struct owner *o, char *buf, size_t n)
 	for (unsigned i = 0; i < o->w->places && at > 0 && (size_t)at < n; i++) {
 		const struct unit *u = &o->units[i];
 
-		if (u->lu == NULL)
+		if (u->way != NULL)
+			at += snprintf(buf + at, n - (size_t)at, "; path %u: state %d", i,
+			    (int)lunpath_state(u->way));
+		else if (u->lu == NULL)
 			at += snprintf(buf + at, n - (size_t)at, "; no unit %u", i);
 		else
 			at += snprintf(buf + at, n - (size_t)at,
@@ -439,7 +480,7 @@ bool
 owner_is_gone(const struct owner *o)
 {
 	for (unsigned i = 0; i < SIM_PLACES; i++)
-		if (o->units[i].lu != NULL)
+		if (o->units[i].lu != NULL || o->units[i].way != NULL)
 			return false;
 	return session_state(o->s) == SESSION_CLOSED && !o->is_open && !o->is_probing &&
 	       !o->is_pinging;

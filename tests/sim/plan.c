@@ -10,6 +10,7 @@
 #include "target.h"
 #include "user.h"
 #include "visits.h"
+#include "ways.h"
 
 /* What ends connections does its worst while a write is under way: half of it waits for one. */
 static bool
@@ -29,6 +30,8 @@ is_trap(const struct plan_row *r)
 	case PLAN_INI_REPLACED:
 	case PLAN_TWIN:
 	case PLAN_NEIGHBOUR:
+	case PLAN_CONTROLLER:
+	case PLAN_ALUA:
 		return (r->arg & 0x100) != 0;
 	default:
 		return false;
@@ -65,6 +68,9 @@ home_of(struct target *t, unsigned place)
 	const struct owner *o = &t->w->owners[t->i];
 	struct disk *mine = kept_home(o, place), *d = mine != NULL ? mine : &t->disks[place];
 
+	if (t->w->is_array)
+		return &t->disks[target_place(t, place, t->w->targets)];
+
 	for (unsigned i = 0; mine == NULL && i < t->w->places; i++) {
 		if ((i != place && kept_home(o, i) == d) || (i < place && t->places[i].disk == d)) {
 			d = &t->disks[(d - t->disks + 1) % SIM_DISKS];
@@ -100,6 +106,9 @@ next_us(const struct sim *w)
 
 			at = back != 0 && back < at ? back : at;
 		}
+	for (unsigned i = 0; i < w->sessions; i++)
+		if (w->targets[i].alua.until_us != 0 && w->targets[i].alua.until_us < at)
+			at = w->targets[i].alua.until_us;
 	return at;
 }
 
@@ -114,6 +123,9 @@ due(struct agenda_timer *t)
 			if (w->targets[i].places[k].back_us != 0 &&
 			    w->targets[i].places[k].back_us <= now)
 				go_home(&w->targets[i], k);
+	for (unsigned i = 0; i < w->sessions; i++)
+		if (w->targets[i].alua.until_us != 0 && w->targets[i].alua.until_us <= now)
+			target_set_port(&w->targets[i], w->targets[i].alua.next, 0);
 	while (w->next_plan < w->plans && w->plan[w->next_plan].at_us <= now) {
 		const struct plan_row *r = &w->plan[w->next_plan++];
 
@@ -173,6 +185,8 @@ likes(const struct sim *w, struct rng *r, unsigned kind)
 #undef BIT
 	};
 
+	if (kind == PLAN_ALUA || kind == PLAN_CONTROLLER || kind == PLAN_ADMIN_PATH)
+		return w->is_array && rng_chance(r, 500);
 	if (w->theme == SIM_ANYTHING)
 		return rng_chance(r, kind == PLAN_INI_REPLACED ? 500 : 250);
 	return rng_chance(r, 700) && (themes[w->theme] >> kind & 1) != 0;
@@ -265,6 +279,34 @@ heal_target(struct target *t)
 		tctl_ping(target_nexus(t), false); /* the window, if it was closed */
 }
 
+/* A unit that got another size is only asked for it over the paths that it has. */
+static bool
+has_stale_size(const struct sim *w)
+{
+	for (unsigned k = 0; k < w->places; k++) {
+		const struct unit *u = &w->owners[0].units[k];
+
+		if (u->lu != NULL &&
+		    lu_blk(u->lu)->size_bytes != (uint64_t)u->disk->blocks * SIM_BLOCK)
+			return true;
+	}
+	return false;
+}
+
+/* One of them serves, and none changes any more. */
+static void
+heal_ports(struct sim *w)
+{
+	unsigned good = has_stale_size(w) ? 0 : rng_below(&w->rng, w->sessions);
+
+	for (unsigned i = 0; i < w->sessions; i++) {
+		struct target *t = &w->targets[i];
+		uint8_t state = t->alua.state == 0x0f ? t->alua.next : t->alua.state;
+
+		target_set_port(t, i == good ? 0 : state, 0);
+	}
+}
+
 void
 plan_heal(struct sim *w)
 {
@@ -285,8 +327,12 @@ plan_heal(struct sim *w)
 		for (unsigned k = 0; k < SIM_PLACES; k++) {
 			user_stop(&w->owners[i].units[k]);
 			agenda_clear(&w->agenda, &w->owners[i].units[k].adopt);
+			if (ways_path(&w->owners[i].units[k]) != NULL)
+				lunpath_restore(ways_path(&w->owners[i].units[k]));
 		}
 		heal_target(&w->targets[i]);
 	}
+	if (w->has_alua)
+		heal_ports(w);
 	net_thaw(w);
 }

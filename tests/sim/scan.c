@@ -8,6 +8,7 @@
 #include "kept.h"
 #include "lu/lu_impl.h"
 #include "user.h"
+#include "ways.h"
 
 /* Scans that come by themselves. */
 #define PROBE_PACE_US 20000
@@ -49,7 +50,9 @@ unit_loss(void *user, struct lu *u, bool is_due)
 	n->is_loss_kept = is_due;
 }
 
-static const struct lu_ops unit_ops = { unit_moved, unit_changed, unit_loss };
+static const struct lu_ops unit_ops = {
+	.moved = unit_moved, .changed = unit_changed, .loss = unit_loss
+};
 
 /* Which disk it says it is. */
 static struct disk *
@@ -74,9 +77,11 @@ is_taken(const struct owner *o, unsigned place, const struct disk *d)
 	return false;
 }
 
-static void
-unit_begin(struct owner *o, struct unit *u, const struct lu_info *info, struct disk *d)
+void
+scan_begin(struct unit *u, const struct lu_info *info, struct disk *d)
 {
+	struct owner *o = u->o;
+
 	u->lu = lu_new(session_path(o->s), info, "c0t0d0", &unit_ops, u);
 	u->disk = d;
 	u->moved_us = sim_now(o->w);
@@ -87,6 +92,7 @@ unit_begin(struct owner *o, struct unit *u, const struct lu_info *info, struct d
 	if (u->is_kept) {
 		u->is_kept = false;
 		session_take_over_unit(o->s, u->lu, u->is_loss_kept);
+		ways_known(u);
 		user_resume(u);
 		return;
 	}
@@ -94,6 +100,7 @@ unit_begin(struct owner *o, struct unit *u, const struct lu_info *info, struct d
 	d->is_loss_due = false;
 	d->begin_tick = o->w->tick;
 	session_add_unit(o->s, u->lu);
+	ways_known(u);
 	user_start(u);
 }
 
@@ -112,7 +119,8 @@ adopt(struct agenda_timer *t)
 	u->disk = d;
 	d->is_loss_due = false;
 	d->begin_tick = o->w->tick;
-	lu_adopt(u->lu, &u->found);
+	if (!lu_adopt(u->lu, &u->found))
+		abort();
 }
 
 static void
@@ -136,6 +144,23 @@ scan_again(struct owner *o)
 	agenda_set(&o->w->agenda, &o->wake, o->probe_us);
 }
 
+void
+scan_later(struct owner *o)
+{
+	o->probe_us = sim_now(o->w) + SECOND;
+	scan_again(o);
+}
+
+/* One LUN of an array, which is known to be there and to be this disk. */
+static void
+found_path(struct owner *o, struct unit *n, const struct lu_info *info, struct disk *d)
+{
+	if (n->way == NULL && kept_unit(o, n->place, &info->id, d) == d)
+		ways_found(n, info, d);
+	else if (n->way == NULL)
+		scan_later(o);
+}
+
 static void
 probed(void *user, struct probe_result *r)
 {
@@ -155,13 +180,25 @@ probed(void *user, struct probe_result *r)
 		struct unit *u = &o->units[info->number % SIM_PLACES];
 		struct disk *d;
 
-		if (info->answer != LU_SOMEBODY || !info->is_disk || !info->is_sized) {
-			scan_again(o);
+		if (info->answer != LU_SOMEBODY || !info->is_disk ||
+		    (!info->is_sized && u->home == u && (u->lu == NULL || !o->w->is_array))) {
+			if (o->w->is_array)
+				scan_later(o);
+			else
+				scan_again(o);
 			continue;
 		}
 		d = disk_of(o, info);
 		if (o->w->is_healed && o->t->places[u->place].disk != d) {
 			scan_again(o); /* it is older than the change */
+			continue;
+		}
+		if (u->home != u) {
+			found_path(o, u, info, d);
+			continue;
+		}
+		if (o->w->is_array && d != &o->t->disks[u->place]) {
+			scan_later(o); /* each of its disks has its place */
 			continue;
 		}
 		if (is_taken(o, u->place, d))
@@ -171,7 +208,7 @@ probed(void *user, struct probe_result *r)
 		if (d == NULL)
 			scan_again(o);
 		else if (u->lu == NULL)
-			unit_begin(o, u, info, d);
+			scan_begin(u, info, d);
 		else
 			unit_adopt(o, u, info, d);
 	}

@@ -53,6 +53,7 @@ struct node {
 	uint32_t wr, older; /* older: the node of the write before it in this block, 0: none */
 	bool is_lost;       /* it was executed, and the cache was lost */
 	uint64_t exec;      /* tick of the last execution; 0: none */
+	uint64_t first;     /* of the first one since a cache was lost with it, likewise */
 };
 
 struct disk {
@@ -63,8 +64,9 @@ struct disk {
 	bool has_cache, has_fua, has_write_same, reads_zeros, has_unmap;
 	uint32_t write_same_max, transfer_max, unmap_max;
 	uint32_t cache[SIM_BLOCKS_MAX], stable[SIM_BLOCKS_MAX]; /* numbers of writes */
-	uint32_t newest[SIM_BLOCKS_MAX];                        /* nodes */
-	bool is_loss_due; /* answered writes are lost, and no flush said so */
+	uint64_t synced[SIM_BLOCKS_MAX]; /* the tick when stable became what cache was */
+	uint32_t newest[SIM_BLOCKS_MAX]; /* nodes */
+	bool is_loss_due;                /* answered writes are lost, and no flush said so */
 	uint64_t loss_tick;
 	uint64_t begin_tick; /* of the unit that stands for it: what was written before it does not
 				owe */
@@ -81,19 +83,24 @@ struct user_req {
 	bool is_out;
 	bool is_waiting; /* the kernel has it, and no unit of this life */
 	uint8_t first, n;
-	uint32_t wr;       /* 0: it writes nothing */
-	uint64_t start;    /* tick */
-	uint64_t since_us; /* when it was submitted */
-	uint64_t losses;   /* of the session, then */
+	uint32_t wr;         /* 0: it writes nothing */
+	uint64_t start;      /* tick */
+	uint64_t since_us;   /* when it was submitted */
+	uint64_t losses;     /* of the unit's sessions, then */
+	uint64_t promise_us; /* the least that it was promised since */
 	uint8_t *buf;
 };
 
-/* A unit of the initiator, and its user. */
+/* What is at a place of a session: a unit of the initiator, and its user; of an array, at those of
+ * other sessions than the first, paths to these. */
 struct unit {
 	struct owner *o;
 	struct lu *lu; /* NULL: none */
 	unsigned place;
-	struct disk *disk; /* that it stands for */
+	struct unit *home;   /* whose path is there: its own, as a rule */
+	struct lunpath *way; /* to another session's unit; NULL: none */
+	bool is_leaving;     /* it stops, and goes when it is idle */
+	struct disk *disk;   /* that it stands for */
 	bool is_closing;
 	bool is_kept;      /* a life before had it; its user waits for the next one */
 	bool is_loss_kept; /* lu_ops.loss(): that outlives a life, too */
@@ -108,7 +115,8 @@ struct unit {
 	struct agenda_timer again; /* then a request that waits comes again */
 	struct rng rng;
 	struct user_req req[SIM_REQS];
-	uint64_t calm_us;     /* since then nothing is in its way */
+	uint64_t calm_us; /* since then nothing is in its way */
+	bool is_calm;
 	uint64_t moved_us;    /* when its state was another one */
 	uint64_t excused_us;  /* until then requests may fail, or wait */
 	uint64_t bad_flushes; /* so many flushes may fail: the unit's cache was lost */
@@ -133,10 +141,11 @@ struct pipe {
 	unsigned seg_first, segs;
 	struct agenda_timer due;
 	uint64_t last_us, later_us;
-	bool is_lost;   /* nothing arrives any more */
-	bool is_spoilt; /* a bit was wrong */
-	bool has_end;   /* the sender is gone, and the receiver has not heard of it */
-	bool is_reset;  /* with has_end */
+	bool is_lost;      /* nothing arrives any more */
+	bool is_giving_up; /* that is being noticed */
+	bool is_spoilt;    /* a bit was wrong */
+	bool has_end;      /* the sender is gone, and the receiver has not heard of it */
+	bool is_reset;     /* with has_end */
 	uint64_t end_us;
 };
 struct net {
@@ -256,8 +265,14 @@ struct target {
 	char name[64];
 	struct rng rng;
 	unsigned groups[2]; /* portal group tags of its portals */
-	struct disk disks[SIM_DISKS];
+	struct disk *disks; /* SIM_DISKS; those of an array are all its targets' */
+	unsigned shift;     /* what stands at place 0 of the first target is at this one's */
 	struct place places[SIM_PLACES];
+	struct {
+		uint8_t state, next; /* of its port group; and what it is then: */
+		uint64_t until_us;   /* 0: nothing */
+		uint64_t epoch;      /* it has changed so often */
+	} alua;
 	struct list conns; /* tconn.link: connections, and nexuses that are gone but live */
 	uint16_t tsih;
 	/* Its habits. */
@@ -302,6 +317,10 @@ struct sim {
 	bool is_recorded, is_traced, is_healed, is_ending;
 	enum sim_theme theme;
 	unsigned sessions, places;
+	/* All targets are ports of one array, and the sessions paths; it has port groups; which an
+	 * initiator may set; TEST UNIT READY is executed in each of their states. */
+	bool is_array, has_alua, can_set, is_ready_anyway;
+	struct disk disks[SIM_SESSIONS][SIM_DISKS];
 	uint64_t begin_us, horizon_us, healed_us;
 	struct rng rng;
 	struct owner owners[SIM_SESSIONS];
@@ -325,6 +344,7 @@ struct sim {
 	/* Challenges of the initiator, each once. */
 	uint64_t challenge[SIM_CHALLENGES];
 	unsigned challenges;
+	struct spare *spare; /* of the initiator's thread */
 	bool is_down;
 	unsigned life;
 	struct agenda_timer restart, relapse;

@@ -202,12 +202,47 @@ target_nexus(struct target *t)
 	return NULL;
 }
 
-/* ---- the target ---- */
+/* ---- arrays ---- */
+
+struct target *
+target_mate(const struct target *t, const struct target *at)
+{
+	unsigned i = at != NULL ? at->i + 1 : 0;
+
+	for (; i < t->w->sessions; i++)
+		if (t->w->targets[i].disks == t->disks)
+			return &t->w->targets[i];
+	return NULL;
+}
+
+unsigned
+target_place(const struct target *t, unsigned place, const struct target *mate)
+{
+	unsigned n = t->w->places;
+
+	return (place + n - t->shift + mate->shift) % n;
+}
 
 void
-target_crash(struct target *t, uint64_t us)
+target_attention(struct target *t, const struct disk *d, unsigned code)
 {
-	TRACE(t->w, "target %u: loses power", t->i);
+	EACH_MATE(t, m)
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		if (m->places[i].disk == d)
+			tscsi_attention(&m->places[i], code);
+}
+
+struct unit *
+target_unit(const struct target *t, unsigned place)
+{
+	return t->w->owners[t->i].units[place].home;
+}
+
+/* ---- the target ---- */
+
+static void
+lose_connections(struct target *t)
+{
 	while (!list_empty(&t->conns)) {
 		struct tconn *c = LIST_ENTRY(t->conns.next, struct tconn, link);
 
@@ -217,13 +252,43 @@ target_crash(struct target *t, uint64_t us)
 		else
 			conn_free(c);
 	}
+}
+
+void
+target_crash(struct target *t, uint64_t us)
+{
 	for (unsigned i = 0; i < SIM_DISKS; i++)
 		book_lose(t->w, &t->disks[i]);
-	for (unsigned i = 0; i < SIM_PLACES; i++) {
-		t->places[i].uas = 0;
-		t->places[i].told = NULL;
-		tscsi_attention(&t->places[i], 0x2901);
+	EACH_MATE(t, m)
+	{
+		TRACE(t->w, "target %u: loses power", m->i);
+		lose_connections(m);
+		for (unsigned i = 0; i < SIM_PLACES; i++) {
+			m->places[i].uas = 0;
+			m->places[i].told = NULL;
+			tscsi_attention(&m->places[i], 0x2901);
+		}
+		sim_until(&m->down_until_us, m->w, us);
 	}
+}
+
+void
+target_set_port(struct target *t, uint8_t state, uint64_t us)
+{
+	TRACE(t->w, "target %u: its port is in state %x now", t->i, state);
+	t->alua.state = state;
+	t->alua.until_us = us != 0 ? sim_now(t->w) + us : 0;
+	t->alua.epoch++;
+	EACH_MATE(t, m)
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		tscsi_attention(&m->places[i], 0x2a06);
+}
+
+void
+target_restart(struct target *t, uint64_t us)
+{
+	TRACE(t->w, "target %u: restarts", t->i);
+	lose_connections(t);
 	sim_until(&t->down_until_us, t->w, us);
 }
 
@@ -259,34 +324,31 @@ target_init(struct target *t, struct sim *w, unsigned i)
 
 	t->w = w;
 	t->i = i;
+	t->disks = w->disks[w->is_array ? 0 : i];
 	t->spring.expired = sprung;
 	rng_init(r, w->seed, 0x400 + i);
 	(void)snprintf(t->name, sizeof t->name, "iqn.2026-11.org.openisw:target%u", i);
 	t->groups[0] = 1;
 	t->groups[1] = rng_chance(r, w->theme == SIM_FENCES ? 200 : 500) ? 1 : 2;
 	list_init(&t->conns);
+	t->alua.epoch = 1;
 	t->window = 1 + (uint32_t)rng_span(r, 1, 40);
 	t->slow_us = rng_between(r, 200, 1000ull << rng_below(r, w->theme == SIM_FENCES ? 6 : 9));
 	t->p_split_status = rng_below(r, 1000);
 	t->p_short_r2t = rng_chance(r, 500) ? 0 : rng_below(r, 500);
 	t->p_extra_round = rng_below(r, 400);
-	for (unsigned k = 0; k < SIM_DISKS; k++)
-		disk_init(t, &t->disks[k], k);
+	if (w->is_array && i > 0)
+		t->shift = rng_below(r, w->places);
+	else
+		for (unsigned k = 0; k < SIM_DISKS; k++)
+			disk_init(t, &t->disks[k], k);
 	for (unsigned k = 0; k < w->places; k++)
-		t->places[k].disk = &t->disks[k];
+		t->places[target_place(w->targets, k, t)].disk = &t->disks[k];
 }
 
 void
 target_fini(struct target *t)
 {
 	agenda_clear(&t->w->agenda, &t->spring);
-	while (!list_empty(&t->conns)) {
-		struct tconn *c = LIST_ENTRY(t->conns.next, struct tconn, link);
-
-		c->is_alive = false;
-		if (c->net != NULL)
-			tconn_close(c, true);
-		else
-			conn_free(c);
-	}
+	lose_connections(t);
 }

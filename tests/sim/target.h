@@ -53,7 +53,13 @@ struct tconn {
 	struct agenda_timer death;
 	struct tparams p;
 	uint32_t stat_sn, exp_cmd_sn, max_cmd_sn, login_itt, next_ttt;
-	uint32_t seen_stat_sn;    /* ExpStatSN of its last PDU */
+	uint32_t seen_stat_sn; /* ExpStatSN of its last PDU */
+	/* A unit has said that the port serves no reads and writes; the initiator has that since
+	 * then. */
+	struct {
+		uint64_t epoch, us;
+		uint32_t sn;
+	} barred[SIM_PLACES];
 	uint32_t ping_ttt, pings; /* NOP-Ins that want an answer */
 	uint8_t ping_lun[8];
 	uint32_t got_max_cmd_sn, got_stat_sn; /* sent so far: the initiator may have them */
@@ -101,7 +107,9 @@ struct ttask {
 	/* An answer. */
 	uint8_t response, status, sense_key, asc, ascq;
 	bool has_sense;
-	bool is_lie; /* it says success and contradicts itself: O and U together */
+	uint64_t
+	    barred_epoch; /* it says that its port serves no reads and writes; 0: it does not */
+	bool is_lie;      /* it says success and contradicts itself: O and U together */
 	uint32_t data_n, sent, data_sn, burst; /* read data */
 	uint32_t wr;                           /* of zeros and discards: which write it is */
 	uint8_t *buf;                          /* SIM_TASK_BYTES */
@@ -110,8 +118,23 @@ struct ttask {
 /* ---- target.c ---- */
 void target_init(struct target *t, struct sim *w, unsigned i);
 void target_fini(struct target *t);
-/* Power is lost: all connections end, caches are gone; it is back after so long. */
+/* Power is lost: all connections end, caches are gone; it is back after so long.  An array's other
+ * targets likewise. */
 void target_crash(struct target *t, uint64_t us);
+/* Its port group is in this state now; 0x0f: for so long, then in the next one. */
+void target_set_port(struct target *t, uint8_t state, uint64_t us);
+/* A controller of an array restarts; its caches are another one's, too. */
+void target_restart(struct target *t, uint64_t us);
+/* Those of one array, of which t is one: the next behind `at` (NULL: the first); NULL: none. */
+struct target *target_mate(const struct target *t, const struct target *at);
+#define EACH_MATE(t, m) \
+	for (struct target *m = target_mate(t, NULL); m != NULL; m = target_mate(t, m))
+/* Where what stands at this place of t is at a mate. */
+unsigned target_place(const struct target *t, unsigned place, const struct target *mate);
+/* All that have a way to a disk are told. */
+void target_attention(struct target *t, const struct disk *d, unsigned code);
+/* Of the places of t, and whoever a command there is for. */
+struct unit *target_unit(const struct target *t, unsigned place);
 /* A connection is made. */
 struct tconn *tconn_new(struct target *t, struct net *net, unsigned portal);
 /* From the network. */
@@ -150,6 +173,8 @@ void ttask_data_out(struct tconn *c, const uint8_t *bhs, const uint8_t *data, ui
 struct ttask *ttask_find(struct tconn *c, uint32_t itt);
 /* It is forgotten. */
 void ttask_drop(struct ttask *k);
+/* A command of this write may be executed yet, whatever came of another one. */
+bool ttask_has_write(const struct target *t, uint32_t wr);
 /* What was to be executed much later is executed soon. */
 void ttask_hurry(struct target *t);
 /* Those that wait at this place are not executed: what is connected is told. */
@@ -161,6 +186,8 @@ void ttask_check(struct ttask *k, uint8_t key, uint8_t asc, uint8_t ascq);
 /* ---- tscsi.c ---- */
 /* The command is executed, on whatever stands there; what it answers is in *k. */
 void tscsi_execute(struct ttask *k);
+/* Reads and writes are executed at this port. */
+bool tscsi_serves(const struct target *t);
 /* A unit attention that is due: asc << 8 | ascq. */
 void tscsi_attention(struct place *p, unsigned code);
 

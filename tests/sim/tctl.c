@@ -65,8 +65,9 @@ abort_one(struct tconn *c, const uint8_t *bhs)
 	return 0;
 }
 
-void
-tctl_reset_unit(struct target *t, unsigned place)
+/* Of all nexuses of this target. */
+static void
+abort_all(struct target *t, unsigned place)
 {
 	LIST_EACH(node, tmp, &t->conns)
 	{
@@ -80,8 +81,21 @@ tctl_reset_unit(struct target *t, unsigned place)
 				abort_task(k);
 		}
 	}
-	if (rng_chance(&t->rng, 500))
-		tscsi_attention(&t->places[place], 0x2903);
+}
+
+void
+tctl_reset_unit(struct target *t, unsigned place)
+{
+	const struct disk *d = t->places[place].disk;
+
+	EACH_MATE(t, m)
+	for (unsigned i = 0; i < SIM_PLACES; i++) {
+		if (m == t ? i != place : d == NULL || m->places[i].disk != d)
+			continue;
+		abort_all(m, i);
+		if (m != t || rng_chance(&t->rng, 500))
+			tscsi_attention(&m->places[i], 0x2903);
+	}
 }
 
 void

@@ -28,6 +28,26 @@ give(struct ttask *k, uint32_t n, uint32_t alloc)
 
 /* ---- who it is ---- */
 
+/* The group of a target's port, and its number in it. */
+static uint16_t
+group_of(const struct target *t)
+{
+	return (uint16_t)(0x100 + t->i);
+}
+
+/* Which port it is, of which group. */
+static uint32_t
+put_port(const struct target *t, uint8_t *a)
+{
+	static const uint8_t heads[2][4] = { { 0x51, 0x94, 0, 4 }, { 0x51, 0x95, 0, 4 } };
+
+	for (unsigned i = 0; i < 2; i++) {
+		memcpy(a + 8 * i, heads[i], 4);
+		be_put32(a + 8 * i + 4, i == 0 ? t->i + 1 : group_of(t));
+	}
+	return 16;
+}
+
 static void
 vpd(struct ttask *k, const struct disk *d, uint8_t page, uint32_t alloc)
 {
@@ -51,6 +71,8 @@ vpd(struct ttask *k, const struct disk *d, uint8_t page, uint32_t alloc)
 		a[7] = 8;
 		be_put64(a + 8, d->naa);
 		n = 12;
+		if (k->c->t->w->has_alua)
+			n += put_port(k->c->t, a + 4 + n);
 		break;
 	case 0xb0:
 		be_put32(a + 8, d->transfer_max);
@@ -90,8 +112,65 @@ inquiry(struct ttask *k, const struct disk *d)
 	a[2] = 5;
 	a[3] = 2;
 	a[4] = 31;
+	if (k->c->t->w->has_alua)
+		a[5] = k->c->t->w->can_set ? 0x30 : 0x10;
 	memcpy(a + 8, "OPENISW SIMULATED       1   ", 28);
 	give(k, 36, alloc);
+}
+
+/* ---- asymmetric access ---- */
+
+bool
+tscsi_serves(const struct target *t)
+{
+	return t->alua.state == 0 || t->alua.state == 1;
+}
+
+static void
+refuse_port(struct ttask *k)
+{
+	const struct target *t = k->c->t;
+
+	k->barred_epoch = t->alua.epoch;
+	ttask_check(k, 2, 4, t->alua.state == 0x0f ? 0x0a : t->alua.state == 2 ? 0x0b : 0x0c);
+}
+
+static void
+report_groups(struct ttask *k)
+{
+	const struct target *t = k->c->t;
+	bool is_long = (k->cdb[1] & 0xe0) == 0x20;
+	uint32_t n = is_long ? 8 : 4;
+
+	memset(k->buf, 0, 128);
+	k->buf[4] = is_long ? 0x10 : 0;
+	EACH_MATE(t, m)
+	{
+		uint8_t *a = k->buf + n;
+
+		a[0] = m->alua.state;
+		a[1] = 0x8f;
+		be_put16(a + 2, group_of(m));
+		a[7] = 1;
+		be_put16(a + 10, (uint16_t)(m->i + 1));
+		n += 12;
+	}
+	be_put32(k->buf, n - 4);
+	k->barred_epoch = tscsi_serves(k->c->t) ? 0 : k->c->t->alua.epoch;
+	give(k, n, be_get32(k->cdb + 6));
+}
+
+static void
+set_groups(struct ttask *k)
+{
+	struct target *t = k->c->t;
+
+	EACH_MATE(t, m)
+	if (k->edtl >= 8 && be_get16(k->buf + 6) == group_of(m)) {
+		TRACE(t->w, "target %u: it is to be active", m->i);
+		target_set_port(m, k->buf[4] & 0x0f, 0);
+	}
+	ttask_answer(k);
 }
 
 static void
@@ -155,7 +234,7 @@ refuse(struct ttask *k, const char *what)
 {
 	struct target *t = k->c->t;
 	const struct disk *d = t->places[k->place].disk;
-	struct unit *u = &t->w->owners[t->i].units[k->place];
+	struct unit *u = target_unit(t, k->place);
 
 	if (sim_now(t->w) - t->places[k->place].changed_us > KNOWN_US && u->lu != NULL &&
 	    sim_now(t->w) - u->moved_us > KNOWN_US &&
@@ -199,7 +278,7 @@ destage(struct ttask *k, struct disk *d)
 	unsigned b = rng_below(&k->c->t->rng, SIM_BLOCKS);
 
 	if (rng_chance(&k->c->t->rng, 200))
-		d->stable[b] = d->cache[b];
+		book_sync(k->c->t->w, d, b, 1);
 }
 
 static void
@@ -317,6 +396,18 @@ execute(struct ttask *k, struct disk *d)
 	case 0x1b:
 		ttask_answer(k);
 		break;
+	case 0xa3:
+		if (!k->c->t->w->has_alua)
+			ttask_check(k, 5, 0x20, 0);
+		else
+			report_groups(k);
+		break;
+	case 0xa4:
+		if (!k->c->t->w->can_set)
+			ttask_check(k, 5, 0x20, 0);
+		else
+			set_groups(k);
+		break;
 	case 0x25:
 	case 0x9e:
 		capacity(k, d);
@@ -332,7 +423,7 @@ execute(struct ttask *k, struct disk *d)
 		break;
 	case 0x35:
 	case 0x91:
-		book_sync(d);
+		book_sync(k->c->t->w, d, 0, SIM_BLOCKS_MAX);
 		ttask_answer(k);
 		break;
 	case 0x93:
@@ -352,7 +443,7 @@ static void
 tell_attention(struct ttask *k, struct place *p)
 {
 	struct sim *w = k->c->t->w;
-	struct unit *u = &w->owners[k->c->t->i].units[k->place];
+	struct unit *u = target_unit(k->c->t, k->place);
 
 	if (p->told == k->c) {
 		ttask_check(k, 0x0b, 0x47, 0x7f);
@@ -389,7 +480,7 @@ static void
 answer_oddly(struct ttask *k, unsigned how)
 {
 	struct target *t = k->c->t;
-	struct unit *u = &t->w->owners[t->i].units[k->place];
+	struct unit *u = target_unit(t, k->place);
 
 	how %= ODDITIES + 4;
 	if (how < ODDITIES) {
@@ -417,8 +508,10 @@ tscsi_execute(struct ttask *k)
 	struct target *t = k->c->t;
 	struct place *p = &t->places[k->place];
 	bool is_ghost = k->c->net == NULL;
+	bool is_barred = !tscsi_serves(t) && k->cdb[0] != 0xa3 && k->cdb[0] != 0xa4 &&
+			 (k->cdb[0] != 0x00 || !t->w->is_ready_anyway);
 
-	if (is_ghost && (p->disk == NULL || k->is_old || p->uas > 0))
+	if (is_ghost && (p->disk == NULL || k->is_old || p->uas > 0 || is_barred))
 		ttask_drop(k);
 	else if (k->cdb[0] == 0xa0)
 		report_luns(k);
@@ -430,6 +523,8 @@ tscsi_execute(struct ttask *k)
 		ttask_check(k, 0x0b, 0x47, 0x7f);
 	else if (p->uas > 0)
 		tell_attention(k, p);
+	else if (is_barred)
+		refuse_port(k);
 	else if (!is_ghost && p->check_until_us > sim_now(t->w) && rng_chance(&t->rng, 300))
 		answer_oddly(k, p->check);
 	else

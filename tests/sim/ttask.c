@@ -3,11 +3,14 @@
 #include <string.h>
 
 #include "base/be.h"
+#include "book.h"
 #include "target.h"
 #include "user.h"
 
 /* Tasks that are over and whose data may still come. */
 #define ANSWERED_MAX 24
+/* So long commands may come yet that were sent before it was told where they are not executed. */
+#define BARRED_US SECOND
 
 static struct ttask tasks[SIM_TASKS];
 static uint8_t buffers[SIM_TASKS][SIM_TASK_BYTES];
@@ -72,6 +75,11 @@ finished(struct ttask *k)
 	unsigned n = 0;
 
 	agenda_clear(&c->t->w->agenda, &k->due);
+	if (k->barred_epoch != 0) {
+		c->barred[k->place].epoch = k->barred_epoch;
+		c->barred[k->place].sn = c->stat_sn - 1;
+		c->barred[k->place].us = 0;
+	}
 	if (!may_get_data(k)) {
 		ttask_drop(k);
 		return;
@@ -239,6 +247,43 @@ task_due(struct agenda_timer *timer)
 	}
 }
 
+static bool
+is_data(const uint8_t *cdb)
+{
+	static const uint8_t codes[] = { 0x28, 0x88, 0x2a, 0x8a, 0x93, 0x42, 0x35, 0x91 };
+
+	return memchr(codes, cdb[0], sizeof codes) != NULL;
+}
+
+static bool
+is_of_write(const struct ttask *k, uint32_t wr)
+{
+	const struct disk *d = k->c->t->places[k->place].disk;
+	uint32_t lba = be_get32(k->cdb + (k->cdb[0] >= 0x80 ? 6 : 2)), found;
+
+	if (k->state != TTASK_QUEUED || !k->is_write || k->is_old || d == NULL || !is_data(k->cdb))
+		return false;
+	if (k->wr != 0)
+		return k->wr == wr;
+	return (k->cdb[0] == 0x2a || k->cdb[0] == 0x8a) && lba < SIM_BLOCKS &&
+	       book_parse(k->buf, d->uid, lba, &found) && found == wr;
+}
+
+bool
+ttask_has_write(const struct target *t, uint32_t wr)
+{
+	EACH_MATE(t, m)
+	LIST_EACH(node, tmp, &m->conns)
+	{
+		struct tconn *c = LIST_ENTRY(node, struct tconn, link);
+
+		LIST_EACH(item, other, &c->tasks)
+		if (is_of_write(LIST_ENTRY(item, struct ttask, link), wr))
+			return true;
+	}
+	return false;
+}
+
 void
 ttask_hurry(struct target *t)
 {
@@ -384,6 +429,23 @@ acknowledge(struct tconn *c)
 		memmove(p->ua, p->ua + 1, p->uas * sizeof p->ua[0]);
 		ttask_clear_place(c->t, i);
 	}
+	for (unsigned i = 0; i < SIM_PLACES; i++)
+		if (c->barred[i].epoch != 0 && c->barred[i].us == 0 &&
+		    (int32_t)(c->seen_stat_sn - c->barred[i].sn) > 0)
+			c->barred[i].us = sim_now(c->t->w);
+}
+
+/* "No I/O goes to a standby or unavailable group": but for what was on its way. */
+static void
+check_barred(struct tconn *c, const struct ttask *k)
+{
+	uint64_t us = c->barred[k->place].us;
+
+	if (is_data(k->cdb) && c->barred[k->place].epoch == c->t->alua.epoch && us != 0 &&
+	    sim_now(c->t->w) - us > BARRED_US)
+		sim_fail(c->t->w, "serving paths",
+		    "command %02x for a port in state %x, which was told", k->cdb[0],
+		    c->t->alua.state);
 }
 
 /* A target that is short of something says so before it has the data. */
@@ -428,7 +490,10 @@ ttask_command(struct tconn *c, const uint8_t *bhs, const uint8_t *data, uint32_t
 		tlaw_broken(c, "a write of %u bytes", k->edtl);
 	memcpy(k->buf, data, n);
 	k->got = k->asked = n;
-	if (k->is_write)
+	TRACE(c->t->w, "target %u: command %x at place %u, tag %x", c->t->i, k->cdb[0], k->place,
+	    k->itt);
+	check_barred(c, k);
+	if (k->is_write && is_data(k->cdb))
 		k->wr = user_write_of(&c->t->w->owners[c->t->i], c->net, k->itt);
 	if (is_refused(k))
 		return;

@@ -8,6 +8,7 @@
 #include "lu/pool.h"
 #include "owner.h"
 #include "visits.h"
+#include "ways.h"
 
 static uint8_t buffers[SIM_SESSIONS][SIM_PLACES][SIM_REQS][SIM_TASK_BYTES];
 
@@ -25,31 +26,19 @@ bool
 user_is_excused(const struct user_req *q)
 {
 	const struct unit *u = q->u;
-	const struct owner *o = u->o;
-	struct sim *w = o->w;
+	uint64_t now_us = ways_promise_us(u),
+		 promise_us = now_us < q->promise_us ? now_us : q->promise_us;
 
-	switch (session_state(o->s)) {
-	case SESSION_DOWN:
-	case SESSION_DOWN_TRY:
-	case SESSION_LOGOUT:
-	case SESSION_CLOSED:
+	if (ways_gave_up(u, q->since_us))
 		return true;
-	case SESSION_TRY:
-	case SESSION_ONLINE:
-	case SESSION_WAIT:
-	case SESSION_STATES:
-		break;
-	}
-	if (u->is_closing || lu_state(u->lu) == LU_OTHER || o->is_closing ||
-	    u->excused_us >= q->since_us || o->excused_us >= q->since_us)
+	if (u->is_closing || lu_state(u->lu) == LU_OTHER || u->excused_us >= q->since_us)
 		return true;
 	/* In a new life it may not have said yet that it can. */
 	if (q->r.op == BLK_DISCARD && !lu_blk(u->lu)->can_discard)
 		return true;
-	if (o->timers.ms[TIMER_replacement] != 0 &&
-	    sim_now(w) - q->since_us >= o->timers.ms[TIMER_replacement] * 1000ull)
+	if (sim_now(u->o->w) - q->since_us >= promise_us)
 		return true;
-	return o->losses - q->losses >= 5;
+	return ways_losses(u) - q->losses >= 5;
 }
 
 static void
@@ -90,7 +79,8 @@ put(struct unit *u, struct user_req *q)
 
 	q->is_waiting = u->lu == NULL;
 	q->since_us = sim_now(w);
-	q->losses = u->o->losses;
+	q->losses = ways_losses(u);
+	q->promise_us = ways_promise_us(u);
 	if (q->is_waiting)
 		return;
 	if (user_is_excused(q))
@@ -156,14 +146,15 @@ user_write_of(const struct owner *o, const struct net *from, uint32_t itt)
 {
 	const struct sess *s = o->line.sess;
 	uint32_t slot = itt & 0xffff;
-	const struct req *r;
+	const struct task *t;
 
 	/* Another life of the initiator may use the same tags. */
-	if (s == NULL || from != o->line.net || slot >= s->cfg.slots || s->task[slot].itt != itt ||
-	    s->task[slot].req == NULL)
+	if (s == NULL || from != o->line.net || slot >= s->made)
 		return 0;
-	r = s->task[slot].req;
-	return LIST_ENTRY(LIST_ENTRY(r, struct io, req)->blk, struct user_req, r)->wr;
+	t = &s->chunk[slot / TASK_CHUNK][slot % TASK_CHUNK];
+	if (t->itt != itt || t->req == NULL)
+		return 0;
+	return LIST_ENTRY(LIST_ENTRY(t->req, struct io, req)->blk, struct user_req, r)->wr;
 }
 
 static enum blk_op

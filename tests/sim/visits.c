@@ -116,49 +116,40 @@ __wrap_session_enter(struct session *s, enum session_state from, enum session_ev
 	__real_session_enter(s, from, ev);
 }
 
-void __real_lu_go(struct lu *u, enum lu_event e, const struct fault *why);
-void __wrap_lu_go(struct lu *u, enum lu_event e, const struct fault *why);
+void __real_lunpath_go(struct lunpath *lp, enum lu_event e, const struct fault *why);
+void __wrap_lunpath_go(struct lunpath *lp, enum lu_event e, const struct fault *why);
 void
-__wrap_lu_go(struct lu *u, enum lu_event e, const struct fault *why)
+__wrap_lunpath_go(struct lunpath *lp, enum lu_event e, const struct fault *why)
 {
-	note(V_LU, LU_ID(u->state, e));
-	__real_lu_go(u, e, why);
+	note(V_LU, LU_ID(lp->state, e));
+	__real_lunpath_go(lp, e, why);
 }
 
-void __real_lu_down(struct lu *u);
-void __wrap_lu_down(struct lu *u);
+void __real_lunpath_lost(struct lunpath *lp);
+void __wrap_lunpath_lost(struct lunpath *lp);
 void
-__wrap_lu_down(struct lu *u)
+__wrap_lunpath_lost(struct lunpath *lp)
 {
-	note(V_LU, LU_ID(u->state, LU_EV_DOWN));
-	__real_lu_down(u);
+	note(V_LU, LU_ID(lp->state, LU_EV_DOWN));
+	__real_lunpath_lost(lp);
 }
 
-void __real_lu_path_down(struct lu *u, bool is_silent);
-void __wrap_lu_path_down(struct lu *u, bool is_silent);
+void __real_lunpath_down(struct lunpath *lp, bool is_silent);
+void __wrap_lunpath_down(struct lunpath *lp, bool is_silent);
 void
-__wrap_lu_path_down(struct lu *u, bool is_silent)
+__wrap_lunpath_down(struct lunpath *lp, bool is_silent)
 {
-	note(V_LU, LU_ID(u->state, LU_EV_DOWN));
-	__real_lu_path_down(u, is_silent);
+	note(V_LU, LU_ID(lp->state, LU_EV_DOWN));
+	__real_lunpath_down(lp, is_silent);
 }
 
-void __real_lu_path_up(struct lu *u);
-void __wrap_lu_path_up(struct lu *u);
+void __real_lunpath_up(struct lunpath *lp);
+void __wrap_lunpath_up(struct lunpath *lp);
 void
-__wrap_lu_path_up(struct lu *u)
+__wrap_lunpath_up(struct lunpath *lp)
 {
-	note(V_LU, LU_ID(u->state == LU_CLOSED ? LU_CLOSED : LU_UNKNOWN, LU_EV_UP));
-	__real_lu_path_up(u);
-}
-
-void __real_lu_close(struct lu *u, int err);
-void __wrap_lu_close(struct lu *u, int err);
-void
-__wrap_lu_close(struct lu *u, int err)
-{
-	note(V_LU, LU_ID(u->state, LU_EV_CLOSE));
-	__real_lu_close(u, err);
+	note(V_LU, LU_ID(lp->state == LU_CLOSED ? LU_CLOSED : LU_UNKNOWN, LU_EV_UP));
+	__real_lunpath_up(lp);
 }
 
 void __real_conn_fire(struct conn *c, enum conn_event ev);

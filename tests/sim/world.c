@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "core/spare.h"
 #include "crash.h"
 #include "ledger.h"
 #include "main.h"
@@ -14,7 +15,7 @@
 #include "user.h"
 
 /* Turns that a world may take when all is well; more is a spin. */
-#define CALM_STEPS 400000
+#define CALM_STEPS 400000 /* of each session */
 /* Once faults stop: a login under way is late, the target's time has passed, backoff, logins, what
  * is swallowed is late (a flush after ten minutes, where the promise has no end), aborted, and its
  * unit reset; each in its time. */
@@ -26,7 +27,7 @@ world_make(struct sim *w, uint64_t seed, const char *drop, bool is_recorded, boo
 	static const enum sim_theme themes[] = { SIM_ANYTHING, SIM_ANYTHING, SIM_ANYTHING,
 		SIM_ANYTHING, SIM_FENCES, SIM_FENCES, SIM_FENCES, SIM_CACHES, SIM_CACHES,
 		SIM_CHANGES, SIM_CHANGES };
-	struct rng *r = &w->rng;
+	struct rng *r = &w->rng, paths;
 
 	memset(w, 0, offsetof(struct sim, trace));
 	w->traces = w->requests = w->failed = w->commands = w->pdus = w->logins = 0;
@@ -57,6 +58,12 @@ world_make(struct sim *w, uint64_t seed, const char *drop, bool is_recorded, boo
 		w->op_weight[BLK_FLUSH] += 15;
 		w->op_weight[BLK_WRITE_ZEROES] += 40;
 	}
+	/* From a stream of its own: the others stay as they were. */
+	rng_init(&paths, seed, 2);
+	w->is_array = w->sessions > 1 && rng_chance(&paths, 400);
+	w->has_alua = w->is_array && rng_chance(&paths, 700);
+	w->can_set = w->has_alua && rng_chance(&paths, 500);
+	w->is_ready_anyway = rng_chance(&paths, 400);
 	crash_init(w);
 	list_init(&w->free_conns);
 	list_init(&w->free_tasks);
@@ -96,7 +103,7 @@ turn(struct sim *w, uint64_t until_us)
 static void
 wait_for(struct sim *w, bool (*is_so)(struct owner *o), const char *what)
 {
-	uint64_t end = sim_now(w) + CALM_US, steps = w->step + CALM_STEPS;
+	uint64_t end = sim_now(w) + CALM_US, steps = w->step + CALM_STEPS * w->sessions;
 	unsigned i = 0;
 	char how[200];
 
@@ -154,7 +161,8 @@ read_all(struct sim *w)
 {
 	for (unsigned i = 0; i < w->sessions; i++)
 		for (unsigned k = 0; k < w->places; k++)
-			user_read_all(&w->owners[i].units[k]);
+			if (w->owners[i].units[k].lu != NULL)
+				user_read_all(&w->owners[i].units[k]);
 	wait_for(w, is_idle, "idle");
 }
 
@@ -172,6 +180,7 @@ end(struct sim *w)
 		target_fini(&w->targets[i]);
 	}
 	net_forget_all(w);
+	spare_free(w->spare);
 	if (w->agenda.timers != NULL || !list_empty(&w->agenda.works))
 		sim_fail(w, "at rest", "something is left to be done");
 	if (ledger_blocks() != 0)
@@ -181,6 +190,7 @@ end(struct sim *w)
 void
 world_run(struct sim *w, uint64_t steps)
 {
+	w->spare = spare_new();
 	for (unsigned i = 0; i < w->sessions; i++) {
 		target_init(&w->targets[i], w, i);
 		owner_init(&w->owners[i], w, i);

@@ -27,20 +27,14 @@ configured_word(enum registry_key key)
 #include "ini/timers.def"
 #define CHOICE(id, name, ...) [REGISTRY_KEY_choice_##id] = name,
 #include "ini/choices.def"
-		[REGISTRY_KEY_discovery_share] = "DiscoveryShare",
+#define ROUTE(id, name, ...) [REGISTRY_KEY_##id] = name,
+#define SHARE(id, name, ...) [REGISTRY_KEY_##id] = name,
+#include "ini/routes.def"
 	};
 
 	for (size_t k = 0; k < neg_param_count(); k++)
 		if (settings_registry_key((enum key_id)k) == key)
 			return neg_key_info((enum key_id)k)->name;
-	for (unsigned p = 0; p < KEYS_PATHS; p++) {
-		const struct keys_change c = {
-			.kind = KEYS_PATH, .path = (enum keys_path)p, .n = 1
-		};
-
-		if (settings_change_key(&c, 0) == key)
-			return keys_change_name(&c, 0);
-	}
 	return words[key];
 }
 

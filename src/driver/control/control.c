@@ -11,6 +11,7 @@
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
 #include "driver/diag/diag.h"
+#include "driver/iscsi/isns.h"
 #include "driver/iscsi/keeper.h"
 #include "driver/iscsi/radius.h"
 #include "driver/iscsi/settings.h"
@@ -72,6 +73,7 @@ control_undone(void *user)
 
 	wanted_push(d, NULL, true);
 	radius_push(d);
+	isns_push(d);
 	if (log_level_parse(level, &before))
 		log_set_level(before);
 	free(level);
@@ -126,6 +128,7 @@ control_close(struct driver *d)
 {
 	control_end_followers(d);
 	control_end_waiters(d);
+	control_end_captures(d);
 	ipc_server_free(d->dev_iscsi);
 	ipc_server_free(d->dev_isw);
 	d->dev_iscsi = d->dev_isw = NULL;
@@ -146,6 +149,12 @@ control_due(struct driver *d, uint64_t at_us)
 		return json_null();
 	return control_time(
 	    time(NULL) + (time_t)(at_us > now ? (at_us - now + 999999) / 1000000 : 0));
+}
+
+json_t *
+control_next(const struct fault *why)
+{
+	return why->is_set && why->next[0] != '\0' ? json_string(why->next) : json_null();
 }
 
 void
@@ -186,7 +195,7 @@ control_show_files(const struct driver *d, const struct node *n, json_t *to)
 	set_path(d, n, to, "rdsk", devfile_rdsk);
 	if (n->loop == TREE_NO_LOOP)
 		return;
-	(void)snprintf(block, sizeof block, "/dev/loop%d", n->loop); /* fits */
+	loopuse_path(n->loop, block);
 	control_set(to, "block", json_string(block));
 }
 

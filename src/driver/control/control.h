@@ -21,6 +21,8 @@ void control_undone(void *user);
 void control_end_followers(struct driver *d);
 /* Whoever waits for a device hears that it is not there. */
 void control_end_waiters(struct driver *d);
+/* Whoever captures has what was recorded so far, and no more. */
+void control_end_captures(struct driver *d);
 
 struct node;
 /* An installed disk's members "exporter" and "nbd", or "dsk", "rdsk" and "block". */
@@ -42,6 +44,8 @@ bool control_address(struct ipc_call *call, struct registry_address *ret_a);
 json_t *control_time(time_t t);
 /* The same for a time of the loop's clock, microseconds; null: nothing is due. */
 json_t *control_due(struct driver *d, uint64_t at_us);
+/* What to do about a fault; null where there is none, or nothing to do. */
+json_t *control_next(const struct fault *why);
 /* Set a member; a NULL value means that memory is short and the member stays away. */
 void control_set(json_t *object, const char *key, json_t *value);
 

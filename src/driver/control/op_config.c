@@ -28,6 +28,7 @@ static const struct row {
 	{ IPC_OP_initiator_set, "alias", REGISTRY_KEY_initiator_alias, false },
 	{ IPC_OP_log_level, "level", REGISTRY_KEY_debug_level, false },
 	{ IPC_OP_slp_set, "scopes", REGISTRY_KEY_slp_scopes, false },
+	{ IPC_OP_isns_set, "servers", REGISTRY_KEY_isns_servers, false },
 	{ IPC_OP_radius_set, "nas_hostname", REGISTRY_KEY_nas_hostname, false },
 	{ IPC_OP_radius_set, "nas_secret", REGISTRY_KEY_nas_secret, true },
 	{ IPC_OP_radius_set, "server", REGISTRY_KEY_radius_server, false },
@@ -39,9 +40,9 @@ static const struct row {
 	{ IPC_OP_auth_set, "target_secret", REGISTRY_KEY_target_chap_secret, true },
 };
 static const enum ipc_op ops[] = { IPC_OP_initiator_set, IPC_OP_log_level, IPC_OP_slp_set,
-	IPC_OP_radius_set, IPC_OP_auth_set };
+	IPC_OP_isns_set, IPC_OP_radius_set, IPC_OP_auth_set };
 
-enum stage { STAGE_GLOBAL, STAGE_DISCOVERY, STAGE_TARGETS, STAGE_END };
+enum stage { STAGE_GLOBAL, STAGE_DISCOVERY, STAGE_TARGETS, STAGE_UNITS, STAGE_END };
 
 struct config {
 	struct later later; /* first: freed as one */
@@ -55,6 +56,8 @@ struct config {
 	struct registry_target *targets; /* n_targets, owned, of a page of the registry */
 	size_t target, n_targets;
 	int64_t after;
+	struct registry_unit *units; /* n_units, owned */
+	size_t unit, n_units;
 };
 
 /* Nobody may take what follows for all there is. */
@@ -86,12 +89,14 @@ scope_args(const struct registry_scope *s)
 	json_t *args = json_object();
 
 	if (s->target != NULL)
-		control_set(args, "target", json_string(s->target));
+		control_set(
+		    args, s->level == REGISTRY_UNIT ? "unit" : "target", json_string(s->target));
 	if (s->address == NULL)
 		return args;
 	control_set(args, "address", json_string(s->address->address));
 	control_set(args, "port", json_integer(s->address->port));
-	control_set(args, "tpgt", json_integer(s->address->tpgt));
+	if (s->level != REGISTRY_UNIT)
+		control_set(args, "tpgt", json_integer(s->address->tpgt));
 	return args;
 }
 
@@ -198,7 +203,14 @@ next_page(struct config *c)
 		c->later.d->reg, &c->after, TARGETS_AT_ONCE, &c->targets, &c->n_targets) != 0)
 		is_cut(c, registry_error(c->later.d->reg)->message);
 	if (c->n_targets == 0)
-		c->stage = STAGE_END;
+		c->stage = STAGE_UNITS;
+}
+
+static void
+add_unit(struct config *c, const struct registry_unit *u)
+{
+	add_scope(c, &(struct registry_scope){
+			 REGISTRY_UNIT, u->name, u->has_address ? &u->address : NULL });
 }
 
 static void
@@ -225,6 +237,12 @@ next_scope(struct config *c)
 		if (c->target < c->n_targets)
 			add_target(c, &c->targets[c->target++]);
 		break;
+	case STAGE_UNITS:
+		if (c->unit < c->n_units)
+			add_unit(c, &c->units[c->unit++]);
+		else
+			c->stage = STAGE_END;
+		break;
 	case STAGE_END:
 		break;
 	}
@@ -249,6 +267,7 @@ told(struct ipc_pieces *p)
 	registry_targets_free(c->targets, c->n_targets);
 	json_decref(c->ready);
 	free(c->portals);
+	free(c->units);
 	later_free(&c->later);
 }
 
@@ -264,10 +283,12 @@ op_config_get(struct driver *d, struct ipc_call *call)
 	c->pieces = (struct ipc_pieces){ .ops = &pieces, .member = "operations" };
 	c->pieces.rest = json_pack("{s:b}", "is_complete", 1);
 	c->with_secrets = ipc_call_arg_bool(call, "secrets", false);
-	if (registry_discovery_list(d->reg, &c->portals, &c->n_portals) != 0) {
+	if (registry_discovery_list(d->reg, &c->portals, &c->n_portals) != 0 ||
+	    registry_unit_list(d->reg, &c->units, &c->n_units) != 0) {
 		settings_fault(d->reg, &f);
 		control_fail(call, &f, NULL);
 		json_decref(c->pieces.rest);
+		free(c->portals);
 		later_free(&c->later);
 		return;
 	}

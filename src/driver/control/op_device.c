@@ -2,6 +2,7 @@
  * device.install and device.remove pick nodes of the tree, start a job for
  * each, and answer when all are done or the time is up.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +22,8 @@ struct batch {
 	bool is_install;
 	struct hwpath last; /* told last; n is 0 before the first */
 	json_t *done;       /* whether it was made or removed, by hardware path */
+	json_t
+	    *doomed; /* by hardware path: what is to be removed, while its users are looked for */
 	json_t *notes;
 	struct fault fault; /* of the first that failed */
 	unsigned left;      /* jobs that are due, and the answer; the last one frees this */
@@ -94,8 +97,11 @@ one_less(struct batch *b)
 		return;
 	}
 	json_decref(b->done);
+	json_decref(b->doomed);
 	json_decref(b->notes);
 	later_free(&b->later);
+	/* Else what thousands of devices took in between stays with the heap. */
+	(void)malloc_trim(0);
 }
 
 static void
@@ -117,6 +123,7 @@ batch_new(struct driver *d, struct ipc_call *call)
 	b->later.call = call;
 	b->is_install = ipc_call_op(call) == IPC_OP_device_install;
 	b->done = json_object();
+	b->doomed = json_object();
 	b->notes = json_array();
 	b->left = 1;
 	b->patience.expired = impatient;
@@ -288,6 +295,33 @@ is_doomed(struct ipc_call *call, const struct node *n, const struct hwpath *top)
 	       strcmp(name, n->name) == 0;
 }
 
+/*
+ * Until its users are known it counts as being removed: nobody is told meanwhile that its device
+ * files are made, who would not have them a moment later.
+ */
+static void
+doom(struct batch *b, const struct hwpath *top)
+{
+	const struct tree *t = b->later.d->tree;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (is_doomed(b->later.call, t->nodes[i], top)) {
+			t->nodes[i]->doomed++;
+			control_set(b->doomed, t->nodes[i]->hw_path, json_true());
+		}
+}
+
+static void
+undoom(struct batch *b)
+{
+	const struct tree *t = b->later.d->tree;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (t->nodes[i]->doomed > 0 &&
+		    json_object_get(b->doomed, t->nodes[i]->hw_path) != NULL)
+			t->nodes[i]->doomed--;
+}
+
 static void
 remove_counted(void *user)
 {
@@ -298,6 +332,7 @@ remove_counted(void *user)
 	json_t *in_use = json_array();
 	struct hwpath top = { HWPATH_AT_ROOT, { HWPATH_ROOT } };
 
+	undoom(b);
 	(void)hwpath_parse(
 	    ipc_call_arg_string(call, "hw_path", "255"), &top); /* it was checked before */
 	for (size_t i = 0; i < d->tree->n && !is_forced; i++)
@@ -331,6 +366,7 @@ void
 op_device_remove(struct driver *d, struct ipc_call *call)
 {
 	struct hwpath top;
+	struct batch *b;
 	struct fault f;
 
 	if (!ipc_call_arg_given(call, "hw_path") && !ipc_call_arg_given(call, "name") &&
@@ -340,6 +376,9 @@ op_device_remove(struct driver *d, struct ipc_call *call)
 		control_fail(call, &f, NULL);
 		return;
 	}
-	if (parse_path(call, &top))
-		usage_collect(d, remove_counted, batch_new(d, call));
+	if (!parse_path(call, &top))
+		return;
+	b = batch_new(d, call);
+	doom(b, &top);
+	usage_collect(d, remove_counted, b);
 }

@@ -54,22 +54,53 @@ op_discovery_add(struct driver *d, struct ipc_call *call)
 	answer(d, call, &a, err);
 }
 
+/* How many addresses of targets are known through this one alone: they stay, until they are
+ * deleted. */
+static size_t
+count_found(struct driver *d, const struct registry_address *a)
+{
+	struct registry_found *list;
+	size_t n;
+
+	if (registry_found_list(d->reg, a, &list, &n) != 0)
+		return 0; /* what is wrong is said by the removal */
+	free(list);
+	return n;
+}
+
+static int
+remove_address(struct driver *d, const struct registry_address *a)
+{
+	int err = registry_discovery_remove(d->reg, a);
+
+	if (err == 0 || err == -ENOENT)
+		portal_forget(d, a);
+	return err;
+}
+
 void
 op_discovery_remove(struct driver *d, struct ipc_call *call)
 {
 	struct registry_address a;
+	size_t kept;
+	json_t *o;
 	int err;
 
 	if (!control_address(call, &a))
 		return;
 	if (ipc_call_arg_bool(call, "targets", false)) {
-		op_discovery_purge(d, call, &a);
+		op_purge(d, call, &a, remove_address);
 		return;
 	}
-	err = registry_discovery_remove(d->reg, &a);
-	if (err == 0)
-		portal_forget(d, &a);
-	answer(d, call, &a, err);
+	kept = count_found(d, &a);
+	err = remove_address(d, &a);
+	if (err != 0) {
+		answer(d, call, &a, err);
+		return;
+	}
+	o = show_address(&a);
+	control_set(o, "addresses_kept", json_integer((json_int_t)kept));
+	ipc_call_reply(call, o);
 }
 
 static json_t *

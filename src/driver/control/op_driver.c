@@ -4,6 +4,7 @@
 #include "driver/control/control.h"
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
+#include "driver/iscsi/isns.h"
 #include "driver/iscsi/keeper.h"
 #include "driver/iscsi/wanted.h"
 #include "driver/iscsial/devfile.h"
@@ -57,6 +58,7 @@ show_daemons(const struct driver *d, const struct isw_status *s)
 	add_daemon(list, "iswd", s->pid[ISW_ISWD]);
 	add_daemon(list, "iscsi_resolvd", s->pid[ISW_RESOLVD]);
 	add_daemon(list, "islpd", helper_server_pid(d->islpd));
+	add_daemon(list, "iisnsd", isns_pid(d));
 	add_daemon(list, "iradd", s->pid[ISW_IRADD]);
 	add_daemon(list, "iscsi_holderd",
 	    d->disks_cfg.holding != NULL ? holding_pid(d->disks_cfg.holding) : 0);
@@ -232,4 +234,24 @@ void
 op_driver_stop(struct driver *d, struct ipc_call *call)
 {
 	usage_collect(d, stop_counted, later_new(d, call));
+}
+
+/* ---- connection.narrow ---- */
+
+void
+op_connection_narrow(struct driver *d, struct ipc_call *call)
+{
+	const char *name = ipc_call_arg_string(call, "op", "");
+	struct fault f;
+	enum ipc_op op;
+
+	(void)d; /* it is the connection's alone */
+	if (ipc_op_find(name, &op) < 0) {
+		fault_set(&f, FAULT_INVALID, "name one of messages.def",
+		    "there is no operation %.64s", name);
+		control_fail(call, &f, NULL);
+		return;
+	}
+	ipc_call_narrow(call, op);
+	ipc_call_reply(call, NULL);
 }

@@ -44,7 +44,7 @@ is_kept(const struct driver *d, const struct node *n, struct fault *ret_f)
 		    "remove the unit on the target and scan; rmsf without -x removes device files "
 		    "only",
 		    "%s is there: only what is gone can be forgotten", n->hw_path);
-	else if (n->is_showing || n->attaching != NULL || n->removals > 0 ||
+	else if (n->is_showing || n->attaching != NULL || n->doomed > 0 || n->removals > 0 ||
 		 (w != NULL && w->closing > 0))
 		fault_set(
 		    ret_f, FAULT_BUSY, "try again", "%s is being changed just now", n->hw_path);

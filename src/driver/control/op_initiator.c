@@ -7,6 +7,7 @@
 #include "driver/control/control.h"
 #include "driver/control/ops.h"
 #include "driver/control/scope.h"
+#include "driver/iscsi/isns.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsi/wanted.h"
 #include "sys/log.h"
@@ -101,6 +102,8 @@ op_initiator_set(struct driver *d, struct ipc_call *call)
 		return;
 	}
 	wanted_push(d, NULL, is_new);
+	if (is_new)
+		isns_push(d);
 	kept = settings_value(d->reg, NULL, REGISTRY_KEY_initiator_alias);
 	ipc_call_reply(call, json_pack("{s:s, s:s, s:i}", "name", name, "alias", kept,
 				 "active_sessions", is_new ? active_sessions(d) : 0));

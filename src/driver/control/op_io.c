@@ -62,24 +62,27 @@ static void
 show_lun(const struct driver *d, const struct node *n, json_t *to)
 {
 	const struct wanted *w = wanted_find(d, n->path.part[2]);
-	const struct lu_info *i = n->info;
+	const struct lu_kept *i = n->info;
+	struct identity id;
 
 	control_set(to, "lun", json_integer(n->lun));
 	control_set(to, "session_instance", json_integer(n->path.part[2]));
 	if (w != NULL)
 		control_set(to, "target_name", json_string(w->target));
-	if (n->note[0] != '\0')
+	if (n->twin[0] != '\0')
+		control_set(to, "alternate_of", json_string(n->twin));
+	if (n->note != NULL)
 		control_set(to, "note", json_string(n->note));
 	if (i == NULL)
 		return;
-	control_set(to, "designator",
-	    json_string(identity_first(&i->id) != NULL ? identity_first(&i->id) : ""));
-	control_set(to, "serial", json_string(i->id.serial));
+	identity_unpack(i->id, &id);
+	control_set(
+	    to, "designator", json_string(identity_first(&id) != NULL ? identity_first(&id) : ""));
+	control_set(to, "serial", json_string(id.serial));
 	if (i->is_sized) {
 		control_set(to, "size_bytes", json_integer((json_int_t)i->capacity.bytes));
 		control_set(to, "block_bytes", json_integer(i->capacity.block_bytes));
-		control_set(
-		    to, "read_only", json_boolean(i->has_mode && i->mode.is_write_protected));
+		control_set(to, "read_only", json_boolean(tree_is_read_only(n)));
 	}
 	if (n->is_shown)
 		show_files(d, n, to);
@@ -141,5 +144,8 @@ op_io_tree(struct driver *d, struct ipc_call *call)
 
 	l->later = (struct later){ d, call };
 	l->pieces = (struct ipc_pieces){ .ops = &tree_pieces, .member = "nodes" };
-	usage_glance(d, tree_counted, l);
+	if (ipc_call_arg_bool(call, "fresh", false) && ipc_call_may_inspect(call))
+		usage_collect(d, tree_counted, l);
+	else
+		usage_glance(d, tree_counted, l);
 }

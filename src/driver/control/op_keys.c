@@ -6,6 +6,7 @@
 #include "driver/iscsi/keys.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsi/wanted.h"
+#include "driver/iscsial/unit_rule.h"
 
 static bool
 store(struct driver *d, const struct scope *s, const struct keys_change *k, bool *ret_is_new)
@@ -30,6 +31,24 @@ warn_of_limits(struct driver *d, const struct scope *s, json_t *list)
 	settings_free(now);
 }
 
+/* Of a path to a unit, where no session has this address. */
+static void
+warn_of_address(const struct driver *d, const struct registry_address *a, json_t *list)
+{
+	LIST_EACH(node, tmp, (struct list *)&d->sessions)
+	{
+		struct registry_address of_it = LIST_ENTRY(node, struct wanted, link)->a;
+
+		of_it.tpgt = a->tpgt; /* scope.c */
+		if (registry_address_same(&of_it, a))
+			return;
+	}
+	(void)json_array_append_new(list,
+	    json_sprintf("no session has the address %s port %u: this counts as soon as one has; "
+			 "iscsiutil -pS lists them",
+		a->address, a->port)); /* no memory: one less */
+}
+
 /* What works, and is hardly meant. */
 static json_t *
 warnings(struct driver *d, const struct scope *s, const struct keys_change *c)
@@ -38,6 +57,10 @@ warnings(struct driver *d, const struct scope *s, const struct keys_change *c)
 	struct keys_effective e;
 	char *secret;
 
+	if (s->scope.level == REGISTRY_UNIT && s->scope.address != NULL && !c->is_unset)
+		warn_of_address(d, s->scope.address, list);
+	if (s->scope.level == REGISTRY_UNIT)
+		return list;
 	if (c->kind == KEYS_TIMER)
 		warn_of_limits(d, s, list);
 	if (c->kind != KEYS_LOGIN)
@@ -84,7 +107,11 @@ op_keys_set(struct driver *d, struct ipc_call *call)
 		control_fail(call, &f, NULL);
 		return;
 	}
-	wanted_push(d, &s.scope, is_new);
+	is_new = is_new && keys_wait_for_login(&c);
+	if (s.scope.level == REGISTRY_UNIT)
+		unit_rule_push(d, s.target);
+	else
+		wanted_push(d, &s.scope, is_new);
 	names = json_array();
 	for (unsigned i = 0; i < c.n; i++)
 		(void)json_array_append_new(names, json_string(keys_change_name(&c, i)));

@@ -25,7 +25,7 @@ show_negotiated(const struct wanted *w)
 	char value[256];
 
 	for (size_t k = 0; k < neg_param_count(); k++)
-		if (neg_format(&w->login.params, (enum key_id)k, value, sizeof value))
+		if (neg_format(&w->view.login.params, (enum key_id)k, value, sizeof value))
 			control_set(o, neg_key_info((enum key_id)k)->name, json_string(value));
 	return o;
 }
@@ -83,7 +83,7 @@ show_session(struct driver *d, const struct wanted *w)
 	struct registry_scope scope = { REGISTRY_TARGET_ADDRESS, w->target, &w->a };
 	bool is_online = w->view.state == SESSION_ONLINE;
 	/* A redirection may have led to another portal group than the address is of. */
-	int32_t tpgt = is_online && w->view.tpgt >= 0 ? w->view.tpgt : w->a.tpgt;
+	int32_t tpgt = is_online && w->view.login.tpgt >= 0 ? w->view.login.tpgt : w->a.tpgt;
 	char isid[13];
 	json_t *o;
 
@@ -92,15 +92,16 @@ show_session(struct driver *d, const struct wanted *w)
 	    "{s:i, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:i, s:s, s:i, s:i, s:o, s:s?, "
 	    "s:o}",
 	    "instance", (int)w->instance, "type", "Normal", "state", wanted_word(w), "target_name",
-	    w->target, "target_alias", w->has_login ? w->login.target_alias : "", "address",
+	    w->target, "target_alias", w->has_login ? w->view.login.target_alias : "", "address",
 	    w->a.address, "port", w->a.port, "tpgt", (int)tpgt, "isid", isid, "tsih",
-	    is_online ? (int)w->login.tsih : 0, "initiator_name",
-	    w->has_login ? w->login.initiator_name : "", "luns", count_luns(w), "queue_depth",
+	    is_online ? (int)w->view.login.tsih : 0, "initiator_name",
+	    w->has_login ? w->view.login.initiator_name : "", "luns", count_luns(w), "queue_depth",
 	    SESSION_SLOTS, "opened", is_online ? control_time(w->opened) : json_null(),
 	    "last_error", w->view.last.is_set ? w->view.last.message : NULL, "connections",
 	    show_connections(w));
 	if (o == NULL)
 		return NULL;
+	control_set(o, "last_error_next", control_next(&w->view.last));
 	control_set(o, "redirected_to", show_elsewhere(w));
 	control_set(o, "next_try_ms", show_due(d, w->view.next_try_us));
 	control_set(o, "next_try", control_due(d, w->view.next_try_us));

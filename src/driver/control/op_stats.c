@@ -8,6 +8,7 @@
 #include "driver/control/later.h"
 #include "driver/control/ops.h"
 #include "driver/iscsi/wanted.h"
+#include "export/filters.h"
 #include "ipc/pieces.h"
 
 /* Less than the client's patience in messages.def. */
@@ -87,6 +88,19 @@ show_table(enum stat_section section)
 }
 
 static json_t *
+show_lun_table(void)
+{
+	json_t *rows = json_array();
+
+#define LUN_STAT(id_, count, name_, class_, text)                                            \
+	(void)json_array_append_new(                                                         \
+	    rows, json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", #id_, "name", name_, "class", \
+		      class_, "description", text, "kind", "counter")); /* no memory: one less */
+#include "driver/diag/lun_stats.def"
+	return json_pack("{s:s, s:o}", "title", "Logical Unit Statistics", "rows", rows);
+}
+
+static json_t *
 show_latency(const struct hist *h, uint64_t bytes)
 {
 	uint64_t n = hist_count(h);
@@ -99,15 +113,51 @@ show_latency(const struct hist *h, uint64_t bytes)
 }
 
 static json_t *
+show_kinds(const struct filters_kind *kind)
+{
+	json_t *o = json_object();
+
+	for (int i = 0; i < FILTERSPEC_KINDS; i++) {
+		json_t *k = show_latency(&kind[i].latency_us, kind[i].bytes);
+
+		control_set(k, "errors", json_integer((json_int_t)kind[i].errors));
+		control_set(o, filterspec_kind((enum blk_op)i), k);
+	}
+	return o;
+}
+
+/* What stands in front of the unit now, from its user to it. */
+static json_t *
+show_filters(const struct filters_report *r)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; r != NULL && i < r->n; i++) {
+		const struct filters_view *v = &r->view[i];
+		char text[FILTERSPEC_TEXT_BYTES];
+		json_t *o;
+
+		filterspec_print(&v->filter, text);
+		o = json_pack("{s:s, s:I}", "filter", text, "requests", (json_int_t)v->requests);
+		if (v->has_kinds)
+			control_set(o, "kinds", show_kinds(v->kind));
+		(void)json_array_append_new(list, o); /* no memory: one less */
+	}
+	return list;
+}
+
+static json_t *
 show_lun(const struct nexus_lun_counts *l)
 {
 	const struct lu_counts *c = &l->counts;
+	json_t *o = json_pack("{s:I, s:s, s:o, s:o}", "lun", (json_int_t)l->lun, "name", l->name,
+	    "reads", show_latency(&l->latency.reads, c->bytes_read), "writes",
+	    show_latency(&l->latency.writes, c->bytes_written));
 
-	return json_pack("{s:I, s:s, s:o, s:o, s:I, s:I, s:I, s:I}", "lun", (json_int_t)l->lun,
-	    "name", l->name, "reads", show_latency(&l->latency.reads, c->bytes_read), "writes",
-	    show_latency(&l->latency.writes, c->bytes_written), "flushes", (json_int_t)c->flushes,
-	    "discards", (json_int_t)(c->discards + c->zeroes), "errors", (json_int_t)c->errors,
-	    "retries", (json_int_t)c->retries);
+#define LUN_STAT(id, count, ...) control_set(o, #id, json_integer((json_int_t)(count)));
+#include "driver/diag/lun_stats.def"
+	control_set(o, "filters", show_filters(l->filters));
+	return o;
 }
 
 /* Some units of a session; *ret_next: where the next ones begin. */
@@ -164,8 +214,10 @@ clear_session(struct wanted *w, const struct stat_sources *from)
 	struct mail_clear *m = call_alloc(sizeof *m);
 	time_t now = time(NULL);
 
-	stat_clear(&w->stats_base, STAT_TRANSPORT_SESSION, from, now);
-	stat_clear(&w->stats_base, STAT_SWD_CONNECTION, from, now);
+	if (w->stats_base == NULL)
+		w->stats_base = call_alloc(sizeof *w->stats_base);
+	stat_clear(w->stats_base, STAT_TRANSPORT_SESSION, from, now);
+	stat_clear(w->stats_base, STAT_SWD_CONNECTION, from, now);
 	if (!wanted_tell(w, &m->mail, &mail_clear))
 		free(m);
 }
@@ -175,8 +227,10 @@ static void
 sum(const struct wanted *w, const struct mail_counts *counts, struct conn_counts *ret_core,
     struct ini_counts *ret_ini)
 {
-	*ret_core = w->core_before;
-	*ret_ini = w->counts_before;
+	const struct wanted_before none = { 0 }, *before = w->before != NULL ? w->before : &none;
+
+	*ret_core = before->core;
+	*ret_ini = before->counts;
 	if (counts->is_gone)
 		return;
 	stat_add_core(ret_core, &counts->core);
@@ -201,6 +255,7 @@ static json_t *
 show_session(struct collection *c, const struct asked *a)
 {
 	struct wanted *w = wanted_find(c->later.d, a->instance);
+	struct stat_base base = { 0 };
 	struct conn_counts core;
 	struct ini_counts ini;
 	struct stat_values v;
@@ -212,7 +267,9 @@ show_session(struct collection *c, const struct asked *a)
 	/* One that never tried has nothing to show; one that only failed has counted that. */
 	if (!w->has_login && core.pdus_sent == 0 && ini.failed == 0)
 		return NULL;
-	stat_values(&v, &(struct stat_sources){ &w->stats, &core, &ini }, &w->stats_base);
+	base.cleared = w->counted_since;
+	stat_values(&v, &(struct stat_sources){ &w->stats, &core, &ini },
+	    w->stats_base != NULL ? w->stats_base : &base);
 	o = json_pack("{s:i, s:s, s:s, s:s, s:i, s:i}", "instance", (int)w->instance, "type",
 	    "Normal", "target_name", w->target, "address", w->a.address, "port", w->a.port, "tpgt",
 	    w->a.tpgt);
@@ -341,6 +398,7 @@ show(struct collection *c)
 	for (int i = 0; i < STAT_SECTIONS; i++)
 		control_set(tables, stat_section_id((enum stat_section)i),
 		    show_table((enum stat_section)i));
+	control_set(tables, "lun", show_lun_table());
 	c->pieces = (struct ipc_pieces){ .ops = &session_pieces,
 		.member = "sessions",
 		.rest = json_pack("{s:o, s:o, s:o}", "time", control_time(time(NULL)), "tables",

@@ -42,6 +42,7 @@ show_address(struct driver *d, const char *name, const struct registry_address *
 
 	if (o == NULL)
 		return NULL;
+	control_set(o, "last_error_next", w != NULL ? control_next(&w->view.last) : json_null());
 	control_set(o, "redirected_to", show_redirect(d, name, a));
 	control_set(o, "next_try", w != NULL ? control_due(d, w->view.next_try_us) : json_null());
 	configured_show(d, &scope, o);

@@ -7,6 +7,7 @@
 #include "core/iname.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsi/wanted.h"
+#include "driver/iscsial/unit_rule.h"
 
 /* Of n addresses, step bytes apart: the one that is meant, or NULL. */
 static const struct registry_address *
@@ -93,6 +94,22 @@ find_target(struct driver *d, struct scope *s, bool any_tpgt, struct fault *ret_
 	return false;
 }
 
+static bool
+get_unit(struct driver *d, struct ipc_call *call, const char *unit, struct scope *ret)
+{
+	struct fault f = { 0 };
+
+	if (!unit_rule_name(d, unit, ret->target, sizeof ret->target, &f)) {
+		control_fail(call, &f, NULL);
+		return false;
+	}
+	ret->scope.level = REGISTRY_UNIT;
+	ret->scope.target = ret->target;
+	ret->address.tpgt =
+	    0; /* a path is known by its address; its portal group is of the target's */
+	return true;
+}
+
 bool
 scope_get(struct driver *d, struct ipc_call *call, struct scope *ret)
 {
@@ -110,6 +127,8 @@ scope_get(struct driver *d, struct ipc_call *call, struct scope *ret)
 					  : REGISTRY_GLOBAL;
 	if (has_address)
 		ret->scope.address = &ret->address;
+	if (ipc_call_arg_given(call, "unit"))
+		return get_unit(d, call, ipc_call_arg_string(call, "unit", ""), ret);
 	if (target == NULL) {
 		if (!has_address || find_discovery(d, ret, any_tpgt, &f))
 			return true;
@@ -178,6 +197,8 @@ scope_name(const struct scope *s)
 		return "target";
 	case REGISTRY_TARGET_ADDRESS:
 		return "address";
+	case REGISTRY_UNIT:
+		return s->scope.address != NULL ? "path" : "unit";
 	}
 	return "";
 }
@@ -187,6 +208,8 @@ scope_sessions(const struct driver *d, const struct scope *s, bool is_new)
 {
 	int n = 0;
 
+	if (s->scope.level == REGISTRY_UNIT)
+		return 0; /* it counts at once */
 	for (const struct wanted *w = wanted_next(d, &s->scope, NULL); is_new && w != NULL;
 	     w = wanted_next(d, &s->scope, w))
 		n += wanted_is_online(w);

@@ -15,10 +15,10 @@ struct scope {
 };
 
 /*
- * Arguments "target", "address", "port" and "tpgt".  It must be known: a
- * setting for something else would never count.  Without "tpgt" the address is
- * meant that is known with this port, if there is only one.  False: the call
- * was answered.  *ret must not move.
+ * Arguments "target", "address", "port" and "tpgt", or "unit", with or without address.  It must be
+ * known: a setting for something else would never count.  Without "tpgt" the address is meant that
+ * is known with this port, if there is only one.  False: the call was answered.  *ret must not
+ * move.
  */
 bool scope_get(struct driver *d, struct ipc_call *call, struct scope *ret);
 /* NULL: not given, nothing changes; "": taken away. */
@@ -32,7 +32,7 @@ struct scope_change {
  */
 bool scope_store(struct driver *d, const struct registry_scope *scope, const struct scope_change *c,
     size_t n, bool *ret_is_new);
-/* "global", "discovery", "target", "address" */
+/* "global", "discovery", "target", "address", "unit", "path" (of a unit) */
 const char *scope_name(const struct scope *s);
 /* Online sessions that a setting concerns, and that logged in before it; none where it is no new
  * one. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/cut.h"
+#include "core/spare.h"
 #include "driver/call.h"
 #include "driver/iscsi/nexus.h"
 #include "ini/settings.h"
@@ -36,6 +37,7 @@ iothread_drop_begin(struct mail *m)
 
 	settings_free(b->cfg.settings);
 	free(b->cfg.places);
+	free(b->cfg.heard);
 	free(b);
 }
 
@@ -138,6 +140,25 @@ iothread_take_quiesce(void *owner, struct mail *m)
 	free(m);
 }
 
+/* ---- captures ---- */
+
+void
+iothread_take_capture(void *owner, struct mail *m)
+{
+	struct iothread *o = owner;
+
+	tapping_begin(&o->tapping, LIST_ENTRY(m, struct mail_capture, base.mail));
+}
+
+void
+iothread_take_uncapture(void *owner, struct mail *m)
+{
+	struct iothread *o = owner;
+
+	tapping_end(&o->tapping, LIST_ENTRY(m, struct mail_uncapture, mail)->id);
+	free(m);
+}
+
 /* ---- start and end ---- */
 
 struct iothread *
@@ -156,8 +177,13 @@ iothread_new(const struct iothread_cfg *cfg)
 	o->ops_cfg = cfg->ops_cfg;
 	list_init(&o->nexuses);
 	list_init(&o->works);
+	tapping_init(&o->tapping, o->thread.loop);
+	o->thread.tapping = &o->tapping;
 	o->thread.said = o->said;
-	if (o->thread.box == NULL) {
+	o->thread.spare = spare_new();
+	if (o->thread.box == NULL || o->thread.spare == NULL) {
+		mailbox_free(o->thread.box);
+		spare_free(o->thread.spare);
 		free(o);
 		return NULL;
 	}
@@ -172,6 +198,7 @@ end(void *arg)
 	struct mail *m = call_alloc(sizeof *m);
 
 	iothread_take_quiesce(o, m);
+	tapping_fini(&o->tapping);
 	mailbox_close(&o->slot);
 }
 
@@ -191,5 +218,6 @@ iothread_free(struct iothread *o)
 {
 	worker_free(o->worker);
 	mailbox_free(o->thread.box);
+	spare_free(o->thread.spare);
 	free(o);
 }

@@ -6,6 +6,7 @@
 #define ISCSI_IOTHREAD_H
 
 #include "driver/iscsi/mail.h"
+#include "driver/iscsi/tapping.h"
 #include "driver/iscsi/world.h"
 #include "engine/worker.h"
 
@@ -22,6 +23,7 @@ struct iothread {
 	const void *ops_cfg; /* for the ops */
 	struct list nexuses; /* nexus.link */
 	struct list works;   /* discoveries that are under way */
+	struct tapping tapping;
 };
 
 struct iothread_cfg {

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "core/addr.h"
+#include "export/filterspec.h"
 
 const char *
 keys_level_name(enum keys_level level)
@@ -67,9 +68,14 @@ find_keys(const char *name, struct keys_change *c)
 	return false;
 }
 
-static const char share_name[] = "DiscoveryShare";
-static const char *const path_names[KEYS_PATHS] = { "SourceAddress", "Interface",
-	"CongestionControl" };
+static const struct {
+	const char *name, *takes;
+} paths[KEYS_PATHS] = {
+#define ROUTE(id, name, bytes, takes, text) [KEYS_PATH_##id] = { name, takes },
+#include "ini/routes.def"
+}, share =
+#define SHARE(id, name, bytes, takes, text) { name, takes };
+#include "ini/routes.def"
 
 /* Of any kind. */
 static bool
@@ -85,11 +91,11 @@ find_change(const char *name, struct keys_change *c)
 	if (choices_find(name, &c->choice))
 		return true;
 	c->kind = KEYS_SHARE;
-	if (strcasecmp(share_name, name) == 0)
+	if (strcasecmp(share.name, name) == 0)
 		return true;
 	c->kind = KEYS_PATH;
 	for (int i = 0; i < KEYS_PATHS; i++)
-		if (strcasecmp(path_names[i], name) == 0) {
+		if (strcasecmp(paths[i].name, name) == 0) {
 			c->path = (enum keys_path)i;
 			return true;
 		}
@@ -103,15 +109,21 @@ keys_change_name(const struct keys_change *c, unsigned i)
 	case KEYS_TIMER:
 		return timers_info(c->timer)->name;
 	case KEYS_PATH:
-		return path_names[c->path];
+		return paths[c->path].name;
 	case KEYS_SHARE:
-		return share_name;
+		return share.name;
 	case KEYS_CHOICE:
 		return choices_name(c->choice);
 	case KEYS_LOGIN:
 		break;
 	}
 	return neg_key_info(c->key[i])->name;
+}
+
+bool
+keys_wait_for_login(const struct keys_change *c)
+{
+	return c->kind != KEYS_PATH || c->path != KEYS_PATH_filters;
 }
 
 static void
@@ -127,13 +139,13 @@ say_keys(char why[KEYS_WHY_BYTES], const char *name)
 		n += snprintf(why + n, (size_t)(KEYS_WHY_BYTES - n), ", %s",
 		    timers_info((enum timer_id)t)->name);
 	for (int i = 0; i < KEYS_PATHS && n < KEYS_WHY_BYTES; i++)
-		n += snprintf(why + n, (size_t)(KEYS_WHY_BYTES - n), ", %s", path_names[i]);
+		n += snprintf(why + n, (size_t)(KEYS_WHY_BYTES - n), ", %s", paths[i].name);
 	for (int i = 0; i < CHOICE_COUNT && n < KEYS_WHY_BYTES; i++)
 		n += snprintf(
 		    why + n, (size_t)(KEYS_WHY_BYTES - n), ", %s", choices_name((enum choice_id)i));
 	if (n < KEYS_WHY_BYTES)
 		(void)snprintf(
-		    why + n, (size_t)(KEYS_WHY_BYTES - n), ", %s", share_name); /* as above */
+		    why + n, (size_t)(KEYS_WHY_BYTES - n), ", %s", share.name); /* as above */
 }
 
 /* What the key takes, behind a sentence that says what is wrong. */
@@ -231,7 +243,7 @@ parse_timer(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
 		    max); /* the room is for this */
 		return false;
 	}
-	timers_print(ms, c->value);
+	timers_print_value(c->timer, ms, c->value);
 	return true;
 }
 
@@ -242,26 +254,40 @@ is_kernels_name(const char *text)
 	return text[0] != '\0' && strlen(text) < 16 && strpbrk(text, "/ \t\n:") == NULL;
 }
 
+/* What is wrong with it is in `wrong`, or "". */
+static bool
+is_path(enum keys_path path, const char *values, char wrong[FILTERSPEC_WHY_BYTES])
+{
+	struct filterspec s;
+	struct addr a;
+
+	wrong[0] = '\0';
+	switch (path) {
+	case KEYS_PATH_source_address:
+		return addr_parse_host(values, &a) == ADDR_OK && addr_is_literal(&a);
+	case KEYS_PATH_interface:
+	case KEYS_PATH_congestion_control:
+		return is_kernels_name(values);
+	case KEYS_PATH_filters:
+		return values[0] != '\0' && filterspec_parse(values, 0, &s, wrong);
+	case KEYS_PATHS:
+		break;
+	}
+	return false;
+}
+
 static bool
 parse_path(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
 {
-	static const char *const takes[KEYS_PATHS] = { "an IPv4 or IPv6 address of this host",
-		"the name of a network interface",
-		("the name of an algorithm of this kernel, as in "
-		 "/proc/sys/net/ipv4/tcp_allowed_congestion_control") };
-	struct addr a;
-	bool ok;
+	char wrong[FILTERSPEC_WHY_BYTES];
 
-	if (c->path == KEYS_SOURCE_ADDRESS)
-		ok = addr_parse_host(values, &a) == ADDR_OK && addr_is_literal(&a);
-	else
-		ok = is_kernels_name(values);
-	if (ok && strlen(values) < sizeof c->value) {
+	if (is_path(c->path, values, wrong) && strlen(values) < sizeof c->value) {
 		(void)snprintf(c->value, sizeof c->value, "%s", values); /* it fits */
 		return true;
 	}
-	(void)snprintf(why, KEYS_WHY_BYTES, "%s cannot be \"%.60s\": it takes %s",
-	    path_names[c->path], values, takes[c->path]); /* short */
+	(void)snprintf(why, KEYS_WHY_BYTES, "%s cannot be \"%.60s\": %s%sit takes %s",
+	    paths[c->path].name, values, wrong, wrong[0] != '\0' ? "; " : "",
+	    paths[c->path].takes); /* the room is for this */
 	return false;
 }
 
@@ -275,9 +301,8 @@ parse_share(const char *values, struct keys_change *c, char why[KEYS_WHY_BYTES])
 		(void)snprintf(c->value, sizeof c->value, "%lu", n); /* fits */
 		return true;
 	}
-	(void)snprintf(why, KEYS_WHY_BYTES,
-	    "%s cannot be \"%.60s\": it takes a number of addresses, from 0 to %u", share_name,
-	    values, LIMIT_SESSIONS); /* fits */
+	(void)snprintf(why, KEYS_WHY_BYTES, "%s cannot be \"%.60s\": it takes %s, from 0 to %u",
+	    share.name, values, share.takes, LIMIT_SESSIONS); /* fits */
 	return false;
 }
 

@@ -7,6 +7,7 @@
 #ifndef ISCSI_KEYS_H
 #define ISCSI_KEYS_H
 
+#include "base/limits.h"
 #include "core/neg.h"
 #include "ini/choices.h"
 #include "ini/timers.h"
@@ -33,11 +34,16 @@ void keys_merge(const struct keys_config *config, struct keys_effective *ret);
 
 /* Lists of the guide's keys have no more values than this. */
 #define KEYS_VALUES_MAX  2
-#define KEYS_VALUE_BYTES 64
-#define KEYS_WHY_BYTES   600
+#define KEYS_VALUE_BYTES LIMIT_FILTERS_BYTES
+#define KEYS_WHY_BYTES   1024
 
-/* Beside login keys and time limits: where connections come from, and how they go. */
-enum keys_path { KEYS_SOURCE_ADDRESS, KEYS_INTERFACE, KEYS_CONGESTION_CONTROL, KEYS_PATHS };
+/* Beside login keys and time limits: where connections come from, how they go, and what stands in
+ * front of disks. */
+enum keys_path {
+#define ROUTE(id, ...) KEYS_PATH_##id,
+#include "ini/routes.def"
+	KEYS_PATHS
+};
 
 enum keys_kind { KEYS_LOGIN, KEYS_TIMER, KEYS_PATH, KEYS_SHARE, KEYS_CHOICE };
 
@@ -59,6 +65,9 @@ struct keys_change {
  */
 bool keys_parse(
     const char *name, const char *values, struct keys_change *ret, char ret_why[KEYS_WHY_BYTES]);
+
+/* Filters of disks count at once, everything else from the next login. */
+bool keys_wait_for_login(const struct keys_change *c);
 
 /* "HeaderDigest", "NOPTimeout", "Interface": the i-th name that changes. */
 const char *keys_change_name(const struct keys_change *c, unsigned i);

@@ -16,9 +16,10 @@
 static void
 tell_view(struct nexus *x)
 {
-	x->is_view_due = !mail_is_home(&x->view->mail);
+	x->is_view_due = x->view != NULL;
 	if (x->is_view_due)
 		return;
+	x->view = call_alloc(sizeof *x->view);
 	session_view(x->s, &x->view->view);
 	mail_ask(&x->view->mail, &mail_view, &x->cfg.wanted, &x->slot.at);
 }
@@ -29,6 +30,8 @@ nexus_view_back(void *owner, struct mail *m)
 	struct nexus *x = owner;
 
 	assert(m == &x->view->mail);
+	free(x->view);
+	x->view = NULL;
 	if (x->is_view_due)
 		tell_view(x);
 }
@@ -36,9 +39,11 @@ nexus_view_back(void *owner, struct mail *m)
 static void
 tell_luns(struct nexus *x)
 {
-	x->are_luns_due = !mail_is_home(&x->luns->mail);
-	if (!x->are_luns_due)
-		mail_ask(&x->luns->mail, &mail_luns, &x->cfg.wanted, &x->slot.at);
+	x->are_luns_due = x->luns != NULL;
+	if (x->are_luns_due)
+		return;
+	x->luns = call_alloc(sizeof *x->luns);
+	mail_ask(&x->luns->mail, &mail_luns, &x->cfg.wanted, &x->slot.at);
 }
 
 void
@@ -47,6 +52,8 @@ nexus_luns_back(void *owner, struct mail *m)
 	struct nexus *x = owner;
 
 	assert(m == &x->luns->mail);
+	free(x->luns);
+	x->luns = NULL;
 	if (x->are_luns_due)
 		tell_luns(x);
 }
@@ -57,15 +64,9 @@ nexus_places_back(void *owner, struct mail *m)
 	struct nexus *x = owner;
 
 	assert(m == &x->places->mail);
+	free(x->places);
+	x->places = NULL;
 	session_kept(x->s);
-}
-
-/* One that is away is dropped when it is back. */
-static void
-free_note(struct mail *m)
-{
-	if (mail_is_home(m))
-		free(m);
 }
 
 /* ---- the driver's statistics ---- */
@@ -213,6 +214,8 @@ session_placed(void *user, const struct fence_place *list, size_t n)
 {
 	struct nexus *x = user;
 
+	assert(x->places == NULL);
+	x->places = call_alloc(sizeof *x->places);
 	memcpy(x->places->list, list, n * sizeof *list);
 	x->places->n = n;
 	mail_ask(&x->places->mail, &mail_places, &x->cfg.wanted, &x->slot.at);
@@ -231,10 +234,7 @@ nexus_end(struct nexus *x)
 	session_free(x->s);
 	mailbox_close(&x->slot);
 	list_remove(&x->link);
-	free_note(&x->view->mail);
-	free_note(&x->luns->mail);
-	free_note(&x->places->mail);
-	free(x);
+	free(x); /* notes that are away are dropped when they are back */
 }
 
 /* The session is closed; when its units are idle, too, who asked for it is told. */
@@ -262,6 +262,10 @@ drain(struct agenda_timer *t)
 		q->is_logout_lost = v.is_logout_lost;
 		q->last = v.last;
 		q->is_any_left = session_places(x->s) > 0;
+		if (q->is_last && session_heard(x->s)->n > 0) {
+			q->heard = call_alloc(sizeof *q->heard);
+			*q->heard = *session_heard(x->s);
+		}
 		mail_answer(&q->base.mail);
 	}
 	if (is_last)
@@ -296,6 +300,7 @@ nexus_begin(struct iothread *o, const struct nexus_cfg *cfg)
 		.at = cfg->at,
 		.places = cfg->places,
 		.n_places = cfg->n_places,
+		.heard = cfg->heard,
 		.ops = &session_ops,
 		.user = x };
 	struct account account = { .session = cfg->stats, .driver = o->stats };
@@ -303,7 +308,9 @@ nexus_begin(struct iothread *o, const struct nexus_cfg *cfg)
 	x->iothread = o;
 	x->cfg = *cfg;
 	x->cfg.settings = NULL; /* the session's */
+	cut_copy(x->filters, sizeof x->filters, cfg->settings->filters);
 	x->cfg.places = NULL;
+	x->cfg.heard = NULL;
 	account.about =
 	    (struct diag_ctx){ (int32_t)cfg->instance, x->cfg.target, x->cfg.about, o->diag };
 	memcpy(s.isid, cfg->isid, sizeof s.isid);
@@ -312,9 +319,6 @@ nexus_begin(struct iothread *o, const struct nexus_cfg *cfg)
 	x->drain.expired = drain;
 	agenda_work_init(&x->opened, opened);
 	world_init(&x->world, &o->thread, &account);
-	x->view = call_alloc(sizeof *x->view);
-	x->luns = call_alloc(sizeof *x->luns);
-	x->places = call_alloc(sizeof *x->places);
 	list_push_back(&o->nexuses, &x->link);
 	mailbox_open(o->thread.box, &x->slot, cfg->instance, cfg->wanted.generation, x);
 	(void)loop_now_update(o->thread.loop);
@@ -324,7 +328,17 @@ nexus_begin(struct iothread *o, const struct nexus_cfg *cfg)
 		abort();
 	}
 	free(cfg->places);
+	free(cfg->heard);
 	x->user = o->ops->begin(x, o->ops_cfg);
+}
+
+struct nexus *
+nexus_find(const struct iothread *o, uint32_t instance)
+{
+	LIST_EACH(node, tmp, &o->nexuses)
+	if (LIST_ENTRY(node, struct nexus, link)->cfg.instance == instance)
+		return LIST_ENTRY(node, struct nexus, link);
+	return NULL;
 }
 
 struct session *
@@ -349,6 +363,18 @@ const struct nexus_cfg *
 nexus_cfg(const struct nexus *x)
 {
 	return &x->cfg;
+}
+
+const char *
+nexus_filters(const struct nexus *x)
+{
+	return x->filters;
+}
+
+const struct diag_ctx *
+nexus_about(const struct nexus *x)
+{
+	return &x->world.account.about;
 }
 
 const struct iothread *
@@ -449,6 +475,10 @@ nexus_take_settings(void *owner, struct mail *m)
 	struct nexus *x = nexus_at_work(owner);
 	struct mail_settings *n = LIST_ENTRY(m, struct mail_settings, mail);
 
+	if (strcmp(x->filters, n->settings->filters) != 0) {
+		cut_copy(x->filters, sizeof x->filters, n->settings->filters);
+		x->iothread->ops->configured(x->user);
+	}
 	session_settings(x->s, n->settings);
 	free(n);
 }

@@ -28,15 +28,23 @@ struct nexus_ops {
 	/* I/Os of theirs that failed because the session was offline, ever. */
 	uint64_t (*failed)(const void *user);
 	void (*clear)(void *user);
+	/* nexus_filters() is another one now. */
+	void (*configured)(void *user);
 };
 
 /* Takes what cfg owns. */
 void nexus_begin(struct iothread *o, const struct nexus_cfg *cfg);
 
+/* NULL: this worker has no such session. */
+struct nexus *nexus_find(const struct iothread *o, uint32_t instance);
 struct session *nexus_session(const struct nexus *x);
 void *nexus_user(const struct nexus *x);
 bool nexus_is_closing(const struct nexus *x);
 const struct nexus_cfg *nexus_cfg(const struct nexus *x);
+/* What is configured to stand in front of its disks (export/filterspec.h). */
+const char *nexus_filters(const struct nexus *x);
+/* Of its messages. */
+const struct diag_ctx *nexus_about(const struct nexus *x);
 const struct iothread *nexus_iothread(const struct nexus *x);
 /* Whom notes to the other half go to, and come from. */
 const struct mail_address *nexus_wanted(const struct nexus *x);

@@ -108,6 +108,8 @@ nexus_drop_counts(struct mail *m)
 {
 	struct mail_counts *q = LIST_ENTRY(m, struct mail_counts, base.mail);
 
+	for (size_t i = 0; i < q->n; i++)
+		free(q->luns[i].filters);
 	free(q->luns);
 	free(q);
 }

@@ -11,12 +11,13 @@ struct nexus {
 	struct mail_slot slot;
 	struct nexus_cfg cfg;
 	struct session *s;
-	void *user;                /* the adaptation layer's */
-	struct list opens, closes; /* questions that are not answered yet */
+	char filters[LIMIT_FILTERS_BYTES]; /* as configured */
+	void *user;                        /* the adaptation layer's */
+	struct list opens, closes;         /* questions that are not answered yet */
 	bool is_last;
 	struct agenda_timer drain;
 	struct agenda_work opened; /* the session has decided what to do about an open */
-	/* Notes: at home, or away; what happened meanwhile is told when they are back. */
+	/* Notes that are away, or NULL; what happened meanwhile is told when they are back. */
 	struct mail_view *view;
 	struct mail_luns *luns;
 	struct mail_places *places;

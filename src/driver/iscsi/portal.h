@@ -7,8 +7,8 @@
 #include "sys/log.h"
 
 struct portal {
-	struct list link; /* driver.portals */
-	struct registry_address a;
+	struct list link;          /* driver.portals */
+	struct registry_address a; /* its host as addr.h writes it */
 	bool is_scanned;
 	time_t when;
 	size_t targets;

@@ -118,8 +118,10 @@ choice_key(enum choice_id id)
 	return keys[id];
 }
 
-static const enum registry_key path_keys[KEYS_PATHS] = { REGISTRY_KEY_source_address,
-	REGISTRY_KEY_interface, REGISTRY_KEY_congestion_control };
+static const enum registry_key path_keys[KEYS_PATHS] = {
+#define ROUTE(id, ...) [KEYS_PATH_##id] = REGISTRY_KEY_##id,
+#include "ini/routes.def"
+};
 
 enum registry_key
 settings_change_key(const struct keys_change *c, unsigned i)
@@ -242,6 +244,7 @@ set_values(const struct registry_values *v, struct settings *s)
 	cut_copy(s->from.interface, sizeof s->from.interface, text_of(v, REGISTRY_KEY_interface));
 	cut_copy(s->from.congestion_control, sizeof s->from.congestion_control,
 	    text_of(v, REGISTRY_KEY_congestion_control));
+	cut_copy(s->filters, sizeof s->filters, text_of(v, REGISTRY_KEY_filters));
 	set_keys(v, s);
 	if (neg_list_has(&s->offer.auth_method, NEG_AUTH_CHAP))
 		set_chap(v, s);
@@ -435,9 +438,8 @@ settings_show(struct registry *r, const struct registry_scope *scope, json_t *to
 	show_keys(&e, to);
 	show_timers(&v, to);
 	show_choices(&v, to);
-	show_text(&v, REGISTRY_KEY_source_address, "", to);
-	show_text(&v, REGISTRY_KEY_interface, "", to);
-	show_text(&v, REGISTRY_KEY_congestion_control, "", to);
+	for (int i = 0; i < KEYS_PATHS; i++)
+		show_text(&v, path_keys[i], "", to);
 	if (scope == NULL || scope->level == REGISTRY_DISCOVERY)
 		(void)json_object_set_new(to, "discovery_share",
 		    json_integer(share_of(&v))); /* no memory: it stays away */

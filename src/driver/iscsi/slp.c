@@ -136,12 +136,11 @@ answered(void *user, int err, const char *why, const json_t *result, int fd)
 	x->id = -1;
 	/* Before the network is up there is nobody to ask, and nothing to complain of (the guide,
 	 * chapter 7). */
-	if (err == -ENETUNREACH)
-		log_debug("SLP discovery: %s", why);
-	else if (err != 0)
+	if (err != 0)
 		fault_set(&x->result.fault, err == -ETIMEDOUT ? FAULT_TIMEOUT : FAULT_OFFLINE,
 		    "look at islpd's log; 'iscsiutil -l' shows the scopes that are asked for",
 		    "SLP discovery failed: %s", why);
+	x->result.fault.is_silent = err == -ENETUNREACH;
 	if (n > LIMIT_SENDTARGETS_TARGETS)
 		n = LIMIT_SENDTARGETS_TARGETS;
 	x->result.found = n > 0 ? call_alloc(n * sizeof *x->result.found) : NULL;

@@ -206,9 +206,9 @@ a_path_is_an_address_of_ours_or_an_interface(void **state)
 	assert_string_equal(c.value, "192.0.2.7");
 	assert_true(keys_parse("SourceAddress", "fe80::1%eth0", &c, why));
 	assert_true(keys_parse("INTERFACE", "bond0.12", &c, why));
-	assert_int_equal(c.path, KEYS_INTERFACE);
+	assert_int_equal(c.path, KEYS_PATH_interface);
 	assert_true(keys_parse("congestioncontrol", "cubic", &c, why));
-	assert_int_equal(c.path, KEYS_CONGESTION_CONTROL);
+	assert_int_equal(c.path, KEYS_PATH_congestion_control);
 	assert_false(keys_parse("CongestionControl", "a b", &c, why));
 	assert_non_null(strstr(why, "tcp_allowed_congestion_control"));
 	assert_true(keys_parse("Interface", "default", &c, why));
@@ -219,10 +219,33 @@ a_path_is_an_address_of_ours_or_an_interface(void **state)
 	}
 }
 
+static void
+filters_are_looked_at_before_they_are_kept(void **state)
+{
+	char why[KEYS_WHY_BYTES];
+	struct keys_change c;
+
+	(void)state;
+	assert_true(keys_parse("filters", "delay=5ms,error=write:1/1000,readonly,stats", &c, why));
+	assert_string_equal(keys_change_name(&c, 0), "Filters");
+	assert_string_equal(c.value, "delay=5ms,error=write:1/1000,readonly,stats");
+	assert_false(keys_wait_for_login(&c));
+	assert_true(keys_parse("Filters", "none", &c, why));
+	assert_true(keys_parse("Filters", "default", &c, why));
+	assert_true(c.is_unset);
+	assert_false(keys_parse("Filters", "", &c, why));
+	assert_false(keys_parse("Filters", "delay=5", &c, why));
+	assert_non_null(strstr(why, "\"5\" is no parameter of delay"));
+	assert_non_null(strstr(why, "such as delay=5ms,error=write:1/1000:EIO"));
+	assert_true(keys_parse("Interface", "lo", &c, why));
+	assert_true(keys_wait_for_login(&c));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(filters_are_looked_at_before_they_are_kept),
 		cmocka_unit_test(a_path_is_an_address_of_ours_or_an_interface),
 		cmocka_unit_test(time_limits_are_set_like_keys),
 		cmocka_unit_test(nothing_configured_is_the_guides_default),

@@ -10,6 +10,7 @@
 #include "driver/call.h"
 #include "driver/diag/diag.h"
 #include "driver/iscsi/iothread.h"
+#include "driver/iscsi/losses.h"
 #include "driver/iscsi/places.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsi/wanted_find.h"
@@ -129,10 +130,10 @@ keep_tag(struct wanted *w)
 {
 	struct registry_address a = w->a;
 
-	if (!w->is_tag_open || w->view.is_elsewhere || w->view.tpgt < 0 ||
-	    w->view.tpgt == w->a.tpgt || is_typed(w))
+	if (!w->is_tag_open || w->view.is_elsewhere || w->view.login.tpgt < 0 ||
+	    w->view.login.tpgt == w->a.tpgt || is_typed(w))
 		return;
-	a.tpgt = (uint16_t)w->view.tpgt;
+	a.tpgt = (uint16_t)w->view.login.tpgt;
 	if (registry_target_seen(w->d->reg, w->target, NULL, REGISTRY_SENDTARGETS, &a,
 		(int64_t)time(NULL), NULL) != 0) {
 		log_warn("the tag of %s at %s is not kept: %s", w->target, w->about,
@@ -140,6 +141,24 @@ keep_tag(struct wanted *w)
 		return;
 	}
 	new_tag(w, &a);
+}
+
+/* That of sessions to the same target, or to units that are known; else they take turns. */
+static unsigned
+worker_of(const struct wanted *w)
+{
+	struct driver *d = w->d;
+	const struct wanted *s = wanted_of_target(d, w->target, NULL);
+	unsigned worker;
+
+	while (s == w)
+		s = wanted_of_target(d, w->target, s);
+	if (s != NULL)
+		return s->worker;
+	worker = d->wanted_ops->worker(d, w->instance, d->next_iothread);
+	if (worker == d->next_iothread)
+		d->next_iothread = (d->next_iothread + 1) % d->n_iothreads;
+	return worker;
 }
 
 struct wanted *
@@ -179,9 +198,10 @@ wanted_get(
 	isid_normal(w->isid, d->isid_random, instance);
 	agenda_work_init(&w->settle, d->wanted_ops->settle);
 	w->view.state = SESSION_CLOSED;
-	w->stats_base.cleared = time(NULL);
+	w->counted_since = time(NULL);
 	w->keep = d->wanted_ops->is_known(d, instance);
 	wanted_insert(w);
+	w->worker = worker_of(w);
 	return w;
 }
 
@@ -192,6 +212,9 @@ wanted_free(struct wanted *w)
 	agenda_clear(loop_agenda(w->d->loop), &w->look_again);
 	agenda_cancel(&w->settle);
 	wanted_remove(w);
+	free(w->told_why);
+	free(w->stats_base);
+	free(w->before);
 	free(w);
 }
 
@@ -213,7 +236,8 @@ begin(struct wanted *w, struct fault *ret_fault)
 	struct driver *d = w->d;
 	struct registry_scope scope = { REGISTRY_TARGET_ADDRESS, w->target, &w->a };
 	struct settings *settings = settings_snapshot(d->reg, &scope, ret_fault);
-	struct iothread *o = d->iothreads[d->next_iothread];
+	struct iothread *o = d->iothreads[w->worker];
+	const struct heard *heard = losses_find(d->losses, w->target);
 	struct mail_begin *m;
 
 	if (settings == NULL)
@@ -225,7 +249,6 @@ begin(struct wanted *w, struct fault *ret_fault)
 		settings_free(settings);
 		return false;
 	}
-	d->next_iothread = (d->next_iothread + 1) % d->n_iothreads;
 	mailbox_open(d->box, &w->slot, w->instance, ++d->generations, w);
 	w->has_nexus = true;
 	w->nexus = (struct mail_address){ o->thread.box, w->instance, w->slot.at.generation };
@@ -237,6 +260,10 @@ begin(struct wanted *w, struct fault *ret_fault)
 	memcpy(m->cfg.isid, w->isid, sizeof m->cfg.isid);
 	cut_copy(m->cfg.about, sizeof m->cfg.about, w->about);
 	m->cfg.settings = settings;
+	if (heard != NULL) {
+		m->cfg.heard = call_alloc(sizeof *heard);
+		*m->cfg.heard = *heard;
+	}
 	m->cfg.stats = &w->stats;
 	m->cfg.wanted = w->slot.at;
 	mail_tell(&m->mail, &mail_begin, &o->slot.at);
@@ -246,8 +273,12 @@ begin(struct wanted *w, struct fault *ret_fault)
 static void
 ended(struct wanted *w, const struct mail_close *last)
 {
-	stat_add_core(&w->core_before, &last->core);
-	stat_add_ini(&w->counts_before, &last->counts);
+	if (w->before == NULL)
+		w->before = call_alloc(sizeof *w->before);
+	stat_add_core(&w->before->core, &last->core);
+	stat_add_ini(&w->before->counts, &last->counts);
+	if (last->heard != NULL)
+		losses_keep(w->d->losses, w->target, last->heard);
 	mailbox_close(&w->slot);
 	w->has_nexus = false;
 }
@@ -282,6 +313,13 @@ tell_opened(struct opening *o)
 	free(o);
 }
 
+static void
+note_why(struct wanted *w, const char *why)
+{
+	free(w->told_why);
+	w->told_why = why != NULL ? call_strdup(why) : NULL;
+}
+
 /* Why it is not open is news where it is another reason than before. */
 static void
 tell_not_open(struct wanted *w, const struct fault *why)
@@ -289,9 +327,9 @@ tell_not_open(struct wanted *w, const struct fault *why)
 	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about, w->d->diag,
 		NULL };
 
-	if (why->is_silent || strcmp(w->told_why, why->message) == 0)
+	if (why->is_silent || strcmp(w->told_why != NULL ? w->told_why : "", why->message) == 0)
 		return;
-	cut_copy(w->told_why, sizeof w->told_why, why->message);
+	note_why(w, why->message);
 	diag_OPENISW_LOG_OPEN_FAILED(&about, why->message);
 }
 
@@ -396,6 +434,7 @@ closed(void *arg)
 		places_forget(w);
 	if (is_dropped)
 		wanted_free(w);
+	free(c->question.heard);
 	free(c);
 }
 
@@ -428,8 +467,8 @@ wanted_close(struct wanted *w, bool is_last, wanted_closed *done, void *user)
 static void
 keep_alias(struct wanted *w)
 {
-	if (w->view.target_alias[0] != '\0' &&
-	    registry_target_alias(w->d->reg, w->target, w->view.target_alias) != 0)
+	if (w->view.login.target_alias[0] != '\0' &&
+	    registry_target_alias(w->d->reg, w->target, w->view.login.target_alias) != 0)
 		log_debug("the alias of %s is not kept: %s", w->target,
 		    registry_error(w->d->reg)->message);
 }
@@ -451,13 +490,13 @@ wanted_take_view(void *owner, struct mail *m)
 	const char *before = wanted_word(w);
 	bool was_online = w->view.state == SESSION_ONLINE;
 	uint64_t since = w->view.online_us;
+	const struct session_login login = w->view.login;
 
 	w->view = LIST_ENTRY(m, struct mail_view, mail)->view;
 	mail_answer(m);
-	if (w->view.has_login) {
-		w->login = w->view;
-		w->has_login = true;
-	}
+	w->has_login = w->has_login || w->view.has_login;
+	if (!w->view.has_login)
+		w->view.login = login;
 	/* Two logins may be told with one note. */
 	if (w->view.state == SESSION_ONLINE &&
 	    (!was_online || (since != 0 && since != w->view.online_us)))
@@ -466,9 +505,9 @@ wanted_take_view(void *owner, struct mail *m)
 		w->d->wanted_ops->offline(w);
 	/* The loss itself is told by the worker, with its reason. */
 	if (w->view.state == SESSION_ONLINE)
-		w->told_why[0] = '\0';
+		note_why(w, NULL);
 	else if (was_online)
-		cut_copy(w->told_why, sizeof w->told_why, w->view.last.message);
+		note_why(w, w->view.last.message);
 	else if (w->view.last.is_set && w->view.state != SESSION_CLOSED)
 		tell_not_open(w, &w->view.last);
 }
@@ -510,7 +549,7 @@ wanted_take_redirect(void *owner, struct mail *m)
 bool
 wanted_is_outdated(const struct wanted *w)
 {
-	return wanted_is_online(w) && w->login.settings_serial < w->changed;
+	return wanted_is_online(w) && w->view.login.settings_serial < w->changed;
 }
 
 static void

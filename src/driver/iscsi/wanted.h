@@ -13,6 +13,12 @@
 #include "driver/iscsi/mail.h"
 #include "sys/log.h"
 
+/* What nexuses that are gone counted. */
+struct wanted_before {
+	struct conn_counts core;
+	struct ini_counts counts;
+};
+
 struct wanted {
 	struct list link;         /* driver.sessions */
 	struct wanted *same_hash; /* wanted_find.c's, as is the name's hash */
@@ -28,7 +34,10 @@ struct wanted {
 	bool has_nexus;
 	struct mail_slot slot; /* whom it writes to */
 	struct mail_address nexus;
+	unsigned worker;  /* which of driver.iothreads has it: those of one target are on one */
+	unsigned moves;   /* luns_join.c's: to other workers, since it led to a disk */
 	unsigned closing; /* closes that are not answered */
+	bool is_owed;     /* the driver could not begin it when it started: process/known.c */
 	bool has_left;    /* it waits for what sessions left that are no more: places.c's */
 
 	/* Snapshots of what is configured for it: the last one, and the last that was another one.
@@ -38,17 +47,17 @@ struct wanted {
 	/* Its portal is named with several tags: that of the login counts. */
 	bool is_tag_open;
 	bool keep; /* it was online once, or its LUNs are known: tried again for ever */
-	struct session_view view;  /* as the worker told last */
-	struct session_view login; /* the same, when it was online last; valid while has_login */
+	/* As the worker told last; its login is the last one that there was, where has_login. */
+	struct session_view view;
 	bool has_login;
 	time_t opened;
-	char told_why[FAULT_MESSAGE_BYTES]; /* why it is not open, as it was told last */
+	char *told_why; /* why it is not open, as it was told last, or NULL */
 
 	/* What it counts: the driver's part, and those of hosts that are gone. */
 	struct stat_block stats;
-	struct conn_counts core_before;
-	struct ini_counts counts_before;
-	struct stat_base stats_base;
+	struct wanted_before *before; /* or NULL */
+	struct stat_base *stats_base; /* what was counted when somebody cleared, or NULL */
+	time_t counted_since;         /* it began to count */
 
 	/* The adaptation layer's: its LUNs were looked at since it was opened; they are. */
 	bool is_probed, is_probing;
@@ -71,6 +80,8 @@ struct wanted {
 /* The adaptation layer is told; on the main loop. */
 struct wanted_ops {
 	bool (*is_known)(const struct driver *d, uint32_t instance); /* anything found behind it */
+	/* The worker that has sessions to the same units, or `worker` where there is none. */
+	unsigned (*worker)(const struct driver *d, uint32_t instance, unsigned worker);
 	void (*online)(struct wanted *w);
 	void (*offline)(struct wanted *w); /* for so long that I/O fails, or it is closed */
 	void (*luns_changed)(struct wanted *w);

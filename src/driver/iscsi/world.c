@@ -9,6 +9,7 @@
 #include "base/cut.h"
 #include "driver/call.h"
 #include "driver/iscsi/mail.h"
+#include "driver/iscsi/tapping.h"
 #include "engine/link.h"
 #include "ini/login_run.h"
 #include "sys/log.h"
@@ -24,6 +25,7 @@ struct line {
 	struct link *link;
 	char host[LIMIT_ADDRESS_BYTES + 1];
 	/* Of the connection that is there. */
+	struct tapping_line tapped;
 	bool has_logged_out; /* a logout was answered */
 	bool is_ours;        /* we end it */
 };
@@ -65,6 +67,7 @@ link_closed(void *user, int err, enum conn_result why)
 {
 	struct line *l = user;
 
+	tapping_close(l->w->thread->tapping, &l->tapped, err != 0 || why != CONN_OK);
 	account_closed(&l->w->account, ended_in(l), err, why);
 	login_run_closed(l->run, err, why);
 }
@@ -135,8 +138,11 @@ attach(struct line *l, int fd, const char *local, const char *peer)
 		(void)close(fd); /* as above */
 		err = -ENOMEM;
 	}
-	if (err == 0)
+	if (err == 0) {
+		tapping_open(
+		    l->w->thread->tapping, &l->tapped, s, l->w->account.about.session, local, peer);
 		return;
+	}
 	account_no_login(&l->w->account, err);
 	login_run_closed(l->run, err, CONN_OK);
 }
@@ -250,6 +256,7 @@ op_forget(struct world *w, struct login_run *r)
 	cancel_verify(l);
 	if (l->link != NULL && link_is_attached(l->link))
 		account_closed(&l->w->account, ACCOUNT_OURS, 0, CONN_OK);
+	tapping_close(l->w->thread->tapping, &l->tapped, true);
 	link_free(l->link);
 	mailbox_close(&l->slot);
 	r->line = NULL;
@@ -319,6 +326,7 @@ world_init(struct iscsi_world *w, const struct world_thread *thread, const struc
 {
 	w->world.ops = &world_ops;
 	w->world.agenda = loop_agenda(thread->loop);
+	w->world.spare = thread->spare;
 	w->thread = thread;
 	w->account = *account;
 }

@@ -18,6 +18,8 @@ struct world_thread {
 	struct mailbox *box;
 	struct mail_address isw;
 	struct log_limit *said; /* what all of them say, by level */
+	struct tapping *tapping;
+	struct spare *spare;
 };
 
 /* The world of one session, or of one discovery. */

@@ -19,10 +19,12 @@
 #include "driver/call.h"
 #include "driver/diag/diag.h"
 #include "driver/iscsi/settings.h"
+#include "driver/iscsial/devblock.h"
 #include "driver/iscsial/devfile_impl.h"
 #include "driver/iscsial/devlink.h"
 #include "driver/iscsial/devudev.h"
 #include "driver/iscsial/tree.h"
+#include "driver/iscsial/usage.h"
 #include "export/loopdev.h"
 #include "sys/log.h"
 
@@ -56,6 +58,7 @@ struct work {
 	struct driver *d;
 	struct hwpath path; /* the node's: looked up again when the job is done */
 	bool is_install;    /* ours to remember, not only to restore */
+	bool is_exporters;  /* the block device is one that the exporter makes */
 	struct list askers;
 	struct devfile_result result;
 	struct closing *closing; /* which waits for it */
@@ -75,10 +78,10 @@ work_new(struct driver *d, const struct node *n)
 	list_init(&w->askers);
 	if (n != NULL) {
 		w->path = n->path;
+		w->is_exporters = devblock_is(n);
 		w->job.number = n->loop;
 		w->job.id = n->loop_id;
-		w->job.is_read_only =
-		    n->info != NULL && n->info->has_mode && n->info->mode.is_write_protected;
+		w->job.is_read_only = tree_is_read_only(n);
 		devfile_file(d, n, w->job.file);
 	}
 	return w;
@@ -125,7 +128,10 @@ run(struct work *w, enum loopdev_what what, void (*done)(struct loopdev_job *job
 	w->job.what = what;
 	w->job.done = done;
 	w->d->loop_jobs++;
-	loopdev_run(w->d->loopdev, &w->job);
+	if (w->is_exporters)
+		devblock_run(w->d, &w->path, &w->job);
+	else
+		loopdev_run(w->d->loopdev, &w->job);
 }
 
 static struct closing *
@@ -192,13 +198,13 @@ undo_attach(struct work *w)
 static void
 lose(struct driver *d, struct node *n, const char *why)
 {
-	if (n->removals > 0) {
-		n->loop = TREE_NO_LOOP; /* by us: removed() is on its way */
-		return;
-	}
-	log_warn(
-	    "disk %s: /dev/loop%d %s; another block device is made for it", n->name, n->loop, why);
-	n->loop = TREE_NO_LOOP;
+	char block[32];
+
+	loopuse_path(n->loop, block);
+	tree_set_loop(d->tree, n, TREE_NO_LOOP);
+	if (n->removals > 0)
+		return; /* by us: removed() is on its way */
+	log_warn("disk %s: %s %s; another block device is made for it", n->name, block, why);
 	devlink_drop(d, n);
 	devfile_restore(d, n, NULL, NULL);
 }
@@ -207,13 +213,11 @@ lose(struct driver *d, struct node *n, const char *why)
 static void
 take_number(struct driver *d, struct node *n, const struct loopdev_job *job)
 {
-	for (size_t i = 0; i < d->tree->n; i++) {
-		struct node *other = d->tree->nodes[i];
+	struct node *other = tree_other_of_loop(d->tree, n, job->number);
 
-		if (other != n && other->kind == TREE_LUN && other->loop == job->number)
-			lose(d, other, "was taken away by somebody");
-	}
-	n->loop = job->number;
+	if (other != NULL)
+		lose(d, other, "was taken away by somebody");
+	tree_set_loop(d->tree, n, job->number);
 	n->loop_id = job->id;
 }
 
@@ -237,6 +241,9 @@ attached(struct loopdev_job *job)
 	if (job->result == 0) {
 		take_number(w->d, n, job);
 		write_down(w, n, job->path);
+	} else if (w->is_exporters) {
+		fault_set(&w->result.fault, FAULT_INTERNAL, "look at the driver's log",
+		    "disk %s has no block device: %s", n->name, job->why);
 	} else {
 		/* The disk itself works: it is used as a file. */
 		cut_copy(w->result.note, sizeof w->result.note, job->why);
@@ -249,14 +256,11 @@ attached(struct loopdev_job *job)
 static void
 make(struct work *w, struct node *n)
 {
-	const struct devfiles *f = w->d->devfiles;
+	bool has_loops = w->d->devfiles->no_loop[0] == '\0';
 
 	assert(n->attaching == NULL && n->loop == TREE_NO_LOOP);
-	if (devfile_is_socket(n) || f->no_loop[0] != '\0') {
-		char why[DEVFILE_WHY_BYTES];
-
-		devfile_why_socket(w->d, n, why);
-		cut_copy(w->result.note, sizeof w->result.note, why[0] != '\0' ? why : f->no_loop);
+	devfile_why(w->d, n, w->result.note);
+	if (devfile_is_socket(n) || (!devblock_is(n) && !has_loops)) {
 		write_down(w, n, NULL);
 		call_post(w->d->loop, finish, w);
 		return;
@@ -288,14 +292,14 @@ provide(
 	if (!n->is_shown || closing_of(d, n->path.part[2]) != NULL) {
 		fault_set(&w->result.fault, FAULT_OFFLINE, "scan, then try again",
 		    "%s is not there now, so it can have no device files", n->hw_path);
-	} else if (is_install && n->removals > 0) {
+	} else if (is_install && (n->doomed > 0 || n->removals > 0)) {
 		fault_set(&w->result.fault, FAULT_BUSY, "try again when that is over",
 		    "the device files of %s are being taken away", n->name);
 	} else if (n->is_installed && devlink_are_there(d, n) && !anew) {
 		;
 	} else if (n->loop != TREE_NO_LOOP) {
 		/* The block device stays what it is; only its links are made anew. */
-		(void)snprintf(block, sizeof block, "/dev/loop%d", n->loop);
+		loopuse_path(n->loop, block);
 		write_down(w, n, block);
 	} else {
 		make(w, n);
@@ -381,7 +385,7 @@ devfile_renew(struct driver *d, struct node *n)
 		return;
 	w = work_new(d, n);
 	w->job.is_forced = true;
-	n->loop = TREE_NO_LOOP;
+	tree_set_loop(d->tree, n, TREE_NO_LOOP);
 	devlink_drop(d, n);
 	run(w, LOOPDEV_DETACH, renewed);
 }
@@ -393,7 +397,7 @@ forget(struct work *w, struct node *n)
 {
 	int err;
 
-	n->loop = TREE_NO_LOOP;
+	tree_set_loop(w->d->tree, n, TREE_NO_LOOP);
 	n->is_in_use = false;
 	devlink_drop(w->d, n);
 	err = registry_device_remove(w->d->reg, n->name);
@@ -453,14 +457,14 @@ static void
 keep(struct work *w)
 {
 	struct node *n = tree_find(w->d->tree, &w->path);
-	char text[64];
+	char text[USAGE_TEXT_BYTES];
 
 	if (n == NULL || n->loop != TREE_NO_LOOP)
 		return;
-	n->loop = w->job.number;
+	tree_set_loop(w->d->tree, n, w->job.number);
 	n->loop_id = w->job.id;
 	n->is_in_use = true;
-	(void)snprintf(text, sizeof text, "%s (/dev/loop%d)", n->name, n->loop); /* fits */
+	usage_text(n, text);
 	if (w->closing->in_use == NULL)
 		w->closing->in_use = json_array();
 	(void)json_array_append_new(
@@ -494,7 +498,7 @@ detach(struct driver *d, struct node *n, struct closing *c)
 	w->closing = c;
 	if (c != NULL)
 		fanout_add(&c->jobs);
-	n->loop = TREE_NO_LOOP;
+	tree_set_loop(d->tree, n, TREE_NO_LOOP);
 	run(w, LOOPDEV_DETACH, detached);
 }
 

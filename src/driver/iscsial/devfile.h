@@ -1,6 +1,7 @@
 /*
  * Device files: of a disk that speaks NBD, <root>/dev/nbd/cXtYdZ, a link to its socket;
- * of all others <root>/dev/rdsk/cXtYdZ is a link to the exporter's file;
+ * of one that its exporter makes a block device of (ublk), <root>/dev/dsk/cXtYdZ and rdsk, links to
+ * that; of all others <root>/dev/rdsk/cXtYdZ is a link to the exporter's file;
  * <root>/dev/dsk/cXtYdZ is a link to a loop block device on it, or to the file
  * where there are no loop devices.  The registry remembers what is installed.
  * On the main loop; loop devices are made and taken away by loopdev's threads.
@@ -14,10 +15,11 @@
 #include "driver/driver.h"
 #include "driver/iscsial/tree.h"
 
+#define DEVFILE_WHY_BYTES 512
 struct devfile_result {
 	struct node *node;
-	bool is_made;   /* false without a fault: it was there already */
-	char note[512]; /* "", or why there is no block device */
+	bool is_made;                 /* false without a fault: it was there already */
+	char note[DEVFILE_WHY_BYTES]; /* devfile_why(), or why there is no block device */
 	struct fault fault;
 };
 /* Called once, never from inside. */
@@ -75,9 +77,7 @@ void devfile_rdsk(const struct driver *d, const struct node *n, char *ret_path);
 void devfile_nbd(const struct driver *d, const struct node *n, char *ret_path);
 /* Is what shows it a socket (NBD), not a file? */
 bool devfile_is_socket(const struct node *n);
-/* Why it is one, "": it is none. */
-#define DEVFILE_WHY_BYTES 300
-void devfile_why_socket(
-    const struct driver *d, const struct node *n, char ret_text[DEVFILE_WHY_BYTES]);
+/* What it is instead of a file with a loop device, and why; "": it is that. */
+void devfile_why(const struct driver *d, const struct node *n, char ret_text[DEVFILE_WHY_BYTES]);
 
 #endif

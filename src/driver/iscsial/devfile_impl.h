@@ -12,8 +12,10 @@ struct devfiles {
 	struct list closing; /* struct closing */
 	struct list works;   /* those that attach */
 	struct loopdev_job sweep, tidy;
-	struct loopdev_kept kept; /* mounts that a driver before this one left, and we go on with */
-	struct agenda_timer late; /* armed while the start waits for the sweep */
+	struct loopdev_kept
+	    kept; /* mounts that a driver before this one left, and we go on with; */
+	struct loopdev_kept ublks; /* the same of ublk devices: sessions, owned */
+	struct agenda_timer late;  /* armed while the start waits for the sweep */
 	struct loop *loop;
 };
 

@@ -6,7 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cut.h"
+#include "driver/iscsial/devblock.h"
 #include "driver/iscsial/devfile.h"
+#include "driver/iscsial/devfile_impl.h"
 #include "driver/iscsial/devudev.h"
 #include "export/export.h"
 #include "sys/log.h"
@@ -14,9 +17,15 @@
 void
 devfile_file(const struct driver *d, const struct node *n, char *ret_path)
 {
+	if (devblock_is(n) && n->loop != TREE_NO_LOOP) {
+		loopuse_path(n->loop, ret_path);
+		return;
+	}
 	(void)snprintf(ret_path, PATH_MAX, "%s/%u/%s",
-	    devfile_is_socket(n) ? d->paths.sockets : d->paths.disks, n->path.part[2],
-	    n->name); /* paths_init() sees to it that this fits */
+	    devfile_is_socket(n) ? d->paths.sockets
+	    : devblock_is(n)     ? d->paths.ublks
+				 : d->paths.disks,
+	    n->path.part[2], n->name); /* paths_init() sees to it that this fits */
 }
 
 bool
@@ -44,14 +53,19 @@ devfile_nbd(const struct driver *d, const struct node *n, char *ret_path)
 }
 
 void
-devfile_why_socket(const struct driver *d, const struct node *n, char ret_text[DEVFILE_WHY_BYTES])
+devfile_why(const struct driver *d, const struct node *n, char ret_text[DEVFILE_WHY_BYTES])
 {
+	const char *why = n->is_export_set ? "Exporter says so" : d->disks_cfg.why;
+
+	/* A long one is cut. */
 	ret_text[0] = '\0';
 	if (devfile_is_socket(n))
-		(void)snprintf(ret_text, DEVFILE_WHY_BYTES,
-		    "disks are sockets here that speak NBD: %s",
-		    n->is_export_set ? "Exporter says so"
-				     : d->disks_cfg.why); /* a long one is cut */
+		(void)snprintf(
+		    ret_text, DEVFILE_WHY_BYTES, "disks are sockets here that speak NBD: %s", why);
+	else if (devblock_is(n))
+		(void)snprintf(ret_text, DEVFILE_WHY_BYTES, "disks are ublk devices here: %s", why);
+	else
+		cut_copy(ret_text, DEVFILE_WHY_BYTES, d->devfiles->no_loop);
 }
 
 /* In one step: whoever opens it finds the old or the new one. */
@@ -95,6 +109,8 @@ devlink_make(
 		return link_to(nbd, file, ret_fault);
 	}
 	drop_one(nbd);
+	if (devblock_is(n))
+		return link_to(rdsk, block, ret_fault) && link_to(dsk, block, ret_fault);
 	return link_to(rdsk, file, ret_fault) &&
 	       link_to(dsk, block != NULL ? block : file, ret_fault);
 }

@@ -11,6 +11,7 @@
 #include "driver/iscsial/tree.h"
 #include "export/holding.h"
 #include "export/loopadopt.h"
+#include "export/ublk.h"
 #include "sys/log.h"
 
 /* How long a start waits until what an earlier run left is given back. */
@@ -95,7 +96,10 @@ sweep(struct driver *d)
 bool
 devfile_goes_on(const struct driver *d, const struct node *n)
 {
-	return loopadopt_has(&d->devfiles->kept, n->path.part[HWPATH_AT_SESSION - 1]);
+	uint32_t session = n->path.part[HWPATH_AT_SESSION - 1];
+
+	return loopadopt_has(&d->devfiles->kept, session) ||
+	       loopadopt_has(&d->devfiles->ublks, session);
 }
 
 static bool
@@ -107,12 +111,15 @@ is_link_of_one(const char *name, void *user)
 	return n != NULL && n->is_installed && devfile_goes_on(d, n);
 }
 
-/* A socket ended with its driver. */
+/* Whoever connects waits at it for the disk. */
 static bool
 is_kept_socket(const char *name, void *user)
 {
-	(void)name, (void)user;
-	return false;
+	const struct driver *d = user;
+	const struct node *n = tree_find_name(d->tree, name);
+
+	return d->disks_cfg.holding != NULL && n != NULL && n->is_installed &&
+	       holding_has_socket(d->disks_cfg.holding, n->path.part[HWPATH_AT_SESSION - 1], name);
 }
 
 bool
@@ -124,6 +131,7 @@ devfile_start(struct driver *d, struct fault *ret_fault)
 	list_init(&f->works);
 	if (d->disks_cfg.holding != NULL)
 		f->kept.names = holding_left(d->disks_cfg.holding, &f->kept.n);
+	f->ublks.names = ublk_left_sessions(d->paths.ublks, &f->ublks.n);
 	if (!devlink_drop_all(d->paths.dsk, is_link_of_one, d, ret_fault) ||
 	    !devlink_drop_all(d->paths.rdsk, is_link_of_one, d, ret_fault) ||
 	    !devlink_drop_all(d->paths.nbd, is_kept_socket, d, ret_fault))
@@ -143,6 +151,7 @@ devfile_end(struct driver *d)
 		return;
 	assert(list_empty(&d->devfiles->works) && list_empty(&d->devfiles->closing));
 	devudev_end(d);
+	free((void *)d->devfiles->ublks.names);
 	free(d->devfiles);
 	d->devfiles = NULL;
 }

@@ -31,13 +31,15 @@ file_of(const struct driver *d, const struct node *n, char path[PATH_MAX])
 static void
 write_lines(FILE *f, const struct node *n, const struct wanted *w)
 {
+	struct identity known;
+
 	fprintf(f, "path=ip-%s:%u-iscsi-%s-lun-", w->a.address, w->a.port, w->target);
 	if (n->lun < 256)
 		fprintf(f, "%u\n", n->lun);
 	else
 		fprintf(f, "0x%04x%04x00000000\n", n->lun & 0xffff, n->lun >> 16);
-	for (const char *id = identity_first(&n->info->id); id != NULL;
-	     id = identity_next(&n->info->id, id))
+	identity_unpack(n->info->id, &known);
+	for (const char *id = identity_first(&known); id != NULL; id = identity_next(&known, id))
 		fprintf(f, "id=%s\n", id);
 }
 

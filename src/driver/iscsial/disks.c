@@ -8,8 +8,8 @@
 #include "driver/iscsial/disks_impl.h"
 #include "sys/log.h"
 
-static struct disk *
-find(const struct disks *d, uint32_t lun)
+struct disk *
+disks_find(const struct disks *d, uint32_t lun)
 {
 	LIST_EACH(node, tmp, &d->all)
 	{
@@ -23,19 +23,22 @@ find(const struct disks *d, uint32_t lun)
 
 /* ---- notes ---- */
 
-static void
-tell(struct disk *k)
+void
+disks_tell(struct disk *k)
 {
-	struct mail_unit *n = k->note;
+	struct mail_unit *n;
 
-	k->is_due = !mail_is_home(&n->mail);
+	k->is_due = k->note != NULL;
 	if (k->is_due)
 		return;
+	n = k->note = call_alloc(sizeof *n);
+	n->disk = k;
 	n->lun = lu_info(k->lu)->number;
 	n->state = lu_state(k->lu);
 	n->why = *lu_why(k->lu);
-	n->info = *lu_info(k->lu);
+	lu_kept_get(lu_info(k->lu), &n->info);
 	n->is_changed = k->is_changed;
+	n->is_read_only = filters_refuse_writes(&k->filters);
 	n->is_gone = k->is_gone;
 	n->is_back = k->is_back;
 	n->is_new = k->is_new;
@@ -49,21 +52,22 @@ void
 disks_unit_back(void *owner, struct mail *m)
 {
 	struct mail_unit *n = LIST_ENTRY(m, struct mail_unit, mail);
+	struct disk *k = n->disk;
 
 	(void)owner;
-	if (n->disk == NULL)
-		free(n);
-	else if (n->disk->is_due)
-		tell(n->disk);
+	free(n);
+	if (k == NULL)
+		return;
+	k->note = NULL;
+	if (k->is_due)
+		disks_tell(k);
 }
 
 static void
 moved(void *user, struct lu *u, enum lu_state from, const struct fault *why)
 {
-	(void)u;
-	(void)from;
-	(void)why; /* the note has what is true when it leaves */
-	tell(user);
+	(void)u, (void)from, (void)why; /* the note has what is true when it leaves */
+	disks_tell(user);
 }
 
 static void
@@ -71,24 +75,42 @@ changed(void *user, struct lu *u)
 {
 	struct disk *k = user;
 
+	(void)u;
 	k->is_changed = true;
+	filters_changed(&k->filters);
 	if (k->is_exported)
-		k->owner->ops->changed(k->owner->export, lu_blk(u));
-	tell(k);
+		k->owner->ops->changed(k->owner->export, &k->filters.dev);
+	disks_tell(k);
 }
 
 static void
 loss(void *user, struct lu *u, bool is_due)
 {
-	const struct disk *k = user;
+	struct disk *k = user;
 
+	(void)u;
 	if (k->is_exported)
-		k->owner->cfg->export->loss(k->owner->export, lu_blk(u), is_due);
+		k->owner->ops->loss(k->owner->export, &k->filters.dev, is_due);
 }
 
-static const struct lu_ops lu_ops = { .moved = moved, .changed = changed, .loss = loss };
+const struct lu_ops disks_lu_ops = {
+	.moved = moved, .changed = changed, .path_moved = disks_path_moved, .loss = loss
+};
 
 /* ---- the end of a disk ---- */
+
+void
+disks_close(struct disk *k)
+{
+	lu_close(k->lu, -ENXIO);
+	filters_close(&k->filters);
+}
+
+static bool
+disk_is_idle(const struct disk *k)
+{
+	return lu_is_idle(k->lu) && filters_are_idle(&k->filters);
+}
 
 static void
 disk_free(struct disk *k)
@@ -96,82 +118,53 @@ disk_free(struct disk *k)
 	k->owner->failed_before += lu_counts(k->lu).failed_offline;
 	list_remove(&k->link);
 	session_remove_unit(nexus_session(k->owner->x), k->lu);
+	disks_ways_forget(k);
+	filters_fini(&k->filters);
 	lu_free(k->lu);
-	k->note->disk = NULL;
-	if (mail_is_home(&k->note->mail))
-		free(k->note);
+	if (k->note != NULL)
+		k->note->disk = NULL;
 	free(k);
 }
 
-/* Disks that were hidden and whose last command has come back. */
-static void
-sweep(struct disks *d)
+void
+disks_sweep(struct disks *d)
 {
 	LIST_EACH(node, tmp, &d->all)
 	{
 		struct disk *k = LIST_ENTRY(node, struct disk, link);
 
-		if (!k->is_exported && lu_is_idle(k->lu))
+		if (!k->is_exported && disk_is_idle(k))
 			disk_free(k);
 	}
+}
+
+void
+disks_take_away(struct disk *k)
+{
+	struct disks *d = k->owner;
+	int err = d->ops->remove(d->export, &k->filters.dev, true);
+
+	if (err != 0)
+		log_warn(
+		    "disk %s could not be taken away: %s", lu_blk(k->lu)->name, strerror(-err));
+	k->is_exported = false;
+	disks_close(k);
+	disks_sweep(d);
 }
 
 void
 disks_take_hide(void *owner, struct mail *m)
 {
 	struct disks *d = nexus_user(owner);
-	struct disk *k = find(d, LIST_ENTRY(m, struct mail_hide, mail)->lun);
-	int err;
+	struct disk *k = disks_find(d, LIST_ENTRY(m, struct mail_hide, mail)->lun);
 
 	free(m);
 	/* Whoever has it open waits for the unit to come back. */
-	if (k == NULL || d->ops->openers(d->export, lu_blk(k->lu)) > 0)
-		return;
-	err = d->ops->remove(d->export, lu_blk(k->lu), true);
-	if (err != 0)
-		log_warn(
-		    "disk %s could not be taken away: %s", lu_blk(k->lu)->name, strerror(-err));
-	k->is_exported = false;
-	lu_close(k->lu, -ENXIO);
-	sweep(d);
+	if (k != NULL && d->ops->openers(d->export, &k->filters.dev) == 0)
+		disks_take_away(k);
 }
 
 /* ---- showing ---- */
-
-static void
-set_start_fault(const struct disks *d, int err, struct fault *ret_fault)
-{
-	if (err == -ENOMEM)
-		stat_add(nexus_cfg(d->x)->stats, STAT_SWD_CONNECTION_io_streams);
-	if (err == -EPIPE) {
-		fault_set(ret_fault, FAULT_INTERNAL,
-		    "start iscsi_driverd anew when its disks are not in use",
-		    "disks cannot be shown at %s: the process that mounts them has ended", d->dir);
-		return;
-	}
-	fault_set(ret_fault, FAULT_INTERNAL,
-	    err == -ENOENT || err == -ENODEV || err == -EPERM || err == -EACCES
-		? "make /dev/fuse available and usable for the driver's user (fusermount3)"
-	    : err == -EMFILE ? "raise the driver's limit of open files"
-			     : "look at the system's log",
-	    "disks cannot be shown at %s: %s", d->dir, strerror(-err));
-}
-
-/* What waits for the exporter is answered: shown, or not for this reason. */
-static void
-end_shows(struct disks *d, const struct fault *why)
-{
-	struct list *node;
-
-	while ((node = list_pop(&d->shows)) != NULL) {
-		struct mail_show *q = LIST_ENTRY(node, struct mail_show, link);
-
-		for (size_t i = 0; i < q->n && why->is_set; i++)
-			if (!q->rows[i].fault.is_set)
-				q->rows[i].fault = *why;
-		mail_answer(&q->base.mail);
-	}
-}
 
 static void
 take_all_off(struct disks *d)
@@ -180,7 +173,7 @@ take_all_off(struct disks *d)
 	{
 		struct disk *k = LIST_ENTRY(node, struct disk, link);
 
-		lu_close(k->lu, -ENXIO);
+		disks_close(k);
 		k->is_exported = false;
 	}
 }
@@ -196,10 +189,10 @@ export_started(void *user, int err)
 	disks_held_started(d, err);
 	if (err < 0) {
 		d->export = NULL;
-		set_start_fault(d, err, &why);
+		disks_start_fault(d, err, &why);
 		take_all_off(d);
 	}
-	end_shows(d, &why);
+	disks_end_shows(d, &why);
 }
 
 static struct disk *
@@ -209,7 +202,7 @@ disk_of(const struct disks *d, const struct blk_dev *dev)
 	{
 		struct disk *k = LIST_ENTRY(node, struct disk, link);
 
-		if (k->is_exported && lu_blk(k->lu) == dev)
+		if (k->is_exported && &k->filters.dev == dev)
 			return k;
 	}
 	return NULL;
@@ -225,7 +218,7 @@ export_gone(void *user, struct blk_dev *dev, const char *why)
 	k->is_gone = true;
 	k->is_back = false;
 	cut_copy(k->why_gone, sizeof k->why_gone, why);
-	tell(k);
+	disks_tell(k);
 }
 
 static void
@@ -237,7 +230,7 @@ export_back(void *user, struct blk_dev *dev, bool is_new)
 		return;
 	k->is_back = true;
 	k->is_new = k->is_new || is_new;
-	tell(k);
+	disks_tell(k);
 }
 
 static void
@@ -248,7 +241,7 @@ export_let_go(void *user, struct blk_dev *dev)
 	if (k == NULL)
 		return;
 	k->is_let_go = true;
-	tell(k);
+	disks_tell(k);
 }
 
 static void
@@ -267,17 +260,11 @@ static const struct export_events export_events = {
 	.let_go = export_let_go,
 	.hold = disks_hold,
 	.drop = disks_drop,
+	.hold_socket = disks_hold_socket,
+	.drop_socket = disks_drop_socket,
+	.take_socket = disks_take_socket,
 	.stopped = export_stopped,
 };
-
-void
-disks_use(struct disks *d, const struct export_ops *ops)
-{
-	d->ops = ops;
-	(void)snprintf(d->dir, sizeof d->dir, "%s/%u",
-	    ops == export_find("nbd") ? d->cfg->sockets : d->cfg->dir,
-	    nexus_cfg(d->x)->instance); /* paths_init() sees to it that this fits */
-}
 
 static void
 choose(struct disks *d)
@@ -285,13 +272,14 @@ choose(struct disks *d)
 	unsigned way = session_choice(nexus_session(d->x), CHOICE_exporter);
 
 	d->is_ops_set = way != CHOICE_exporter_auto;
-	disks_use(d, way == CHOICE_exporter_fuse  ? export_find("fuse")
-		     : way == CHOICE_exporter_nbd ? export_find("nbd")
-						  : d->cfg->export);
+	disks_use(d, way == CHOICE_exporter_fuse   ? export_find("fuse")
+		     : way == CHOICE_exporter_ublk ? export_find("ublk")
+		     : way == CHOICE_exporter_nbd  ? export_find("nbd")
+						   : d->cfg->export);
 }
 
-static bool
-start_export(struct disks *d, struct fault *ret_fault)
+bool
+disks_start(struct disks *d, struct fault *ret_fault)
 {
 	int err;
 
@@ -303,111 +291,8 @@ start_export(struct disks *d, struct fault *ret_fault)
 	if (err == 0)
 		return true;
 	d->export = NULL;
-	set_start_fault(d, err, ret_fault);
+	disks_start_fault(d, err, ret_fault);
 	return false;
-}
-
-static void
-show_new(struct disks *d, struct mail_show_row *row)
-{
-	struct session *s = nexus_session(d->x);
-	struct disk *k;
-	bool is_taken, had_loss;
-	int err;
-
-	if (!start_export(d, &row->fault))
-		return;
-	is_taken = disks_held_admit(d, row);
-	had_loss = is_taken && d->cfg->export->had_loss(d->export, row->name);
-	k = call_alloc(sizeof *k);
-	k->owner = d;
-	k->lu = lu_new(session_path(s), &row->info, row->name, &lu_ops, k);
-	err = k->lu != NULL ? d->ops->add(d->export, lu_blk(k->lu)) : -ENOMEM;
-	if (err == 0) {
-		k->is_exported = true;
-		k->note = call_alloc(sizeof *k->note);
-		k->note->disk = k;
-		list_push_back(&d->all, &k->link);
-		if (is_taken)
-			session_take_over_unit(s, k->lu, had_loss);
-		else
-			session_add_unit(s, k->lu);
-		return;
-	}
-	if (err == -ENOMEM)
-		stat_add(nexus_cfg(d->x)->stats,
-		    k->lu == NULL ? STAT_SWD_CONNECTION_io_alloc : STAT_SWD_CONNECTION_io_streams);
-	if (k->lu != NULL)
-		lu_close(k->lu, -ENXIO);
-	lu_free(k->lu);
-	free(k);
-	fault_set(&row->fault, FAULT_INTERNAL, "look at the driver's log",
-	    "disk %s cannot be shown: %s", row->name, strerror(-err));
-}
-
-/*
- * A scan accepts another unit at the old place, but not under the feet of
- * somebody who has the old one open.
- */
-static void
-show_again(struct disk *k, struct mail_show_row *row)
-{
-	const struct disks *d = k->owner;
-
-	if (identity_compare(&lu_info(k->lu)->id, &row->info.id) != IDENTITY_OTHER ||
-	    !row->may_adopt)
-		return;
-	if (d->ops->openers(d->export, lu_blk(k->lu)) == 0)
-		lu_adopt(k->lu, &row->info);
-	else
-		fault_set(&row->fault, FAULT_BUSY, "close it, then scan again",
-		    "disk %s is another unit now, but the old one is still in use", row->name);
-}
-
-void
-disks_take_show(void *owner, struct mail *m)
-{
-	struct nexus *x = owner;
-	struct disks *d = nexus_user(x);
-	struct mail_show *q = LIST_ENTRY(m, struct mail_show, base.mail);
-	enum session_state state = session_state(nexus_session(x));
-
-	sweep(d);
-	for (size_t i = 0; i < q->n; i++) {
-		struct disk *k = find(d, q->rows[i].info.number);
-
-		if (nexus_is_closing(x) || state == SESSION_CLOSED || state == SESSION_LOGOUT)
-			fault_set(&q->rows[i].fault, FAULT_OFFLINE, "", "the session was closed");
-		else if (k != NULL)
-			show_again(k, &q->rows[i]);
-		else
-			show_new(d, &q->rows[i]);
-		q->rows[i].export = d->ops;
-		q->rows[i].is_export_set = d->is_ops_set;
-	}
-	/* They are there when the exporter is. */
-	if (d->export != NULL && !d->is_up && !d->is_stopping)
-		list_push_back(&d->shows, &q->link);
-	else
-		mail_answer(m);
-}
-
-void
-disks_refuse_show(struct mail *m)
-{
-	struct mail_show *q = LIST_ENTRY(m, struct mail_show, base.mail);
-
-	for (size_t i = 0; i < q->n; i++)
-		fault_set(&q->rows[i].fault, FAULT_OFFLINE, "", "the session was closed");
-}
-
-void
-disks_drop_show(struct mail *m)
-{
-	struct mail_show *q = LIST_ENTRY(m, struct mail_show, base.mail);
-
-	free(q->rows);
-	free(q);
 }
 
 /* ---- openers ---- */
@@ -419,18 +304,18 @@ disks_take_openers(void *owner, struct mail *m)
 	struct mail_openers *q = LIST_ENTRY(m, struct mail_openers, base.mail);
 
 	for (size_t i = 0; i < q->n; i++) {
-		const struct disk *k = find(d, q->rows[i].lun);
+		struct disk *k = disks_find(d, q->rows[i].lun);
 
 		if (k == NULL) {
 			q->rows[i].openers = disks_held_openers(d, q->rows[i].name);
 			continue;
 		}
-		q->rows[i].openers = d->ops->openers(d->export, lu_blk(k->lu));
+		q->rows[i].openers = d->ops->openers(d->export, &k->filters.dev);
 		if (d->ops->users != NULL)
 			q->rows[i].n_users =
-			    d->ops->users(d->export, lu_blk(k->lu), q->rows[i].users, MAIL_USERS);
+			    d->ops->users(d->export, &k->filters.dev, q->rows[i].users, MAIL_USERS);
 		if (q->seal != OPENERS_COUNT)
-			d->ops->seal(d->export, lu_blk(k->lu), q->seal == OPENERS_SEAL);
+			d->ops->seal(d->export, &k->filters.dev, q->seal == OPENERS_SEAL);
 	}
 	mail_answer(m);
 }
@@ -460,6 +345,7 @@ begin(struct nexus *x, const void *cfg)
 	d->x = x;
 	d->cfg = cfg;
 	list_init(&d->all);
+	list_init(&d->ways);
 	list_init(&d->shows);
 	choose(d);
 	disks_held_begin(d, &export_events);
@@ -469,12 +355,14 @@ begin(struct nexus *x, const void *cfg)
 static void
 close_all(void *user)
 {
-	struct disks *d = user;
 	struct fault why = { 0 };
+	struct disks *d = user;
 
 	fault_set(&why, FAULT_OFFLINE, "scan again", "the session was closed");
-	end_shows(d, &why);
+	disks_end_shows(d, &why);
 	take_all_off(d);
+	disks_ways_close(d);
+	disks_held_end(d);
 	if (d->export == NULL || d->is_stopping)
 		return;
 	d->is_stopping = true;
@@ -486,10 +374,10 @@ is_idle(const void *user)
 {
 	const struct disks *d = user;
 
-	if (d->export != NULL)
+	if (d->export != NULL || d->passing > 0 || !disks_ways_are_idle(d))
 		return false;
 	LIST_EACH(node, tmp, &d->all)
-	if (!lu_is_idle(LIST_ENTRY(node, struct disk, link)->lu))
+	if (!disk_is_idle(LIST_ENTRY(node, struct disk, link)))
 		return false;
 	return true;
 }
@@ -497,14 +385,18 @@ is_idle(const void *user)
 static void
 empty(void *user)
 {
-	sweep(user);
+	disks_ways_leave(user);
+	disks_sweep(user);
 }
 
 static void
 end(void *user)
 {
-	disks_held_end(user);
-	free(user);
+	struct disks *d = user;
+
+	disks_held_end(d);
+	free(d->dir);
+	free(d);
 }
 
 static struct nexus_lun_counts *
@@ -532,6 +424,7 @@ counts(const void *user, size_t *ret_n)
 		cut_copy(l->name, sizeof l->name, lu_blk(k->lu)->name);
 		l->counts = lu_counts(k->lu);
 		l->latency = *lu_latency(k->lu);
+		l->filters = filters_report(&k->filters);
 	}
 	return list;
 }
@@ -558,6 +451,7 @@ clear(void *user)
 
 		d->failed_before += lu_counts(k->lu).failed_offline;
 		lu_clear_counts(k->lu);
+		filters_clear(&k->filters);
 	}
 }
 
@@ -570,4 +464,5 @@ const struct nexus_ops disks_ops = {
 	.counts = counts,
 	.failed = failed,
 	.clear = clear,
+	.configured = disks_filters_configured,
 };

@@ -36,6 +36,7 @@ luns_load(struct driver *d, struct fault *ret_fault)
 {
 	struct registry_device *devices = NULL;
 	struct registry_io *io = NULL;
+	struct identity known;
 	size_t n;
 
 	if (registry_io_list(d->reg, &io, &n) != 0) {
@@ -47,9 +48,15 @@ luns_load(struct driver *d, struct fault *ret_fault)
 			log_warn("the registry's node %s is passed over: no hardware path",
 			    io[i].hw_path);
 	free(io);
-	for (size_t i = 0; i < d->tree->n; i++)
-		if (d->tree->nodes[i]->kind == TREE_LUN)
-			name_lun(d, d->tree->nodes[i]);
+	for (size_t i = 0; i < d->tree->n; i++) {
+		struct node *node = d->tree->nodes[i];
+
+		if (node->kind != TREE_LUN)
+			continue;
+		name_lun(d, node);
+		if (registry_identity_get(d->reg, node->hw_path, &known) == 0)
+			identity_sketch(&known, &node->sketch);
+	}
 	if (registry_device_list(d->reg, &devices, &n) != 0) {
 		settings_fault(d->reg, ret_fault);
 		return false;

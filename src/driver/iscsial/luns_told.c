@@ -4,6 +4,7 @@
 #include "driver/diag/diag.h"
 #include "driver/iscsial/devfile.h"
 #include "driver/iscsial/luns_impl.h"
+#include "driver/iscsial/registrants.h"
 #include "sys/log.h"
 
 static void
@@ -21,8 +22,10 @@ luns_gone(struct driver *d, uint32_t instance)
 	size_t from, to = luns_range(d, instance, &from);
 	struct wanted *w = wanted_find(d, instance);
 
+	/* What has another path that works is there. */
 	for (size_t i = from; i < to; i++)
-		d->tree->nodes[i]->state = TREE_NO_HW;
+		if (!d->tree->nodes[i]->is_shown || !d->tree->nodes[i]->is_same)
+			d->tree->nodes[i]->state = TREE_NO_HW;
 	if (w != NULL)
 		w->is_probed = false; /* what is not shown does not say itself that it is back */
 }
@@ -38,9 +41,15 @@ offline(struct wanted *w)
 
 		if (wanted_is_closed(w) && n->kind == TREE_LUN) {
 			devfile_detach(w->d, n);
-			n->is_shown = n->is_in_use = false;
+			n->is_shown = n->is_in_use = n->is_same = false;
+			n->is_way = n->is_elsewhere = false;
+			n->state = TREE_NO_HW;
 		}
 	}
+	if (wanted_is_closed(w))
+		luns_set_free(w->d, w->instance);
+	luns_next_turns(w->d);
+	agenda_defer(loop_agenda(w->d->loop), &w->settle);
 }
 
 static void
@@ -51,7 +60,8 @@ settle_later(struct agenda_work *work)
 	luns_settle(w->d, w->instance);
 }
 
-const struct wanted_ops luns_ops = { luns_is_known, online, offline, luns_look, settle_later };
+const struct wanted_ops luns_ops = { luns_is_known, luns_worker, online, offline, luns_look,
+	settle_later };
 
 /* It is the right unit (again). */
 static void
@@ -70,7 +80,7 @@ luns_tell_changed(struct wanted *w, const struct node *n, const struct lu_info *
 {
 	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about, w->d->diag,
 		n->name };
-	const struct lu_info *was = n->info;
+	const struct lu_kept *was = n->info;
 
 	if (was == NULL || !was->is_sized || !info->is_sized)
 		return;
@@ -103,11 +113,18 @@ take_state(struct wanted *w, struct node *n, const struct mail_unit *u)
 	const struct diag_ctx about = { (int32_t)w->instance, w->target, w->about, w->d->diag,
 		n->name };
 
+	n->is_same = u->state == LU_SAME;
 	switch (u->state) {
 	case LU_SAME:
 		if (n->is_replaced || n->is_absent)
 			diag_OPENISW_LOG_UNIT_BACK(&about, n->name);
+		/* What stood at its place meanwhile is not what it is. */
+		if (n->is_replaced && u->info.is_sized)
+			tree_describe_lun(n, &u->info);
+		if (n->is_away)
+			luns_note_away(n);
 		is_same(w->d, n);
+		registrants_came(w->d, n);
 		break;
 	case LU_OTHER:
 		if (!n->is_replaced)
@@ -123,6 +140,10 @@ take_state(struct wanted *w, struct node *n, const struct mail_unit *u)
 		n->state = TREE_NO_HW;
 		break;
 	case LU_UNKNOWN:
+		/* Its last path is gone, and its session had been given up before. */
+		if (w->view.state == SESSION_DOWN || w->view.state == SESSION_DOWN_TRY)
+			n->state = TREE_NO_HW;
+		break;
 	case LU_ASKING:
 	case LU_CLOSED:
 		break;
@@ -156,6 +177,8 @@ luns_take_unit(void *owner, struct mail *m)
 	const struct mail_unit *u = LIST_ENTRY(m, struct mail_unit, mail);
 	struct node *n = luns_find(w->d, w->instance, u->lun);
 
+	if (n != NULL)
+		n->is_read_only = u->is_read_only;
 	if (n != NULL && u->is_changed && u->info.is_sized)
 		has_changed(w, n, &u->info);
 	if (n != NULL)

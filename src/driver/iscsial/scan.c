@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "driver/call.h"
 #include "driver/diag/diag.h"
 #include "driver/iscsi/find.h"
+#include "driver/iscsi/isns.h"
 #include "driver/iscsi/portal.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsi/slp.h"
@@ -107,13 +109,14 @@ result(struct scan *scan)
 		    json_pack("{s:s, s:s, s:s, s:s}", "stage", stage_names[SCAN_SESSION], "what",
 			"others", "error", more, "next", "look at the driver's log"));
 	}
-	return json_pack("{s:{s:i, s:i}, s:{s:i, s:i}, s:{s:I, s:I}, s:I, s:O, s:O}", "discovery",
-	    "ok", (int)(scan->stages[SCAN_DISCOVERY].done - scan->stages[SCAN_DISCOVERY].failed),
+	return json_pack("{s:{s:i, s:i}, s:{s:i, s:i}, s:{s:I, s:I}, s:I, s:O, s:O, s:O}",
+	    "discovery", "ok",
+	    (int)(scan->stages[SCAN_DISCOVERY].done - scan->stages[SCAN_DISCOVERY].failed),
 	    "failed", (int)scan->stages[SCAN_DISCOVERY].failed, "sessions", "online",
 	    (int)(scan->stages[SCAN_SESSION].done - scan->stages[SCAN_SESSION].failed), "failed",
 	    (int)scan->stages[SCAN_SESSION].failed, "luns", "claimed", (json_int_t)scan->claimed,
 	    "unclaimed", (json_int_t)scan->unclaimed, "duration_ms", (json_int_t)(us / 1000),
-	    "failures", scan->failures, "left_out", scan->left_out);
+	    "failures", scan->failures, "left_out", scan->left_out, "empty", scan->empty.rows);
 }
 
 static void scan_begin(struct scan *scan);
@@ -123,14 +126,20 @@ scan_one_less(struct scan *scan)
 {
 	struct driver *d = scan->d;
 	struct list *node;
+	bool is_beside;
 
 	if (--scan->busy > 0)
 		return;
 	agenda_clear(loop_agenda(d->loop), &scan->heartbeat);
 	agenda_clear(loop_agenda(d->loop), &scan->patience);
 	agenda_cancel(&scan->go_on);
-	if (scan->stages[SCAN_DISCOVERY].failed == 0 && !d->is_stopping)
+	if (scan->stages[SCAN_DISCOVERY].failed == 0 && !d->is_stopping && !scan->is_beside)
 		scan_told_end(&scan->told, d, scan->failures);
+	scan_empty_end(&scan->empty, scan->stages[SCAN_DISCOVERY].total +
+						 scan->stages[SCAN_SESSION].total +
+						 json_array_size(scan->failures) >
+					     0 ||
+					 scan->top.n >= HWPATH_AT_SESSION);
 	list_remove(&scan->link);
 	while ((node = list_pop(&scan->calls)) != NULL) {
 		struct asker *k = LIST_ENTRY(node, struct asker, link);
@@ -141,7 +150,13 @@ scan_one_less(struct scan *scan)
 	json_decref(scan->failures);
 	json_decref(scan->left_out);
 	scan_told_fini(&scan->told);
+	scan_empty_fini(&scan->empty);
+	is_beside = scan->is_beside;
 	free(scan);
+	/* Else what its looks took in between stays with the heap. */
+	(void)malloc_trim(0);
+	if (is_beside)
+		return;
 	/* The next one begins now, unless a loop up the stack is ending them all. */
 	if (!list_empty(&d->scans) && !d->is_stopping)
 		scan_begin(LIST_ENTRY(d->scans.next, struct scan, link));
@@ -172,6 +187,8 @@ scan_item_end(struct scan_item *i, const struct fault *why)
 	scan->stages[i->stage].failed += !ok;
 	if (!ok && !why->is_silent)
 		scan_failed(scan, i->stage, i->what, why);
+	else if (!ok)
+		scan_empty_unreached(&scan->empty);
 	progress(scan, i->stage, i->what, &ok, why);
 	list_remove(&i->link);
 	free(i);
@@ -210,6 +227,8 @@ probed(void *user, const struct luns_result *r)
 		scan_failed(scan, SCAN_LUNS, r->failures[k].what, &r->failures[k].fault);
 	for (size_t k = 0; r->probe != NULL && k < r->probe->n_out; k++)
 		leave_out(scan, i->what, &r->probe->out[k]);
+	if (!r->fault.is_set && r->probe != NULL && r->probe->n == 0 && r->probe->unclaimed == 0)
+		scan_empty_target(&scan->empty, i->what);
 	scan_item_end(i, &r->fault);
 }
 
@@ -276,6 +295,8 @@ discovered(void *user, struct discovery_result *r)
 	tell_discovered(i, p, &r->fault);
 	p->fault = r->fault;
 	scan_told_answer(&i->scan->told, i->what, r, i->scan->failures);
+	if (!r->fault.is_set && r->n_targets == 0 && r->n_bad == 0)
+		scan_empty_portal(&i->scan->empty, i->what);
 	scan_queue_found(i, r, REGISTRY_SENDTARGETS);
 }
 
@@ -288,6 +309,8 @@ slp_discovered(void *user, struct discovery_result *r)
 	/* Its item has no address, so neither has its record. */
 	tell_discovered(i, portal_get(i->scan->d, &i->a), &r->fault);
 	scan_told_answer(&i->scan->told, i->what, r, i->scan->failures);
+	if (!r->fault.is_set && r->n == 0)
+		scan_empty_slp(&i->scan->empty, i->what);
 	scan_queue_found(i, r, REGISTRY_SLP);
 }
 
@@ -411,6 +434,7 @@ scan_begin(struct scan *scan)
 		    loop_agenda(d->loop), &scan->patience, scan->began_us + SCAN_PATIENCE_US);
 		visit_portals(scan);
 		visit_slp(scan);
+		scan_isns_visit(scan);
 		scan_queue_known(scan);
 	}
 	scan_one_less(scan);
@@ -431,6 +455,27 @@ find_waiting(struct driver *d, const struct hwpath *top, const char *target)
 	return NULL;
 }
 
+static struct scan *
+scan_new(struct driver *d, const struct hwpath *top, const char *target, bool is_kept)
+{
+	struct scan *scan = call_alloc(sizeof *scan);
+
+	scan->d = d;
+	scan->top = *top;
+	scan->is_kept = is_kept;
+	cut_copy(scan->target, sizeof scan->target, target);
+	list_init(&scan->calls);
+	list_init(&scan->items);
+	scan_queue_init(scan);
+	scan->failures = json_array();
+	scan->left_out = json_array();
+	scan_told_init(&scan->told);
+	scan_empty_init(&scan->empty);
+	scan->heartbeat.expired = heartbeat;
+	scan->patience.expired = impatient;
+	return scan;
+}
+
 void
 scan_start(struct driver *d, struct ipc_call *call, const struct hwpath *top, const char *target,
     bool is_kept)
@@ -444,20 +489,8 @@ scan_start(struct driver *d, struct ipc_call *call, const struct hwpath *top, co
 		list_push_back(&scan->calls, &k->link);
 		return;
 	}
-	scan = call_alloc(sizeof *scan);
-	scan->d = d;
-	scan->top = *top;
-	scan->is_kept = is_kept;
-	cut_copy(scan->target, sizeof scan->target, target);
-	list_init(&scan->calls);
-	list_init(&scan->items);
-	scan_queue_init(scan);
+	scan = scan_new(d, top, target, is_kept);
 	list_push_back(&scan->calls, &k->link);
-	scan->failures = json_array();
-	scan->left_out = json_array();
-	scan_told_init(&scan->told);
-	scan->heartbeat.expired = heartbeat;
-	scan->patience.expired = impatient;
 	agenda_set(
 	    loop_agenda(d->loop), &scan->heartbeat, loop_now_update(d->loop) + SCAN_HEARTBEAT_US);
 	list_push_back(&d->scans, &scan->link);
@@ -466,28 +499,53 @@ scan_start(struct driver *d, struct ipc_call *call, const struct hwpath *top, co
 }
 
 void
+scan_found(struct driver *d, const struct registry_address *by, const char *what,
+    struct discovery_result *r, enum registry_source source, void (*kept)(struct driver *d))
+{
+	static const struct hwpath all;
+	struct scan *scan = scan_new(d, &all, "", r->n <= LIMIT_ISNS_KEPT);
+	struct scan_item *i;
+
+	scan->is_beside = true;
+	scan->kept = kept;
+	scan->began_us = loop_now_update(d->loop);
+	list_push_back(&d->scans_beside, &scan->link);
+	i = scan_item_new(scan, SCAN_DISCOVERY);
+	i->a = *by;
+	cut_copy(i->what, sizeof i->what, what);
+	scan_queue_found(i, r, source);
+}
+
+static void
+break_off(struct scan *scan, const struct fault *why)
+{
+	scan->busy++;
+	scan_queue_drop(scan, why);
+	LIST_EACH(at, next, &scan->items)
+	{
+		struct scan_item *i = LIST_ENTRY(at, struct scan_item, link);
+
+		if (i->slp == NULL && i->isns == NULL)
+			continue;
+		if (i->slp != NULL)
+			slp_cancel(i->slp);
+		else
+			isns_ask_cancel(i->isns);
+		scan_item_end(i, why);
+	}
+	scan_one_less(scan);
+}
+
+void
 scan_stop(struct driver *d)
 {
 	struct fault why = { 0 };
-	struct scan *scan;
 
 	/* Sessions, probes and discoveries end by themselves when they are closed. */
 	find_stop(d);
 	fault_set(&why, FAULT_OFFLINE, "", "the driver is being stopped");
 	LIST_EACH(node, tmp, &d->scans)
-	{
-		scan = LIST_ENTRY(node, struct scan, link);
-		scan->busy++;
-		scan_queue_drop(scan, &why);
-		LIST_EACH(at, next, &scan->items)
-		{
-			struct scan_item *i = LIST_ENTRY(at, struct scan_item, link);
-
-			if (i->slp == NULL)
-				continue;
-			slp_cancel(i->slp);
-			scan_item_end(i, &why);
-		}
-		scan_one_less(scan);
-	}
+	break_off(LIST_ENTRY(node, struct scan, link), &why);
+	LIST_EACH(node, tmp, &d->scans_beside)
+	break_off(LIST_ENTRY(node, struct scan, link), &why);
 }

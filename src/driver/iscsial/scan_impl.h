@@ -8,15 +8,23 @@
 #include "driver/iscsi/find.h"
 #include "driver/iscsi/wanted.h"
 #include "driver/iscsial/scan.h"
+#include "driver/iscsial/scan_empty.h"
 #include "driver/iscsial/scan_told.h"
 
 enum scan_stage { SCAN_DISCOVERY, SCAN_SESSION, SCAN_LUNS, SCAN_STAGES };
 
+struct isns_ask;
 struct slp;
 
 struct scan {
-	struct list link; /* driver.scans */
+	struct list link; /* driver.scans, or driver.scans_beside */
 	struct driver *d;
+	/*
+	 * What was told without having been asked for (scan_found()): it waits for no other scan,
+	 * and nobody waits for it; kept() is called when it is written down.
+	 */
+	bool is_beside;
+	void (*kept)(struct driver *d);
 	struct hwpath top;                       /* at a session: only that */
 	char target[LIMIT_ISCSI_NAME_BYTES + 1]; /* "": all */
 	bool is_kept;      /* what cannot be opened is tried again until it can */
@@ -28,6 +36,7 @@ struct scan {
 	size_t claimed, unclaimed, failures_left_out;
 	json_t *failures, *left_out;
 	struct scan_told told;
+	struct scan_empty empty;
 	uint64_t began_us;
 	struct agenda_timer heartbeat, patience;
 	unsigned discoveries; /* how many were begun */
@@ -52,7 +61,9 @@ struct scan_item {
 	unsigned order; /* SCAN_DISCOVERY: sessions to what it finds are numbered in this */
 	struct registry_address a; /* SCAN_DISCOVERY, and a session that waits */
 	char target[LIMIT_ISCSI_NAME_BYTES + 1];
-	struct slp *slp; /* SCAN_DISCOVERY by SLP */
+	struct slp *slp;                      /* SCAN_DISCOVERY by SLP */
+	struct isns_ask *isns;                /* SCAN_DISCOVERY by iSNS, while it is asked */
+	char server[LIMIT_ADDRESS_BYTES + 1]; /* by iSNS */
 	char what[LIMIT_ISCSI_NAME_BYTES + LIMIT_ADDRESS_BYTES + 32];
 };
 
@@ -65,6 +76,9 @@ void scan_failed(
 void scan_one_less(struct scan *scan);
 /* Have its session opened, and its LUNs looked at: it is one of those that are waited for now. */
 void scan_open(struct scan_item *i, struct wanted *w);
+
+/* Ask each iSNS server that is configured: scan_isns.c. */
+void scan_isns_visit(struct scan *scan);
 
 void scan_queue_init(struct scan *scan);
 /* Visit what discovery found; takes the list from *r. */

@@ -65,9 +65,9 @@ see(const struct driver *d, const struct batch *b, const struct discovered *f, b
 	const struct registry_address a = address_of(d, f);
 	int64_t now = (int64_t)time(NULL);
 
-	if (b->source == REGISTRY_SENDTARGETS)
+	if (b->source == REGISTRY_SENDTARGETS || b->source == REGISTRY_ISNS)
 		return registry_target_found(
-		    d->reg, f->name, &a, &b->item->a, b->share, now, ret_new);
+		    d->reg, f->name, b->source, &a, &b->item->a, b->share, now, ret_new);
 	return registry_target_seen(d->reg, f->name, NULL, b->source, &a, now, ret_new);
 }
 
@@ -81,10 +81,7 @@ keep(struct scan *scan, struct batch *b)
 	int err = see(scan->d, b, f, &is_new);
 
 	b->n_new += err == 0 && is_new;
-	if (err == -EDQUOT) {
-		b->refused++;
-		f->name[0] = '\0';
-	}
+	b->refused += err == -EDQUOT;
 	if (err == -EDQUOT && !b->fault.is_set) {
 		settings_fault(scan->d->reg, &b->fault);
 		log_warn("%s %s", b->fault.message, b->fault.next);
@@ -95,6 +92,8 @@ keep(struct scan *scan, struct batch *b)
 		log_limited(&p->said, loop_now(scan->d->loop), LOG_LVL_NOTE,
 		    "found target %s at %s port %u, tag %u", f->name, f->host, f->port, f->tpgt);
 	}
+	if (err == -EDQUOT || (scan->is_beside && !is_new))
+		f->name[0] = '\0';
 }
 
 static void
@@ -119,6 +118,8 @@ step_batch(struct scan *scan, struct batch *b)
 	if (b->item != NULL) {
 		scan_item_end(b->item, &b->fault);
 		b->item = NULL;
+		if (scan->kept != NULL)
+			scan->kept(scan->d);
 		return;
 	}
 	if (b->visited < b->n) {
@@ -258,7 +259,8 @@ step_session(struct scan *scan)
 	} else if (w->scan == scan) {
 		take_back(i);
 	} else {
-		w->scan = scan;
+		if (!scan->is_beside)
+			w->scan = scan;
 		w->keep |= scan->is_kept;
 		scan->opening++;
 		scan_open(i, w);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "driver/iscsial/tree.h"
+#include "export/loopuse.h"
 
 static void
 the_virtual_node_is_always_there(void **state)
@@ -54,6 +55,36 @@ a_lun_knows_its_number_and_its_name(void **state)
 	assert_string_equal(n->name, "c12t15d7");
 	assert_ptr_equal(tree_find_name(t, "c12t15d7"), n);
 	assert_null(tree_find_name(t, "c12t15d6"));
+	tree_free(t);
+}
+
+static void
+a_block_device_has_one_lun_at_most(void **state)
+{
+	const int ublk = LOOPUSE_UBLK | 3, far = 3 + TREE_LOOP_LISTS;
+	struct tree *t = tree_new();
+	struct node *n[4];
+
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++)
+		n[i] = tree_add(t, (const struct hwpath[]){ hwpath_lun(0, 0, 0, i) });
+	tree_set_loop(t, n[0], 3);
+	tree_set_loop(t, n[1], far);
+	tree_set_loop(t, n[2], ublk);
+	assert_ptr_equal(tree_other_of_loop(t, n[3], 3), n[0]);
+	assert_ptr_equal(tree_other_of_loop(t, n[3], far), n[1]);
+	assert_ptr_equal(tree_other_of_loop(t, n[3], ublk), n[2]);
+	assert_null(tree_other_of_loop(t, n[0], 3));
+	assert_null(tree_other_of_loop(t, n[3], 4));
+	/* Another number, none, and a LUN that is not there any more. */
+	tree_set_loop(t, n[0], 4);
+	assert_null(tree_other_of_loop(t, n[3], 3));
+	assert_ptr_equal(tree_other_of_loop(t, n[3], 4), n[0]);
+	tree_set_loop(t, n[1], TREE_NO_LOOP);
+	tree_set_loop(t, n[1], TREE_NO_LOOP);
+	assert_null(tree_other_of_loop(t, n[3], far));
+	tree_remove(t, tree_lower(t, &n[2]->path), tree_lower(t, &n[2]->path) + 1);
+	assert_null(tree_other_of_loop(t, n[3], ublk));
 	tree_free(t);
 }
 
@@ -143,6 +174,7 @@ main(void)
 		cmocka_unit_test(the_virtual_node_is_always_there),
 		cmocka_unit_test(nodes_come_out_in_depth_first_order),
 		cmocka_unit_test(a_lun_knows_its_number_and_its_name),
+		cmocka_unit_test(a_block_device_has_one_lun_at_most),
 		cmocka_unit_test(device_types_get_their_class_and_driver),
 		cmocka_unit_test(what_has_no_device_says_why),
 		cmocka_unit_test(a_removed_range_leaves_the_rest),

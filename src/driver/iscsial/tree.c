@@ -1,6 +1,7 @@
 #include "driver/iscsial/tree.h"
 
 #include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,11 +77,22 @@ node_new(const struct hwpath *path)
 	n->hw_type = kinds[n->kind].hw_type;
 	n->state = TREE_NO_HW;
 	n->loop = TREE_NO_LOOP;
+	list_init(&n->loop_link);
 	cut_copy(n->description, sizeof n->description, kinds[n->kind].description);
 	if (n->kind == TREE_LUN)
 		n->lun = path->part[3] * LIMIT_LUNS_PER_BUS +
 			 path->part[4] * LIMIT_LUNS_PER_TARGET + path->part[5];
 	return n;
+}
+
+static void
+node_free(struct node *n)
+{
+	if (n->info != NULL)
+		lu_kept_fini(n->info);
+	free(n->info);
+	free(n->note);
+	free(n);
 }
 
 struct node *
@@ -111,6 +123,8 @@ tree_new(void)
 	struct hwpath hba = hwpath_hba();
 
 	list_init(&t->watches);
+	for (size_t i = 0; i < TREE_LOOP_LISTS; i++)
+		list_init(&t->loops[i]);
 	tree_add(t, &hba)->state = TREE_CLAIMED;
 	return t;
 }
@@ -120,10 +134,8 @@ tree_free(struct tree *t)
 {
 	if (t == NULL)
 		return;
-	for (size_t i = 0; i < t->n; i++) {
-		free(t->nodes[i]->info);
-		free(t->nodes[i]);
-	}
+	for (size_t i = 0; i < t->n; i++)
+		node_free(t->nodes[i]);
 	free(t->nodes);
 	free(t);
 }
@@ -132,8 +144,8 @@ void
 tree_remove(struct tree *t, size_t from, size_t to)
 {
 	for (size_t i = from; i < to; i++) {
-		free(t->nodes[i]->info);
-		free(t->nodes[i]);
+		list_remove(&t->nodes[i]->loop_link);
+		node_free(t->nodes[i]);
 	}
 	memmove(t->nodes + from, t->nodes + to, (t->n - to) * sizeof *t->nodes);
 	t->n -= to - from;
@@ -159,12 +171,43 @@ tree_find_name(const struct tree *t, const char *name)
 	return NULL;
 }
 
+/* ---- block devices ---- */
+
+static struct list *
+loops_at(struct tree *t, int number)
+{
+	return &t->loops[(unsigned)number % TREE_LOOP_LISTS];
+}
+
+void
+tree_set_loop(struct tree *t, struct node *n, int number)
+{
+	n->loop = number;
+	list_remove(&n->loop_link);
+	if (number != TREE_NO_LOOP)
+		list_push_back(loops_at(t, number), &n->loop_link);
+}
+
+struct node *
+tree_other_of_loop(struct tree *t, const struct node *n, int number)
+{
+	LIST_EACH(at, tmp, loops_at(t, number))
+	{
+		struct node *other = LIST_ENTRY(at, struct node, loop_link);
+
+		if (other != n && other->loop == number)
+			return other;
+	}
+	return NULL;
+}
+
 void
 tree_describe_lun(struct node *n, const struct lu_info *info)
 {
 	if (n->info == NULL)
 		n->info = call_alloc(sizeof *n->info);
-	*n->info = *info;
+	if (!lu_keep(n->info, info))
+		call_no_memory();
 	identity_sketch(&info->id, &n->sketch);
 	n->class_name = inquiry_class(info->inquiry.type);
 	n->driver = inquiry_driver(info->inquiry.type);
@@ -172,23 +215,39 @@ tree_describe_lun(struct node *n, const struct lu_info *info)
 }
 
 void
+tree_note(struct node *n, const char *fmt, ...)
+{
+	char text[TREE_NOTE_BYTES];
+	va_list ap;
+
+	free(n->note);
+	n->note = NULL;
+	if (fmt == NULL)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof text, fmt, ap); /* a long one is cut */
+	va_end(ap);
+	n->note = call_strdup(text);
+}
+
+void
 tree_why_no_device(const struct node *n, char ret_text[TREE_WHY_BYTES])
 {
-	const struct lu_info *i = n->info;
+	const struct lu_kept *i = n->info;
 
 	ret_text[0] = '\0';
 	if (n->is_shown && !n->is_replaced)
 		return;
-	if (n->note[0] != '\0')
+	if (n->note != NULL)
 		cut_copy(ret_text, TREE_WHY_BYTES, n->note);
 	else if (n->state == TREE_NO_HW)
 		cut_copy(ret_text, TREE_WHY_BYTES, "it is not there now");
 	else if (n->is_replaced)
 		cut_copy(ret_text, TREE_WHY_BYTES,
 		    "it is not the unit that it was; remove the old device (rmsf) and scan again");
-	else if (i != NULL && i->fault.is_set)
-		(void)snprintf(ret_text, TREE_WHY_BYTES, "%s; %s", i->fault.message,
-		    i->fault.next); /* a long one is cut */
+	else if (i != NULL && i->fault != NULL)
+		(void)snprintf(ret_text, TREE_WHY_BYTES, "%s; %s", i->fault->message,
+		    i->fault->next); /* a long one is cut */
 	else if (i != NULL && !i->is_disk)
 		(void)snprintf(ret_text, TREE_WHY_BYTES,
 		    "only disks get device files, and this is a %s",
@@ -198,6 +257,13 @@ tree_why_no_device(const struct node *n, char ret_text[TREE_WHY_BYTES])
 }
 
 static_assert(sizeof((struct node){ 0 }.description) >= INQUIRY_DESCRIPTION_BYTES, "it fits");
+
+bool
+tree_is_read_only(const struct node *n)
+{
+	return n->is_read_only ||
+	       (n->info != NULL && n->info->has_mode && n->info->mode.is_write_protected);
+}
 
 enum registry_class
 tree_registry_class(uint8_t inquiry_type)

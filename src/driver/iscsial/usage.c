@@ -322,11 +322,12 @@ void
 usage_text(const struct node *n, char ret_text[USAGE_TEXT_BYTES])
 {
 	int at = snprintf(ret_text, USAGE_TEXT_BYTES, "%s", n->name);
+	char block[32];
 
 	/* All of it fits. */
 	if (n->loop != TREE_NO_LOOP) {
-		(void)snprintf(
-		    ret_text + at, (size_t)(USAGE_TEXT_BYTES - at), " (/dev/loop%d)", n->loop);
+		loopuse_path(n->loop, block);
+		(void)snprintf(ret_text + at, (size_t)(USAGE_TEXT_BYTES - at), " (%s)", block);
 		return;
 	}
 	for (unsigned i = 0; i < n->n_users; i++) {

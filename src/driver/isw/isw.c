@@ -12,6 +12,10 @@
 #include "engine/worker.h"
 #include "sys/log.h"
 
+/* So many numbers does a daemon tell at most, and so long it may take. */
+#define ISW_COUNTERS_MAX 64
+#define ISW_COUNTERS_US  3000000
+
 /* Connections that are being made to one address, and those that wait for their turn. */
 struct isw_queue {
 	struct list link;    /* isw.queues */
@@ -327,6 +331,67 @@ isw_refuse_status(struct mail *m)
 	struct isw_status *s = LIST_ENTRY(m, struct isw_status, base.mail);
 
 	memset(s->pid, 0, sizeof s->pid);
+}
+
+/* What it says is its own: no more than numbers are passed on, and not too many. */
+static json_t *
+only_numbers(const json_t *said)
+{
+	json_t *o = json_object(), *value;
+	const char *name;
+
+	json_object_foreach((json_t *)(uintptr_t)said, name, value)
+	{
+		if (json_is_integer(value) && json_object_size(o) < ISW_COUNTERS_MAX)
+			(void)json_object_set_new(o, name,
+			    json_integer(json_integer_value(value))); /* no memory: one less */
+	}
+	return o;
+}
+
+static void
+counted(void *user, int err, const char *why, const json_t *result, int fd)
+{
+	struct isw_counters *c = user;
+
+	(void)why;
+	if (fd >= 0)
+		(void)close(fd); /* nobody asked for one */
+	c->err = err;
+	c->counters = err == 0 ? only_numbers(result) : NULL;
+	mail_answer(&c->base.mail);
+}
+
+void
+isw_take_counters(void *owner, struct mail *m)
+{
+	struct isw *w = owner;
+	struct isw_counters *c = LIST_ENTRY(m, struct isw_counters, base.mail);
+	struct helper_server *iradd = w->daemon[ISW_IRADD];
+	int64_t id = 0;
+
+	c->is_running = helper_server_pid(iradd) != 0;
+	if (c->is_running)
+		id = helper_server_request(iradd, "statistics", json_object(),
+		    loop_now_update(w->loop) + ISW_COUNTERS_US, counted, c);
+	c->err = id < 0 ? (int)id : 0;
+	if (id <= 0)
+		mail_answer(m);
+}
+
+void
+isw_refuse_counters(struct mail *m)
+{
+	LIST_ENTRY(m, struct isw_counters, base.mail)->err = -ECANCELED;
+}
+
+void
+isw_drop_counters(struct mail *m)
+{
+	struct isw_counters *c = LIST_ENTRY(m, struct isw_counters, base.mail);
+
+	json_decref(c->counters);
+	free(c);
 }
 
 /* ---- start and end ---- */

@@ -12,6 +12,8 @@
 #ifndef ISW_ISW_H
 #define ISW_ISW_H
 
+#include <jansson.h>
+
 #include "driver/diag/diag.h"
 #include "driver/diag/stat.h"
 #include "driver/isw/verify.h"
@@ -103,5 +105,16 @@ struct isw_status {
 };
 void isw_take_status(void *owner, struct mail *m);
 void isw_refuse_status(struct mail *m);
+
+/* Question of the main loop: what iradd has counted since it was started. */
+struct isw_counters {
+	struct question base;
+	bool is_running;
+	json_t *counters; /* the answer: numbers by their names, the asker's; NULL: err says why */
+	int err;          /* a negative errno; 0 where there are counters, or it does not run */
+};
+void isw_take_counters(void *owner, struct mail *m);
+void isw_refuse_counters(struct mail *m);
+void isw_drop_counters(struct mail *m);
 
 #endif

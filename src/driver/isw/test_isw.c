@@ -261,6 +261,131 @@ what_is_not_wanted_any_more_is_answered_at_once(void **state)
 	assert_int_equal(p->cancelled, MANY);
 }
 
+/* ---- what iradd has counted ---- */
+
+struct counting {
+	struct isw_counters q; /* first: freed as one */
+	struct place *p;
+	bool is_answered;
+};
+
+static void
+told(struct question *q)
+{
+	struct counting *c = LIST_ENTRY(q, struct counting, q.base);
+
+	c->is_answered = true;
+	loop_stop(c->p->loop);
+}
+
+static const struct mail_kind counters = { "counters", isw_take_counters, isw_refuse_counters,
+	question_done, isw_drop_counters };
+
+static struct counting *
+ask_counters(struct place *p)
+{
+	struct counting *c = question_new(sizeof *c, told, NULL);
+
+	c->p = p;
+	mail_ask(&c->q.base.mail, &counters, isw_address(p->isw), &p->slot.at);
+	return c;
+}
+
+static void
+wait_counters(struct place *p, const struct counting *c)
+{
+	while (!c->is_answered)
+		assert_int_equal(loop_run(p->loop), 0);
+}
+
+/* It says all that it should not. */
+static void
+iradd_asked(void *user, struct helper_call *call)
+{
+	json_t *o = json_pack("{s:i, s:s, s:{s:i}, s:[i], s:f, s:n}", "asked", 3, "secret", "x",
+	    "object", "a", 1, "list", 2, "real", 1.5, "null");
+	char name[16];
+
+	(void)user;
+	assert_string_equal(helper_call_op(call), "statistics");
+	for (int i = 0; i < 500; i++) {
+		(void)snprintf(name, sizeof name, "n%d", i);
+		assert_int_equal(json_object_set_new(o, name, json_integer(i)), 0);
+	}
+	helper_call_reply(call, o, -1);
+}
+
+static void
+iradd_hangs(void *user, struct helper_call *call)
+{
+	struct place *p = user;
+
+	p->out[p->n_out++] = call;
+	loop_stop(p->loop);
+}
+
+static void
+of_what_iradd_says_only_numbers_go_on_and_not_too_many(void **state)
+{
+	struct place *p = *state;
+	struct helper_client *iradd;
+	struct counting *c = ask_counters(p);
+	const char *name;
+	json_t *value;
+
+	wait_counters(p, c);
+	assert_false(c->q.is_running);
+	assert_null(c->q.counters);
+	assert_int_equal(c->q.err, 0);
+	isw_drop_counters(&c->q.base.mail);
+	assert_int_equal(
+	    helper_client_new(p->loop, p->path[ISW_IRADD], "iradd", iradd_asked, NULL, p, &iradd),
+	    0);
+	/* It is there when the interface driver has seen it. */
+	for (c = NULL; c == NULL || !c->q.is_running;) {
+		if (c != NULL)
+			isw_drop_counters(&c->q.base.mail);
+		c = ask_counters(p);
+		wait_counters(p, c);
+	}
+	assert_int_equal(c->q.err, 0);
+	assert_in_range(json_object_size(c->q.counters), 1, 64);
+	json_object_foreach(c->q.counters, name, value) assert_true(json_is_integer(value));
+	assert_int_equal(json_integer_value(json_object_get(c->q.counters, "asked")), 3);
+	assert_null(json_object_get(c->q.counters, "secret"));
+	assert_null(json_object_get(c->q.counters, "real"));
+	isw_drop_counters(&c->q.base.mail);
+	helper_client_free(iradd);
+}
+
+static void
+an_iradd_that_hangs_is_answered_for_when_the_interface_driver_ends(void **state)
+{
+	struct place *p = *state;
+	struct helper_client *iradd;
+	struct counting *c = NULL;
+
+	assert_int_equal(
+	    helper_client_new(p->loop, p->path[ISW_IRADD], "iradd", iradd_hangs, NULL, p, &iradd),
+	    0);
+	while (p->n_out == 0) {
+		if (c != NULL)
+			isw_drop_counters(&c->q.base.mail);
+		c = ask_counters(p);
+		while (!c->is_answered && p->n_out == 0)
+			assert_int_equal(loop_run(p->loop), 0);
+	}
+	isw_free(p->isw);
+	p->isw = NULL;
+	wait_counters(p, c);
+	assert_true(c->q.err < 0);
+	assert_null(c->q.counters);
+	isw_drop_counters(&c->q.base.mail);
+	helper_call_error(p->out[0], -ECANCELED, "too late");
+	p->n_out = 0;
+	helper_client_free(iradd);
+}
+
 int
 main(void)
 {
@@ -272,6 +397,11 @@ main(void)
 		    those_that_wait_share_the_failure_of_the_one_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    what_is_not_wanted_any_more_is_answered_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    of_what_iradd_says_only_numbers_go_on_and_not_too_many, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    an_iradd_that_hangs_is_answered_for_when_the_interface_driver_ends, setup,
+		    teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,23 +43,52 @@ tell(const char *program, const struct paths *paths, const json_t *node)
 	return true;
 }
 
-bool
-clients_tell(const char *program, const struct paths *paths)
+/* The driver's disks, as they are now; NULL: whoever cannot be asked is said by what stops it next.
+ */
+static json_t *
+ask(const struct paths *paths)
 {
 	struct ipc_error e = { 0 };
-	json_t *tree = NULL, *node;
 	struct ipc_client *c;
+	json_t *tree = NULL;
+
+	if (ipc_connect(paths->dev_iscsi, &c, &e) == 0) {
+		(void)ipc_request(c, IPC_OP_io_tree, json_pack("{s:b}", "fresh", 1), NULL, NULL,
+		    &tree, &e); /* as above */
+		ipc_client_free(c);
+	}
+	ipc_error_fini(&e);
+	return tree;
+}
+
+bool
+clients_are_leaving(const struct paths *paths, const struct diskuse *use)
+{
+	json_t *tree = ask(paths), *node;
 	bool is_any = false;
 	size_t i;
 
-	/* Who cannot be asked is said by whatever stops it next. */
-	if (ipc_connect(paths->dev_iscsi, &c, &e) == 0) {
-		(void)ipc_request(c, IPC_OP_io_tree, NULL, NULL, NULL, &tree, &e); /* as above */
-		ipc_client_free(c);
+	json_array_foreach(json_object_get(tree, "nodes"), i, node)
+	{
+		const char *file = json_string_value(json_object_get(node, "nbd"));
+		const char *slash = file != NULL ? strrchr(file, '/') : NULL;
+
+		if (slash != NULL && json_is_true(json_object_get(node, "in_use")))
+			is_any = is_any || !diskuse_is_connected(use, slash + 1);
 	}
+	json_decref(tree);
+	return is_any;
+}
+
+bool
+clients_tell(const char *program, const struct paths *paths)
+{
+	json_t *tree = ask(paths), *node;
+	bool is_any = false;
+	size_t i;
+
 	json_array_foreach(json_object_get(tree, "nodes"), i, node) is_any |=
 	    tell(program, paths, node);
 	json_decref(tree);
-	ipc_error_fini(&e);
 	return is_any;
 }

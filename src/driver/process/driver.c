@@ -14,20 +14,27 @@
 #include "driver/control/control.h"
 #include "driver/diag/event_log.h"
 #include "driver/iscsi/iothread.h"
+#include "driver/iscsi/isns.h"
 #include "driver/iscsi/keeper.h"
+#include "driver/iscsi/losses.h"
 #include "driver/iscsi/portal.h"
 #include "driver/iscsi/radius.h"
 #include "driver/iscsi/settings.h"
 #include "driver/iscsi/wanted_find.h"
 #include "driver/iscsial/devfile.h"
 #include "driver/iscsial/disks.h"
+#include "driver/iscsial/isns_apply.h"
 #include "driver/iscsial/luns.h"
+#include "driver/iscsial/registrants.h"
 #include "driver/iscsial/stop.h"
 #include "driver/iscsial/usage.h"
+#include "driver/process/known.h"
 #include "export/fuseprobe.h"
 #include "export/holding.h"
 #include "export/loopdev.h"
 #include "export/porter.h"
+#include "export/ublkring.h"
+#include "export/ublkrun.h"
 #include "ipc/helper.h"
 #include "sys/log.h"
 
@@ -144,8 +151,21 @@ set_io_flusher(void *arg)
 	(void)prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 }
 
+struct spin {
+	struct loop *loop;
+	unsigned limit_us;
+};
+
+static void
+set_spin(void *arg)
+{
+	const struct spin *s = arg;
+
+	loop_spin(s->loop, s->limit_us);
+}
+
 static bool
-start_workers(struct driver *d, unsigned n, struct fault *ret_fault)
+start_workers(struct driver *d, unsigned n, unsigned spin_us, struct fault *ret_fault)
 {
 	char name[24];
 
@@ -166,6 +186,8 @@ start_workers(struct driver *d, unsigned n, struct fault *ret_fault)
 		}
 		d->n_iothreads++;
 		worker_call(cfg.worker, set_io_flusher, NULL);
+		worker_call(
+		    cfg.worker, set_spin, &(struct spin){ worker_loop(cfg.worker), spin_us });
 	}
 	return true;
 }
@@ -210,60 +232,42 @@ start_daemons(struct driver *d, struct fault *ret_fault)
 	err = helper_server_new(d->loop, path, paths_daemon_pid(&d->paths, "islpd"), "islpd",
 	    islpd_changed, d, &d->islpd);
 	if (err == 0)
-		return true;
+		return isns_open(d, isns_apply, ret_fault);
 	fault_set(ret_fault, FAULT_INTERNAL, "check the directory and its permissions",
 	    "cannot listen at %s: %s", path, strerror(-err));
 	return false;
 }
 
-/* ---- known sessions come back ---- */
-
-static void
-open_known(struct driver *d)
-{
-	struct registry_target *list = NULL;
-	struct fault why = { 0 };
-	size_t n = 0;
-
-	if (registry_target_list(d->reg, NULL, &list, &n) != 0) {
-		log_err("known targets are not opened: %s", registry_error(d->reg)->message);
-		return;
-	}
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < list[i].n_addresses; k++) {
-			struct wanted *w =
-			    wanted_get(d, list[i].name, &list[i].addresses[k].a, &why);
-
-			if (w == NULL)
-				log_err("%s: %s", list[i].name, why.message);
-			else
-				wanted_open(w, false, NULL, NULL); /* it logs how that goes */
-		}
-	registry_targets_free(list, n);
-}
-
-/* What was held of sessions that are there no more ends; the rest is held on. */
 static bool
-drop_unknown(struct driver *d, struct fault *ret_fault)
+watch_holder(struct driver *d, struct fault *ret_fault)
 {
 	struct holding *h = d->disks_cfg.holding;
-	size_t n;
-	const uint32_t *left;
-	int err;
+	int err = h != NULL ? holding_watch(h, d->loop) : 0;
 
-	if (h == NULL)
-		return true;
-	left = holding_left(h, &n);
-	for (size_t i = 0; i < n; i++)
-		if (wanted_find(d, left[i]) == NULL) {
-			log_warn("session %u is not there any more: its disks end", left[i]);
-			holding_drop(h, left[i]);
-		}
-	err = holding_watch(h, d->loop);
 	if (err < 0)
 		fault_set(ret_fault, FAULT_INTERNAL, "raise the limit of open files",
 		    "cannot watch iscsi_holderd: %s", strerror(-err));
 	return err == 0;
+}
+
+/* ---- the start ---- */
+
+/* Where there is no FUSE: one is made, read and deleted again. */
+static bool
+try_ublk(struct driver *d)
+{
+	struct ublkjob probe = { .what = UBLKJOB_PROBE };
+
+	if (!ublkring_is_there())
+		return false; /* nobody could serve it */
+	ublkrun_now(&probe);
+	if (probe.result < 0) {
+		log_info("disks are no ublk devices: %s", probe.why);
+		return false;
+	}
+	d->disks_cfg.export = export_find("ublk");
+	log_note("disks are ublk devices: %s", d->disks_cfg.why);
+	return true;
 }
 
 /*
@@ -284,6 +288,8 @@ choose_export(struct driver *d, const char *export)
 		(void)holding_left(d->disks_cfg.holding, &n_left); /* how many is all */
 	if (n_left > 0 || fuseprobe(d->paths.disks, d->disks_cfg.why))
 		return;
+	if (try_ublk(d))
+		return;
 	d->disks_cfg.export = export_find("nbd");
 	log_note("disks are sockets that speak NBD: %s", d->disks_cfg.why);
 }
@@ -297,8 +303,9 @@ start_loop(struct driver *d, const char *export, struct fault *ret_fault)
 	cut_copy(d->disks_cfg.why, sizeof d->disks_cfg.why, "the driver was started so");
 	d->disks_cfg.dir = d->paths.disks;
 	d->disks_cfg.sockets = d->paths.sockets;
+	d->disks_cfg.ublks = d->paths.ublks;
 	if (d->disks_cfg.export == NULL) {
-		fault_set(ret_fault, FAULT_INVALID, "use auto, fuse, nbd or null",
+		fault_set(ret_fault, FAULT_INVALID, "use auto, fuse, ublk, nbd or null",
 		    "there is no exporter \"%s\"", export);
 		return false;
 	}
@@ -329,9 +336,14 @@ driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fa
 	list_init(&d->portals);
 	list_init(&d->followers);
 	list_init(&d->waiters);
+	list_init(&d->captures);
 	list_init(&d->scans);
+	list_init(&d->scans_beside);
+	list_init(&d->visits);
+	isns_apply_open(d);
 	d->tree = tree_new();
 	d->index = wanted_index_new();
+	d->losses = losses_new();
 	d->wanted_ops = &luns_ops;
 	d->started = d->stats_base.cleared = d->swd_base.cleared = d->discovery_base.cleared =
 	    time(NULL);
@@ -339,14 +351,18 @@ driver_init(struct driver *d, const struct driver_cfg *cfg, struct fault *ret_fa
 		return false;
 	choose_export(d, cfg->export);
 	d->usage = usage_new(d);
+	d->registrants = registrants_new(d);
 	/* Nothing is served before what an earlier run left is out of the way. */
 	if (!open_registry(d, ret_fault) || !open_keeper(d, ret_fault) ||
-	    !devfile_start(d, ret_fault) || !start_daemons(d, ret_fault) ||
-	    !start_workers(d, cfg->workers, ret_fault) || !control_open(d, ret_fault))
+	    !devfile_start(d, ret_fault))
 		return false;
+	/* Before anybody may have something to tell: a daemon is back at once. */
 	open_events(d, cfg->is_level_given);
-	open_known(d);
-	return drop_unknown(d, ret_fault);
+	if (!start_daemons(d, ret_fault) ||
+	    !start_workers(d, cfg->workers, cfg->spin_us, ret_fault) || !control_open(d, ret_fault))
+		return false;
+	d->known = known_open(d);
+	return watch_holder(d, ret_fault);
 }
 
 /* ---- the end ---- */
@@ -378,7 +394,13 @@ driver_fini(struct driver *d)
 	keeper_flush(d->keeper); /* who waits for it is answered */
 	control_close(d);
 	helper_server_free(d->islpd);
+	isns_close(d);
+	isns_apply_close(d);
 	portal_forget_all(d);
+	known_free(d->known);
+	d->known = NULL;
+	losses_free(d->losses);
+	d->losses = NULL;
 	if (d->keeper == NULL)
 		registry_close(d->reg);
 	keeper_free(d->keeper);
@@ -391,6 +413,7 @@ driver_fini(struct driver *d)
 	tree_free(d->tree);
 	wanted_index_free(d->index);
 	usage_free(d->usage);
+	registrants_free(d->registrants);
 	devfile_end(d);
 	mailbox_close(&d->slot);
 	mailbox_free(d->box);

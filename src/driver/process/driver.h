@@ -8,8 +8,10 @@
 #define EXPORT_AUTO "auto"
 
 struct driver_cfg {
-	unsigned workers;    /* 1..DRIVER_WORKERS_MAX */
-	const char *export;  /* of export.h, or EXPORT_AUTO: fuse where that works, else nbd */
+	unsigned workers; /* 1..DRIVER_WORKERS_MAX */
+	unsigned spin_us; /* loop_spin() of each */
+	const char
+	    *export; /* of export.h, or EXPORT_AUTO: fuse where that works, else ublk, else nbd */
 	bool is_level_given; /* the log's level stays as it is */
 };
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #include "driver/process/unmount.h"
 #include "export/holding.h"
 #include "export/porter.h"
+#include "export/ublkring.h"
 #include "ipc/client.h"
 #include "ipc/codec.h"
 #include "registry/copy.h"
@@ -35,6 +37,9 @@
 
 #define PROGRAM         "iscsi_driverd"
 #define WORKERS_DEFAULT 4
+/* What a sleep costs, twice, on processors whose host has to be asked. */
+#define SPIN_US     50
+#define SPIN_MAX_US 1000
 /* An orderly stop takes 20 seconds at most (iscsial/stop.c). */
 #define STOP_PATIENCE_MS 30000
 /* Others are killed first, but what a target may blow up is not out of reach. */
@@ -43,7 +48,7 @@
 struct options {
 	const char *root, *export;
 	bool foreground, stop, force, hand_over, status, unmount;
-	long workers, grace, limit;
+	long workers, spin, grace, limit;
 	enum log_level level; /* NOT_GIVEN: the administrator's (iscsiutil -b), or the default */
 };
 #define NOT_GIVEN ((enum log_level)0xff)
@@ -206,6 +211,18 @@ start_porter(struct process *p)
 	return err == 0;
 }
 
+/* As long as it may make rings, and only where there is ublk: without one that exporter says so. */
+static void
+prepare_ublk(const struct options *o)
+{
+	int err = 0;
+
+	if (geteuid() == 0 && access("/dev/ublk-control", F_OK) == 0)
+		err = ublkring_prepare((unsigned)o->workers);
+	if (err < 0)
+		log_info("disks cannot be ublk devices: no io_uring: %s", strerror(-err));
+}
+
 /* ---- running ---- */
 
 static void
@@ -249,6 +266,7 @@ serve(struct process *p, const struct options *o)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
 	struct driver_cfg cfg = { .workers = (unsigned)o->workers,
+		.spin_us = (unsigned)o->spin,
 		.export = o->export,
 		.is_level_given = o->level != NOT_GIVEN };
 	struct fault why = { 0 };
@@ -262,7 +280,10 @@ serve(struct process *p, const struct options *o)
 		return INSTANCE_EXIT_FAILED;
 	}
 	prepare();
-	if (!take_held(p) || !start_porter(p) || confine(p) < 0)
+	if (!take_held(p) || !start_porter(p))
+		return INSTANCE_EXIT_FAILED;
+	prepare_ublk(o);
+	if (confine(p) < 0)
 		return INSTANCE_EXIT_FAILED;
 	/* Before the first worker: none of them may ever wait for who reads the log. */
 	err = log_start_thread();
@@ -435,12 +456,22 @@ workers_default(void)
 	return cpus < 1 ? 1 : cpus < WORKERS_DEFAULT ? cpus : WORKERS_DEFAULT;
 }
 
+/* With one processor whoever is waited for could not run. */
+static long
+spin_default(void)
+{
+	cpu_set_t cpus;
+
+	return sched_getaffinity(0, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) == 1 ? 0 : SPIN_US;
+}
+
 static struct options
 options_default(void)
 {
 	return (struct options){ .level = NOT_GIVEN,
 		.export = EXPORT_AUTO,
 		.workers = workers_default(),
+		.spin = spin_default(),
 		.grace = UNMOUNT_GRACE_S,
 		.limit = UNMOUNT_LIMIT_S };
 }
@@ -450,7 +481,7 @@ unmount(const struct paths *paths, const struct options *o)
 {
 	int ret = unmount_all(PROGRAM, paths, o->grace, o->limit);
 
-	/* Its clients' programs are not ours to end: a block device of theirs may have mounts. */
+	/* Whoever makes block devices of sockets is not ours to end: they may have mounts. */
 	return clients_tell(PROGRAM, paths) && ret == INSTANCE_EXIT_OK ? INSTANCE_EXIT_BUSY : ret;
 }
 
@@ -492,10 +523,15 @@ main(int argc, char **argv)
 		{ 0, "workers", OPT_INT, &o.workers, "N",
 		    "threads that move data (default: one a processor, at most 4)", 1,
 		    DRIVER_WORKERS_MAX },
+		{ 0, "spin", OPT_INT, &o.spin, "MICROSECONDS",
+		    "so long a thread waits awake for what came that fast before (default: 50, or "
+		    "0 "
+		    "with one processor)",
+		    0, SPIN_MAX_US },
 		{ 0, "export", OPT_STRING, &o.export, "KIND",
 		    "how disks are shown where nothing is configured (iscsiutil -t Exporter): "
-		    "fuse, nbd, auto "
-		    "(default): fuse where that works, else nbd; or null for tests" },
+		    "fuse, ublk, nbd, auto "
+		    "(default): fuse where that works, else ublk, else nbd; or null for tests" },
 		{ 0, "status", OPT_FLAG, &o.status, NULL,
 		    "tell whether it runs: exit status 0, or 3" },
 		{ 0, "stop", OPT_FLAG, &o.stop, NULL,

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/visible.h"
+#include "driver/process/clients.h"
 #include "driver/process/unmount_impl.h"
 #include "sys/daemon.h"
 #include "sys/instance.h"
@@ -139,6 +140,13 @@ is_clear(const struct unmounting *u)
 		if (u->use.devices[i].is_swap)
 			return false;
 	return true;
+}
+
+/* Who is gone from the kernel's tables may have left something to write with the driver. */
+static bool
+is_free(const struct unmounting *u)
+{
+	return is_clear(u) && !clients_are_leaving(u->paths, &u->use);
 }
 
 static void
@@ -292,7 +300,7 @@ unmount_all(const char *program, const struct paths *paths, long grace_s, long l
 	u->program = program;
 	u->paths = paths;
 	if (begin(u, grace_s, limit_s) == 0 && look(u)) {
-		while (!is_clear(u) && now_ms() < u->end_ms) {
+		while (now_ms() < u->end_ms && !is_free(u)) {
 			step(u);
 			wait_for_change(u);
 			if (!look(u))

@@ -96,6 +96,24 @@ call_watch(struct call *c, enum ipc_op op, json_t *args, ipc_progress *progress,
 	return status;
 }
 
+void
+call_request_many(struct call *c, struct ipc_many *q, size_t n)
+{
+	ipc_request_many(c->client, q, n);
+}
+
+enum status
+call_told(const struct call *c, struct ipc_many *q)
+{
+	enum status status;
+
+	if (q->result != NULL)
+		return STATUS_OK;
+	status = fail(c, &q->error);
+	ipc_error_fini(&q->error);
+	return status;
+}
+
 static enum status
 fail(const struct call *c, const struct ipc_error *e)
 {

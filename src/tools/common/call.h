@@ -37,6 +37,13 @@ enum status call_request(struct call *c, enum ipc_op op, json_t *args, json_t **
 enum status call_watch(struct call *c, enum ipc_op op, json_t *args, ipc_progress *progress,
     void *user, json_t **ret_result);
 
+/*
+ * Several at once (ipc_request_many()).  What came of each is told by call_told(): STATUS_OK with
+ * q->result, or a sentence and its status.
+ */
+void call_request_many(struct call *c, struct ipc_many *q, size_t n);
+enum status call_told(const struct call *c, struct ipc_many *q);
+
 /* The name under which the guide knows a device: "/dev/iscsi". */
 const char *call_device_name(enum call_device device);
 

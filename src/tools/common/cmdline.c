@@ -99,10 +99,10 @@ cmdline_has(int argc, char *const *argv, const char *word)
 	return false;
 }
 
-uint64_t
+cmdline_set
 cmdline_verbs(const struct cmdline_tool *tool)
 {
-	uint64_t bits = 0;
+	cmdline_set bits = 0;
 
 	for (size_t i = 0; i < tool->n_options; i++)
 		if (tool->options[i].role == CMDLINE_VERB)

@@ -26,6 +26,29 @@ enum cmdline_role {
 	CMDLINE_MODIFIER, /* says to what, or how */
 };
 
+/*
+ * A set of options, one bit each: an integer, so that tables of forms are constant
+ * expressions.  CMDLINE_OPTIONS_MAX is more than 64, hence no standard type.
+ */
+__extension__ typedef unsigned __int128 cmdline_set;
+#define CMDLINE_OPTIONS_MAX 128
+#define CMDLINE_BIT(i)      ((cmdline_set)1 << (i))
+
+/* How many options the set has. */
+static inline unsigned
+cmdline_count(cmdline_set set)
+{
+	return (unsigned)(__builtin_popcountll((unsigned long long)set) +
+			  __builtin_popcountll((unsigned long long)(set >> 64)));
+}
+
+/* The first of them; the set is not empty. */
+static inline unsigned
+cmdline_first(cmdline_set set)
+{
+	return cmdline_count((set & -set) - 1);
+}
+
 /* One option: a row of a tool's opts.def. */
 struct cmdline_option {
 	char letter;      /* 0: only the long name */
@@ -42,10 +65,10 @@ struct cmdline_option {
 struct cmdline_form {
 	const char *operand; /* as the usage shows it, "[/dev/iscsi]"; "" when none is taken */
 	int operands_min, operands_max;
-	uint64_t must, may; /* options; the common ones are always allowed */
-	uint64_t with_arg;  /* those whose optional argument is needed here */
-	const char *help;   /* one line, no full stop */
-	uint64_t many;      /* those TEXTS that may be given several times */
+	cmdline_set must, may; /* options; the common ones are always allowed */
+	cmdline_set with_arg;  /* those whose optional argument is needed here */
+	const char *help;      /* one line, no full stop */
+	cmdline_set many;      /* those TEXTS that may be given several times */
 };
 
 /* The rows of opts.def and forms.def, without their id, as initialisers. */
@@ -62,10 +85,11 @@ struct cmdline_tool {
 	const char *name;
 	bool operand_first; /* the usage shows operands before the options */
 	const struct cmdline_option *options;
-	size_t n_options; /* up to 64; the last CMDLINE_COMMON_COUNT are common.def's */
+	size_t n_options; /* up to CMDLINE_OPTIONS_MAX; the last CMDLINE_COMMON_COUNT are
+			     common.def's */
 	const struct cmdline_form *forms;
 	size_t n_forms;
-	const uint64_t *one_of; /* sets of which at most one option may be given */
+	const cmdline_set *one_of; /* sets of which at most one option may be given */
 	size_t n_one_of;
 	void (*manual_extra)(
 	    FILE *out); /* writes what replaces @EXTRA@ in the manual; may be NULL */
@@ -90,8 +114,8 @@ struct cmdline_value {
 struct cmdline {
 	const struct cmdline_tool *tool;
 	const struct cmdline_form *form;
-	uint64_t given;
-	struct cmdline_value values[64];
+	cmdline_set given;
+	struct cmdline_value values[CMDLINE_OPTIONS_MAX];
 	const char **operands; /* the caller frees the array with cmdline_fini() */
 	int n_operands;
 };
@@ -117,10 +141,8 @@ char *cmdline_argument(const struct cmdline_option *o);
 /* Whether this word stands among the options. */
 bool cmdline_has(int argc, char *const *argv, const char *word);
 /* The bits of the options that say what to do. */
-uint64_t cmdline_verbs(const struct cmdline_tool *tool);
+cmdline_set cmdline_verbs(const struct cmdline_tool *tool);
 /* "-I", or "--force" where there is no letter. */
 const char *cmdline_option_name(const struct cmdline_option *o, char buf[static 32]);
-
-#define CMDLINE_BIT(i) (UINT64_C(1) << (i))
 
 #endif

@@ -6,28 +6,28 @@
 #include "tools/common/say.h"
 #include "tools/common/usage.h"
 
-static uint64_t common_bits(const struct cmdline_tool *t);
-static uint64_t without_arg(const struct cmdline *c, const struct cmdline_form *f);
-static uint64_t repeated(const struct cmdline *c, const struct cmdline_form *f);
-static uint64_t clashing(const struct cmdline *c);
-static uint64_t lowest(uint64_t bits);
-static char *names_of(const struct cmdline_tool *t, uint64_t bits);
+static cmdline_set common_bits(const struct cmdline_tool *t);
+static cmdline_set without_arg(const struct cmdline *c, const struct cmdline_form *f);
+static cmdline_set repeated(const struct cmdline *c, const struct cmdline_form *f);
+static cmdline_set clashing(const struct cmdline *c);
+static cmdline_set lowest(cmdline_set bits);
+static char *names_of(const struct cmdline_tool *t, cmdline_set bits);
 
 const struct cmdline_form *
 match_nearest(const struct cmdline *c, int *ret_distance)
 {
 	const struct cmdline_tool *t = c->tool;
 	const struct cmdline_form *best = NULL;
-	uint64_t given = c->given & ~common_bits(t), verbs = cmdline_verbs(t);
+	cmdline_set given = c->given & ~common_bits(t), verbs = cmdline_verbs(t);
 	int shortest = INT_MAX;
 
 	for (size_t i = 0; i < t->n_forms; i++) {
 		const struct cmdline_form *f = &t->forms[i];
 		/* What is given is meant: leaving it out is further than adding to it. */
-		int distance = __builtin_popcountll(f->must & ~given) +
-			       3 * __builtin_popcountll(given & ~(f->must | f->may)) +
-			       __builtin_popcountll(without_arg(c, f)) +
-			       __builtin_popcountll(repeated(c, f)) + (clashing(c) != 0);
+		int distance = cmdline_count(f->must & ~given) +
+			       3 * cmdline_count(given & ~(f->must | f->may)) +
+			       cmdline_count(without_arg(c, f)) + cmdline_count(repeated(c, f)) +
+			       (clashing(c) != 0);
 
 		if (c->n_operands < f->operands_min)
 			distance += f->operands_min - c->n_operands;
@@ -49,9 +49,9 @@ void
 match_explain(const struct cmdline *c, const struct cmdline_form *f)
 {
 	const struct cmdline_tool *t = c->tool;
-	uint64_t given = c->given & ~common_bits(t), verbs = given & cmdline_verbs(t);
-	uint64_t missing = f->must & ~given, extra = given & ~(f->must | f->may);
-	uint64_t bare = without_arg(c, f), many = repeated(c, f), clash = clashing(c);
+	cmdline_set given = c->given & ~common_bits(t), verbs = given & cmdline_verbs(t);
+	cmdline_set missing = f->must & ~given, extra = given & ~(f->must | f->may);
+	cmdline_set bare = without_arg(c, f), many = repeated(c, f), clash = clashing(c);
 	char *next = NULL, *a = names_of(t, given & ~extra), *b = NULL;
 	size_t len;
 	FILE *n = say_need(open_memstream(&next, &len));
@@ -59,7 +59,7 @@ match_explain(const struct cmdline *c, const struct cmdline_form *f)
 	fputs("write ", n);
 	usage_form(n, t, f);
 	say_need(fclose(n) == 0 ? next : NULL);
-	if (__builtin_popcountll(verbs) > 1) {
+	if (cmdline_count(verbs) > 1) {
 		b = names_of(t, verbs);
 		free(next);
 		next = say_format(MATCH_HELP, t->name);
@@ -77,11 +77,11 @@ match_explain(const struct cmdline *c, const struct cmdline_form *f)
 		b = names_of(t, lowest(missing));
 		say_problem(next, "%s needs %s, which is missing", a[0] != '\0' ? a : t->name, b);
 	} else if (many != 0) {
-		match_twice(&t->options[__builtin_ctzll(many)]);
+		match_twice(&t->options[cmdline_first(many)]);
 	} else if (bare != 0) {
 		b = names_of(t, lowest(bare));
 		say_problem(
-		    next, "%s needs <%s> here", b, t->options[__builtin_ctzll(bare)].arg_name);
+		    next, "%s needs <%s> here", b, t->options[cmdline_first(bare)].arg_name);
 	} else if (c->n_operands > f->operands_max) {
 		say_problem(
 		    next, "unexpected word '%s': no option takes it", c->operands[f->operands_max]);
@@ -104,16 +104,16 @@ match_twice(const struct cmdline_option *o)
 	free(next);
 }
 
-static uint64_t
+static cmdline_set
 common_bits(const struct cmdline_tool *t)
 {
 	return ((CMDLINE_BIT(CMDLINE_COMMON_COUNT) - 1) << cmdline_common_index(t, 0));
 }
 
-static uint64_t
+static cmdline_set
 without_arg(const struct cmdline *c, const struct cmdline_form *f)
 {
-	uint64_t bits = 0;
+	cmdline_set bits = 0;
 
 	for (size_t i = 0; i < c->tool->n_options; i++)
 		if ((f->with_arg & c->given & CMDLINE_BIT(i)) != 0 && !c->values[i].has_arg)
@@ -122,10 +122,10 @@ without_arg(const struct cmdline *c, const struct cmdline_form *f)
 }
 
 /* Given several times, which this form does not allow. */
-static uint64_t
+static cmdline_set
 repeated(const struct cmdline *c, const struct cmdline_form *f)
 {
-	uint64_t bits = 0;
+	cmdline_set bits = 0;
 
 	for (size_t i = 0; i < c->tool->n_options; i++)
 		if (c->tool->options[i].arg == CMDLINE_TEXTS && c->values[i].list_count > 1 &&
@@ -134,13 +134,13 @@ repeated(const struct cmdline *c, const struct cmdline_form *f)
 	return bits;
 }
 
-static uint64_t
+static cmdline_set
 clashing(const struct cmdline *c)
 {
 	for (size_t i = 0; i < c->tool->n_one_of; i++) {
-		uint64_t both = c->given & c->tool->one_of[i];
+		cmdline_set both = c->given & c->tool->one_of[i];
 
-		if (__builtin_popcountll(both) > 1)
+		if (cmdline_count(both) > 1)
 			return both;
 	}
 	return 0;
@@ -148,7 +148,7 @@ clashing(const struct cmdline *c)
 
 /* "-a -I", made for people; the caller frees it. */
 static char *
-names_of(const struct cmdline_tool *t, uint64_t bits)
+names_of(const struct cmdline_tool *t, cmdline_set bits)
 {
 	char *text = NULL, buf[32];
 	size_t len;
@@ -164,8 +164,8 @@ names_of(const struct cmdline_tool *t, uint64_t bits)
 	return text;
 }
 
-static uint64_t
-lowest(uint64_t bits)
+static cmdline_set
+lowest(cmdline_set bits)
 {
 	return bits & -bits;
 }

@@ -27,6 +27,12 @@ progress_init_stderr(struct progress *p)
 	progress_init(p, stderr, is_on, width);
 }
 
+void
+progress_init_told(struct progress *p)
+{
+	*p = (struct progress){ .is_told = true };
+}
+
 /* Frees the line. */
 static void
 draw(struct progress *p, char *line)
@@ -50,6 +56,8 @@ progress_report(void *progress, const json_t *report)
 	const char *what = result_text(report, "what");
 	bool is_waiting = json_is_null(json_object_get(report, "ok")) && what[0] != '\0';
 
+	if (p->is_told)
+		say_progress(report);
 	if (!p->is_on)
 		return;
 	for (size_t i = 0; i < 3; i++)

@@ -10,6 +10,7 @@
 struct progress {
 	FILE *out;
 	bool is_on, is_drawn;
+	bool is_told; /* to a program: say_progress() */
 	int width;
 	char counts[3][32]; /* "discovery 1/3", in the scan's order */
 };
@@ -18,6 +19,8 @@ struct progress {
 void progress_init(struct progress *p, FILE *out, bool is_on, int width);
 /* The same for the standard error: on where that is a terminal. */
 void progress_init_stderr(struct progress *p);
+/* Every report, for a program that asked for them: an object a line of the standard error. */
+void progress_init_told(struct progress *p);
 /* One of the driver's reports (doc/control-protocol.md, scan); an ipc_progress. */
 void progress_report(void *progress, const json_t *report);
 /* The same of session.renew. */

@@ -7,6 +7,10 @@
 
 #include "base/visible.h"
 #include "tools/common/status.h"
+#include "tools/common/wrap.h"
+
+/* Of what goes on in the next line of a terminal. */
+#define INDENT 2
 
 static struct {
 	const char *program;
@@ -15,7 +19,7 @@ static struct {
 } say = { .program = "openisw" };
 
 static char *format(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
-static void print_sentence(const char *text);
+static void print_line(const char *text, const char *next);
 static void print_problem(
     enum ipc_error_code code, const json_t *extra, const char *next, const char *text);
 static void print_json(json_t *object);
@@ -84,11 +88,16 @@ say_note(const char *fmt, ...)
 	if (say.is_json) {
 		print_json(json_pack("{s:s}", "note", text));
 	} else {
-		fprintf(say.err, "%s: ", say.program);
-		print_sentence(text);
-		fputc('\n', say.err);
+		print_line(text, NULL);
 	}
 	free(text);
+}
+
+void
+say_progress(const json_t *report)
+{
+	print_json(json_pack("{s:O}", "progress", report));
+	fflush(say.err);
 }
 
 void
@@ -162,13 +171,7 @@ print_problem(enum ipc_error_code code, const json_t *extra, const char *next, c
 		print_json(json_pack("{s:o}", "error", error));
 		return;
 	}
-	fprintf(say.err, "%s: ", say.program);
-	print_sentence(text);
-	if (next != NULL && next[0] != '\0') {
-		fputs(" Next: ", say.err);
-		print_sentence(next);
-	}
-	fputc('\n', say.err);
+	print_line(text, next);
 }
 
 /* One line; takes the reference. */
@@ -187,11 +190,30 @@ print_json(json_t *object)
 }
 
 static void
-print_sentence(const char *text)
+put_sentence(FILE *out, const char *text)
 {
 	size_t len = strlen(text);
 
-	say_text(say.err, text);
+	say_text(out, text);
 	if (len > 0 && strchr(".!?", text[len - 1]) == NULL)
-		fputc('.', say.err);
+		fputc('.', out);
+}
+
+/* On a terminal it is broken between words. */
+static void
+print_line(const char *text, const char *next)
+{
+	char *line = NULL;
+	size_t len;
+	FILE *f = say_need(open_memstream(&line, &len));
+
+	fprintf(f, "%s: ", say.program);
+	put_sentence(f, text);
+	if (next != NULL && next[0] != '\0') {
+		fputs(" Next: ", f);
+		put_sentence(f, next);
+	}
+	say_need(fclose(f) == 0 ? line : NULL);
+	wrap_put(say.err, line, 0, INDENT, wrap_width(say.err));
+	free(line);
 }

@@ -29,6 +29,8 @@ void say_failure(enum ipc_error_code code, const json_t *extra, const char *next
     ...) __attribute__((format(printf, 4, 5)));
 /* "program: text." that is no complaint. */
 void say_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* {"progress":report}, a line that is JSON whatever sentences are; at once. */
+void say_progress(const json_t *report);
 
 /* Print `text` made harmless. */
 void say_text(FILE *out, const char *text);

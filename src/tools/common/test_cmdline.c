@@ -33,7 +33,7 @@ static const struct cmdline_form forms[] = {
 	{ "[file]", 0, 1, O(v), ALL, 0, "Do the first" },
 	{ "", 0, 0, O(w) | O(m), O(n) | O(s), O(m), "Do the second", O(s) },
 };
-static const uint64_t one_of[] = { O(t) | O(e) };
+static const cmdline_set one_of[] = { O(t) | O(e) };
 static const struct cmdline_tool tool = {
 	.name = "tool",
 	.operand_first = true,

@@ -9,7 +9,7 @@
 #define HELP_COLUMN 25 /* where the help of an option begins */
 
 static void put_verbs(FILE *out, const struct cmdline_tool *t, const char *start);
-static void put_options(FILE *out, const struct cmdline_tool *t, uint64_t which);
+static void put_options(FILE *out, const struct cmdline_tool *t, cmdline_set which);
 
 void
 usage_form(FILE *out, const struct cmdline_tool *tool, const struct cmdline_form *form)
@@ -33,10 +33,10 @@ form_text(const struct cmdline_tool *t, const struct cmdline_form *form)
  * The forms of this verb (0: those without one); *start stands before the next line of the usage.
  * What they take.
  */
-static uint64_t
-put_forms(FILE *out, const struct cmdline_tool *t, uint64_t wanted, const char **start)
+static cmdline_set
+put_forms(FILE *out, const struct cmdline_tool *t, cmdline_set wanted, const char **start)
 {
-	uint64_t verbs = cmdline_verbs(t), which = 0;
+	cmdline_set verbs = cmdline_verbs(t), which = 0;
 
 	for (size_t i = 0; i < t->n_forms; i++) {
 		const struct cmdline_form *f = &t->forms[i];
@@ -57,11 +57,11 @@ put_forms(FILE *out, const struct cmdline_tool *t, uint64_t wanted, const char *
 }
 
 void
-usage_print(FILE *out, const struct cmdline_tool *tool, uint64_t given)
+usage_print(FILE *out, const struct cmdline_tool *tool, cmdline_set given)
 {
 	const char *start = "usage: ";
-	uint64_t verbs = cmdline_verbs(tool), which;
-	uint64_t verb = __builtin_popcountll(given & verbs) == 1 ? given & verbs : 0;
+	cmdline_set verbs = cmdline_verbs(tool), which;
+	cmdline_set verb = cmdline_count(given & verbs) == 1 ? given & verbs : 0;
 
 	which = put_forms(out, tool, verb, &start);
 	if (verbs != 0 && verb == 0) {
@@ -135,7 +135,7 @@ put_again(FILE *out, const struct cmdline_tool *t, const struct cmdline_form *f,
 /* An option, or the alternatives it is one of, in brackets. */
 static void
 put_may(FILE *out, const struct cmdline_tool *t, const struct cmdline_form *f, size_t i,
-    uint64_t set, enum usage_style style)
+    cmdline_set set, enum usage_style style)
 {
 	const char *gap = "";
 
@@ -151,28 +151,39 @@ put_may(FILE *out, const struct cmdline_tool *t, const struct cmdline_form *f, s
 	fputs(style == USAGE_PLAIN ? "]" : "\n", out);
 }
 
-static void
-put_operand(FILE *out, const struct cmdline_form *f, enum usage_style style)
+/* What follows the operand that may be left out, "[/dev/iscsi] fail | restore"; "": nothing. */
+static const char *
+second_operand(const struct cmdline_form *f)
 {
-	if (f->operand[0] == '\0')
+	const char *end = f->operand[0] == '[' ? strchr(f->operand, ']') : NULL;
+
+	return end != NULL && end[1] != '\0' ? end + 2 : "";
+}
+
+static void
+put_operand(FILE *out, const char *operand, size_t len, enum usage_style style)
+{
+	if (len == 0)
 		return;
 	if (style == USAGE_PLAIN)
-		fprintf(out, " %s", f->operand);
-	else if (f->operand[0] == '[')
-		fprintf(out, ".Op Pa %.*s\n", (int)strcspn(f->operand + 1, "]"), f->operand + 1);
+		fprintf(out, " %.*s", (int)len, operand);
+	else if (operand[0] == '[')
+		fprintf(out, ".Op Pa %.*s\n", (int)strcspn(operand + 1, "]"), operand + 1);
 	else
-		fprintf(out, ".Ar %s\n", f->operand);
+		fprintf(out, ".Ar %.*s\n", (int)len, operand);
 }
 
 void
 usage_put_form(
     FILE *out, const struct cmdline_tool *t, const struct cmdline_form *f, enum usage_style style)
 {
-	uint64_t done = 0;
+	const char *second = second_operand(f);
+	size_t first = strlen(f->operand) - strlen(second) - (second[0] != '\0');
+	cmdline_set done = 0;
 
 	fprintf(out, style == USAGE_PLAIN ? "%s" : ".Nm %s\n", t->name);
 	if (t->operand_first)
-		put_operand(out, f, style);
+		put_operand(out, f->operand, first, style);
 	for (size_t i = 0; i < t->n_options; i++)
 		if ((f->must & CMDLINE_BIT(i)) != 0) {
 			fputs(style == USAGE_PLAIN ? " " : ".", out);
@@ -181,7 +192,7 @@ usage_put_form(
 			fputs(style == USAGE_PLAIN ? "" : "\n", out);
 		}
 	for (size_t i = 0; i < t->n_options; i++) {
-		uint64_t set = CMDLINE_BIT(i);
+		cmdline_set set = CMDLINE_BIT(i);
 
 		if ((f->may & ~done & set) == 0)
 			continue;
@@ -192,11 +203,12 @@ usage_put_form(
 		put_may(out, t, f, i, set, style);
 	}
 	if (!t->operand_first)
-		put_operand(out, f, style);
+		put_operand(out, f->operand, first, style);
+	put_operand(out, second, strlen(second), style);
 }
 
 static void
-put_options(FILE *out, const struct cmdline_tool *t, uint64_t which)
+put_options(FILE *out, const struct cmdline_tool *t, cmdline_set which)
 {
 	for (size_t i = 0; i < t->n_options; i++) {
 		char *left = NULL;

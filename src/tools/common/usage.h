@@ -12,6 +12,6 @@ void usage_form(FILE *out, const struct cmdline_tool *tool, const struct cmdline
  * The forms and options of the verbs among `given`, for a terminal of 80 columns.  Without one:
  * where there are verbs, these; else all of it.
  */
-void usage_print(FILE *out, const struct cmdline_tool *tool, uint64_t given);
+void usage_print(FILE *out, const struct cmdline_tool *tool, cmdline_set given);
 
 #endif

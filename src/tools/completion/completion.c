@@ -19,7 +19,10 @@ static const char login_keys[] = EACH " bothdigest"
 #include "ini/timers.def"
 #define CHOICE(id, name, ...) " " name
 #include "ini/choices.def"
-    " SourceAddress Interface CongestionControl DiscoveryShare";
+#define ROUTE(id, name, ...) " " name
+#define SHARE(id, name, ...) " " name
+#include "ini/routes.def"
+    ;
 
 /* Its values where it has a few; each may also be "default". */
 static const struct {
@@ -32,8 +35,12 @@ static const struct {
 #define KEY_BOOL(id, name, ...) }, { name, "Yes No"
 #include "core/keys.def"
 #define CHOICE(id, name, ...) }, { name, ""
-#define WAY(id, number, word) " " #word
+#define WAY(id, number, way, word) " " word
 #include "ini/choices.def"
+	},
+	{ "Filters", "none"
+#define FILTER(id, word, ...) " " word
+#include "export/filter.def"
 	}
 };
 
@@ -141,10 +148,10 @@ completion_values(void)
 	return text;
 }
 
-uint64_t
+cmdline_set
 completion_fits(const struct cmdline_tool *t, size_t verb)
 {
-	uint64_t set = 0;
+	cmdline_set set = 0;
 
 	for (size_t f = 0; f < t->n_forms; f++)
 		if ((t->forms[f].must & CMDLINE_BIT(verb)) != 0)
@@ -152,10 +159,10 @@ completion_fits(const struct cmdline_tool *t, size_t verb)
 	return set & ~cmdline_verbs(t);
 }
 
-uint64_t
+cmdline_set
 completion_common(const struct cmdline_tool *t)
 {
-	uint64_t set = 0;
+	cmdline_set set = 0;
 
 	for (size_t i = 0; i < t->n_options; i++)
 		if (i + CMDLINE_COMMON_COUNT >= t->n_options)

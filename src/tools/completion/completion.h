@@ -21,9 +21,9 @@ size_t completion_keys(const struct cmdline_tool *t);
 /* A command of sh that prints the values of the login key $K, one a line. */
 const char *completion_values(void);
 /* What may stand beside a verb; without verbs all. */
-uint64_t completion_fits(const struct cmdline_tool *t, size_t verb);
+cmdline_set completion_fits(const struct cmdline_tool *t, size_t verb);
 /* Options that every command takes. */
-uint64_t completion_common(const struct cmdline_tool *t);
+cmdline_set completion_common(const struct cmdline_tool *t);
 /* Within single quotes, and `special` characters with a backslash. */
 void completion_put_quoted(const char *text, const char *special);
 

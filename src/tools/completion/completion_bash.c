@@ -44,7 +44,7 @@ put_arguments(const struct cmdline_tool *t)
 
 /* All options of a set, one a line. */
 static void
-put_words(const struct cmdline_tool *t, uint64_t set)
+put_words(const struct cmdline_tool *t, cmdline_set set)
 {
 	for (size_t i = 0; i < t->n_options; i++)
 		if ((set & CMDLINE_BIT(i)) != 0) {
@@ -99,7 +99,7 @@ put_head(const struct cmdline_tool *t)
 void
 completion_bash(const struct cmdline_tool *t)
 {
-	uint64_t verbs = cmdline_verbs(t);
+	cmdline_set verbs = cmdline_verbs(t);
 	const char *operands = completion_operands(t);
 	size_t keys = completion_keys(t);
 

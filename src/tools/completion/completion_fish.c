@@ -5,7 +5,7 @@
 
 /* Verbs of a set, as __fish_contains_opt has them. */
 static void
-put_verbs(const struct cmdline_tool *t, uint64_t set)
+put_verbs(const struct cmdline_tool *t, cmdline_set set)
 {
 	for (size_t v = 0; v < t->n_options; v++) {
 		if ((set & CMDLINE_BIT(v)) == 0)
@@ -17,10 +17,10 @@ put_verbs(const struct cmdline_tool *t, uint64_t set)
 	}
 }
 
-static uint64_t
+static cmdline_set
 verbs_of(const struct cmdline_tool *t, size_t option)
 {
-	uint64_t set = 0;
+	cmdline_set set = 0;
 
 	for (size_t v = 0; v < t->n_options; v++)
 		if (t->options[v].role == CMDLINE_VERB &&
@@ -32,7 +32,7 @@ verbs_of(const struct cmdline_tool *t, size_t option)
 static void
 put_condition(const struct cmdline_tool *t, size_t i)
 {
-	uint64_t verbs = cmdline_verbs(t);
+	cmdline_set verbs = cmdline_verbs(t);
 
 	if (verbs == 0 || (completion_common(t) & CMDLINE_BIT(i)) != 0)
 		return;

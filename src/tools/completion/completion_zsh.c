@@ -8,15 +8,20 @@ put_option(const struct cmdline_tool *t, size_t i)
 	/* Attached or apart; after a long name also behind an equal sign. */
 	const char *apart = o->arg == CMDLINE_NONE ? "" : "+",
 		   *long_apart = o->arg == CMDLINE_NONE ? "" : "=";
+	/* What may be there several times is offered again. */
+	bool is_many = o->arg == CMDLINE_TEXTS;
+	const char *again = is_many ? "*" : "";
 
 	printf("\to%zu=(", i);
-	if (o->letter != 0 && o->name != NULL)
+	if (o->letter != 0 && o->name != NULL && is_many)
+		printf("'*'{-%c%s,--%s%s}'[", o->letter, apart, o->name, long_apart);
+	else if (o->letter != 0 && o->name != NULL)
 		printf("'(-%c --%s)'{-%c%s,--%s%s}'[", o->letter, o->name, o->letter, apart,
 		    o->name, long_apart);
 	else if (o->letter != 0)
-		printf("'-%c%s[", o->letter, apart);
+		printf("'%s-%c%s[", again, o->letter, apart);
 	else
-		printf("'--%s%s[", o->name, long_apart);
+		printf("'%s--%s%s[", again, o->name, long_apart);
 	completion_put_quoted(o->help, "[]:\\");
 	putchar(']');
 	if (o->arg != CMDLINE_NONE) {
@@ -56,7 +61,7 @@ put_lists(const struct cmdline_tool *t)
 }
 
 static void
-put_set(const struct cmdline_tool *t, uint64_t set)
+put_set(const struct cmdline_tool *t, cmdline_set set)
 {
 	for (size_t i = 0; i < t->n_options; i++)
 		if ((set & CMDLINE_BIT(i)) != 0)
@@ -87,7 +92,7 @@ put_verbs(const struct cmdline_tool *t)
 void
 completion_zsh(const struct cmdline_tool *t)
 {
-	uint64_t verbs = cmdline_verbs(t);
+	cmdline_set verbs = cmdline_verbs(t);
 
 	printf("#compdef %s\n# How zsh completes %s; made from its tables.\n", t->name, t->name);
 	put_lists(t);

@@ -148,7 +148,7 @@ def every_option(options):
     for letter, name, _ in options:
         if letter:
             assert re.search(r"^(fit=')?-%s$|[ '\t|]-%s\b" % (letter, letter), texts[BASH], re.MULTILINE), (BASH, letter)
-            assert re.search(r"['{]-%s[+\[,']" % letter, texts[ZSH]), (ZSH, letter)
+            assert re.search(r"['{*]-%s[+\[,']" % letter, texts[ZSH]), (ZSH, letter)
             assert re.search(r"^complete -c %s .*-s %s\b" % (TOOL, letter), texts[FISH], re.MULTILINE), (FISH, letter)
         if name:
             assert re.search(r"--%s\b" % name, texts[BASH]), (BASH, name)
@@ -212,17 +212,22 @@ def zsh(home, options, words):
     offered(home.zsh, options, words)
     if TOOL == "iscsiutil":
         assert home.zsh("-p", "-T", "iqn") == set(NAMES)
+        # What may stand there several times is offered again, and what may not is not.
+        again = home.zsh("-a", "-I", "::1", "-P", "1", "-")
+        assert "-I" in again and "-P" not in again, again
 
 
 def fish(home, options, words):
     offered(home.fish, options, words)
     if TOOL == "iscsiutil":
         assert home.fish("-p", "-T", "iqn") == set(NAMES)
+        assert "-I" in home.fish("-a", "-I", "::1", "-")
         assert home.fish("-p", "-O", "") <= {"/dev/iscsi", "/dev/isw"}, home.fish("-p", "-O", "")
 
 
 def main():
     options, words = rows()
+    is_wrong = False
     with Home() as home:
         for number, (what, check) in enumerate((
                 ("every option of %s is completed by bash, zsh and fish" % TOOL, lambda: every_option(options)),
@@ -234,10 +239,12 @@ def main():
             except Skip as why:
                 print("ok %d - %s # SKIP %s" % (number, what, why))
             except AssertionError as wrong:
+                is_wrong = True
                 print("not ok %d - %s\n# %s" % (number, what, str(wrong).replace("\n", "\n# ")))
             else:
                 print("ok %d - %s" % (number, what))
     print("1..4")
+    return is_wrong
 
 
-main()
+sys.exit(main())

@@ -12,7 +12,7 @@ static const struct cmdline_form forms[] = {
 #include "tools/insf/forms.def"
 };
 
-static const uint64_t one_of[] = { O(C) | O(d), O(v) | O(q) };
+static const cmdline_set one_of[] = { O(C) | O(d), O(v) | O(q) };
 
 const struct cmdline_tool insf_spec = {
 	.name = "insf",

@@ -16,6 +16,7 @@ static enum status scan(struct call *c, const struct cmdline *line, json_t **ret
 static enum status wait_for(struct call *c, const struct cmdline *line);
 static enum status tell_failures(const json_t *result);
 static void tell_left_out(const json_t *result);
+static void tell_empty(const json_t *result);
 static enum status list(const struct cmdline *line, const json_t *tree, json_t *scan_result);
 static enum status tell_none(const struct cmdline *line, const json_t *tree);
 
@@ -29,13 +30,19 @@ run(const struct cmdline *line)
 
 	if (v[OPT_H].given && !hwpath_check(v[OPT_H].text))
 		return STATUS_USAGE;
+	if (v[OPT_progress].given && !say_is_json()) {
+		say_problem("add --json", "--progress is for programs, which read JSON");
+		return STATUS_USAGE;
+	}
 	status = call_open(&c, line, CALL_ISCSI);
 	if (status == STATUS_OK && !v[OPT_k].given && !v[OPT_u].given) {
 		status = scan(&c, line, &found);
 		if (status == STATUS_OK) {
 			scan_status = tell_failures(found);
-			if (!say_is_json())
+			if (!say_is_json()) {
 				tell_left_out(found);
+				tell_empty(found);
+			}
 		}
 	}
 	if (status == STATUS_OK && v[OPT_wait].given) {
@@ -77,7 +84,10 @@ scan(struct call *c, const struct cmdline *line, json_t **ret_result)
 	}
 	if (line->values[OPT_wait].given)
 		say_need(json_object_set_new(args, "keep", json_true()) == 0 ? args : NULL);
-	progress_init_stderr(&p);
+	if (line->values[OPT_progress].given)
+		progress_init_told(&p);
+	else
+		progress_init_stderr(&p);
 	status = call_watch(c, IPC_OP_scan, args, progress_report, &p, ret_result);
 	progress_end(&p);
 	return status;
@@ -120,7 +130,8 @@ tell_failures(const json_t *result)
 		for (size_t j = 0; j < sizeof(stages) / sizeof(stages[0]); j++)
 			if (strcmp(stages[j].stage, stage) == 0)
 				stage = stages[j].words;
-		if (strcmp(result_text(failure, "what"), "SLP") == 0)
+		if (strcmp(result_text(failure, "what"), "SLP") == 0 ||
+		    strncmp(result_text(failure, "what"), "iSNS ", 5) == 0)
 			stage = "discovery by";
 		/* A program has them in the answer. */
 		if (!say_is_json())
@@ -145,6 +156,17 @@ tell_left_out(const json_t *result)
 	json_array_foreach(json_object_get(result, "left_out"), i, out)
 	    say_note("%s: LUN %s is left out: %s", result_text(out, "what"),
 		result_text(out, "lun"), result_text(out, "why"));
+}
+
+/* Who was asked and had nothing: no failure, but whoever looks for a disk wants to know. */
+static void
+tell_empty(const json_t *result)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "empty"), i, one) say_note("%s: %s. Next: %s",
+	    result_text(one, "what"), result_text(one, "why"), result_text(one, "next"));
 }
 
 static enum status

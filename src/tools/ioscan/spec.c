@@ -14,7 +14,7 @@ static const struct cmdline_form forms[] = {
 #include "tools/ioscan/forms.def"
 };
 
-static const uint64_t one_of[] = { O(k) | O(u), O(C) | O(d) };
+static const cmdline_set one_of[] = { O(k) | O(u), O(C) | O(d) };
 
 const struct cmdline_tool ioscan_spec = {
 	.name = "ioscan",

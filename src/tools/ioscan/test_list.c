@@ -194,6 +194,26 @@ progress_is_silent_where_there_is_no_terminal(void **state)
 	free(text);
 }
 
+static void
+progress_for_a_program_is_an_object_a_line(void **state)
+{
+	struct progress p;
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	(void)state;
+	say_init("ioscan", out);
+	progress_init_told(&p);
+	report(&p, "session", 1, 3, "a\033b");
+	progress_end(&p);
+	say_init("ioscan", stderr);
+	fclose(out);
+	assert_string_equal(text, "{\"progress\":{\"stage\":\"session\",\"done\":1,\"total\":3,"
+				  "\"what\":\"a\\u001Bb\",\"ok\":true}}\n");
+	free(text);
+}
+
 int
 main(void)
 {
@@ -207,6 +227,7 @@ main(void)
 		cmocka_unit_test(progress_is_one_line_that_goes_away),
 		cmocka_unit_test(what_is_waited_for_is_named_with_how_long_and_why),
 		cmocka_unit_test(progress_is_silent_where_there_is_no_terminal),
+		cmocka_unit_test(progress_for_a_program_is_an_object_a_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

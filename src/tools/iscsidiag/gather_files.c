@@ -34,6 +34,7 @@ gather_files(const struct paths *paths, json_t *data, json_t *missing)
 {
 	put_settings(data, missing, paths->initiatorname);
 	put_settings(data, missing, paths->islpd_conf);
+	put_settings(data, missing, paths->iisnsd_conf);
 	put_settings(data, missing, paths->iradd_conf);
 }
 

@@ -1,11 +1,8 @@
 /* The programs, and those of them that run. */
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +24,9 @@ static const struct {
 };
 #define DAEMONS (sizeof(daemons) / sizeof(daemons[0]))
 
+/* Of what a program says of its version. */
+#define VERSION_BYTES 255
+
 static const char *const commands[] = { "iscsi", "iscsiutil", "ioscan", "insf", "rmsf",
 	"iscsidiag" };
 
@@ -45,32 +45,10 @@ static char *
 version_of(const char *program)
 {
 	char *const argv[] = { (char *)program, (char *)"--version", NULL };
-	char *const env[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
-	posix_spawn_file_actions_t actions;
-	char text[256] = "";
-	ssize_t n = 0;
-	int fds[2];
-	pid_t pid;
+	char *text = slurp_program(argv, VERSION_BYTES);
 
-	if (pipe2(fds, O_CLOEXEC) != 0)
-		return say_format("%s", "");
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
-	posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-	if (posix_spawn(&pid, program, &actions, NULL, argv, env) == 0) {
-		(void)close(fds[1]); /* the child's */
-		fds[1] = -1;
-		n = read(fds[0], text, sizeof text - 1);
-		(void)waitpid(pid, NULL, 0); /* the step's time limit ends it where it hangs */
-	}
-	posix_spawn_file_actions_destroy(&actions);
-	(void)close(fds[0]); /* only read */
-	if (fds[1] >= 0)
-		(void)close(fds[1]);
-	text[n > 0 ? n : 0] = '\0';
 	text[strcspn(text, "\n")] = '\0';
-	return say_format("%s", text);
+	return text;
 }
 
 /* Beside this program, or where the shell finds it; NULL: not installed.  The caller frees it. */

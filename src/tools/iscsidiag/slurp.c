@@ -1,9 +1,11 @@
 #include "tools/iscsidiag/slurp.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +107,38 @@ slurp_tail(const char *path, size_t max)
 	line = strchr(text, '\n');
 	if (line != NULL)
 		memmove(text, line + 1, strlen(line + 1) + 1);
+	return text;
+}
+
+char *
+slurp_program(char *const *argv, size_t max)
+{
+	char *const env[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+		(char *)"LC_ALL=C.UTF-8", NULL };
+	posix_spawn_file_actions_t actions;
+	char *text = say_need(malloc(max + 1));
+	size_t len = 0;
+	ssize_t n;
+	int fds[2];
+	pid_t pid;
+
+	text[0] = '\0';
+	if (pipe2(fds, O_CLOEXEC) != 0)
+		return text;
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
+	posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+	if (posix_spawn(&pid, argv[0], &actions, NULL, argv, env) != 0)
+		pid = -1;
+	(void)close(fds[1]); /* the child's */
+	while (pid > 0 && len < max && (n = read(fds[0], text + len, max - len)) > 0)
+		len += (size_t)n;
+	(void)close(fds[0]); /* only read; one that prints more ends of it */
+	if (pid > 0)
+		(void)waitpid(pid, NULL, 0); /* the step's time limit ends it where it hangs */
+	posix_spawn_file_actions_destroy(&actions);
+	text[len] = '\0';
 	return text;
 }
 

@@ -16,6 +16,9 @@ char *slurpf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 char *slurp_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The last whole lines that fit into `max` bytes; the caller frees it.  NULL with errno. */
 char *slurp_tail(const char *path, size_t max);
+/* What a program prints, at most `max` bytes of it, without a standard input or error; "" where it
+ * cannot be run. The caller frees it. */
+char *slurp_program(char *const *argv, size_t max);
 /* The text's lines as a list; `text` is cut up. */
 json_t *slurp_lines(char *text);
 /* The value behind "name:" in text as /proc/PID/status has it; the caller frees it.  NULL: none. */

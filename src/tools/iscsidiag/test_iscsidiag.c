@@ -139,6 +139,7 @@ static const enum ipc_op ops[] = {
 #define OPS_processes
 #define OPS_files
 #define OPS_events
+#define OPS_syslog
 #define OPS_disks
 #define OPS_limits
 #define OPS_network

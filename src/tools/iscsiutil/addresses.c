@@ -1,6 +1,6 @@
 /*
- * iscsiutil -a and -d: discovery targets, operational targets and their addresses.  Several
- * addresses are several requests: one that fails keeps no other back.
+ * iscsiutil -a and -d: discovery targets, operational targets and their addresses, iSNS servers.
+ * Several addresses are several requests: one that fails keeps no other back.
  */
 #include <stdlib.h>
 
@@ -8,6 +8,7 @@
 #include "tools/common/result.h"
 #include "tools/common/say.h"
 #include "tools/iscsiutil/ask.h"
+#include "tools/iscsiutil/onboot.h"
 #include "tools/iscsiutil/run.h"
 
 /* Says what was done to one address, or one of those that an answer names. */
@@ -107,10 +108,25 @@ run_add(const struct cmdline *line)
 	return change(line, IPC_OP_discovery_add, "addresses", say_discovery);
 }
 
+/* What was found through it is not deleted with it, which is not what everybody expects. */
+static void
+say_deleted(const struct cmdline *line, const json_t *one, const char *portal)
+{
+	json_int_t n = result_number(one, "addresses_kept");
+
+	say_discovery(line, one, portal);
+	if (n > 0)
+		say_note("%lld operational target address%s that only %s has named stay%s, with "
+			 "sessions "
+			 "and disks: 'iscsiutil -p -O' lists them, 'iscsiutil -d -T <target-name>' "
+			 "deletes a target, and --targets would have deleted them together",
+		    (long long)n, n == 1 ? "" : "es", portal, n == 1 ? "s" : "");
+}
+
 enum status
 run_del(const struct cmdline *line)
 {
-	return change(line, IPC_OP_discovery_remove, "addresses", say_discovery);
+	return change(line, IPC_OP_discovery_remove, "addresses", say_deleted);
 }
 
 static void
@@ -174,4 +190,35 @@ enum status
 run_del_addr(const struct cmdline *line)
 {
 	return run_del_name(line);
+}
+
+static void
+say_isns(const struct cmdline *line, const json_t *one, const char *portal)
+{
+	json_int_t n = result_number(one, "addresses_removed");
+
+	(void)portal; /* it has no portal group tag */
+	if (line->values[OPT_I].list_count > 1)
+		say_note("%s port %lld is %s iSNS server", result_text(one, "address"),
+		    (long long)result_number(one, "port"),
+		    line->values[OPT_a].given ? "an" : "no longer an");
+	if (line->values[OPT_targets].given)
+		say_note("%lld operational target address%s deleted with it", (long long)n,
+		    n == 1 ? " was" : "es were");
+}
+
+enum status
+run_isns_add(const struct cmdline *line)
+{
+	enum status status = change(line, IPC_OP_isns_add, "servers", say_isns);
+
+	if (status == STATUS_OK)
+		onboot_mark(line, ONBOOT_IISNSD);
+	return status;
+}
+
+enum status
+run_isns_del(const struct cmdline *line)
+{
+	return change(line, IPC_OP_isns_remove, "servers", say_isns);
 }

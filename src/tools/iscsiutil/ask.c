@@ -17,7 +17,9 @@ has_isw(ptrdiff_t form)
 enum status
 ask_device(const struct cmdline *line, enum call_device *ret_device)
 {
-	const char *word = line->n_operands > 0 ? line->operands[0] : call_device_name(CALL_ISCSI);
+	bool has_word = line->form - line->tool->forms == FORM_path_set;
+	const char *word =
+	    line->n_operands > has_word ? line->operands[0] : call_device_name(CALL_ISCSI);
 
 	if (strcmp(word, call_device_name(CALL_ISCSI)) == 0) {
 		*ret_device = CALL_ISCSI;

@@ -15,7 +15,7 @@
 
 /* What a file may ask for: what config.get answers with. */
 static const enum ipc_op allowed[] = { IPC_OP_initiator_set, IPC_OP_log_level, IPC_OP_slp_set,
-	IPC_OP_radius_set, IPC_OP_auth_set, IPC_OP_keys_set, IPC_OP_discovery_add,
+	IPC_OP_isns_set, IPC_OP_radius_set, IPC_OP_auth_set, IPC_OP_keys_set, IPC_OP_discovery_add,
 	IPC_OP_target_add };
 
 #define LINE_BYTES_MAX 65536
@@ -198,41 +198,74 @@ parse(const char *text, size_t n, unsigned number, enum ipc_op *ret_op)
 	return NULL;
 }
 
+/* Lines that are asked of the driver together, so that one wait for its disk is enough for them. */
+struct batch {
+	struct ipc_many asked[IPC_MANY_MAX];
+	json_t *lines[IPC_MANY_MAX]; /* what is asked, owned */
+	unsigned number[IPC_MANY_MAX];
+	size_t n;
+};
+
 struct apply {
 	struct call call;
 	json_t *now; /* what is configured: index_of() */
-	bool is_dry, needs_iradd;
+	bool is_dry;
+	unsigned needed; /* daemons: onboot_needs() */
 	unsigned changed;
+	struct status_tally tally; /* of lines */
+	struct batch batch;
 };
 
-static enum status
+static void
+apply_batch(struct apply *a)
+{
+	struct batch *b = &a->batch;
+
+	call_request_many(&a->call, b->asked, b->n);
+	for (size_t i = 0; i < b->n; i++) {
+		struct ipc_many *q = &b->asked[i];
+		enum status status = call_told(&a->call, q);
+
+		if (status == STATUS_OK)
+			a->needed |= onboot_needs(q->op, json_object_get(b->lines[i], "args"));
+		if (status != STATUS_OK && !say_is_json())
+			say_note("that was line %u", b->number[i]);
+		status_count(&a->tally, status);
+		json_decref(q->result);
+		json_decref(b->lines[i]);
+	}
+	b->n = 0;
+}
+
+/* Takes `o`. */
+static void
 apply_one(struct apply *a, json_t *o, enum ipc_op op, unsigned number)
 {
-	json_t *result, *args = json_object_get(o, "args");
-	enum status status;
+	struct batch *b = &a->batch;
+	json_t *args = json_object_get(o, "args");
 
-	if (is_so(a->now, o))
-		return STATUS_OK;
-	a->changed++;
-	if (a->is_dry) {
+	bool is_new = !is_so(a->now, o);
+
+	a->changed += is_new;
+	if (is_new && a->is_dry)
 		print_line(o);
-		return STATUS_OK;
+	if (!is_new || a->is_dry) {
+		json_decref(o);
+		status_count(&a->tally, STATUS_OK);
+		return;
 	}
 	if (op == IPC_OP_discovery_add || op == IPC_OP_target_add)
 		say_need(json_object_set_new(args, "if_absent", json_true()) == 0 ? args : NULL);
-	status = call_request(&a->call, op, json_incref(args), &result);
-	a->needs_iradd |= status == STATUS_OK && onboot_needs_iradd(op, args);
-	if (status == STATUS_OK)
-		json_decref(result);
-	else if (!say_is_json())
-		say_note("that was line %u", number);
-	return status;
+	b->lines[b->n] = o;
+	b->number[b->n] = number;
+	b->asked[b->n++] = (struct ipc_many){ .op = op, .args = json_incref(args) };
+	if (b->n == IPC_MANY_MAX)
+		apply_batch(a);
 }
 
 static enum status
 apply_lines(struct apply *a, FILE *f)
 {
-	struct status_tally tally = { 0 };
 	char *text = NULL;
 	size_t room = 0;
 	unsigned number = 0;
@@ -240,23 +273,24 @@ apply_lines(struct apply *a, FILE *f)
 
 	while ((n = getline(&text, &room, f)) > 0) {
 		size_t blanks = strspn(text, " \t\r\n");
-		enum status status = STATUS_USAGE;
 		enum ipc_op op;
-		json_t *o;
+		json_t *o = NULL;
 
 		number++;
 		if (text[blanks] == '\0' || text[blanks] == '#')
 			continue;
 		if (n > LINE_BYTES_MAX)
 			say_problem("correct it", "line %u is too long", number);
-		else if ((o = parse(text, (size_t)n, number, &op)) != NULL) {
-			status = apply_one(a, o, op, number);
-			json_decref(o);
-		}
-		status_count(&tally, status);
+		else
+			o = parse(text, (size_t)n, number, &op);
+		if (o != NULL)
+			apply_one(a, o, op, number);
+		else
+			status_count(&a->tally, STATUS_USAGE);
 	}
+	apply_batch(a);
 	ipc_wipe(text, room);
-	return number > 0 ? status_sum(&tally) : STATUS_OK;
+	return number > 0 ? status_sum(&a->tally) : STATUS_OK;
 }
 
 enum status
@@ -283,8 +317,7 @@ run_apply(const struct cmdline *line)
 		json_decref(a.now);
 		if (!a.is_dry)
 			say_note("%u of the lines changed something", a.changed);
-		if (a.needs_iradd)
-			onboot_iradd(line);
+		onboot_mark(line, a.needed);
 	}
 	call_close(&a.call);
 	json_decref(result);

@@ -38,15 +38,21 @@ run_keys(const struct cmdline *line)
 	return configure(line, IPC_OP_keys_set, args, ok);
 }
 
+enum status
+run_keys_unit(const struct cmdline *line)
+{
+	return run_keys(line);
+}
+
 /* What may need RADIUS. */
 static enum status
 configure_auth(const struct cmdline *line, enum ipc_op op, json_t *args, bool args_ok)
 {
-	bool needs_iradd = args_ok && onboot_needs_iradd(op, args);
+	unsigned needed = args_ok ? onboot_needs(op, args) : 0;
 	enum status status = configure(line, op, args, args_ok);
 
-	if (status == STATUS_OK && needs_iradd)
-		onboot_iradd(line);
+	if (status == STATUS_OK)
+		onboot_mark(line, needed);
 	return status;
 }
 
@@ -55,9 +61,9 @@ run_auth(const struct cmdline *line)
 {
 	const struct cmdline_value *secret = &line->values[OPT_W];
 	const struct cmdline_value *target_secret = &line->values[OPT_target_secret];
-	const uint64_t settings = CMDLINE_BIT(OPT_H) | CMDLINE_BIT(OPT_N) | CMDLINE_BIT(OPT_W) |
-				  CMDLINE_BIT(OPT_target_name) | CMDLINE_BIT(OPT_target_secret) |
-				  CMDLINE_BIT(OPT_algorithms);
+	const cmdline_set settings = CMDLINE_BIT(OPT_H) | CMDLINE_BIT(OPT_N) | CMDLINE_BIT(OPT_W) |
+				     CMDLINE_BIT(OPT_target_name) | CMDLINE_BIT(OPT_target_secret) |
+				     CMDLINE_BIT(OPT_algorithms);
 	enum status status = STATUS_OK;
 	json_t *args;
 	bool ok;
@@ -169,7 +175,8 @@ put_scope(json_t *args, const struct cmdline *line)
 		say_problem("add -I <ip-address>", "-P and -M belong to an address");
 		return false;
 	}
-	return args_put(args, "target", line, OPT_T) && ask_put_portal(args, line);
+	return args_put(args, "target", line, OPT_T) && args_put(args, "unit", line, OPT_unit) &&
+	       ask_put_portal(args, line);
 }
 
 static bool

@@ -96,6 +96,26 @@ run_initiator(const struct cmdline *line)
 	return STATUS_OK;
 }
 
+enum status
+run_isns(const struct cmdline *line)
+{
+	json_t *result;
+	enum status status = ask_driver(line, IPC_OP_isns_list, NULL, true, CALL_ISCSI, &result);
+
+	if (status != STATUS_OK)
+		return status;
+	if (ask_wants_json(line)) {
+		json_decref(result);
+		return STATUS_OK;
+	}
+	show_isns(stdout, result);
+	if (json_array_size(json_object_get(result, "servers")) == 0)
+		say_note(
+		    "no iSNS server is configured; 'iscsiutil -a --isns -I <ip-address>' adds one");
+	json_decref(result);
+	return STATUS_OK;
+}
+
 static enum status
 run_show_all(const struct cmdline *line)
 {

@@ -146,6 +146,26 @@ put_row(const struct metrics *m, const json_t *result, const char *section, cons
 	free(family);
 }
 
+/* What is counted of each unit. */
+static void
+put_lun_row(const struct metrics *m, const json_t *sessions, const json_t *row)
+{
+	const char *id = result_text(row, "id");
+	char *family = say_format("lun_%s", id);
+	const json_t *session, *lun;
+	size_t i, k;
+
+	put_head(m, family, "counter", result_text(row, "description"));
+	json_array_foreach(sessions, i, session)
+	    json_array_foreach(json_object_get(session, "luns"), k, lun)
+	{
+		fprintf(m->out, PREFIX "%s_total", family);
+		put_labels(m->out, session, result_text(lun, "name"), NULL);
+		fprintf(m->out, " %lld\n", (long long)result_number(lun, id));
+	}
+	free(family);
+}
+
 static void
 put_latency(const struct metrics *m, const json_t *sessions, const char *op, const char *word)
 {
@@ -273,6 +293,144 @@ put_disks(const struct metrics *m, const json_t *nodes)
 	}
 }
 
+/* ---- paths ---- */
+
+static void
+put_path_value(FILE *out, const json_t *v, const char *key)
+{
+	if (strcmp(key, "state") == 0)
+		fprintf(out, "%d\n", strncmp(json_string_value(v), "active/", 7) == 0);
+	else
+		fprintf(out, "%lld\n", json_is_true(v) ? 1 : (long long)json_integer_value(v));
+}
+
+/* Of each path of a disk that has several. */
+static void
+put_path_row(const struct metrics *m, const json_t *units, const char *family, const char *type,
+    const char *help, const char *key)
+{
+	const char *suffix = strcmp(type, "counter") == 0 ? "_total" : "";
+	const json_t *unit, *path;
+	size_t i, k;
+
+	put_head(m, family, type, help);
+	json_array_foreach(units, i, unit)
+	{
+		const json_t *paths = json_object_get(unit, "paths");
+
+		if (json_array_size(paths) < 2)
+			continue;
+		json_array_foreach(paths, k, path)
+		{
+			fprintf(m->out, PREFIX "%s%s{device=\"", family, suffix);
+			put_escaped(m->out, result_text(unit, "name"));
+			fprintf(m->out, "\",session=\"%lld\",target=\"",
+			    (long long)result_number(path, "session_instance"));
+			put_escaped(m->out, result_text(path, "target_name"));
+			fputs("\",address=\"", m->out);
+			put_escaped(m->out, result_text(path, "address"));
+			fputs("\"} ", m->out);
+			put_path_value(m->out, json_object_get(path, key), key);
+		}
+	}
+}
+
+static void
+put_paths(const struct metrics *m, const json_t *units)
+{
+	static const struct {
+		const char *family, *type, *help, *key;
+	} rows[] = {
+		{ "path_serves", "gauge", "Whether the path's state is active.", "state" },
+		{ "path_used", "gauge", "Whether I/O goes over the path now.", "used" },
+		{ "path_commands", "counter", "Commands that were answered over the path.",
+		    "commands" },
+		{ "path_errors", "counter", "Commands that failed or were lost on the path.",
+		    "errors" },
+		{ "path_losses", "counter", "How often the path was lost.", "losses" },
+	};
+	const json_t *unit;
+	size_t i;
+
+	for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++)
+		put_path_row(m, units, rows[k].family, rows[k].type, rows[k].help, rows[k].key);
+	put_head(
+	    m, "disk_failovers", "counter", "How often I/O of the disk went over to another path.");
+	json_array_foreach(units, i, unit)
+	{
+		if (json_array_size(json_object_get(unit, "paths")) < 2)
+			continue;
+		fputs(PREFIX "disk_failovers_total{device=\"", m->out);
+		put_escaped(m->out, result_text(unit, "name"));
+		fprintf(m->out, "\"} %lld\n", (long long)result_number(unit, "failovers"));
+	}
+}
+
+/* Is there any disk that has several? */
+static bool
+has_paths(const json_t *units)
+{
+	const json_t *unit;
+	size_t i;
+
+	json_array_foreach(
+	    units, i, unit) if (json_array_size(json_object_get(unit, "paths")) > 1) return true;
+	return false;
+}
+
+/* ---- iSNS servers ---- */
+
+/* Of each server, except where it has none: iisnsd does not know it yet. */
+static void
+put_isns_row(const struct metrics *m, const json_t *servers, const char *family, const char *type,
+    const char *help, const char *key)
+{
+	const char *suffix = strcmp(type, "counter") == 0 ? "_total" : "";
+	const json_t *server, *v;
+	size_t i;
+
+	put_head(m, family, type, help);
+	json_array_foreach(servers, i, server)
+	{
+		v = json_object_get(server, key);
+		if (v == NULL)
+			continue;
+		fprintf(m->out, PREFIX "%s%s{server=\"", family, suffix);
+		put_escaped(m->out, result_text(server, "address"));
+		fprintf(m->out, "\",port=\"%lld\"} ", (long long)result_number(server, "port"));
+		if (json_is_string(v))
+			fprintf(m->out, "%d\n", strcmp(json_string_value(v), "online") == 0);
+		else
+			fprintf(m->out, "%lld\n",
+			    json_is_true(v) ? 1 : (long long)json_integer_value(v));
+	}
+}
+
+static void
+put_isns(const struct metrics *m, const json_t *servers)
+{
+	static const struct {
+		const char *family, *type, *help, *key;
+	} rows[] = {
+		{ "isns_server_online", "gauge", "Whether the iSNS server answers.", "state" },
+		{ "isns_server_notifies", "gauge",
+		    "Whether the iSNS server has accepted the registration for notifications.",
+		    "is_notifying" },
+		{ "isns_server_targets", "gauge",
+		    "Addresses of targets that the iSNS server named last.", "targets" },
+		{ "isns_server_left_out", "gauge",
+		    "What the iSNS server named last and nobody can use.", "left_out" },
+		{ "isns_server_cut", "gauge", "Whether the iSNS server names more than are kept.",
+		    "is_cut" },
+#define ISNS_COUNT(id, name, text) { "isns_server_" name, "counter", "iSNS: " text ".", name },
+#include "ipc/isns_count.def"
+#undef ISNS_COUNT
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		put_isns_row(m, servers, rows[i].family, rows[i].type, rows[i].help, rows[i].key);
+}
+
 void
 metrics_show(FILE *out, enum metrics_format format, const struct metrics_answers *a)
 {
@@ -290,11 +448,17 @@ metrics_show(FILE *out, enum metrics_format format, const struct metrics_answers
 	if (json_array_size(sessions) > 0) {
 		put_latency(&m, sessions, "reads", "read");
 		put_latency(&m, sessions, "writes", "write");
+		json_array_foreach(json_object_get(json_object_get(tables, "lun"), "rows"), i, row)
+		    put_lun_row(&m, sessions, row);
 	}
 	if (json_array_size(json_object_get(a->sessions, "sessions")) > 0)
 		put_states(&m, json_object_get(a->sessions, "sessions"));
 	if (json_array_size(json_object_get(a->tree, "nodes")) > 0)
 		put_disks(&m, json_object_get(a->tree, "nodes"));
+	if (json_array_size(json_object_get(a->isns, "servers")) > 0)
+		put_isns(&m, json_object_get(a->isns, "servers"));
+	if (has_paths(json_object_get(a->paths, "units")))
+		put_paths(&m, json_object_get(a->paths, "units"));
 	if (format == METRICS_OPEN)
 		fputs("# EOF\n", out);
 }

@@ -15,6 +15,8 @@ struct metrics_answers {
 	const json_t *stats;    /* stats.get */
 	const json_t *sessions; /* session.list */
 	const json_t *tree;     /* io.tree */
+	const json_t *isns;     /* isns.list */
+	const json_t *paths;    /* path.list */
 };
 
 void metrics_show(FILE *out, enum metrics_format format, const struct metrics_answers *a);

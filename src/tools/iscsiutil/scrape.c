@@ -27,7 +27,7 @@ enum status
 scrape_states(
     const struct cmdline *line, FILE *out, enum metrics_format format, const json_t *stats)
 {
-	json_t *states = NULL, *tree = NULL, *args;
+	json_t *states = NULL, *tree = NULL, *isns = NULL, *paths = NULL, *args;
 	enum status status = STATUS_OK;
 	bool is_one = line->values[OPT_S].given;
 
@@ -37,11 +37,18 @@ scrape_states(
 		    args_put(args, "instance", line, OPT_S), CALL_ISCSI, &states);
 		if (status == STATUS_OK && !is_one)
 			status = ask_driver(line, IPC_OP_io_tree, NULL, true, CALL_ISCSI, &tree);
+		if (status == STATUS_OK && !is_one)
+			status = ask_driver(line, IPC_OP_isns_list, NULL, true, CALL_ISCSI, &isns);
+		if (status == STATUS_OK && !is_one)
+			status = ask_driver(line, IPC_OP_path_list, NULL, true, CALL_ISCSI, &paths);
 	}
 	if (status == STATUS_OK)
-		metrics_show(out, format, &(struct metrics_answers){ stats, states, tree });
+		metrics_show(
+		    out, format, &(struct metrics_answers){ stats, states, tree, isns, paths });
 	json_decref(states);
 	json_decref(tree);
+	json_decref(isns);
+	json_decref(paths);
 	return status;
 }
 

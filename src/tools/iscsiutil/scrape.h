@@ -11,7 +11,7 @@
 
 /*
  * An answer to stats.get as text, with what the sessions that it has and their disks are in now,
- * which the driver is asked for.
+ * and the iSNS servers, which the driver is asked for.
  */
 enum status scrape_states(
     const struct cmdline *line, FILE *out, enum metrics_format format, const json_t *stats);

@@ -62,6 +62,21 @@ show_discovery(FILE *out, const json_t *result)
 }
 
 void
+show_isns(FILE *out, const json_t *result)
+{
+	const json_t *server;
+	unsigned shown = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "servers"), i, server)
+	{
+		gap(out, shown);
+		put_counted(out, "iSNS Server", ++shown);
+		section(out, IN(ISNS), server);
+	}
+}
+
+void
 show_targets(FILE *out, const json_t *result)
 {
 	const json_t *target, *address;
@@ -200,6 +215,7 @@ put_source(FILE *out, const char *source)
 	} rows[] = {
 		{ "sendtargets", "SendTargets" },
 		{ "slp", "SLP" },
+		{ "isns", "iSNS" },
 		{ "static", "Static" },
 	};
 

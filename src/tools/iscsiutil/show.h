@@ -15,6 +15,7 @@ void show_initiator(FILE *out, const json_t *result, bool is_verbose);
 void show_nop(FILE *out, const json_t *result);
 
 void show_discovery(FILE *out, const json_t *result);
+void show_isns(FILE *out, const json_t *result);
 void show_targets(FILE *out, const json_t *result);
 /* Sessions; with `keys`, what their connections negotiated. */
 void show_sessions(FILE *out, const json_t *result, bool keys);

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-static_assert(OPT_COUNT <= 64, "a set of options has one bit each");
+static_assert(OPT_COUNT <= CMDLINE_OPTIONS_MAX, "a set of options has one bit each");
 
 #define O(id) CMDLINE_BIT(OPT_##id)
 
@@ -16,7 +16,7 @@ static const struct cmdline_form forms[] = {
 #include "tools/iscsiutil/forms.def"
 };
 
-static const uint64_t one_of[] = { O(D) | O(O) | O(T), O(z) | O(metrics) | O(json),
+static const cmdline_set one_of[] = { O(D) | O(O) | O(T), O(z) | O(metrics) | O(json),
 	O(watch) | O(metrics) | O(json) };
 
 const struct cmdline_tool iscsiutil_spec = {

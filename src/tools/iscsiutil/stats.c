@@ -1,5 +1,6 @@
 #include "tools/iscsiutil/stats.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -20,6 +21,8 @@
 #define NAME_WIDTH  95
 #define VALUE_WIDTH 22
 #define INDENT      2
+/* Columns that fit a terminal; the driver's table has fewer. */
+#define LUN_COUNTS_MAX 6
 
 struct view {
 	FILE *out;
@@ -47,11 +50,24 @@ put_name(const struct view *v, const char *name)
 	fprintf(v->out, "%*s%-*s: ", (int)indent, "", (int)(room - indent), name);
 }
 
+/* What a statistic counts, where that was asked for. */
 static void
-put_value(const struct view *v, const json_t *row, const json_t *value)
+put_explanation(const struct view *v, const json_t *row, bool with_name)
 {
 	char *text;
 
+	if (!v->is_explained)
+		return;
+	text = say_format("%s%s%s: %s", with_name ? result_text(row, "name") : "",
+	    with_name ? ", " : "", result_text(row, "class"), result_text(row, "description"));
+	fprintf(v->out, "%*s", 2 * INDENT, "");
+	wrap_put(v->out, text, 2 * INDENT, 2 * INDENT, v->width);
+	free(text);
+}
+
+static void
+put_value(const struct view *v, const json_t *row, const json_t *value)
+{
 	put_name(v, result_text(row, "name"));
 	if (json_is_integer(value))
 		fprintf(v->out, "%lld", (long long)json_integer_value(value));
@@ -60,12 +76,7 @@ put_value(const struct view *v, const json_t *row, const json_t *value)
 	else
 		say_text(v->out, json_is_string(value) ? json_string_value(value) : "");
 	fputc('\n', v->out);
-	if (!v->is_explained)
-		return;
-	text = say_format("%s: %s", result_text(row, "class"), result_text(row, "description"));
-	fprintf(v->out, "%*s", 2 * INDENT, "");
-	wrap_put(v->out, text, 2 * INDENT, 2 * INDENT, v->width);
-	free(text);
+	put_explanation(v, row, false);
 }
 
 /* One block of statistics, in the order of its table. */
@@ -140,6 +151,125 @@ show_luns(FILE *out, const json_t *session)
 	table_free(t);
 }
 
+/* What a filter did, and where it measures, by kind of request. */
+static void
+add_filter(struct table *t, const char *lun, const json_t *filter)
+{
+	static const char *const columns[] = { "count", "bytes", "errors", "mean_us", "p50_us",
+		"p99_us", "p999_us", "max_us" };
+	const char *cells[11] = { lun, result_text(filter, "filter"), "all" }, *word;
+	char text[8][24] = { "" };
+	json_t *kinds = json_object_get(filter, "kinds"), *kind;
+
+	for (size_t i = 0; i < 8; i++)
+		cells[i + 3] = text[i];
+	(void)snprintf(text[0], sizeof(text[0]), "%lld",
+	    (long long)result_number(filter, "requests")); /* fits, as below */
+	table_row(t, cells);
+	json_object_foreach(kinds, word, kind)
+	{
+		if (result_number(kind, "count") == 0)
+			continue;
+		cells[0] = cells[1] = "";
+		cells[2] = word;
+		for (size_t i = 0; i < 8; i++)
+			(void)snprintf(text[i], sizeof(text[i]), "%lld",
+			    (long long)result_number(kind, columns[i]));
+		table_row(t, cells);
+	}
+}
+
+/* What stands in front of units now; nothing, where nothing does. */
+static void
+show_filters(FILE *out, const json_t *luns)
+{
+	static const struct table_column columns[] = {
+		{ "LUN", 4, 2, false },
+		{ "Filter", 6, 2, false },
+		{ "I/O", 3, 2, false },
+		{ "Count", 5, 2, true },
+		{ "Bytes", 5, 2, true },
+		{ "Errors", 6, 2, true },
+		{ "Mean(us)", 8, 2, true },
+		{ "p50", 3, 2, true },
+		{ "p99", 3, 2, true },
+		{ "p99.9", 5, 2, true },
+		{ "Max", 3, 2, true },
+	};
+	struct table *t = table_new(columns, sizeof(columns) / sizeof(columns[0]));
+	const json_t *lun, *filter;
+	bool is_empty = true;
+	size_t i, j;
+
+	json_array_foreach(luns, i, lun)
+	{
+		json_array_foreach(json_object_get(lun, "filters"), j, filter)
+		{
+			add_filter(t, j == 0 ? result_text(lun, "name") : "", filter);
+			is_empty = false;
+		}
+	}
+	if (!is_empty) {
+		fputc('\n', out);
+		table_print(t, out);
+	}
+	table_free(t);
+}
+
+/* One line of them; false: all of them are zero. */
+static bool
+add_counts(struct table *t, const json_t *rows, const json_t *lun, bool is_nonzero)
+{
+	const char *cells[1 + LUN_COUNTS_MAX] = { result_text(lun, "name") };
+	char text[LUN_COUNTS_MAX][24];
+	bool is_zero = true;
+
+	for (size_t i = 0; i < json_array_size(rows) && i < LUN_COUNTS_MAX; i++) {
+		const json_t *v = json_object_get(lun, result_text(json_array_get(rows, i), "id"));
+
+		(void)snprintf(text[i], sizeof(text[i]), json_is_real(v) ? "%.1f/s" : "%.0f",
+		    json_number_value(v)); /* fits */
+		is_zero = is_zero && json_number_value(v) == 0;
+		cells[i + 1] = text[i];
+	}
+	if (is_zero && is_nonzero)
+		return false;
+	table_row(t, cells);
+	return true;
+}
+
+/* What is counted of each unit besides; `rows` are the columns. */
+static void
+show_lun_counts(const struct view *view, const json_t *rows, const json_t *luns)
+{
+	struct table_column columns[1 + LUN_COUNTS_MAX] = { { "LUN", 4, 2, false } };
+	char titles[LUN_COUNTS_MAX][24];
+	const json_t *lun, *row;
+	bool is_empty = true;
+	struct table *t;
+	size_t i, n = 1;
+
+	json_array_foreach(rows, i, row)
+	{
+		if (i == LUN_COUNTS_MAX)
+			break;
+		(void)snprintf(titles[i], sizeof(titles[i]), "%s", result_text(row, "id"));
+		titles[i][0] = (char)toupper((unsigned char)titles[i][0]);
+		columns[n++] = (struct table_column){ titles[i], 5, 2, true };
+	}
+	t = table_new(columns, n);
+	json_array_foreach(luns, i, lun)
+	{
+		if (add_counts(t, rows, lun, view->is_nonzero))
+			is_empty = false;
+	}
+	if (!is_empty)
+		fputc('\n', view->out);
+	table_print(t, view->out);
+	table_free(t);
+	json_array_foreach(is_empty ? NULL : rows, i, row) put_explanation(view, row, true);
+}
+
 static void
 show_session(const struct view *view, const json_t *tables, const json_t *session)
 {
@@ -156,6 +286,9 @@ show_session(const struct view *view, const json_t *tables, const json_t *sessio
 	label_put(out, "Target iSCSI Name", result_text(session, "target_name"));
 	show_values(view, tables, "transport_session", json_object_get(session, "values"));
 	show_luns(out, session);
+	show_lun_counts(view, json_object_get(json_object_get(tables, "lun"), "rows"),
+	    json_object_get(session, "luns"));
+	show_filters(out, json_object_get(session, "luns"));
 	json_array_foreach(json_object_get(session, "connections"), i, connection)
 	{
 		(void)snprintf(text, sizeof(text), "%lld",

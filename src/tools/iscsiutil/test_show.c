@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "tools/common/golden.h"
+#include "tools/iscsiutil/metrics.h"
 #include "tools/iscsiutil/overview.h"
 #include "tools/iscsiutil/show.h"
 
@@ -44,6 +45,35 @@ discovery_targets_show_their_last_scan(void **state)
 	golden_open(&g);
 	show_discovery(g.out, j);
 	golden_check(&g, "discovery");
+	json_decref(j);
+}
+
+static void
+isns_servers_show_what_is_known_and_counted_of_them(void **state)
+{
+	json_t *j = golden_load("isns");
+	struct golden g;
+
+	(void)state;
+	golden_open(&g);
+	show_isns(g.out, j);
+	golden_check(&g, "isns");
+	json_decref(j);
+}
+
+static void
+isns_servers_have_metrics_in_both_forms(void **state)
+{
+	json_t *j = golden_load("isns");
+	struct golden g;
+
+	(void)state;
+	golden_open(&g);
+	metrics_show(g.out, METRICS_PROMETHEUS, &(struct metrics_answers){ .isns = j });
+	golden_check(&g, "isns-prometheus");
+	golden_open(&g);
+	metrics_show(g.out, METRICS_OPEN, &(struct metrics_answers){ .isns = j });
+	golden_check(&g, "isns-open");
 	json_decref(j);
 }
 
@@ -213,6 +243,8 @@ main(void)
 		cmocka_unit_test(the_initiator_has_the_guides_labels_in_order),
 		cmocka_unit_test(with_v_our_own_settings_follow),
 		cmocka_unit_test(discovery_targets_show_their_last_scan),
+		cmocka_unit_test(isns_servers_show_what_is_known_and_counted_of_them),
+		cmocka_unit_test(isns_servers_have_metrics_in_both_forms),
 		cmocka_unit_test(an_overview_has_a_line_for_each_address_and_unit),
 		cmocka_unit_test(an_overview_again_has_what_came_meanwhile),
 		cmocka_unit_test(what_is_known_of_a_unit_is_put_together_by_session_and_number),

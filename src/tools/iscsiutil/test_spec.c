@@ -35,7 +35,7 @@ parse(const char *text)
 static const struct {
 	const char *text;
 	enum form form;
-	uint64_t given;
+	cmdline_set given;
 } good_lines[] = {
 	{ "", FORM_usage, 0 },
 	{ "/dev/iscsi", FORM_driver, 0 },

@@ -76,14 +76,35 @@ same(const json_t *list, const json_t *element, const char *number)
 	return NULL;
 }
 
+/* The same of what is counted of a unit: `rows` tells which of its members those are. */
 static void
-make_session(json_t *session, const json_t *before, double seconds)
+make_lun(json_t *lun, const json_t *before, const json_t *rows, double seconds)
+{
+	json_t *counts = say_need(json_object());
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+	{
+		const char *id = result_text(row, "id");
+
+		(void)json_object_set(counts, id, json_object_get(lun, id)); /* one less */
+	}
+	make_rates(counts, before, seconds);
+	say_need(json_object_update(lun, counts) == 0 ? lun : NULL);
+	json_decref(counts);
+}
+
+static void
+make_session(json_t *session, const json_t *before, const json_t *rows, double seconds)
 {
 	const json_t *connections = json_object_get(before, "connections");
-	json_t *connection;
+	json_t *connection, *lun;
 	size_t i;
 
 	make_rates(json_object_get(session, "values"), json_object_get(before, "values"), seconds);
+	json_array_foreach(json_object_get(session, "luns"), i, lun)
+	    make_lun(lun, same(json_object_get(before, "luns"), lun, "lun"), rows, seconds);
 	json_array_foreach(json_object_get(session, "connections"), i, connection)
 	    make_rates(json_object_get(connection, "values"),
 		json_object_get(same(connections, connection, "cid"), "values"), seconds);
@@ -94,11 +115,13 @@ watch_rates(const json_t *before, const json_t *now, double seconds)
 {
 	json_t *rates = say_need(json_deep_copy(now)), *session;
 	const json_t *sessions = json_object_get(before, "sessions");
+	const json_t *rows =
+	    json_object_get(json_object_get(json_object_get(now, "tables"), "lun"), "rows");
 	size_t i;
 
 	make_rates(json_object_get(json_object_get(rates, "global"), "values"),
 	    json_object_get(json_object_get(before, "global"), "values"), seconds);
 	json_array_foreach(json_object_get(rates, "sessions"), i, session)
-	    make_session(session, same(sessions, session, "instance"), seconds);
+	    make_session(session, same(sessions, session, "instance"), rows, seconds);
 	return rates;
 }

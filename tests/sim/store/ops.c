@@ -83,7 +83,8 @@ seen(struct registry *r, struct rng *rng)
 	int64_t now = (int64_t)rng_below(rng, 1000000);
 
 	if (rng_chance(rng, 500))
-		(void)registry_target_found(r, target(rng), &a, &by, 8, now, NULL);
+		(void)registry_target_found(
+		    r, target(rng), REGISTRY_SENDTARGETS, &a, &by, 8, now, NULL);
 	else
 		(void)registry_target_seen(
 		    r, target(rng), NULL, (enum registry_source)rng_below(rng, 3), &a, now, NULL);

@@ -37,10 +37,16 @@ def flip(path, at):
         os.pwrite(f.fileno(), bytes([byte ^ 0x40]), at)
 
 
-def summary(tests, *failures):
-    log = os.path.join(box.directory(), "testlog.json")
-    with open(log, "w") as f:
+def write_log(name, tests):
+    path = os.path.join(box.directory(), name)
+    with open(path, "w") as f:
         f.writelines(json.dumps(dict({"stderr": "", "duration": 1.0}, **t)) + "\n" for t in tests)
+    return path
+
+
+def summary(tests, *failures, alone=()):
+    log = write_log("testlog.json", tests)
+    write_log("alone.json", alone)
     return subprocess.run([sys.executable, os.path.join(HERE, "summary.py"), log, "--"] + list(failures),
                           capture_output=True, text=True)
 
@@ -89,6 +95,14 @@ def main():
             assert out.returncode == 1 and out.stdout.splitlines()[-1] == "2 passed, 3 failed, 0 skipped", out.stdout
             assert "# why" in out.stdout, out.stdout
             assert summary([]).returncode == 1
+        with t.case("what passes alone is counted so and named, with why it had failed; what fails again fails"):
+            bad = [{"name": n, "result": "FAIL", "stdout": "ok 1 - a\nnot ok 2 - b\n# why %s\n" % n} for n in "xy"]
+            good = dict(bad[0], result="OK", stdout="ok 1 - a\nok 2 - b\n")
+            out = summary(bad[:1], alone=[good])
+            assert out.returncode == 0 and out.stdout.splitlines()[-1] == "2 passed, 0 failed, 0 skipped", out.stdout
+            assert "# why x" in out.stdout and "to be mended: x" in out.stdout, out.stdout
+            out = summary(bad, alone=[good, bad[1]])
+            assert out.returncode == 1 and out.stdout.splitlines()[-1] == "3 passed, 1 failed, 0 skipped", out.stdout
 
 
 main()

@@ -1,19 +1,48 @@
 #!/usr/bin/env python3
 """summary.py TESTLOG... -- FAILURE...: count test cases in meson's logs, say what failed and why tests were skipped, and end
-with the line "N passed, N failed, N skipped".  FAILURE: things outside of meson that failed."""
+with the line "N passed, N failed, N skipped".  FAILURE: things outside of meson that failed.  Beside a log, alone.json may tell
+how what failed went when it was tried alone: what passed then is counted so, and named.
+
+summary.py --failed TESTLOG: the names of the tests that failed there, one a line."""
 import collections
 import json
+import os
 import re
 import sys
 
 CASE = re.compile(r"^\s*(not )?ok\b\s*\d*\s*(?:- )?(.*?)\s*(?:#\s*(SKIP)\b\s*(.*))?$", re.IGNORECASE)
+BAD = ("FAIL", "ERROR", "TIMEOUT", "INTERRUPT", "UNEXPECTEDPASS")
 TAIL = 60
+
+
+def read(path):
+    """The tests of a log: dictionaries, as meson writes them, one a line."""
+    with open(path) as f:
+        return [json.loads(line) for line in f]
+
+
+def passed_alone(path):
+    """By name, the tests that passed when they were tried once more beside this log's run."""
+    alone = os.path.join(os.path.dirname(path), "alone.json")
+    tests = read(alone) if os.path.exists(alone) else []
+    return {test["name"]: test for test in tests if test["result"] == "OK"}
 
 
 class Count:
     def __init__(self):
         self.passed = self.failed = 0
         self.skipped = []
+        self.unstable = []
+
+    def add_log(self, path):
+        """All tests of a run."""
+        alone = passed_alone(path)
+        for test in read(path):
+            again = alone.get(test["name"]) if test["result"] in BAD else None
+            if again:
+                self.explain(test)
+                self.unstable.append(test["name"])
+            self.add_cases(again or test)
 
     def add_cases(self, test):
         """The cases of one test program; a program that reports none is one case itself."""
@@ -28,7 +57,7 @@ class Count:
             else:
                 self.passed += 1
         result = test["result"]
-        if result in ("FAIL", "ERROR", "TIMEOUT", "INTERRUPT", "UNEXPECTEDPASS"):
+        if result in BAD:
             if self.failed == before:
                 self.failed += 1
             self.explain(test)
@@ -49,21 +78,24 @@ class Count:
 
 
 def main():
+    if sys.argv[1] == "--failed":
+        for test in read(sys.argv[2]):
+            if test["result"] in BAD:
+                print(test["name"])
+        return 0
     split = sys.argv.index("--")
     count = Count()
     for path in sys.argv[1:split]:
         try:
-            with open(path) as f:
-                tests = [json.loads(line) for line in f]
+            count.add_log(path)
         except OSError as e:
             print("no results in %s: %s" % (path, e.strerror))
             count.failed += 1
-            continue
-        for test in tests:
-            count.add_cases(test)
     for failure in sys.argv[split + 1:]:
         print("---- failed: " + failure)
         count.failed += 1
+    if count.unstable:
+        print("failed beside other tests and passed alone, to be mended: " + ", ".join(count.unstable))
     if count.skipped:
         print("skipped:")
         for reason, times in sorted(collections.Counter(count.skipped).items()):

@@ -230,6 +230,11 @@ unit_answers(struct fake_unit *u, struct fake_path *f, struct req *r)
 	}
 	if (r->cdb[0] == CDB_REPORT_TARGET_PORTS)
 		return groups(u, f, r);
+	if (r->cdb[0] == CDB_SET_TARGET_PORTS && u->set_attention != 0) {
+		fake_path_check(f, at(f, r), SENSE_KEY_UNIT_ATTENTION, 0x29, u->set_attention);
+		u->set_attention = 0;
+		return true;
+	}
 	if (r->cdb[0] == CDB_SET_TARGET_PORTS) {
 		u->sets++;
 		u->access = (enum alua_state)(r->data[4] & 0xf);

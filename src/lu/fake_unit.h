@@ -25,13 +25,14 @@ struct fake_unit {
 	uint64_t naa;       /* 0: no designator */
 	uint64_t blocks;
 	bool has_no_capacity_16;
-	unsigned attentions; /* unit attentions that are still pending */
-	uint8_t ascq;        /* of those: 29h/… */
-	unsigned commands;   /* asked so far */
-	bool is_gone;        /* no such logical unit: 25/00 to everything */
-	bool has_no_pages;   /* it refuses vital product data */
-	bool omits_name;     /* its list of pages lacks the device identification page */
-	enum fake_bad bad;   /* what the next bad_times questions of this kind get */
+	unsigned attentions;   /* unit attentions that are still pending */
+	uint8_t ascq;          /* of those: 29h/… */
+	uint8_t set_attention; /* 29h/…: SET TARGET PORT GROUPS is answered so, once; or 0 */
+	unsigned commands;     /* asked so far */
+	bool is_gone;          /* no such logical unit: 25/00 to everything */
+	bool has_no_pages;     /* it refuses vital product data */
+	bool omits_name;       /* its list of pages lacks the device identification page */
+	enum fake_bad bad;     /* what the next bad_times questions of this kind get */
 	uint8_t bad_opcode;
 	int bad_page; /* INQUIRY: the page, or -1: none */
 	uint8_t bad_key, bad_asc;

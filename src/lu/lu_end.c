@@ -286,12 +286,10 @@ held(struct lu *u, struct io *io)
 static void
 judge(struct lu *u, struct io *io)
 {
-	struct retry_verdict v = retry_judge(&io->req, io->blk->hold.bounces);
+	struct retry_verdict v = lu_loss_judge(u, &io->req, io->blk->hold.bounces);
 	struct lunpath *lp = io->lp;
 	uint8_t state;
 
-	if (v.has_sense && v.step != RETRY_DONE)
-		lu_loss_sense(u, &v.sense);
 	switch (v.step) {
 	case RETRY_DONE:
 		went_on(u, io);

@@ -356,5 +356,7 @@ void lu_loss_answered(struct lu *u);
 void lu_loss_set(struct lu *u, bool is_due);
 /* Sense data of any command of the unit. */
 void lu_loss_sense(struct lu *u, const struct sense *s);
+/* retry_judge() of a command of the unit that is back; what it says of the cache has been heard. */
+struct retry_verdict lu_loss_judge(struct lu *u, const struct req *r, unsigned tries);
 
 #endif

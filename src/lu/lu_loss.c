@@ -211,3 +211,13 @@ lu_loss_sense(struct lu *u, const struct sense *s)
 		break;
 	}
 }
+
+struct retry_verdict
+lu_loss_judge(struct lu *u, const struct req *r, unsigned tries)
+{
+	struct retry_verdict v = retry_judge(r, tries);
+
+	if (v.has_sense && v.step != RETRY_DONE)
+		lu_loss_sense(u, &v.sense);
+	return v;
+}

@@ -57,12 +57,17 @@ set(struct req *r)
 	struct lunpath_set *s = LIST_ENTRY(r, struct lunpath_set, req);
 	struct lunpath *lp = s->lp;
 	struct path *p = lp->path;
+	struct retry_verdict v = lu_loss_judge(lp->lu, r, 0);
 
 	lp->set = NULL;
 	free(s);
 	path_answered(p);
-	if (lp->state != LU_UNKNOWN && lp->state != LU_CLOSED)
-		lunpath_ask_within(lp, 0);
+	if (lp->state != LU_UNKNOWN && lp->state != LU_CLOSED) {
+		if (v.step == RETRY_ASK)
+			lunpath_ask_after(lp, &v);
+		else
+			lunpath_ask_within(lp, 0);
+	}
 	hold_landed(p);
 }
 

@@ -14,17 +14,17 @@ pass_heard(struct path *path, const uint8_t lun[LUNS_WIRE_BYTES], const struct s
 static void
 hear(struct pass *p)
 {
-	struct retry_verdict v = retry_judge(&p->req, 0);
+	struct retry_verdict v;
 	struct lunpath *lp = p->lp;
 	uint8_t state;
 
 	if (p->lu == NULL) {
+		v = retry_judge(&p->req, 0);
 		if (v.has_sense && v.step != RETRY_DONE)
 			pass_heard(p->path, p->req.lun, &v.sense);
 		return;
 	}
-	if (v.has_sense && v.step != RETRY_DONE)
-		lu_loss_sense(p->lu, &v.sense);
+	v = lu_loss_judge(p->lu, &p->req, 0);
 	if (v.has_sense && alua_of_sense(&v.sense, &state))
 		lunpath_met(lp, state);
 	if (lp->state == LU_UNKNOWN || lp->state == LU_CLOSED)

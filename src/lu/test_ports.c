@@ -335,6 +335,42 @@ a_group_is_asked_to_serve_where_none_does(void **state)
 	}
 }
 
+/* The answer to that may be the one in which the target tells that a cache is lost (tests/sim,
+ * seed 50346020): a write was answered, and the next flush fails; and that units may be others. */
+static void
+a_loss_is_heard_in_the_answer_of_a_group_that_was_asked_to_serve(void **state)
+{
+	struct ways w;
+
+	(void)state;
+	for (unsigned is_lost = 0; is_lost < 2; is_lost++) {
+		uint64_t doubts;
+
+		ways_start(&w, 2, 3);
+		w.f[0].path.may_set_groups = w.f[1].path.may_set_groups = true;
+		w.f[1].path.is_preferred = true;
+		ways_submit(&w, 0, BLK_WRITE, 1);
+		fake_path_good(&w.f[ways_moving(&w, 1) > 0], 0);
+		ways_expect(&w, 0, 0);
+		for (size_t i = 0; i < 2; i++)
+			ways_set_access(&w, i, ALUA_STANDBY);
+		ways_submit(&w, 1, BLK_FLUSH, 0);
+		ways_pass(&w, SECOND / 2);
+		doubts = w.f[1].path.doubts;
+		w.units[1].set_attention = is_lost ? 0x01 : 0x07;
+		ways_pass(&w, 5 * SECOND);
+		assert_int_equal(w.units[1].set_attention, 0);
+		assert_int_equal(w.units[1].sets, 0);
+		assert_true(w.f[1].path.doubts > doubts);
+		ways_set_access(&w, 1, ALUA_ACTIVE_OPTIMIZED);
+		ways_pass(&w, 5 * SECOND);
+		while (ways_moving(&w, 1) > 0)
+			fake_path_good(&w.f[1], 0);
+		ways_expect(&w, 1, is_lost ? -EIO : 0);
+		ways_end(&w);
+	}
+}
+
 int
 main(void)
 {
@@ -350,6 +386,7 @@ main(void)
 		cmocka_unit_test(a_transition_is_waited_for),
 		cmocka_unit_test(an_idle_path_is_looked_after),
 		cmocka_unit_test(a_group_is_asked_to_serve_where_none_does),
+		cmocka_unit_test(a_loss_is_heard_in_the_answer_of_a_group_that_was_asked_to_serve),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

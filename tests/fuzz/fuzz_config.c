@@ -4,7 +4,7 @@
  * It is read, or there is a sentence; agents are within limits, and each is known again by what it
  * is called.
  *
- * Covers: src/sys/conf.c, src/sys/conf_table.c, src/islpd/config.c, src/iradd/raddconf.c,
+ * Covers: src/sys/conf.c src/sys/conf_table.c src/islpd/config.c src/iradd/raddconf.c
  * Covers: src/iisnsd/iisnsdconf.c
  */
 #include <sys/mman.h>

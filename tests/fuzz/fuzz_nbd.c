@@ -7,7 +7,7 @@
  * stays open.
  *
  * Covers: src/export/nbdwire.c src/export/nbdneg.c src/export/nbdconn.c src/export/nbdio.c
- * src/export/nbdpool.c
+ * Covers: src/export/nbdpool.c
  */
 #include <sys/socket.h>
 

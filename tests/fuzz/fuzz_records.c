@@ -6,7 +6,7 @@
  * in other datagrams make the same file.
  *
  * Covers: src/tools/iscsiutil/records.c src/tools/iscsiutil/captured.c src/tools/iscsiutil/packet.c
- * src/tools/iscsiutil/pcapng.c
+ * Covers: src/tools/iscsiutil/pcapng.c
  */
 #include <stdlib.h>
 #include <string.h>

@@ -6,14 +6,16 @@
  * connection is within it, and is the same the second time.
  *
  * Covers: src/tools/iscsi_replay/packets.c src/tools/iscsi_replay/talks.c
- * src/tools/iscsi_replay/guess.c src/tools/iscsi_replay/play.c src/tools/iscsi_replay/play_ask.c
- * src/tools/iscsi_replay/play_compare.c src/tools/iscsi_replay/play_target.c
- * src/tools/iscsi_replay/sent.c src/tools/iscsi_replay/show.c
+ * Covers: src/tools/iscsi_replay/guess.c src/tools/iscsi_replay/play.c
+ * src/tools/iscsi_replay/play_ask.c Covers: src/tools/iscsi_replay/play_compare.c
+ * src/tools/iscsi_replay/play_target.c Covers: src/tools/iscsi_replay/sent.c
+ * src/tools/iscsi_replay/show.c
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/visible.h"
 #include "fuzz.h"
 #include "tools/iscsi_replay/show.h"
 #include "tools/iscsiutil/packet.h"
@@ -52,6 +54,16 @@ make_file(struct pcapng *p, struct cursor *in)
 	pcapng_statistics(p, 0, ns, 0, 0);
 }
 
+/* Whatever a capture says, no line obeys it. */
+static void
+check_lines(const char *text)
+{
+	for (size_t n; *text != '\0'; text += n + (text[n] == '\n')) {
+		n = strcspn(text, "\n");
+		FUZZ_CHECK(visible_is_plain(text, n));
+	}
+}
+
 static uint64_t
 replay(const uint8_t *file, size_t n)
 {
@@ -76,6 +88,7 @@ replay(const uint8_t *file, size_t n)
 		show_text(out, &t->list[i], play, i + 1, true);
 		json_decref(show_json(&t->list[i], play, i + 1, true));
 		FUZZ_CHECK(fclose(out) == 0);
+		check_lines(text);
 		hash = fuzz_hash(hash, text, len);
 		free(text);
 	}

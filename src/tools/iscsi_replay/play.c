@@ -3,7 +3,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/visible.h"
 #include "tools/common/say.h"
 #include "tools/iscsi_replay/play_impl.h"
 
@@ -17,6 +19,16 @@ play_word(enum play_result r)
 		[PLAY_VIOLATION] = "violation" };
 
 	return words[r];
+}
+
+/* A sentence; what a capture says in it was written by strangers.  Cut is fine. */
+static void __attribute__((format(printf, 3, 0)))
+put_sentence(char *ret, size_t room, const char *fmt, va_list ap)
+{
+	char text[PLAY_WHY_BYTES];
+
+	(void)vsnprintf(text, sizeof text, fmt, ap); /* cut is fine, as was said */
+	(void)visible_copy(text, strlen(text), ret, room);
 }
 
 void
@@ -33,8 +45,7 @@ play_note(struct player *p, size_t pdu, const char *fmt, ...)
 	}
 	r->note[r->n_notes].pdu = pdu;
 	va_start(ap, fmt);
-	(void)vsnprintf(
-	    r->note[r->n_notes].text, sizeof r->note[0].text, fmt, ap); /* cut is fine */
+	put_sentence(r->note[r->n_notes].text, sizeof r->note[0].text, fmt, ap);
 	va_end(ap);
 	r->n_notes++;
 }
@@ -45,7 +56,7 @@ vwhy(struct player *p, enum play_result result, const char *fmt, va_list ap)
 	if (p->ret->result < result)
 		p->ret->result = result;
 	if (p->ret->why[0] == '\0')
-		(void)vsnprintf(p->ret->why, sizeof p->ret->why, fmt, ap); /* cut is fine */
+		put_sentence(p->ret->why, sizeof p->ret->why, fmt, ap);
 }
 
 void

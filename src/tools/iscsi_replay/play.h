@@ -17,7 +17,9 @@ enum play_result {
 	PLAY_RESULTS,
 };
 
-#define PLAY_NOTES 64
+/* Sentences say nothing that a terminal would obey (base/visible.h). */
+#define PLAY_WHY_BYTES 384
+#define PLAY_NOTES     64
 struct play_note {
 	size_t pdu; /* of the capture, from 0 */
 	char text[192];
@@ -25,8 +27,8 @@ struct play_note {
 
 struct play {
 	enum play_result result;
-	size_t played; /* PDUs */
-	char why[384]; /* a sentence without its full stop, or "" */
+	size_t played;            /* PDUs */
+	char why[PLAY_WHY_BYTES]; /* a sentence without its full stop, or "" */
 	struct play_note note[PLAY_NOTES];
 	size_t n_notes, more_notes; /* and so many that have no place */
 };

@@ -142,11 +142,7 @@ show_text(FILE *out, const struct talks_one *c, const struct play *p, size_t num
 		fprintf(out, "  and %zu more\n", p->more_notes);
 	fprintf(out, "  %s, %zu PDU%s replayed", play_word(p->result), p->played,
 	    p->played == 1 ? "" : "s");
-	if (p->why[0] != '\0') {
-		fputs(": ", out);
-		say_text(out, p->why);
-	}
-	fputs("\n", out);
+	fprintf(out, "%s%s\n", p->why[0] != '\0' ? ": " : "", p->why);
 }
 
 /* ---- as programs do ---- */
@@ -198,7 +194,7 @@ json_t *
 show_json(const struct talks_one *c, const struct play *p, size_t number, bool with_pdus)
 {
 	json_t *notes = say_need(json_array()), *pdus = say_need(json_array()), *o;
-	char from[END_BYTES], to[END_BYTES], *clean = say_clean(p->why);
+	char from[END_BYTES], to[END_BYTES];
 
 	for (size_t i = 0; i < p->n_notes; i++)
 		add(notes, json_pack("{s:I, s:s}", "pdu", (json_int_t)(p->note[i].pdu + 1), "what",
@@ -209,11 +205,10 @@ show_json(const struct talks_one *c, const struct play *p, size_t number, bool w
 	    (json_int_t)number, "local", end_text(&c->end[TRACE_OUT], from), "peer",
 	    end_text(&c->end[TRACE_IN], to), "end", how(c), "pdus", (json_int_t)c->n, "replayed",
 	    (json_int_t)p->played, "result", play_word(p->result), "why",
-	    clean[0] != '\0' ? clean : NULL, "differences", notes, "more_differences",
+	    p->why[0] != '\0' ? p->why : NULL, "differences", notes, "more_differences",
 	    (json_int_t)p->more_notes));
 	if (with_pdus)
 		say_need(json_object_set(o, "conversation", pdus) == 0 ? o : NULL);
 	json_decref(pdus);
-	free(clean);
 	return o;
 }

@@ -8,9 +8,10 @@
 
 #include <cmocka.h>
 
+#include "base/visible.h"
 #include "core/test_peer.h"
 #include "tools/common/say.h"
-#include "tools/iscsi_replay/play.h"
+#include "tools/iscsi_replay/play_impl.h"
 #include "tools/iscsiutil/captured.h"
 
 #define RING_BYTES (8u << 20)
@@ -344,6 +345,22 @@ differences_and_what_is_missing_are_found(void **state)
 	recording_free(r);
 }
 
+/* A capture is anybody's file: what it says is quoted, and no terminal obeys it. */
+static void
+what_a_strange_text_says_is_shown_and_not_obeyed(void **state)
+{
+	struct play ret = { 0 };
+	struct player p = { .ret = &ret };
+
+	(void)state;
+	play_note(&p, 7, "from the key %s on", "CHAP_R\x1b[2J\xed\n");
+	assert_string_equal(ret.note[0].text, "from the key CHAP_R\\x1b[2J\\xed\\x0a on");
+	assert_int_equal(ret.note[0].pdu, 7);
+	play_stop(&p, "%0400d\xff", 0);
+	assert_true(visible_is_plain(ret.why, strlen(ret.why)));
+	assert_int_equal(strlen(ret.why), sizeof ret.why - 1);
+}
+
 static void
 a_file_that_is_cut_off_anywhere_is_replayed_as_far_as_it_goes(void **state)
 {
@@ -411,6 +428,7 @@ main(void)
 		cmocka_unit_test(what_the_target_does_wrong_is_found),
 		cmocka_unit_test(task_management_is_replayed),
 		cmocka_unit_test(differences_and_what_is_missing_are_found),
+		cmocka_unit_test(what_a_strange_text_says_is_shown_and_not_obeyed),
 		cmocka_unit_test(a_file_that_is_cut_off_anywhere_is_replayed_as_far_as_it_goes),
 		cmocka_unit_test(what_was_dropped_ends_the_replay_there),
 	};

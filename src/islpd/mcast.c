@@ -15,6 +15,8 @@
 
 #define DATAGRAM_BYTES     65536
 #define DATAGRAMS_PER_TURN 16
+/* A whole network may answer at once, and somebody else, to drown it. */
+#define QUEUE_BYTES (1 << 20)
 /* Section 6.1: "The default TTL to use for multicast is 255." */
 #define TTL 255
 /* "239.255.255.253"; FF0X::116, FF0X::123 for directory agents, FF0X::1:1000 and on by type. */
@@ -96,7 +98,7 @@ find_interfaces(struct mcast *m)
 static void
 open_one(struct mcast *m, struct loop_fd *f, int family)
 {
-	int ttl = TTL, level = family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+	int ttl = TTL, queue = QUEUE_BYTES, level = family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
 	int option = family == AF_INET ? IP_MULTICAST_TTL : IPV6_MULTICAST_HOPS;
 	int err;
 
@@ -106,6 +108,8 @@ open_one(struct mcast *m, struct loop_fd *f, int family)
 		m->err = -errno;
 		return;
 	}
+	/* As much of it as the system allows. */
+	(void)setsockopt(f->fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof queue);
 	err = setsockopt(f->fd, level, option, &ttl, sizeof ttl) < 0
 		  ? -errno
 		  : loop_watch(m->loop, f, EPOLLIN);

@@ -80,6 +80,8 @@ def plan(sites, options):
             continue
         if options.within and not is_within(s, options.within):
             continue
+        if s.hash % options.part[1] != options.part[0] - 1:
+            continue
         for error in options.errors.split(",") if options.errors else errors(s.call):
             chosen += [(s, error, at) for at in ([options.at] if options.at else numbers(s, options.all))]
     random.Random(options.seed).shuffle(chosen)
@@ -168,6 +170,14 @@ def walk_commands(t, options, seconds):
     assert not violations, "%d violations" % violations
 
 
+def part(text):
+    """K/N: the K-th of N parts."""
+    k, n = map(int, text.split("/"))
+    if not 1 <= k <= n:
+        raise ValueError
+    return k, n
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--all", action="store_true", help="each call from each place, with each errno; hours")
@@ -178,6 +188,7 @@ def main():
     p.add_argument("--within", help="only where this function of ours led to it")
     p.add_argument("--errors", help="only these errnos")
     p.add_argument("--at", type=int, help="only the N-th call from a place")
+    p.add_argument("--part", type=part, default=(1, 1), metavar="K/N", help="only the K-th of N parts, for runs side by side")
     p.add_argument("--trace", action="store_true", help="show each life's troubles and its log")
     p.add_argument("programs", nargs="*", help="%s, commands; none: all" % ", ".join(name for name, *_ in PROCESSES))
     options = p.parse_args()

@@ -28,7 +28,7 @@ name_lun(struct driver *d, struct node *n)
 	const struct node *b = tree_find(d->tree, &bus);
 
 	if (b != NULL)
-		tree_name_lun(n, b->instance);
+		tree_name_lun(d->tree, n, b->instance);
 }
 
 bool

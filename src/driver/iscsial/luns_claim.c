@@ -170,7 +170,7 @@ luns_claim(struct visit *v, const struct lu_info *info, enum standing *ret_stand
 		return NULL;
 	}
 	n->instance = instance;
-	tree_name_lun(n, b->instance);
+	tree_name_lun(v->d->tree, n, b->instance);
 	*ret_standing = compare(v, n, info);
 	if (*ret_standing == STANDING_UNKNOWN)
 		return n;

@@ -51,10 +51,17 @@ a_lun_knows_its_number_and_its_name(void **state)
 	(void)state;
 	n = tree_add(t, &p);
 	assert_int_equal(n->lun, 255);
-	tree_name_lun(n, 12);
+	assert_null(tree_find_name(t, ""));
+	tree_name_lun(t, n, 12);
 	assert_string_equal(n->name, "c12t15d7");
 	assert_ptr_equal(tree_find_name(t, "c12t15d7"), n);
 	assert_null(tree_find_name(t, "c12t15d6"));
+	/* Its bus has another instance now; then it is gone. */
+	tree_name_lun(t, n, 13);
+	assert_null(tree_find_name(t, "c12t15d7"));
+	assert_ptr_equal(tree_find_name(t, "c13t15d7"), n);
+	tree_remove(t, 1, t->n);
+	assert_null(tree_find_name(t, "c13t15d7"));
 	tree_free(t);
 }
 

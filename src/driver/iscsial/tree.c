@@ -78,6 +78,7 @@ node_new(const struct hwpath *path)
 	n->state = TREE_NO_HW;
 	n->loop = TREE_NO_LOOP;
 	list_init(&n->loop_link);
+	list_init(&n->name_link);
 	cut_copy(n->description, sizeof n->description, kinds[n->kind].description);
 	if (n->kind == TREE_LUN)
 		n->lun = path->part[3] * LIMIT_LUNS_PER_BUS +
@@ -125,6 +126,8 @@ tree_new(void)
 	list_init(&t->watches);
 	for (size_t i = 0; i < TREE_LOOP_LISTS; i++)
 		list_init(&t->loops[i]);
+	for (size_t i = 0; i < TREE_NAME_LISTS; i++)
+		list_init(&t->names[i]);
 	tree_add(t, &hba)->state = TREE_CLAIMED;
 	return t;
 }
@@ -145,6 +148,7 @@ tree_remove(struct tree *t, size_t from, size_t to)
 {
 	for (size_t i = from; i < to; i++) {
 		list_remove(&t->nodes[i]->loop_link);
+		list_remove(&t->nodes[i]->name_link);
 		node_free(t->nodes[i]);
 	}
 	memmove(t->nodes + from, t->nodes + to, (t->n - to) * sizeof *t->nodes);
@@ -162,12 +166,37 @@ tree_changed(struct tree *t)
 	}
 }
 
+/* ---- names ---- */
+
+static size_t
+name_list(const char *name)
+{
+	size_t h = 0;
+
+	for (; *name != '\0'; name++)
+		h = 31 * h + (unsigned char)*name;
+	return h % TREE_NAME_LISTS;
+}
+
+void
+tree_name_lun(struct tree *t, struct node *n, uint32_t bus_instance)
+{
+	(void)snprintf(n->name, sizeof n->name, "c%ut%ud%u", bus_instance, n->path.part[4],
+	    n->path.part[5]); /* three numbers fit */
+	list_remove(&n->name_link);
+	list_push_back(&t->names[name_list(n->name)], &n->name_link);
+}
+
 struct node *
 tree_find_name(const struct tree *t, const char *name)
 {
-	for (size_t i = 0; i < t->n; i++)
-		if (t->nodes[i]->kind == TREE_LUN && strcmp(t->nodes[i]->name, name) == 0)
-			return t->nodes[i];
+	LIST_EACH(at, tmp, &t->names[name_list(name)])
+	{
+		struct node *n = LIST_ENTRY(at, struct node, name_link);
+
+		if (strcmp(n->name, name) == 0)
+			return n;
+	}
 	return NULL;
 }
 
@@ -277,11 +306,4 @@ const char *
 tree_state_name(enum tree_state s)
 {
 	return states[s];
-}
-
-void
-tree_name_lun(struct node *n, uint32_t bus_instance)
-{
-	(void)snprintf(n->name, sizeof n->name, "c%ut%ud%u", bus_instance, n->path.part[4],
-	    n->path.part[5]); /* three numbers fit */
 }

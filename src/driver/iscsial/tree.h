@@ -24,6 +24,7 @@ enum tree_kind {
 
 #define TREE_NO_LOOP    (-1)
 #define TREE_LOOP_LISTS 256
+#define TREE_NAME_LISTS 1024
 
 struct export_ops;
 struct work;
@@ -39,7 +40,8 @@ struct node {
 
 	/* TREE_LUN only. */
 	uint32_t lun;
-	char name[32];                   /* c1t0d1 */
+	char name[32];                   /* c1t0d1, or "": not named yet; by tree_name_lun() */
+	struct list name_link;           /* tree.names */
 	struct lu_kept *info;            /* owned; NULL: not seen since the driver started */
 	struct identity_sketch sketch;   /* of info's identity, or of what is remembered */
 	bool is_showing;                 /* the worker was asked to show it, and has not answered */
@@ -74,6 +76,7 @@ struct tree {
 	size_t n, room;
 	struct list watches;                /* struct tree_watch */
 	struct list loops[TREE_LOOP_LISTS]; /* LUNs by the last bits of their loop */
+	struct list names[TREE_NAME_LISTS]; /* and by a hash of their name */
 };
 
 /* Somebody who wants to know when something changed; looks later, not from inside. */
@@ -120,7 +123,7 @@ bool tree_is_read_only(const struct node *n);
 /* Which device class of the registry an inquiry type has. */
 enum registry_class tree_registry_class(uint8_t inquiry_type);
 const char *tree_state_name(enum tree_state s);
-/* "c1t0d2": X is the bus's instance.  Writes n->name. */
-void tree_name_lun(struct node *n, uint32_t bus_instance);
+/* "c1t0d2": X is the bus's instance.  Writes n->name; tree_find_name() knows it by that. */
+void tree_name_lun(struct tree *t, struct node *n, uint32_t bus_instance);
 
 #endif

@@ -132,7 +132,7 @@ ipc_call_begin(struct ipc_conn *c, const char *line, size_t len)
 		.op = op,
 		.id = id,
 		.args = json_incref(args),
-		.lacks = ipc_json_lacks() };
+		.lacks = jsonmem_lacks() };
 	list_push_back(&c->calls, &call->link);
 	c->n_calls++;
 	json_decref(request);
@@ -259,7 +259,7 @@ ipc_call_go(struct ipc_call *call)
 	json_t *result = call->held;
 
 	call->held = NULL;
-	if (call->lacks != ipc_json_lacks()) {
+	if (call->lacks != jsonmem_lacks()) {
 		json_decref(result);
 		ipc_call_error(call, IPC_ERR_INTERNAL,
 		    "There was no memory for the whole answer. If something was to be changed, "

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,40 +30,6 @@ ipc_wipe(void *p, size_t n)
 		return;
 	explicit_bzero(p, n);
 	free(p);
-}
-
-/*
- * jansson (2.14) puts a string together byte by byte and leaves out those that it finds no memory
- * for: what it returns is another address, another name, and no error.
- */
-static _Thread_local uint64_t lacks;
-
-void *
-ipc_json_malloc(size_t n)
-{
-	void *p = malloc(n);
-
-	lacks += p == NULL;
-	return p;
-}
-
-uint64_t
-ipc_json_lacks(void)
-{
-	return lacks;
-}
-
-static void
-json_free_wiped(void *p)
-{
-	if (p != NULL)
-		ipc_wipe(p, malloc_usable_size(p));
-}
-
-void
-ipc_wipe_json(void)
-{
-	json_set_alloc_funcs(ipc_json_malloc, json_free_wiped);
 }
 
 void
@@ -144,16 +109,14 @@ int
 ipc_parse(const char *line, size_t len, json_t **ret_object, char *why, size_t why_bytes)
 {
 	json_error_t err;
-	uint64_t before = lacks;
+	uint64_t before = jsonmem_lacks();
 	json_t *object;
 
 	if (check_depth(line, len, why, why_bytes) < 0)
 		return -EBADMSG;
-	object = json_loadb(line, len, JSON_REJECT_DUPLICATES, &err);
-	if (lacks != before) {
-		json_decref(object);
+	object = jsonmem_load(line, len, JSON_REJECT_DUPLICATES, &err);
+	if (object == NULL && jsonmem_lacks() != before)
 		return -ENOMEM;
-	}
 	if (object == NULL) {
 		if (json_error_code(&err) == json_error_out_of_memory)
 			return -ENOMEM;

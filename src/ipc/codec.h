@@ -6,27 +6,14 @@
 #ifndef IPC_CODEC_H
 #define IPC_CODEC_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * Requests may carry secrets.  What is read and printed here is wiped before
- * its memory is freed; after ipc_wipe_json() all values of JSON are, too.  A
- * program calls it before it uses JSON at all.
- */
-void ipc_wipe_json(void);
-/*
- * malloc() for what jansson makes: where there is none, ipc_parse() hears of it.  A program with
- * an allocator of its own (json_set_alloc_funcs()) takes its memory here.
- */
-void *ipc_json_malloc(size_t n);
-/*
- * How often this thread has had none: what it made of JSON while the number grew may lack members,
- * elements or letters, and says so nowhere else.
- */
-uint64_t ipc_json_lacks(void);
+#include "sys/jsonmem.h"
+
+/* Requests may carry secrets: what is read and printed here is wiped before its memory is freed. */
+
 /* n bytes of memory: wipe and free().  NULL is fine. */
 void ipc_wipe(void *p, size_t n);
 

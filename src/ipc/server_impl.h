@@ -60,7 +60,7 @@ struct ipc_call {
 	void *hold_user;
 	json_t *held;              /* the answer that is held, or NULL */
 	struct ipc_pieces *pieces; /* its answer, which is being made; or NULL */
-	uint64_t lacks;            /* ipc_json_lacks() when it came */
+	uint64_t lacks;            /* jsonmem_lacks() when it came */
 	struct agenda_work pump;   /* valid while there are pieces: makes the next */
 };
 

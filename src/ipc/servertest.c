@@ -102,7 +102,7 @@ handle(void *user, struct ipc_call *call)
 		return;
 	case IPC_OP_stats_get: /* there is no memory for one of its members */
 		has_no_memory = true;
-		assert_null(ipc_json_malloc(1));
+		assert_null(jsonmem_get(1));
 		has_no_memory = false;
 		ipc_call_reply(call, json_pack("{s:i}", "some", 1));
 		return;

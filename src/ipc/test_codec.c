@@ -277,7 +277,7 @@ a_line_that_finds_no_memory_is_never_another_line(void **state)
 	int n = 0, err;
 
 	(void)state;
-	ipc_wipe_json();
+	jsonmem_wipe();
 	assert_int_equal(ipc_parse(line, strlen(line), &want, why, sizeof why), 0);
 	do {
 		object = NULL;
@@ -293,6 +293,89 @@ a_line_that_finds_no_memory_is_never_another_line(void **state)
 	json_decref(want);
 }
 
+/* Blocks with their size before them and bytes behind them that nobody may change. */
+#define FENCE_BYTES 32
+
+static char xs[700];
+static bool is_lasting; /* where one found no memory, the next ones do not either */
+
+static void *
+fenced(size_t n)
+{
+	char *p;
+
+	if (is_lasting && has_failed)
+		fails_at = 1;
+	p = jsonmem_get(n + 2 * FENCE_BYTES);
+
+	if (p == NULL)
+		return NULL;
+	memcpy(p, &n, sizeof n);
+	memset(p + FENCE_BYTES + n, 0xa5, FENCE_BYTES);
+	return p + FENCE_BYTES;
+}
+
+static void
+unfenced(void *p)
+{
+	char *block = p;
+	size_t n;
+
+	if (p == NULL)
+		return;
+	block -= FENCE_BYTES;
+	memcpy(&n, block, sizeof n);
+	for (size_t i = 0; i < FENCE_BYTES; i++)
+		assert_int_equal((unsigned char)block[FENCE_BYTES + n + i], 0xa5);
+	memset(block, 0x5a, n + 2 * FENCE_BYTES);
+	jsonmem_put(block);
+}
+
+/* Behind it are objects, of which many need more memory than is spared, and longer strings. */
+static size_t
+put_line(char *line, size_t room, size_t len)
+{
+	size_t at = (size_t)snprintf(line, room, "{\"a\":\"%.*s\",\"b\":[", (int)len, xs);
+
+	for (unsigned i = 0; i < len; i++)
+		at += (size_t)snprintf(line + at, room - at, "{},");
+	for (int n = 8; n < 600; n = n < 500 ? 2 * n + 2 : n + 1)
+		at += (size_t)snprintf(line + at, room - at, "\"%.*s\",", n - 4, xs);
+	return at + (size_t)snprintf(line + at, room - at, "1]}");
+}
+
+/* A string's memory grows at any of its bytes; jansson does not hear that it does not. */
+static void
+a_string_that_finds_no_memory_harms_nothing(void **state)
+{
+	static char line[64 << 10];
+	unsigned failed = 0;
+
+	(void)state;
+	memset(xs, 'x', sizeof xs - 1);
+	json_set_alloc_funcs(fenced, unfenced);
+	for (size_t i = 0; i < 2 * 70; i++) {
+		size_t len = i / 2, n_line = put_line(line, sizeof line, len);
+		json_t *object = NULL;
+		int n = 0, err;
+
+		is_lasting = i % 2;
+		do {
+			has_failed = false;
+			fails_at = ++n;
+			err = ipc_parse(line, n_line, &object, why, sizeof why);
+			fails_at = 0;
+			assert_int_equal(err, has_failed ? -ENOMEM : 0);
+			failed += has_failed;
+		} while (has_failed && n < 40);
+		if (err == 0)
+			json_decref(object);
+	}
+	assert_true(failed > 3000);
+	is_lasting = false;
+	jsonmem_wipe();
+}
+
 int
 main(void)
 {
@@ -306,6 +389,7 @@ main(void)
 		cmocka_unit_test(text_that_cannot_be_shown_is_shown_as_numbers),
 		cmocka_unit_test(mutated_lines_are_refused_or_understood_but_never_hurt),
 		cmocka_unit_test(a_line_that_finds_no_memory_is_never_another_line),
+		cmocka_unit_test(a_string_that_finds_no_memory_harms_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

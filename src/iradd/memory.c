@@ -13,7 +13,7 @@
 void *
 memory_get(size_t n)
 {
-	char *p = n <= SIZE_MAX - ROOM ? ipc_json_malloc(n + ROOM) : NULL;
+	char *p = n <= SIZE_MAX - ROOM ? jsonmem_get(n + ROOM) : NULL;
 
 	if (p == NULL)
 		return NULL;
@@ -32,7 +32,7 @@ memory_put(void *p)
 	block -= ROOM;
 	memcpy(&n, block, sizeof n);
 	explicit_bzero(block, n + ROOM);
-	free(block);
+	jsonmem_put(block);
 }
 
 void

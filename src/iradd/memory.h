@@ -6,7 +6,7 @@
 
 /* Before any JSON is made. */
 void memory_wipe_json(void);
-/* ipc_json_malloc() and free() that do it; for the test. */
+/* jsonmem_get() and jsonmem_put() that do it; for the test. */
 void *memory_get(size_t n);
 void memory_put(void *p);
 

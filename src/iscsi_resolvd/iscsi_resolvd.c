@@ -34,6 +34,6 @@ main(int argc, char **argv)
 		.stop = stop,
 	};
 
-	ipc_wipe_json();
+	jsonmem_wipe();
 	return helper_main(&program, argc, argv);
 }

@@ -31,7 +31,7 @@ struct follower {
 static void
 tell(struct ipc_call *call, const char *text, size_t len)
 {
-	json_t *event = json_loadb(text, len, 0, NULL);
+	json_t *event = jsonmem_load(text, len, 0, NULL);
 
 	/* A line that is no JSON was not ours, or the disk's fault. */
 	if (event != NULL)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/iname.h"
+#include "sys/jsonmem.h"
 
 bool
 event_filter_is_time(const char *text)
@@ -48,7 +49,7 @@ event_filter_passes(const struct event_filter *f, const char *line, size_t len)
 
 	if (!f->is_set)
 		return true;
-	event = json_loadb(line, len, 0, NULL);
+	event = jsonmem_load(line, len, 0, NULL);
 	ok = json_is_object(event) && passes(f, event);
 	json_decref(event);
 	return ok;

@@ -556,7 +556,7 @@ main(int argc, char **argv)
 		.n_opts = sizeof opts / sizeof opts[0] };
 	int operand, ret;
 
-	ipc_wipe_json();
+	jsonmem_wipe();
 	registry_wipe_memory();
 	switch (opt_parse(&program, argc, argv, &operand)) {
 	case OPT_DONE:

@@ -13,7 +13,7 @@ tool_main(const struct cmdline_tool *tool, tool_run *run, int argc, char **argv)
 	enum status status = STATUS_USAGE;
 	struct cmdline line;
 
-	ipc_wipe_json();
+	jsonmem_wipe();
 	say_init(tool->name, stderr);
 	/* Also for what is wrong with the rest of the line. */
 	if (cmdline_has(argc, argv, "--json"))

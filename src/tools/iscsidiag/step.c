@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sys/jsonmem.h"
 #include "tools/common/say.h"
 
 static uint64_t
@@ -115,7 +116,7 @@ step_run(step_gather *gather, const struct paths *paths, uint32_t limit_ms)
 	}
 	if (text != NULL) {
 		why = "its process ended early";
-		all = json_loadb(text, len, 0, NULL);
+		all = jsonmem_load(text, len, 0, NULL);
 	}
 	free(text);
 	if (all == NULL)

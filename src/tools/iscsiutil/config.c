@@ -174,7 +174,7 @@ static json_t *
 parse(const char *text, size_t n, unsigned number, enum ipc_op *ret_op)
 {
 	json_error_t error;
-	json_t *o = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
+	json_t *o = jsonmem_load(text, n, JSON_REJECT_DUPLICATES, &error);
 	bool is_allowed = false;
 	char why[512];
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sys/jsonmem.h"
 #include "sys/sysfs.h"
 #include "tools/common/say.h"
 #include "tools/iscsidiag/gather.h"
@@ -56,7 +57,8 @@ add_events(json_t *list, const char *path, json_t *missing)
 	json_array_foreach(lines, i, line)
 	{
 		/* Each line is an object; one that was cut short stays what it is, text. */
-		json_t *event = json_loads(json_string_value(line), 0, NULL);
+		json_t *event =
+		    jsonmem_load(json_string_value(line), json_string_length(line), 0, NULL);
 
 		if (json_array_size(lines) - i + json_array_size(list) - at > EVENTS_LINES) {
 			json_decref(event);

@@ -313,6 +313,7 @@ deal(struct export *ex, size_t bytes)
 	struct fuse_op *op = ex->rx;
 	struct fuse_buf buf = { .mem = op->mem + FUSE_ROOM, .size = bytes };
 	enum fusepark park = fusepark(ex, buf.mem, bytes, op->record);
+	bool is_first = !ex->has_init;
 
 	if (park == FUSEPARK_FULL) {
 		int err = loop_rewatch(ex->loop, &ex->fd, 0);
@@ -327,6 +328,10 @@ deal(struct export *ex, size_t bytes)
 		fuse_session_process_buf(ex->se, &buf);
 	if (ex->rx == op) /* it was answered */
 		fusestate_done(ex->state, op->record);
+	/* INIT was not understood for lack of memory, and the kernel will send nothing more here.
+	 */
+	if (is_first && !ex->has_init)
+		fuselife_lost(ex);
 	return true;
 }
 

@@ -62,7 +62,7 @@ fill_node(const struct export *ex, const struct fuse_node *node, struct stat *st
 static void
 do_init(void *user, struct fuse_conn_info *conn)
 {
-	(void)user;
+	((struct export *)user)->has_init = true;
 	conn->want &=
 	    ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
 	conn->want |=

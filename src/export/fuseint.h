@@ -89,6 +89,7 @@ struct export
 	bool is_watched;
 	bool is_stopping;          /* nothing is told any more but stopped() */
 	bool was_shown;            /* started() was told */
+	bool has_init;             /* the connection's INIT was answered */
 	struct agenda_timer again; /* MENDING failed: the next try */
 	const struct export_events *events;
 	void *user;

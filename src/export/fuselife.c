@@ -101,6 +101,7 @@ new_session(struct export *ex)
 	fusefs_fill(&ops);
 	fuseio_fill(&ops);
 	se = fuse_session_new(&args, &ops, sizeof ops, ex);
+	ex->has_init = false;
 	fuse_opt_free_args(&args);
 	return se;
 }
@@ -427,8 +428,10 @@ unmounted(struct export *ex)
 	ex->se = NULL;
 	if (ex->is_stopping)
 		ended(ex, 0);
-	else
+	else if (ex->has_init)
 		mount_anew(ex);
+	else
+		try_later(ex); /* what kept the last one from its first answer may not be over */
 }
 
 static void

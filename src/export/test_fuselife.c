@@ -1,8 +1,10 @@
 /* A mount of the fuse exporter that is taken away, by others or by its stop. */
 #include <sys/mount.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +15,7 @@
 #include <cmocka.h>
 
 #include "export/calltest.h"
+#include "export/fuseint.h"
 #include "export/fusetest.h"
 
 #define MIB (1u << 20)
@@ -108,6 +111,43 @@ a_mount_that_is_cut_with_requests_under_way_is_made_again(void **state)
 	fusetest_end(&t);
 }
 
+/* How many of the next requests libfuse finds no memory for. */
+static _Atomic int lacking;
+
+void
+fuse_session_process_buf(struct fuse_session *se, const struct fuse_buf *buf)
+{
+	void (*real)(struct fuse_session *, const struct fuse_buf *) =
+	    (void (*)(struct fuse_session *, const struct fuse_buf *))dlsym(
+		RTLD_NEXT, "fuse_session_process_buf");
+	struct fuse_out_header out = { .len = sizeof out, .error = -ENOMEM };
+
+	if (lacking == 0) {
+		real(se, buf);
+		return;
+	}
+	lacking--;
+	out.unique = ((const struct fuse_in_header *)buf->mem)->unique;
+	assert_int_equal(write(fuse_session_fd(se), &out, sizeof out), sizeof out);
+}
+
+static void
+a_connection_whose_first_request_finds_no_memory_is_made_anew(void **state)
+{
+	struct fusetest t;
+
+	(void)state;
+	lacking = 2;
+	fusetest_start(&t);
+	(void)fusetest_add(&t, "d", MIB, 512);
+	fusetest_await_count(&t.x, &t.x.back, 2);
+	assert_int_equal(lacking, 0);
+	use_file(&t, 0x72);
+	fusetest_stop(&t);
+	assert_false(fusetest_is_mounted(t.dir));
+	fusetest_end(&t);
+}
+
 static void
 a_mount_that_is_taken_away_while_a_file_is_open_comes_back_and_the_file_goes_on(void **state)
 {
@@ -183,6 +223,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stop_unmounts_and_ends_what_is_outstanding),
 		cmocka_unit_test(a_mount_that_is_cut_with_requests_under_way_is_made_again),
+		cmocka_unit_test(a_connection_whose_first_request_finds_no_memory_is_made_anew),
 		cmocka_unit_test(
 		    a_mount_that_is_taken_away_while_a_file_is_open_comes_back_and_the_file_goes_on),
 		cmocka_unit_test(a_mount_that_is_taken_away_unused_comes_back),

@@ -11,6 +11,7 @@
 #include "driver/control/ops.h"
 #include "driver/diag/event_log.h"
 #include "driver/diag/event_read.h"
+#include "sys/jsonmem.h"
 
 #define EVENTS_DEFAULT 1000
 /* So many are no more than a client's queue may hold (LIMIT_IPC_QUEUE_BYTES). */

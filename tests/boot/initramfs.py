@@ -65,7 +65,7 @@ class Suite:
 
 class Guest:
     def __init__(self, name):
-        self.root = os.path.join(box.directory(), name)
+        self.root = os.path.join(box.directory(), "guest-" + name)
         self.image, self.console = self.root + ".img", self.root + ".log"
         for d in ("bin", "sbin", "dev", "proc", "sys", "tmp", "run", "opt", "mnt", "mod", "etc", "var/lib", "var/log", "usr/bin", "usr/sbin", "lib64", "lib/x"):
             os.makedirs(os.path.join(self.root, d))

@@ -300,25 +300,15 @@ add_text(const struct scan *s, struct cmdline_value *v, const char *word)
 	v->text = v->list[0];
 }
 
+/* Said of an option that has none of its words; of one that asks for help it need not have any. */
 static bool
-read_text(struct scan *s, size_t i, const char *attached)
+lacks_words(const struct scan *s, const struct cmdline_option *o, const char *word)
 {
-	const struct cmdline_option *o = &s->c->tool->options[i];
-	struct cmdline_value *v = &s->c->values[i];
-	const char *word = attached != NULL ? attached : next_word(s);
 	char buf[32], *next, *words;
 
-	cmdline_option_name(o, buf);
 	if (word == NULL && s->is_help)
 		return true;
-	if (word != NULL && (word[0] != '\0' || o->arg == CMDLINE_WORDS)) {
-		v->has_arg = true;
-		if (o->arg == CMDLINE_TEXTS)
-			add_text(s, v, word);
-		else
-			v->text = word;
-		return true;
-	}
+	cmdline_option_name(o, buf);
 	words = cmdline_argument(o);
 	next = say_format("write %s %s", buf, words);
 	if (word == NULL && s->at < s->argc)
@@ -328,6 +318,24 @@ read_text(struct scan *s, size_t i, const char *attached)
 	free(words);
 	free(next);
 	return false;
+}
+
+static bool
+read_text(struct scan *s, size_t i, const char *attached)
+{
+	const struct cmdline_option *o = &s->c->tool->options[i];
+	struct cmdline_value *v = &s->c->values[i];
+	const char *word = attached != NULL ? attached : next_word(s);
+
+	if (word != NULL && (word[0] != '\0' || o->arg == CMDLINE_WORDS)) {
+		v->has_arg = true;
+		if (o->arg == CMDLINE_TEXTS)
+			add_text(s, v, word);
+		else
+			v->text = word;
+		return true;
+	}
+	return lacks_words(s, o, word);
 }
 
 static bool
@@ -351,7 +359,7 @@ read_list(struct scan *s, size_t i, const char *attached)
 	while (s->at < s->argc && strncmp(s->argv[s->at], "/dev/", 5) != 0 && next_word(s) != NULL)
 		v->list_count++;
 	v->has_arg = v->list_count > 0;
-	return v->has_arg || read_text(s, i, NULL);
+	return v->has_arg || lacks_words(s, &s->c->tool->options[i], NULL);
 }
 
 /* The next word, unless it looks like an option. */

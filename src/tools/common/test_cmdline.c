@@ -172,6 +172,8 @@ a_list_ends_at_the_next_option(void **state)
 	assert_string_equal(line.values[OPT_l].list[0], "one");
 	assert_string_equal(line.values[OPT_l].list[1], "two");
 	wrong("-v -l", "tool: -l needs <word>, but none follows it. Next: write -l <word>.\n");
+	wrong("-v -l /dev/iscsi one",
+	    "tool: -l needs <word>, but '/dev/iscsi' follows it. Next: write -l <word>.\n");
 	wrong("-v -lone",
 	    "tool: -lone: a list of words follows -l. Next: write -l <word>, with a space "
 	    "between.\n");

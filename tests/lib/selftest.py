@@ -101,6 +101,9 @@ def main():
             out = summary(bad[:1], alone=[good])
             assert out.returncode == 0 and out.stdout.splitlines()[-1] == "2 passed, 0 failed, 0 skipped", out.stdout
             assert "# why x" in out.stdout and "to be mended: x" in out.stdout, out.stdout
+            full = write_log("full.json", [dict(bad[0], name="openisw:a+b / x")])
+            out = subprocess.run([sys.executable, os.path.join(HERE, "summary.py"), "--failed", full], capture_output=True, text=True)
+            assert out.stdout == "x\n", out.stdout
             out = summary(bad, alone=[good, bad[1]])
             assert out.returncode == 1 and out.stdout.splitlines()[-1] == "3 passed, 1 failed, 0 skipped", out.stdout
 

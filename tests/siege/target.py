@@ -17,6 +17,7 @@ from initiator import Initiator, have_fuse
 LUNS_CHANGED, CAPACITY_CHANGED = sense(6, 0x3f, 0x0e), sense(6, 0x2a, 0x09)
 END = b"\0\0\0\x77"  # the tag of the ping behind a flood
 MIB = 1 << 20
+INQUIRIES_A_LOOK = 24
 
 
 def pdu(connection, opcode, flags=0x80, b2=0, at8=bytes(8), itt=NO_TAG, ttt=NO_TAG, at36=bytes(12), data=b"", counts=True):
@@ -106,7 +107,8 @@ def looks(t, initiator, target):
                 send(target, event(0, LUNS_CHANGED), 100000)
         reports, inquiries = len(target.commands([0xa0])) - before, len(target.commands([INQUIRY])) - begin
         t.comment("%d REPORT LUNS, %d INQUIRY in %.2f s" % (reports, inquiries, cost.seconds))
-        assert reports <= 2 + cost.seconds and inquiries <= 40 + 20 * cost.seconds, (reports, inquiries)
+        # A look asks each LUN, and the units ask once more by themselves.
+        assert reports <= 2 + cost.seconds and inquiries <= INQUIRIES_A_LOOK * (2 + cost.seconds), (reports, inquiries)
         proc.wait_for("a look", lambda: len(target.commands([0xa0])) > before)
 
 

@@ -32,12 +32,11 @@ static void *
 from_spare(size_t n)
 {
 	const size_t aligned = (n + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
-	void *p = memory.spare + memory.at;
 
 	if (memory.spare == NULL || aligned < n || aligned > memory.size - memory.at)
 		return NULL;
 	memory.at += aligned;
-	return p;
+	return memory.spare + memory.at - aligned;
 }
 
 void *

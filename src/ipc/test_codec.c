@@ -346,6 +346,32 @@ put_line(char *line, size_t room, size_t len)
 
 /* A string's memory grows at any of its bytes; jansson does not hear that it does not. */
 static void
+a_string_of_quotes_that_finds_no_memory_harms_nothing(void **state)
+{
+	static char line[40000];
+	json_t *object = NULL;
+
+	(void)state;
+	json_set_alloc_funcs(fenced, unfenced);
+	is_lasting = true;
+	/* Where the quote that ends it needs more memory. */
+	for (size_t len = 1; len < 16384; len = 2 * len + 1) {
+		memcpy(line, "[\"", 2);
+		for (size_t i = 0; i < len; i++)
+			memcpy(line + 2 + 2 * i, "\\\"", 2);
+		memcpy(line + 2 + 2 * len, "\"]", 3);
+		for (int n = 2; n < 24; n++) {
+			has_failed = false;
+			fails_at = n;
+			assert_true(ipc_parse(line, strlen(line), &object, why, sizeof why) < 0);
+			fails_at = 0;
+		}
+	}
+	is_lasting = false;
+	jsonmem_wipe();
+}
+
+static void
 a_string_that_finds_no_memory_harms_nothing(void **state)
 {
 	static char line[64 << 10];
@@ -390,6 +416,7 @@ main(void)
 		cmocka_unit_test(mutated_lines_are_refused_or_understood_but_never_hurt),
 		cmocka_unit_test(a_line_that_finds_no_memory_is_never_another_line),
 		cmocka_unit_test(a_string_that_finds_no_memory_harms_nothing),
+		cmocka_unit_test(a_string_of_quotes_that_finds_no_memory_harms_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,18 +109,19 @@ feed(void *buf, size_t room, void *user)
 	return n;
 }
 
-/* The longest string cannot be longer than what stands between two quotes. */
+/* The longest string cannot be longer than what stands between two quotes, each without a backslash
+ * before it: that may be one of the string. */
 static size_t
 longest(const char *text, size_t len)
 {
 	size_t most = 0;
 
-	for (const char *end = text + len, *quote; text < end; text = quote + 1) {
-		quote = memchr(text, '"', (size_t)(end - text));
-		quote = quote != NULL ? quote : end;
-		most = (size_t)(quote - text) > most ? (size_t)(quote - text) : most;
+	for (size_t i = 0, from = 0; i < len; i++) {
+		most = i - from > most ? i - from : most;
+		if (text[i] == '"' && (i == 0 || text[i - 1] != '\\'))
+			from = i;
 	}
-	return most;
+	return most + 1;
 }
 
 static json_t *
